@@ -1,0 +1,129 @@
+"""The command line: ``suite COMMAND``. The stages of ``dvc.yaml`` are the same commands.
+
+Imports stand inside the commands, so that each loads what it needs only: loading torch takes longer than some stages run.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from suite.errors import SuiteError, as_markup
+
+app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
+data_app = typer.Typer(help="The embedded data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+console = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
+
+Dataset = Annotated[str, typer.Argument(help="Name of a data set, e.g. emoji.")]
+Loss = Annotated[str, typer.Argument(help="Name of a loss in params.yaml.")]
+
+
+@app.command()
+def plan() -> None:
+    """Check params.yaml, data and losses, and write the plan of each cell."""
+    from suite.config.plan import write_plans
+    from suite.config.settings import load_settings
+
+    for remark in write_plans(load_settings()):
+        console.print("[yellow]note:[/] " + escape(remark))
+
+
+@app.command()
+def features(dataset: Dataset) -> None:
+    """Compute the frozen backbone's features of a data set."""
+    from suite.features.extract import write_features
+
+    write_features(dataset, console)
+
+
+@app.command()
+def train(
+    dataset: Dataset, loss: Loss, noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")]
+) -> None:
+    """Train and evaluate all seeds of one cell, resuming those that are done."""
+    from suite.config.settings import load_settings
+    from suite.training.cell import Cell, run_cell
+
+    settings = load_settings()
+    run_cell(Cell(dataset, loss, noise_level), settings.noise.kind, settings.seeds, console)
+
+
+@app.command()
+def leaderboard() -> None:
+    """Compute results/leaderboard.{csv,json,md} and the noise figure from the records."""
+    from suite.config.settings import load_settings
+    from suite.leaderboard.write import RESULTS_FOLDER, write_leaderboard
+
+    write_leaderboard(load_settings())
+    console.print((RESULTS_FOLDER / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
+
+
+@app.command()
+def times() -> None:
+    """Collect the seconds of all runs in results/times.csv."""
+    from suite.config.settings import load_settings
+    from suite.leaderboard.write import write_times
+
+    write_times(load_settings())
+
+
+@app.command()
+def tune(dataset: Dataset, loss: Loss) -> None:
+    """Search a loss's hyper-parameters on held-out training classes and write its tuned recipe."""
+    from suite.config.settings import load_settings
+    from suite.tuning.search import tune_loss
+
+    path = tune_loss(load_settings(), dataset, loss, console)
+    console.print(f"wrote {path}")
+
+
+@app.command()
+def noise(
+    dataset: Dataset,
+    level: Annotated[float, typer.Argument(help="Share of images (symmetric) or classes (small_cluster), 0 to < 1.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the corruption.")] = 0,
+    kind: Annotated[str, typer.Option(help="symmetric or small_cluster.")] = "symmetric",
+) -> None:
+    """Print the corrupted training labels of a (data set, kind, level, seed) as CSV: row, true label, given label."""
+    from suite.datasets.catalog import verified
+    from suite.datasets.noise import corrupt
+    from suite.datasets.table import num_training_classes, read_table
+
+    table = read_table(verified(dataset).path)
+    labels = table.labels[table.labels < num_training_classes(table.num_classes)]
+    corruption = corrupt(labels, dataset, kind, level, seed)
+    errors.print(f"realised rate {corruption.realised:.4f}, sha256 {corruption.sha256}")
+    print("row,true_label,given_label")
+    for row, (true, given) in enumerate(zip(labels, corruption.labels, strict=True)):
+        print(f"{row},{true},{given}")
+
+
+@data_app.command("verify")
+def data_verify() -> None:
+    """Check that all data files are the pinned ones."""
+    from suite.datasets.catalog import SHA256, verified
+
+    for name in SHA256:
+        console.print(f"{verified(name).path}: ok")
+
+
+@data_app.command("sheet")
+def data_sheet(dataset: Dataset) -> None:
+    """Print a data set's counts and its raw-pixel and frozen-backbone R@1, and put them into its data sheet."""
+    from suite.datasets.sheet import update_sheet
+
+    console.print(update_sheet(dataset, console), markup=False)
+
+
+def main() -> None:
+    """Run a command; an error meant for the user is one line on stderr and exit status 2."""
+    try:
+        app()
+    except SuiteError as error:
+        errors.print(f"[bold red]error:[/] {as_markup(error)}", highlight=False)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""What runs: ``params.yaml`` checked and resolved into plans."""

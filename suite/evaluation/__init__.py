@@ -1,0 +1,1 @@
+"""Retrieval metrics, records and their statistics."""

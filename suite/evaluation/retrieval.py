@@ -1,0 +1,105 @@
+"""Retrieval metrics on unit-norm embeddings: R@K, MAP@R and R-precision.
+
+Sources: R@K as of Oh Song et al., "Deep Metric Learning via Lifted Structured Feature Embedding" (CVPR 2016);
+MAP@R and R-precision as of Musgrave et al., "A Metric Learning Reality Check" (ECCV 2020), Eq. 3-4, where R is the number
+of other items of the query's class. Every item is a query once and the gallery is all other items: self is excluded by
+index, never by rank, so that duplicates of a query count as what they are. Among equal similarities the lower index
+wins. Queries whose class has no other item cannot be answered; they are left out and counted. The search runs in blocks
+of queries (faiss, exact inner product), so memory does not grow with the square of the number of items.
+"""
+
+from collections.abc import Sequence
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.errors import SuiteError
+
+_BLOCK = 1024
+
+
+def retrieval_metrics(
+    embeddings: NDArray[np.float32], labels: NDArray[np.integer], k_values: Sequence[int] = (1, 2, 4, 8)
+) -> dict[str, float]:
+    """Mean retrieval metrics over all queries.
+
+    Args:
+        embeddings: (N, D) float32, rows of unit norm.
+        labels: (N,) integer classes.
+        k_values: the K of R@K, each at least 1.
+
+    Returns:
+        ``recall_at_K`` for each K, ``map_at_r``, ``r_precision`` in [0, 1], and ``queries``, the number answered.
+
+    Raises:
+        SuiteError: shapes do not match, embeddings are not finite, or no class has two items.
+    """
+    embeddings, labels = _checked(embeddings, labels)
+    class_sizes = np.bincount(labels)
+    relevant = class_sizes[labels] - 1
+    depth = min(max(int(relevant.max()), *k_values), len(labels) - 1)
+    index = faiss.IndexFlatIP(embeddings.shape[1])
+    index.add(embeddings)
+    totals = np.zeros(len(k_values) + 2)
+    for start in range(0, len(labels), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(labels)))
+        rows = rows[relevant[rows] > 0]
+        if len(rows):
+            neighbours = _nearest_others(index, embeddings, rows, depth)
+            hits = labels[neighbours] == labels[rows, None]
+            totals += _summed(hits, relevant[rows], k_values)
+    answered = int((relevant > 0).sum())
+    names = [f"recall_at_{k}" for k in k_values] + ["map_at_r", "r_precision"]
+    metrics = {name: float(total / answered) for name, total in zip(names, totals, strict=True)}
+    return metrics | {"queries": float(answered)}
+
+
+def _checked(
+    embeddings: NDArray[np.float32], labels: NDArray[np.integer]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    embeddings = np.ascontiguousarray(embeddings, dtype=np.float32)
+    labels = np.asarray(labels)
+    if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
+        raise SuiteError(
+            f"retrieval: labels of shape {labels.shape} do not fit embeddings of shape {embeddings.shape}; "
+            "allowed are (N,) and (N, D)"
+        )
+    if not np.isfinite(embeddings).all():
+        raise SuiteError("retrieval: embeddings are not finite")
+    codes = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    if len(codes) == 0 or np.bincount(codes).max() < 2:
+        raise SuiteError("retrieval: no class has two items, so there is nothing to retrieve")
+    return embeddings, codes
+
+
+def _nearest_others(
+    index: faiss.IndexFlatIP, embeddings: NDArray[np.float32], rows: NDArray[np.int64], depth: int
+) -> NDArray[np.int64]:
+    """Indices (len(rows), depth) of the nearest items other than the query, by similarity, then by index."""
+    size = embeddings.shape[0]
+    wanted = min(depth + 1, size)
+    fetched = min(depth + 9, size)
+    while True:
+        similarity, found = index.search(embeddings[rows], fetched)
+        # A run of equal similarities that reaches the last column may hide a lower index behind it: fetch more.
+        cut = (similarity[:, -1] == similarity[:, wanted - 1]) if fetched < size else np.zeros(len(rows), bool)
+        if not cut.any():
+            break
+        fetched = min(fetched * 4, size)
+    order = np.lexsort((found, -similarity), axis=1)
+    found = np.take_along_axis(found, order, axis=1)
+    others = found != rows[:, None]
+    # Stable: keeps the order of the others and moves the query itself, if it was found, behind them.
+    keep = np.argsort(~others, axis=1, kind="stable")[:, :depth]
+    return np.take_along_axis(found, keep, axis=1)
+
+
+def _summed(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k_values: Sequence[int]) -> NDArray[np.float64]:
+    """Sums over queries of each R@K, MAP@R and R-precision for hits (Q, depth) and R (Q,)."""
+    recalls = [float(hits[:, :k].any(axis=1).sum()) for k in k_values]
+    within_r = hits & (np.arange(hits.shape[1]) < relevant[:, None])
+    precision = np.cumsum(within_r, axis=1) / np.arange(1, hits.shape[1] + 1)
+    map_at_r = ((precision * within_r).sum(axis=1) / relevant).sum()
+    r_precision = (within_r.sum(axis=1) / relevant).sum()
+    return np.array([*recalls, map_at_r, r_precision])

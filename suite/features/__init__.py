@@ -1,0 +1,1 @@
+"""Features of the frozen embedded backbone, computed once per data set."""

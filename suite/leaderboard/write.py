@@ -1,0 +1,68 @@
+"""Writes ``results/``: leaderboard.{csv,json,md}, metrics.json for DVC, noise.svg, and times.csv apart from them."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from suite.config.settings import Settings
+from suite.errors import SuiteError
+from suite.evaluation.records import METRICS, read_records
+from suite.features.store import FROZEN_FOLDER
+from suite.files import read_lines, write_json, write_text
+from suite.leaderboard.figure import draw_noise_figure
+from suite.leaderboard.render import to_markdown
+from suite.leaderboard.table import leaderboard
+from suite.training.cell import RECORDS_FOLDER, TIMES_FOLDER, Cell
+
+RESULTS_FOLDER = Path("results")
+
+
+def cells_of(settings: Settings) -> list[Cell]:
+    """All cells of the grid, in the order of ``params.yaml``."""
+    return [
+        Cell(dataset, loss, level)
+        for dataset in settings.datasets
+        for loss in settings.losses
+        for level in settings.noise.levels
+    ]
+
+
+def write_leaderboard(settings: Settings) -> pd.DataFrame:
+    """Compute the leaderboard from the records and write all its forms; gives the table."""
+    records = read_records(RECORDS_FOLDER, [cell.name for cell in cells_of(settings)])
+    frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
+    board = leaderboard(records, frozen)
+    write_text(RESULTS_FOLDER / "leaderboard.csv", board.to_csv(index=False))
+    write_text(RESULTS_FOLDER / "leaderboard.json", board.to_json(orient="records", indent=2) + "\n")
+    write_text(RESULTS_FOLDER / "leaderboard.md", to_markdown(board))
+    write_json(RESULTS_FOLDER / "metrics.json", _metrics(board))
+    draw_noise_figure(board, RESULTS_FOLDER / "noise.svg")
+    return board
+
+
+def write_times(settings: Settings) -> None:
+    """Collect the wall-clock seconds of all runs in ``results/times.csv``."""
+    rows = []
+    for cell in cells_of(settings):
+        path = TIMES_FOLDER / f"{cell.name}.jsonl"
+        if not path.is_file():
+            raise SuiteError(f"times file {path} is missing; run: dvc repro")
+        same = {"dataset": cell.dataset, "loss": cell.loss, "noise_level": cell.noise_level}
+        rows += [same | row for row in read_lines(path)]
+    write_text(RESULTS_FOLDER / "times.csv", pd.DataFrame(rows).to_csv(index=False))
+
+
+def _frozen(dataset: str) -> pd.DataFrame:
+    path = FROZEN_FOLDER / f"{dataset}.jsonl"
+    if not path.is_file():
+        raise SuiteError(f"file {path} is missing; run: dvc repro features@{dataset}")
+    return pd.DataFrame(read_lines(path))[["dataset", *METRICS]]
+
+
+def _metrics(board: pd.DataFrame) -> dict[str, Any]:
+    """R@1 in percent by data set, loss and noise level: what ``dvc metrics show`` prints."""
+    tree: dict[str, Any] = {}
+    for row in board.itertuples():
+        tree.setdefault(row.dataset, {}).setdefault(row.loss, {})[f"noise {row.noise_level:g}"] = row.recall_at_1
+    return tree

@@ -1,0 +1,1 @@
+"""Losses by name or target: found, checked and built, without knowing any of them."""

@@ -1,0 +1,45 @@
+"""One evaluation of a loss on a random batch, before anything is trained with it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from suite.errors import SuiteError
+
+
+def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
+    """Check that a loss gives a finite scalar whose gradient reaches the embeddings and is finite.
+
+    Raises:
+        SuiteError: it does not; the message says what it gave instead.
+    """
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(min(4, num_classes)).repeat_interleave(3)
+    raw = torch.randn(len(labels), embedding_dim, generator=generator)
+    embeddings = functional.normalize(raw, dim=1).requires_grad_()
+    where = f"params.yaml: losses.{name}: on a batch of {len(labels)} unit embeddings the loss"
+    try:
+        value = loss(embeddings, labels)
+    except Exception as error:
+        raise SuiteError(f"{where} raised {type(error).__name__}: {error}") from error
+    value = scalar(value, where)
+    if not torch.isfinite(value):
+        raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
+    if not value.requires_grad:
+        raise SuiteError(f"{where} does not depend on the embeddings; allowed is a value with a gradient")
+    torch.autograd.backward(value)
+    if embeddings.grad is None or not torch.isfinite(embeddings.grad).all():
+        raise SuiteError(f"{where} gave a gradient that is not finite; allowed are finite gradients")
+
+
+def scalar(value: object, where: str) -> Tensor:
+    """The value, if it is a scalar tensor.
+
+    Raises:
+        SuiteError: it is not.
+    """
+    if not isinstance(value, Tensor):
+        raise SuiteError(f"{where} gave {type(value).__name__}; allowed is a scalar tensor")
+    if value.ndim != 0:
+        raise SuiteError(f"{where} gave a tensor of shape {tuple(value.shape)}; allowed is a scalar tensor, shape ()")
+    return value

@@ -1,0 +1,1 @@
+"""One training loop, run seed by seed in parallel processes."""

@@ -1,0 +1,83 @@
+"""The training loop: the same for features and images, for every loss.
+
+AdamW (Loshchilov & Hutter, ICLR 2019) with decoupled weight decay on the model only, one learning rate for the model and
+one for the loss's own parameters, both on a cosine schedule to zero, a fixed number of epochs; the last epoch counts.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from suite.config.settings import Recipe
+from suite.losses.probe import scalar
+from suite.training.sampler import PKSampler
+
+Fetch = Callable[[NDArray[np.int64]], Tensor]
+"""Gives the model's input for row indices: rows of a feature matrix, or decoded images."""
+
+
+class TrainingFailure(Exception):  # noqa: N818 - a result, not an error
+    """Training cannot go on: the loss or the model left the finite numbers. A result, not a mistake of the user."""
+
+
+def train(
+    model: nn.Module,
+    loss: nn.Module,
+    fetch: Fetch,
+    labels: Tensor,
+    sampler: PKSampler,
+    recipe: Recipe,
+    after_epoch: Callable[[int, float], None] | None = None,
+) -> None:
+    """Train ``model`` and ``loss`` in place.
+
+    Args:
+        model: maps what ``fetch`` gives to unit-norm embeddings (B, D).
+        loss: maps embeddings and labels (B,) to a scalar.
+        fetch: gives inputs for row indices.
+        labels: (N,) given labels.
+        sampler: draws the batches.
+        recipe: epochs, learning rates, weight decay.
+        after_epoch: called with the number of finished epochs and the mean loss of the last one.
+
+    Raises:
+        TrainingFailure: the loss became NaN or infinite.
+        SuiteError: the loss gave something other than a scalar.
+    """
+    optimizer = make_optimizer(model, loss, recipe)
+    scheduler = CosineAnnealingLR(optimizer, T_max=recipe.epochs * sampler.batches_per_epoch)
+    model.train()
+    loss.train()
+    for epoch in range(1, recipe.epochs + 1):
+        total = 0.0
+        for rows in sampler.epoch():
+            value = loss(model(fetch(rows)), labels[rows])
+            total += _finite(value, epoch)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            scheduler.step()
+        if after_epoch is not None:
+            after_epoch(epoch, total / sampler.batches_per_epoch)
+    model.eval()
+
+
+def make_optimizer(model: nn.Module, loss: nn.Module, recipe: Recipe) -> AdamW:
+    """AdamW over the model and, at their own learning rate and without weight decay, the loss's parameters."""
+    groups = [{"params": list(model.parameters()), "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}]
+    proxies = list(loss.parameters())
+    if proxies:
+        groups.append({"params": proxies, "lr": recipe.proxy_learning_rate, "weight_decay": 0.0})
+    return AdamW(groups)
+
+
+def _finite(value: Tensor, epoch: int) -> float:
+    number = scalar(value, "training: the loss").item()
+    if not math.isfinite(number):
+        raise TrainingFailure(f"the loss became {number} in epoch {epoch}")
+    return number

@@ -1,0 +1,71 @@
+"""P x K batches: P classes, K images of each, drawn by the labels that training is given.
+
+Classes come from a shuffled queue that holds each class once a round; a class's images come from its own shuffled queue.
+So every class and every image of a class is used about equally often. A class with fewer than K images (label noise
+makes such classes) repeats images within a batch. A class that noise has emptied is not drawn.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.errors import SuiteError
+
+Indices = NDArray[np.int64]
+
+
+class PKSampler:
+    """Draws batches of P * K row indices.
+
+    Args:
+        labels: (N,) given labels.
+        classes_per_batch: P.
+        samples_per_class: K.
+        rng: source of randomness; the same generator state gives the same batches.
+
+    Raises:
+        SuiteError: fewer than P classes have an image.
+    """
+
+    def __init__(
+        self, labels: Indices, classes_per_batch: int, samples_per_class: int, rng: np.random.Generator
+    ) -> None:
+        order = np.argsort(labels, kind="stable")
+        present, starts = np.unique(labels[order], return_index=True)
+        if len(present) < classes_per_batch:
+            raise SuiteError(
+                f"recipe.classes_per_batch = {classes_per_batch}: only {len(present)} classes have images; "
+                f"allowed: 2 to {len(present)}"
+            )
+        self._members = np.split(order, starts[1:])
+        self._samples_per_class = samples_per_class
+        self._classes_per_batch = classes_per_batch
+        self._rng = rng
+        self._class_queue: Indices = np.empty(0, np.int64)
+        self._member_queues: list[Indices] = [np.empty(0, np.int64)] * len(self._members)
+        self.batches_per_epoch = max(1, len(labels) // (classes_per_batch * samples_per_class))
+
+    def epoch(self) -> Iterator[Indices]:
+        """Batches of one epoch: as many as the images fill; each (P * K,), images of a class side by side."""
+        for _ in range(self.batches_per_epoch):
+            yield np.concatenate([self._draw_images(label) for label in self._draw_classes()])
+
+    def _draw_classes(self) -> Indices:
+        wanted = self._classes_per_batch
+        queue = self._class_queue
+        if len(queue) < wanted:
+            # The rest of the old round comes first; the new round must not repeat it within this batch.
+            fresh = self._rng.permutation(len(self._members))
+            repeated = np.isin(fresh, queue)
+            queue = np.concatenate([queue, fresh[~repeated], fresh[repeated]])
+        self._class_queue = queue[wanted:]
+        return queue[:wanted]
+
+    def _draw_images(self, label: int) -> Indices:
+        wanted = self._samples_per_class
+        queue = self._member_queues[label]
+        while len(queue) < wanted:
+            queue = np.concatenate([queue, self._rng.permutation(self._members[label])])
+        self._member_queues[label] = queue[wanted:]
+        return queue[:wanted]
