@@ -1,0 +1,172 @@
+"""PotentialFieldLoss: the paper's objective as a module.
+
+Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 6 over Eq. 1-2.
+Deviations and readings of what the paper leaves open:
+
+- The value is the energy above its force-free floor (every same-class pair at delta, every other pair beyond
+  it). The floor is a constant, so gradients are those of Eq. 6, and the value says how much is left to do.
+- ``scale="paper"``, the default, keeps the raw sum. "dimensionless" multiplies it by delta^alpha / N, N the
+  number of points, which puts a pair at delta on the scale of 1 for every alpha and delta. Optimisers that
+  divide by the gradient's size (Adam, AdamW with decoupled decay) follow the same path under both; choose
+  "dimensionless" with plain SGD, coupled weight decay, gradient clipping, or float16 with a gradient scaler.
+- alpha = 0 is a log potential, and repulsion is bounded below a share ``min_distance_ratio`` of its radius: see
+  `pfml.potential`. The default, .05, leaves Eq. 2 as it is for all but near-duplicates. Relative to the force at
+  the radius, the largest force is ratio^-(alpha + 1): one near-duplicate pair can outweigh a whole batch, so where
+  classes overlap the ratio deserves tuning.
+- Proxies are directions of free vectors, initialised uniformly on the sphere: see `pfml.proxies`.
+- Points of one class that coincide exert no force on each other; of different classes none either, as a force
+  would have no direction, but any distance between them does.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from pfml.batch import checked_batch
+from pfml.field import PotentialField, steepest_slope
+from pfml.pairwise import PairCounts, pairwise_energy
+from pfml.proxies import SphereProxies
+from pfml.settings import checked_choice, checked_number
+
+_SCALES = ("paper", "dimensionless")
+_STEEPEST = 1e30
+
+
+@dataclass(frozen=True)
+class ActiveShares:
+    """How much of the field is at work, in [0, 1].
+
+    Attributes:
+        attractive: share of same-class pairs beyond delta (0 if there is no such pair).
+        repulsive: share of other pairs within the radius of repulsion.
+        bounded: share of other pairs on which the bound of repulsion acts.
+    """
+
+    attractive: float
+    repulsive: float
+    bounded: float
+
+
+class PotentialFieldLoss(nn.Module):
+    """Total potential energy of the batch and the proxies, above its force-free floor.
+
+    Args:
+        num_classes: C.
+        embedding_dim: D.
+        proxies_per_class: M >= 0.
+        alpha: exponent of decay, >= 0; 0 is the log potential.
+        delta: radius, > 0: attraction acts beyond it, repulsion within it.
+        delta_repulsion: radius of repulsion, > 0; None means ``delta``.
+        min_distance_ratio: distance below which repulsion between classes is bounded, as a share of
+            ``delta_repulsion``, in (0, 1].
+        scale: "paper" (raw sum) or "dimensionless" (times delta^alpha / N, N = B + C * M).
+
+    Raises:
+        ValueError: an argument is out of range, or together they leave the range of float32.
+
+    Example:
+        >>> loss = PotentialFieldLoss(2, 2, proxies_per_class=0, alpha=1.0, delta=0.5)
+        >>> loss(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([1, 1]))  # 2 (1 / 0.5 - 1 / 2)
+        tensor(3.)
+    """
+
+    formula: ClassVar[str] = (
+        "U = sum_i Psi_{y_i}(z_i) + sum_{j,k} Psi_j(p_{j,k}) - floor; "
+        "psi_att(d) = -max(d, delta)^-alpha, psi_rep(d) = min(d, delta)^-alpha"
+    )
+    source: ClassVar[str] = (
+        "Bhatnagar & Ahuja, Potential Field Based Deep Metric Learning, CVPR 2025, Eq. 1, 2 and 6 (arXiv 2405.18560)"
+    )
+    search_space: ClassVar[dict[str, dict[str, Any]]] = {
+        "alpha": {"values": [1, 2, 3, 4, 5, 6]},
+        "delta": {"low": 0.3, "high": 1.2, "log": False},
+        "proxies_per_class": {"values": [0, 1, 2]},
+        "min_distance_ratio": {"values": [0.1, 0.25, 0.5]},
+        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+    }
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        proxies_per_class: int = 15,
+        alpha: float = 3.0,
+        delta: float = 0.2,
+        *,
+        delta_repulsion: float | None = None,
+        min_distance_ratio: float = 0.05,
+        scale: str = "paper",
+    ) -> None:
+        super().__init__()
+        self.alpha = checked_number("alpha", alpha, at_least=0)
+        self.delta = checked_number("delta", delta, above=0)
+        reach = self.delta if delta_repulsion is None else delta_repulsion
+        self.delta_repulsion = checked_number("delta_repulsion", reach, above=0)
+        self.min_distance_ratio = checked_number("min_distance_ratio", min_distance_ratio, above=0, at_most=1)
+        self.min_distance = self.min_distance_ratio * self.delta_repulsion
+        if steepest_slope(self.alpha, min(self.min_distance, self.delta)) > _STEEPEST:
+            raise ValueError(
+                f"alpha = {self.alpha:g} with delta = {self.delta:g} and repulsion bounded at {self.min_distance:g}: "
+                "forces leave the range of float32; lower alpha, or raise delta or min_distance_ratio"
+            )
+        self.scale = checked_choice("scale", scale, _SCALES)
+        self.field = SphereProxies(num_classes, embedding_dim, proxies_per_class)
+        self._potential = PotentialField(self.alpha, self.delta, self.delta_repulsion, self.min_distance)
+        self._counts: PairCounts | None = None
+
+    @property
+    def proxies(self) -> Tensor:
+        """The proxies as used, (C * M, D), unit norm, class by class, differentiable."""
+        proxies: Tensor = self.field()
+        return proxies
+
+    @property
+    def proxy_labels(self) -> Tensor:
+        """Class of each proxy, (C * M,) int64."""
+        return self.field.labels
+
+    @property
+    def active_shares(self) -> ActiveShares | None:
+        """Shares of pairs at work in the last forward pass; None before the first one."""
+        if self._counts is None:
+            return None
+        same, different, attractive, repulsive, bounded = (int(count) for count in self._counts)
+        return ActiveShares(attractive / max(same, 1), repulsive / max(different, 1), bounded / max(different, 1))
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Energy of a batch and all proxies above its floor.
+
+        Args:
+            embeddings: (B, D), rows of unit norm, B >= 1.
+            labels: (B,) integers in [0, C).
+
+        Returns:
+            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
+            (also under autocast).
+
+        Raises:
+            ValueError: a shape, a type or a label is out of range.
+        """
+        field = self.field
+        embeddings, labels = checked_batch(
+            embeddings, labels, num_classes=field.num_classes, embedding_dim=field.embedding_dim
+        )
+        # Terms of up to delta^-alpha overflow half precision.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            proxies = self.proxies
+            dtype = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
+            points = torch.cat([embeddings.to(dtype), proxies.to(dtype)])
+            energy, self._counts = pairwise_energy(points, torch.cat([labels, self.proxy_labels]), self._potential)
+            if self.scale == "dimensionless":
+                energy = energy * (self.delta**self.alpha / len(points))
+        return energy
+
+    def extra_repr(self) -> str:
+        """Hyper-parameters, as printed with the module."""
+        return (
+            f"alpha={self.alpha:g}, delta={self.delta:g}, delta_repulsion={self.delta_repulsion:g}, "
+            f"min_distance_ratio={self.min_distance_ratio:g}, scale={self.scale}"
+        )

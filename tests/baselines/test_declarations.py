@@ -1,0 +1,87 @@
+"""What every loss promises: declarations beside the formula, finite degenerate batches, cheap import."""
+
+import inspect
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from baselines.cpml import CPMLLoss
+from baselines.multi_similarity import MultiSimilarityLoss
+from baselines.proxy_anchor import ProxyAnchorLoss
+from baselines.triplet import TripletLoss
+from pfml import PotentialFieldLoss
+
+LOSSES: list[Any] = [PotentialFieldLoss, CPMLLoss, ProxyAnchorLoss, TripletLoss, MultiSimilarityLoss]
+TRAINING = {"learning_rate", "proxy_learning_rate"}
+
+
+def make(loss: Any, **settings: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    wanted = inspect.signature(loss).parameters
+    shape = {"num_classes": 5, "embedding_dim": 8}
+    module: torch.nn.Module = loss(**{name: value for name, value in shape.items() if name in wanted}, **settings)
+    return module
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_declares_formula_source_and_search_space(loss: Any) -> None:
+    assert isinstance(loss.formula, str)
+    assert loss.formula
+    assert "20" in loss.source, "the source names its year"
+    settings = set(loss.search_space)
+    assert settings - TRAINING <= set(inspect.signature(loss).parameters)
+    assert "learning_rate" in settings
+    assert ("proxy_learning_rate" in settings) == bool(list(make(loss).parameters()))
+    for entry in loss.search_space.values():
+        assert set(entry) in ({"values"}, {"low", "high", "log"})
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("end", [0, -1])
+def test_ends_of_the_search_space_are_valid_and_train(loss: Any, end: int) -> None:
+    ends = {
+        name: entry["values"][end] if "values" in entry else entry["high" if end else "low"]
+        for name, entry in loss.search_space.items()
+        if name not in TRAINING
+    }
+    module = make(loss, **ends)
+    embeddings = normalize(torch.randn(20, 8)).requires_grad_()
+    value = module(embeddings, torch.arange(20) % 5)
+    value.backward()
+    assert bool(value.isfinite())
+    assert embeddings.grad is not None
+    assert bool(embeddings.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("labels", [[2], [2, 2, 2], [0, 1, 2], [2, 4]])
+def test_degenerate_batches_are_finite_with_gradient(loss: Any, labels: list[int]) -> None:
+    embeddings = normalize(torch.randn(len(labels), 8)).requires_grad_()
+    value = make(loss)(embeddings, torch.tensor(labels))
+    value.backward()
+    assert value.ndim == 0
+    assert bool(value.isfinite())
+    assert embeddings.grad is not None
+    assert bool(embeddings.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_labels_of_any_integer_type(loss: Any) -> None:
+    module, embeddings = make(loss), normalize(torch.randn(10, 8))
+    wide = torch.arange(10) % 5
+    assert torch.equal(module(embeddings, wide), module(embeddings, wide.int()))
+    with pytest.raises(ValueError, match="labels must have shape"):
+        module(embeddings, wide[:3])
+
+
+def test_import_leaves_the_library_alone() -> None:
+    code = (
+        "import sys, baselines.cpml, baselines.proxy_anchor, baselines.triplet, baselines.multi_similarity, pfml; "
+        "print([name for name in ('pytorch_metric_learning', 'suite') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
