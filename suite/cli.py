@@ -4,6 +4,7 @@ Imports stand inside the commands, so that each loads what it needs only: loadin
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -70,6 +71,15 @@ def times() -> None:
     from suite.leaderboard.write import write_times
 
     write_times(load_settings())
+
+
+@app.command()
+def readme() -> None:
+    """Put the tables of results/leaderboard.md into README.md."""
+    from suite.leaderboard.readme import update_readme
+    from suite.leaderboard.write import RESULTS_FOLDER
+
+    update_readme(Path("README.md"), RESULTS_FOLDER / "leaderboard.md")
 
 
 @app.command()

@@ -154,6 +154,11 @@ def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str
             raise SuiteError(f"{origin}: {name} is no hyper-parameter of loss {entry.name}; allowed: {allowed(names)}")
 
 
+def preload(entry: LossEntry, values: Hyperparameters) -> None:
+    """Build a loss once and drop it, so that what its constructor imports is loaded before workers are forked."""
+    build_loss(entry, values, num_classes=2, embedding_dim=2)
+
+
 def build_loss(entry: LossEntry, values: Hyperparameters, num_classes: int, embedding_dim: int) -> nn.Module:
     """Construct a loss; optimiser settings among ``values`` are left to the optimiser.
 

@@ -8,9 +8,11 @@ however often the stage was interrupted and whatever the number of processes.
 
 import json
 import shutil
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from suite.config.plan import CellPlan, cell_plan_path
@@ -18,7 +20,7 @@ from suite.errors import SuiteError
 from suite.features.store import Features, features_path, load_features
 from suite.files import write_json, write_lines
 from suite.hashing import sha256_file, sha256_source, sha256_value
-from suite.losses.registry import load_target
+from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel, report
 from suite.progress import progress_bar
 from suite.training.run import Outcome, Run, run_seed
@@ -60,10 +62,11 @@ def load_plan(dataset: str, loss: str) -> CellPlan:
 
 def run_cell(cell: Cell, noise_kind: str, seeds: int, console: Console) -> None:
     """Run or resume all seeds of a cell and write its records, curves and times."""
+    started = time.time()
     plan = load_plan(cell.dataset, cell.loss)
     path = features_path(cell.dataset)
     features = load_features(path)
-    load_target(plan.loss, plan.target)  # imported before the workers fork, so that they need not
+    preload(load_target(plan.loss, plan.target), plan.hyperparameters)
     runs = [Run(plan, noise_kind, cell.noise_level, seed) for seed in range(seeds)]
     keys = _keys(runs, path)
     folder = PARTIAL_FOLDER / cell.name
@@ -85,7 +88,8 @@ def run_cell(cell: Cell, noise_kind: str, seeds: int, console: Console) -> None:
             outcomes[run.seed] = outcome
             write_json(folder / f"seed-{run.seed}.json", {"key": keys[run.seed]} | asdict(outcome))
             console.print(f"{cell.name} seed {run.seed}: {_summary(outcome)}")
-    _write_outputs(cell, [outcomes[seed] for seed in range(seeds)])
+    start_up = started - psutil.Process().create_time()
+    _write_outputs(cell, [outcomes[seed] for seed in range(seeds)], start_up, time.time() - started)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -106,11 +110,12 @@ def _resume(folder: Path, seed: int, key: str) -> Outcome | None:
     return Outcome(kept["record"], kept["curve"], kept["seconds"]) if kept["key"] == key else None
 
 
-def _write_outputs(cell: Cell, outcomes: list[Outcome]) -> None:
+def _write_outputs(cell: Cell, outcomes: list[Outcome], start_up: float, work: float) -> None:
     curves = [{"seed": o.record["seed"], "epoch": e, "loss": v} for o in outcomes for e, v in enumerate(o.curve, 1)]
-    times = [{"seed": o.record["seed"], "seconds": round(o.seconds, 3)} for o in outcomes]
+    runs = {str(outcome.record["seed"]): round(outcome.seconds, 3) for outcome in outcomes}
+    times = {"start_up": round(start_up, 3), "work": round(work, 3), "runs": runs}
     write_lines(CURVES_FOLDER / f"{cell.name}.jsonl", curves)
-    write_lines(TIMES_FOLDER / f"{cell.name}.jsonl", times)
+    write_json(TIMES_FOLDER / f"{cell.name}.json", times)
     write_lines(RECORDS_FOLDER / f"{cell.name}.jsonl", [outcome.record for outcome in outcomes])
 
 

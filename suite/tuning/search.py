@@ -28,6 +28,7 @@ from suite.losses.registry import (
     check_hyperparameters,
     find_loss,
     load_target,
+    preload,
 )
 from suite.parallel import in_parallel
 from suite.progress import progress_bar
@@ -63,6 +64,7 @@ def tune_loss(settings: Settings, dataset: str, loss: str, console: Console) -> 
     declared = _declared_space(entry, settings.losses[loss])
     space = parse_space(loss, declared)
     check_hyperparameters(entry, dict.fromkeys(space), f"search space of {loss}")
+    preload(entry, {})
     planned = plan_dataset(dataset, settings.datasets[dataset])
     plan = CellPlan(dataset, loss, entry.target, entry.source_sha256, {}, tuned=False, recipe=settings.recipe)
     trials = _search(settings, plan, entry, space, load_features(features_path(dataset)), console)

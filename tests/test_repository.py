@@ -1,0 +1,53 @@
+"""What must hold of the repository as a whole."""
+
+import ast
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from suite.leaderboard.readme import with_tables
+
+ROOT = Path(__file__).parents[1]
+
+
+def imported_packages(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name.split(".")[0]) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                yield path, node.module.split(".")[0]
+
+
+@pytest.mark.parametrize(("folder", "forbidden"), [("pfml", {"baselines", "suite"}), ("baselines", {"suite"})])
+def test_arrows_point_one_way(folder, forbidden):
+    assert [(path, name) for path, name in imported_packages(folder) if name in forbidden] == []
+
+
+def test_pfml_depends_on_torch_alone():
+    standard = {"collections", "dataclasses", "math", "typing", "itertools", "functools", "numbers", "enum"}
+    assert {name for _, name in imported_packages("pfml")} - standard == {"torch", "pfml"}
+
+
+def test_the_readme_shows_the_committed_leaderboard():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == with_tables(readme, (ROOT / "results/leaderboard.md").read_text(encoding="utf-8"))
+
+
+def test_tracked_files_stay_small():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    paths = [ROOT / name.decode() for name in listed.split(b"\0") if name]
+    assert sum(path.stat().st_size for path in paths if path.is_file()) < 50e6
+
+
+def test_the_lock_fits_the_declared_ranges():
+    from packaging.requirements import Requirement
+
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = {name.lower(): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for text in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(locked[requirement.name.lower()]), text
