@@ -13,7 +13,7 @@ DATA_FOLDER = Path("data")
 
 SHA256 = {
     "emoji": "5246349f64244f2907ad316a30c51a6f23bc6581d3a0baa912b2184f65c1f19b",
-    "furniture": "",
+    "furniture": "9b152b0aa482098255e8ba5e0f86cc9c7ffbc6c1303856b6f58318ab4b215986",
     "typefaces": "cbec0d68c1b46c7f1582976d412db625894840054835abbc1e7ccf6dd0964989",
 }
 

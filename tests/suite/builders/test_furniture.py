@@ -1,4 +1,5 @@
-"""The furniture builder: catalogue, exclusions, scenes, shapes, rendering, and the whole build where sources are at hand."""
+"""The furniture builder: catalogue, exclusions, scenes, shapes, rendering, and the whole build where
+sources are at hand."""
 
 import os
 from dataclasses import replace
@@ -17,7 +18,6 @@ from suite.builders.furniture_scene import (
     compose,
     generator,
     over,
-    piece,
     sample_camera,
     sample_lights,
 )
@@ -144,33 +144,25 @@ def test_over_blends_premultiplied_colours():
 def test_composition_is_deterministic_and_keeps_the_model_in_front():
     model = np.zeros((32, 32, 4), np.uint8)
     model[8:24, 8:24] = (1, 2, 3, 255)
-    pool = [np.full((16, 16, 4), 255, np.uint8)]
-    settings = replace(Difficulty(), front=0, behind=2, grey=False)
-    image = compose(model, pool, settings, generator("m", 0))
+    settings = replace(Difficulty(), grey=False)
+    image = compose(model, settings, generator("m", 0))
     assert image.shape == (32, 32, 3)
     assert image.dtype == np.uint8
     assert (image[8:24, 8:24] == (1, 2, 3)).all()
-    assert (image == compose(model, pool, settings, generator("m", 0))).all()
-    grey = compose(model, pool, replace(settings, grey=True), generator("m", 0))
+    assert (image == compose(model, settings, generator("m", 0))).all()
+    grey = compose(model, replace(settings, grey=True), generator("m", 0))
     assert (grey[..., 0] == grey[..., 1]).all()
 
 
-def test_front_piece_hides_no_more_than_allowed():
-    model = np.zeros((32, 32, 4), np.uint8)
-    model[8:24, 8:24] = (0, 0, 0, 255)
-    pool = [np.full((16, 16, 4), 255, np.uint8)]
-    settings = replace(Difficulty(), front=1, behind=0, cover=(0.1, 0.3))
-    for view in range(20):
-        image = compose(model, pool, settings, generator("m", view))
-        assert (image[8:24, 8:24] == 255).all(axis=-1).mean() <= 0.3
-
-
-def test_pieces_and_backgrounds_have_the_size_of_the_image():
-    rng = generator("m", 0)
-    pool = [np.full((16, 16, 4), 255, np.uint8)]
-    assert piece(pool, 32, (0.0, 1.0), rng).shape == (32, 32, 4)
-    assert background(Difficulty(), 32, rng).shape == (32, 32, 3)
-    assert (background(replace(Difficulty(), background="white"), 4, rng) == 255).all()
+def test_backgrounds():
+    images = {
+        kind: background(replace(Difficulty(), background=kind), 32, generator("m", 0))
+        for kind in ("white", "gradient", "wallpaper")
+    }
+    assert (images["white"] == 255).all()
+    assert all(image.shape == (32, 32, 3) and image.dtype == np.uint8 for image in images.values())
+    assert images["gradient"].std(axis=(0, 1)).max() > 0
+    assert images["wallpaper"].std(axis=(0, 1)).max() > 0
 
 
 def test_turned_and_mirrored_shapes_are_the_same():
@@ -188,9 +180,7 @@ def test_turned_and_mirrored_shapes_are_the_same():
 
 def test_shape_distance_equals_its_definition():
     a, b = np.random.default_rng(1).random((2, 1, 3, 3), dtype=np.float32)
-    least = min(
-        float(((a - side) ** 2).sum() / ((a**2).sum() + (side**2).sum())) for side in (b, b[::-1, :, ::-1])
-    )
+    least = min(float(((a - side) ** 2).sum() / ((a**2).sum() + (side**2).sum())) for side in (b, b[::-1, :, ::-1]))
     mirrored = float(((a[::-1, :, ::-1] - b) ** 2).sum() / ((a**2).sum() + (b**2).sum()))
     assert np.isclose(shape_distances(np.stack([a, b]))[0, 1], min(least, mirrored), atol=1e-6)
 
