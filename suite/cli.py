@@ -73,6 +73,19 @@ def times() -> None:
     write_times(load_settings())
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def measure(command: Annotated[list[str], typer.Argument(help="A command, e.g. dvc repro.")]) -> None:
+    """Run a command that fills results/times.csv and print its time, peak memory and share of start-up."""
+    import pandas as pd
+
+    from suite.leaderboard.write import TIMES_FILE
+    from suite.timing import measure, report
+
+    measured = measure(command)
+    console.print(report(measured, pd.read_csv(TIMES_FILE)), highlight=False)
+    raise typer.Exit(measured.exit_code)
+
+
 @app.command()
 def readme() -> None:
     """Put the tables of results/leaderboard.md into README.md."""

@@ -8,6 +8,8 @@ themselves when their parent was killed.
 import multiprocessing
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -47,7 +49,7 @@ def worker_count(tasks: int) -> int:
         SuiteError: ``SUITE_WORKERS`` is no whole number of at least 1.
     """
     value = os.environ.get("SUITE_WORKERS", "")
-    if value and not (value.isdigit() and int(value) >= 1):
+    if value and not (value.isdecimal() and int(value) >= 1):
         raise SuiteError(f"environment variable SUITE_WORKERS = {value!r}; allowed: whole numbers from 1")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(int(value) if value else available, tasks))
@@ -112,6 +114,14 @@ def _start_worker(worker: _Worker) -> None:
     global _worker  # noqa: PLW0603 - a worker process has one task at a time and one state
     _worker = worker
     limit_threads()
+    threading.Thread(target=_end_with, args=(worker.parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: one that waits for a task would else wait for ever."""
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
 
 
 def _run(task: Any) -> Any:
@@ -120,9 +130,6 @@ def _run(task: Any) -> Any:
 
 
 def report(key: int, done: int) -> None:
-    """Send progress from within a worker; ends the worker if its parent is gone. Does nothing outside a worker."""
-    if _worker is None:
-        return
-    if os.getppid() != _worker.parent:
-        os._exit(1)
-    _worker.messages.put((key, done))
+    """Send progress from within a worker. Does nothing outside a worker."""
+    if _worker is not None:
+        _worker.messages.put((key, done))

@@ -38,7 +38,8 @@ def shape_images(stage: "Stage", obj: Path) -> NDArray[np.float32] | None:
     if not stage.load(obj, plain=True):
         return None
     cameras = [Camera(azimuth=360.0 / TURNS * turn + 20.0, elevation=20.0, distance=6.0) for turn in range(TURNS)]
-    return np.stack([stage.render(camera, _LIGHTS)[..., 0] for camera in cameras]).astype(np.float32) / 255
+    brightness = np.stack([stage.render(camera, _LIGHTS)[..., 0] for camera in cameras]).astype(np.float32)
+    return brightness / np.float32(255)
 
 
 def shape_distances(images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -85,7 +85,7 @@ class Stage:
             actor = cast("vtkActor", actors.GetItemAsObject(index))
             material = actor.GetProperty()
             if plain:
-                actor.SetTexture(None)  # type: ignore[arg-type]
+                actor.SetTexture(None)
                 material.SetOpacity(1.0)
                 material.SetDiffuseColor(1.0, 1.0, 1.0)
                 material.SetSpecular(0.0)
@@ -120,7 +120,7 @@ class Stage:
         edge = self.size * SUPERSAMPLING
         self._window.GetRGBACharPixelData(0, 0, edge - 1, edge - 1, 0, pixels)
         # Rows come from the bottom.
-        raw: NDArray[np.uint8] = np.frombuffer(pixels, np.uint8)  # type: ignore[call-overload]
+        raw: NDArray[np.uint8] = np.frombuffer(pixels, np.uint8)
         image = raw.reshape(self.size, SUPERSAMPLING, self.size, SUPERSAMPLING, 4)[::-1].astype(np.uint16)
         mean: NDArray[np.uint8] = ((image.sum(axis=(1, 3)) + SUPERSAMPLING**2 // 2) // SUPERSAMPLING**2).astype(
             np.uint8
@@ -155,5 +155,5 @@ class Stage:
     def capabilities(self) -> str:
         """Return the renderer string of OpenGL, such as ``llvmpipe (LLVM 15.0.6, 128 bits)``."""
         self._window.Render()
-        lines = self._window.ReportCapabilities().splitlines()
+        lines: list[str] = self._window.ReportCapabilities().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("OpenGL renderer string"))

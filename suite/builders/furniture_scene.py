@@ -112,7 +112,8 @@ def background(difficulty: Difficulty, size: int, rng: np.random.Generator) -> P
         )
         across = np.cos(angle) * line[None, :] + np.sin(angle) * line[:, None]
         along = 0.5 + 0.5 * np.cos(2.0 * np.pi * waves * across + phase)
-    return np.round(ends[0] + along[..., None] * (ends[1] - ends[0])).astype(np.uint8)
+    paper: NDArray[np.uint8] = np.round(ends[0] + along[..., None] * (ends[1] - ends[0])).astype(np.uint8)
+    return paper
 
 
 def over(top: Pixels, bottom: Pixels) -> Pixels:

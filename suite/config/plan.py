@@ -153,7 +153,7 @@ def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> R
     try:
         return Recipe.model_validate(recipe.model_dump() | rates)
     except ValidationError as error:
-        raise SuiteError(f"losses.{loss}.params: {explain(error, Recipe, PARAMS_FILE)}") from error
+        raise SuiteError(explain(error, Recipe, PARAMS_FILE, f"losses.{loss}.params")) from error
 
 
 def _check_batch(recipe: Recipe, dataset: DatasetPlan) -> int:

@@ -3,20 +3,29 @@
 Every model refuses unknown settings; every error is one line that names the setting, the file and what is allowed.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from suite.errors import SuiteError, allowed
 
 PARAMS_FILE = Path("params.yaml")
 
+
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("allowed: numbers")  # noqa: TRY004 - pydantic reports ValueError only
+    return value
+
+
 Scalar = bool | int | float | str | None
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_no_flag)]
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
-NoiseLevel = Annotated[float, Field(ge=0, lt=1)]
+NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
 # Names become parts of stage and file names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
@@ -51,11 +60,20 @@ class NoiseSettings(Strict):
     kind: Literal["symmetric", "small_cluster"] = "symmetric"
     levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1)]
 
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _as_in_file_names(cls, levels: Any) -> Any:
+        """DVC puts a level into stage and file names as it is spelt."""
+        for level in levels if isinstance(levels, list | tuple) else ():
+            if isinstance(level, float) and f"{level:g}" != str(level) and math.isfinite(level):
+                raise ValueError(f"{level} becomes part of file names; allowed: {level:g}")
+        return levels
+
     @field_validator("levels")
     @classmethod
     def _distinct(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(levels)) != len(levels):
-            raise ValueError("levels must differ from each other")
+            raise ValueError("allowed: levels that differ from each other")
         return levels
 
 
@@ -72,7 +90,7 @@ class Recipe(Strict):
     """Learning rate of the head; a loss's tuned value replaces it."""
     proxy_learning_rate: Positive
     """Learning rate of the loss's own parameters; a loss's tuned value replaces it."""
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    weight_decay: Annotated[Number, Field(ge=0, allow_inf_nan=False)]
     """AdamW's decoupled weight decay on the head. Proxies are points on a sphere: none for them."""
 
 
@@ -113,25 +131,65 @@ def load_settings(path: Path = PARAMS_FILE) -> Settings:
     try:
         return Settings.model_validate(yaml.safe_load(path.read_text()))
     except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {error}") from error
+        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise SuiteError(explain(error, Settings, path)) from error
 
 
-def explain(error: ValidationError, model: type[BaseModel], path: Path) -> str:
-    """The first problems of a validation error as one line: file, setting, what is wrong, what is allowed."""
-    problems = [_explain_one(problem, model) for problem in error.errors()[:3]]
-    return f"{path}: " + "; ".join(problems)
+_ALLOWED = {
+    "bool_type": "a number, a string, true, false or null",  # the first of the types that a Scalar may have
+    "dict_type": "a mapping",
+    "finite_number": "finite numbers",
+    "float_parsing": "numbers",
+    "float_type": "numbers",
+    "greater_than": "numbers above {gt:g}",
+    "greater_than_equal": "numbers from {ge:g}",
+    "int_from_float": "whole numbers",
+    "int_type": "whole numbers",
+    "less_than": "numbers below {lt:g}",
+    "literal_error": "{expected}",
+    "model_type": "a mapping",
+    "string_pattern_mismatch": "letters, digits and _, a letter first",
+    "string_type": "a string",
+    "too_short": "at least {min_length} entry",
+    "tuple_type": "a list",
+}
+"""What is allowed in place of a value, by pydantic's kind of error."""
 
 
-def _explain_one(problem: Any, model: type[BaseModel]) -> str:
-    location = [part for part in problem["loc"] if part != "[key]"]
-    setting = ".".join(str(part) for part in location)
-    if problem["type"] == "extra_forbidden":
-        names = _names_at(model, location[:-1])
-        return f"{setting} is not a setting; allowed: {allowed(names)}"
+def explain(error: ValidationError, model: type[BaseModel], path: Path, below: str = "") -> str:
+    """The first problems of a validation error as one line: file, setting, what is wrong, what is allowed.
+
+    Args:
+        error: the validation error.
+        model: the model that was validated.
+        path: the file that the values come from.
+        below: the setting in that file whose value was validated; empty for the whole file.
+    """
+    problems: dict[str, str] = {}
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"] if part != "[key]"]
+        if problem["type"] == "extra_forbidden":
+            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1]))}"
+        else:
+            text = _explain_value(problem)
+        if problem["type"] in _SCALAR_ERRORS and location[-1] in _SCALAR_TYPES:
+            location.pop()
+        problems.setdefault(".".join([below, *location] if below else location) or "the whole file", text)
+    return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
+
+
+_SCALAR_TYPES = ("bool", "int", "float", "str")
+_SCALAR_ERRORS = tuple(f"{name}_{kind}" for name in ("bool", "int", "float", "string") for kind in ("type", "parsing"))
+
+
+def _explain_value(problem: Any) -> str:
     shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
-    return f"{setting}{shown}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    if problem["type"] == "missing":
+        return " is missing"
+    if problem["type"] in _ALLOWED:
+        return f"{shown}; allowed: {_ALLOWED[problem['type']].format(**problem.get('ctx', {}))}"
+    return f"{shown}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _names_at(model: type[BaseModel], location: list[Any]) -> list[str]:

@@ -31,7 +31,10 @@ def pixel_vectors(table: ImageTable) -> NDArray[np.float32]:
     """Each image, scaled to 32 x 32 and less its mean, as a unit vector (N, 3 * 32 * 32) of its pixels."""
     rows = np.arange(len(table.labels))
     small = [
-        np.asarray(Image.fromarray(table.decode(rows[i : i + 1])[0]).resize((PIXEL_SIDE, PIXEL_SIDE))) for i in rows
+        np.asarray(
+            Image.fromarray(table.decode(rows[i : i + 1])[0]).resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BOX)
+        )
+        for i in rows
     ]
     vectors = np.stack(small).reshape(len(small), -1).astype(np.float32)
     return unit_rows(vectors - vectors.mean(axis=1, keepdims=True))

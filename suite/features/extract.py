@@ -21,6 +21,7 @@ from suite.features.store import FROZEN_FOLDER, Features, features_path, load_fe
 from suite.files import write_lines
 from suite.parallel import in_parallel
 from suite.progress import progress_bar
+from suite.timing import StageClock
 
 _BLOCK = 64
 
@@ -47,11 +48,13 @@ def load_dataset_plan(dataset: str) -> DatasetPlan:
 
 def write_features(dataset: str, console: Console) -> None:
     """Compute and store the features of a planned data set and the frozen backbone's metrics on its test classes."""
+    clock = StageClock()
     plan = load_dataset_plan(dataset)
     table = read_table(verified(dataset).path, plan.max_classes)
     path = features_path(dataset)
     save_features(path, Features(extract(table, dataset, console), table.labels, plan.data_sha256))
     write_lines(FROZEN_FOLDER / f"{dataset}.jsonl", [frozen_row(dataset, load_features(path))])
+    clock.write(f"features-{dataset}")
 
 
 def extract(table: ImageTable, name: str, console: Console) -> NDArray[np.float32]:

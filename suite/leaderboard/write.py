@@ -1,6 +1,7 @@
 """Writes ``results/``: leaderboard.{csv,json,md}, metrics.json for DVC, noise.svg, and times.csv apart from them."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from suite.files import read_lines, write_json, write_text
 from suite.leaderboard.figure import draw_noise_figure
 from suite.leaderboard.render import to_markdown
 from suite.leaderboard.table import leaderboard
-from suite.training.cell import RECORDS_FOLDER, TIMES_FOLDER, Cell
+from suite.timing import TIMES_FOLDER
+from suite.training.cell import RECORDS_FOLDER, Cell
 
 RESULTS_FOLDER = Path("results")
+TIMES_FILE = RESULTS_FOLDER / "times.csv"
 
 
 def cells_of(settings: Settings) -> list[Cell]:
@@ -43,25 +46,25 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
 
 
 def write_times(settings: Settings) -> None:
-    """Collect wall-clock seconds in ``results/times.csv``, one row a cell.
+    """Collect wall-clock seconds in ``results/times.csv``, one row a features or train stage.
 
     ``start_up_seconds`` is the time from the start of the process to its work, imports above all; ``work_seconds`` is the
     rest, for all seeds together; ``mean_run_seconds`` is the mean over seeds of one run in its worker process.
     """
-    rows = []
-    for cell in cells_of(settings):
-        path = TIMES_FOLDER / f"{cell.name}.json"
-        if not path.is_file():
-            raise SuiteError(f"times file {path} is missing; run: dvc repro")
-        same = {"dataset": cell.dataset, "loss": cell.loss, "noise_level": cell.noise_level}
-        times = json.loads(path.read_text())
-        runs = list(times["runs"].values())
-        rows.append(
-            same
-            | {"start_up_seconds": times["start_up"], "work_seconds": times["work"]}
-            | {"runs": len(runs), "mean_run_seconds": round(sum(runs) / len(runs), 3)}
-        )
-    write_text(RESULTS_FOLDER / "times.csv", pd.DataFrame(rows).to_csv(index=False))
+    rows = [_times(f"features-{dataset}", {"stage": "features", "dataset": dataset}) for dataset in settings.datasets]
+    rows += [_times(cell.name, {"stage": "train"} | asdict(cell)) for cell in cells_of(settings)]
+    write_text(TIMES_FILE, pd.DataFrame(rows).to_csv(index=False))
+
+
+def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    path = TIMES_FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise SuiteError(f"times file {path} is missing; run: dvc repro")
+    times = json.loads(path.read_text())
+    runs = list(times["runs"].values())
+    mean = round(sum(runs) / len(runs), 3) if runs else None
+    seconds = {"start_up_seconds": times["start_up"], "work_seconds": times["work"]}
+    return row | seconds | {"runs": len(runs), "mean_run_seconds": mean}
 
 
 def _frozen(dataset: str) -> pd.DataFrame:

@@ -8,11 +8,9 @@ however often the stage was interrupted and whatever the number of processes.
 
 import json
 import shutil
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from suite.config.plan import CellPlan, cell_plan_path
@@ -23,12 +21,12 @@ from suite.hashing import sha256_file, sha256_source, sha256_value
 from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel, report
 from suite.progress import progress_bar
+from suite.timing import StageClock
 from suite.training.run import Outcome, Run, run_seed
 
 PARTIAL_FOLDER = Path("partial")
 RECORDS_FOLDER = Path("records")
 CURVES_FOLDER = Path("curves")
-TIMES_FOLDER = Path("times")
 _CODE = Path(__file__).parents[1]
 
 
@@ -62,7 +60,7 @@ def load_plan(dataset: str, loss: str) -> CellPlan:
 
 def run_cell(cell: Cell, noise_kind: str, seeds: int, console: Console) -> None:
     """Run or resume all seeds of a cell and write its records, curves and times."""
-    started = time.time()
+    clock = StageClock()
     plan = load_plan(cell.dataset, cell.loss)
     path = features_path(cell.dataset)
     features = load_features(path)
@@ -88,8 +86,8 @@ def run_cell(cell: Cell, noise_kind: str, seeds: int, console: Console) -> None:
             outcomes[run.seed] = outcome
             write_json(folder / f"seed-{run.seed}.json", {"key": keys[run.seed]} | asdict(outcome))
             console.print(f"{cell.name} seed {run.seed}: {_summary(outcome)}")
-    start_up = started - psutil.Process().create_time()
-    _write_outputs(cell, [outcomes[seed] for seed in range(seeds)], start_up, time.time() - started)
+    _write_outputs(cell, [outcomes[seed] for seed in range(seeds)])
+    clock.write(cell.name, {str(seed): outcomes[seed].seconds for seed in range(seeds)})
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -110,12 +108,9 @@ def _resume(folder: Path, seed: int, key: str) -> Outcome | None:
     return Outcome(kept["record"], kept["curve"], kept["seconds"]) if kept["key"] == key else None
 
 
-def _write_outputs(cell: Cell, outcomes: list[Outcome], start_up: float, work: float) -> None:
+def _write_outputs(cell: Cell, outcomes: list[Outcome]) -> None:
     curves = [{"seed": o.record["seed"], "epoch": e, "loss": v} for o in outcomes for e, v in enumerate(o.curve, 1)]
-    runs = {str(outcome.record["seed"]): round(outcome.seconds, 3) for outcome in outcomes}
-    times = {"start_up": round(start_up, 3), "work": round(work, 3), "runs": runs}
     write_lines(CURVES_FOLDER / f"{cell.name}.jsonl", curves)
-    write_json(TIMES_FOLDER / f"{cell.name}.json", times)
     write_lines(RECORDS_FOLDER / f"{cell.name}.jsonl", [outcome.record for outcome in outcomes])
 
 

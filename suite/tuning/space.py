@@ -54,5 +54,5 @@ def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
         try:
             space[name] = model.model_validate(entry)
         except ValidationError as error:
-            raise SuiteError(f"losses.{loss}.search.{name}: {explain(error, model, PARAMS_FILE)}") from error
+            raise SuiteError(explain(error, model, PARAMS_FILE, f"losses.{loss}.search.{name}")) from error
     return space
