@@ -135,6 +135,25 @@ def data_verify() -> None:
         console.print(f"{verified(name).path}: ok")
 
 
+@data_app.command("build")
+def data_build(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+    cache: Annotated[Path, typer.Option(help="Folder of source packages, filled where one is missing.")],
+) -> None:
+    """Build a data set anew from its pinned source packages."""
+    from importlib import import_module
+
+    from suite.builders.versions import differences
+    from suite.datasets.catalog import check_name
+
+    check_name(dataset, "suite data build")
+    builder = import_module(f"suite.builders.{dataset}")
+    for difference in differences(builder.BUILT_WITH):
+        errors.print(f"[yellow]warning:[/] {escape(difference)}; the bytes may differ")
+    builder.build(output, cache)
+
+
 @data_app.command("sheet")
 def data_sheet(dataset: Dataset) -> None:
     """Print a data set's counts and its raw-pixel and frozen-backbone R@1, and put them into its data sheet."""

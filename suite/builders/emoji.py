@@ -4,7 +4,7 @@ Source: nine @iconify-json packages, pinned in emoji.sources.json. Their vector 
 (`emoji_join`), rendered with resvg on white and stored as WebP. Pictures that cannot be told apart are left out
 (`without_repeats`). Fonts of the machine are never used: drawings come out the same everywhere.
 
-Run: python -m suite.builders.emoji OUTPUT.parquet --cache DIR
+Run: suite data build emoji OUTPUT.parquet --cache DIR
 """
 
 import io
@@ -12,19 +12,17 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from rich.progress import track
 
 from suite.builders.emoji_join import Drawing, VendorSet, join
 from suite.builders.parquet import Row, shuffled_labels, write_parquet
 from suite.builders.sources import fetch_npm, load_sources, read_member
-from suite.builders.versions import COMMON, differences
+from suite.builders.versions import COMMON
 from suite.builders.webp import encode_webp
 
 BUILT_WITH = {**COMMON, "resvg-py": "0.5.0"}
@@ -141,17 +139,3 @@ def build(output: Path, cache: Path) -> None:
         for drawing in members
     ]
     write_parquet(output, rows)
-
-
-def main(
-    output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
-    cache: Annotated[Path, typer.Option(help="Folder of package files.")],
-) -> None:
-    """Build the data set emoji."""
-    for difference in differences(BUILT_WITH):
-        Console(stderr=True).print(f"[yellow]warning:[/] {difference}; the bytes may differ")
-    build(output, cache)
-
-
-if __name__ == "__main__":
-    typer.run(main)

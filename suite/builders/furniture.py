@@ -5,17 +5,15 @@ Source: the Debian package sweethome3d-furniture, pinned in furniture.sources.js
 (`furniture_scene`) and stored as WebP. Left out: doors and windows, models that render empty, and models of
 the same shape as an earlier one (`furniture_duplicates`).
 
-Run: python -m suite.builders.furniture OUTPUT.parquet --cache DIR
+Run: suite data build furniture OUTPUT.parquet --cache DIR
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-import typer
-from rich.console import Console
 from rich.progress import track
 
 from suite.builders.furniture_catalog import Model, is_candidate, read_catalogs
@@ -32,7 +30,7 @@ from suite.builders.furniture_scene import (
 )
 from suite.builders.parquet import Row, shuffled_labels, write_parquet
 from suite.builders.sources import fetch_deb, load_sources, unpack_deb
-from suite.builders.versions import COMMON, differences
+from suite.builders.versions import COMMON
 from suite.builders.webp import encode_webp
 
 if TYPE_CHECKING:
@@ -110,17 +108,3 @@ def build(output: Path, cache: Path) -> None:
         ]
         stage.close()
     write_parquet(output, rows)
-
-
-def main(
-    output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
-    cache: Annotated[Path, typer.Option(help="Folder of package files.")],
-) -> None:
-    """Build the data set furniture."""
-    for difference in differences(BUILT_WITH):
-        Console(stderr=True).print(f"[yellow]warning:[/] {difference}; the bytes may differ")
-    build(output, cache)
-
-
-if __name__ == "__main__":
-    typer.run(main)

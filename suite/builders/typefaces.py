@@ -3,21 +3,18 @@
 Source: one @fontsource package a family, pinned in typefaces.sources.json; of each, the Latin subset of the regular
 weight. How an image is drawn is in `typefaces_render`.
 
-Run: python -m suite.builders.typefaces OUTPUT.parquet --cache DIR
+Run: suite data build typefaces OUTPUT.parquet --cache DIR
 """
 
 import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from rich.console import Console
 from rich.progress import track
 
 from suite.builders.parquet import Row, shuffled_labels, write_parquet
 from suite.builders.sources import fetch_npm, load_sources, read_member
 from suite.builders.typefaces_render import render_instance, woff2_to_ttf
-from suite.builders.versions import COMMON, differences
+from suite.builders.versions import COMMON
 from suite.builders.webp import encode_webp
 
 BUILT_WITH = {**COMMON, "brotli": "1.2.1", "fonttools": "4.68.0"}
@@ -54,17 +51,3 @@ def build(output: Path, cache: Path) -> None:
             image = encode_webp(render_instance(ttf, family, instance), QUALITY)
             rows.append(Row(image, labels[family], family, source.name, source.licence))
     write_parquet(output, rows)
-
-
-def main(
-    output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
-    cache: Annotated[Path, typer.Option(help="Folder of package files.")],
-) -> None:
-    """Build the data set typefaces."""
-    for difference in differences(BUILT_WITH):
-        Console(stderr=True).print(f"[yellow]warning:[/] {difference}; the bytes may differ")
-    build(output, cache)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -7,6 +7,8 @@ other versions a build gives the same classes and nearly the same pixels; the sa
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from suite.errors import SuiteError
+
 COMMON = {"numpy": "2.4.6", "pillow": "13.0.0", "pyarrow": "26.0.1"}
 
 
@@ -17,14 +19,19 @@ def differences(built_with: Mapping[str, str]) -> list[str]:
         built_with: version by package name.
 
     Returns:
-        One line for each package that is missing or has another version; empty where all agree.
+        One line for each package that has another version; empty where all agree.
+
+    Raises:
+        SuiteError: a package is not installed.
     """
     lines: list[str] = []
     for name, wanted in built_with.items():
         try:
             found = version(name)
-        except PackageNotFoundError:
-            found = "not installed"
+        except PackageNotFoundError as error:
+            raise SuiteError(
+                f"building data needs {name}=={wanted}, which is not installed: pip install -e '.[build-data]'"
+            ) from error
         if found != wanted:
             lines.append(f"{name}: {found}, stored data set built with {wanted}")
     return lines

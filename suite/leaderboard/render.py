@@ -51,7 +51,7 @@ def _remarks(rows: pd.DataFrame) -> str:
     trained = rows[rows["loss"] != FROZEN]
     clean = trained[trained["noise_level"] == trained["noise_level"].min()]
     remarks = [
-        f"{_escaped(row.loss)} does not beat the frozen backbone without noise ({row.gain_over_frozen:+.2f} points)."
+        f"{_escaped(row.loss)} {_shortfall(row.gain_over_frozen)}."
         for row in clean.itertuples()
         if row.noise_level == 0 and not row.gain_over_frozen > 0
     ]
@@ -59,6 +59,12 @@ def _remarks(rows: pd.DataFrame) -> str:
     if untuned:
         remarks.append(f"Not tuned, class defaults: {', '.join(map(_escaped, untuned))}.")
     return "".join(f"\n{remark}\n" for remark in remarks)
+
+
+def _shortfall(gain: float) -> str:
+    if math.isnan(gain):
+        return "finished no run without noise"
+    return f"does not beat the frozen backbone without noise ({gain:+.2f} points)"
 
 
 def _escaped(name: str) -> str:

@@ -20,10 +20,6 @@ from suite.builders.typefaces_render import (
     render_instance,
     woff2_to_ttf,
 )
-from suite.builders.versions import differences
-from suite.hashing import sha256_file
-
-STORED = Path(__file__).parents[3] / "data" / "typefaces.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +108,3 @@ def test_every_letter_is_in_every_font():
         archive = fetch_npm(source.name, source.version, source.sha256, Path(cache))
         with tt_lib.TTFont(io.BytesIO(read_member(archive, typefaces.font_member(source.name)))) as font:
             assert {ord(letter) for letter in string.ascii_letters} <= set(font.getBestCmap()), source.name
-
-
-def test_rebuild_gives_the_stored_bytes(tmp_path):
-    cache = os.environ.get("PFML_SOURCES")
-    if not cache:
-        pytest.skip("PFML_SOURCES does not name a folder of package files")
-    if not STORED.is_file():
-        pytest.skip(f"{STORED} is not there; dvc pull data.dvc brings it")
-    if differing := differences(typefaces.BUILT_WITH):
-        pytest.skip(f"other library versions than the stored build: {'; '.join(differing)}")
-    typefaces.build(tmp_path / "typefaces.parquet", Path(cache))
-    assert sha256_file(tmp_path / "typefaces.parquet") == sha256_file(STORED)
