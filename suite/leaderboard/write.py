@@ -1,6 +1,7 @@
 """Writes ``results/``: leaderboard.{csv,json,md}, metrics.json for DVC, noise.svg, and times.csv apart from them."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -78,5 +79,7 @@ def _metrics(board: pd.DataFrame) -> dict[str, Any]:
     """R@1 in percent by data set, loss and noise level: what ``dvc metrics show`` prints."""
     tree: dict[str, Any] = {}
     for row in board.itertuples():
-        tree.setdefault(row.dataset, {}).setdefault(row.loss, {})[f"noise {row.noise_level:g}"] = row.recall_at_1
+        tree.setdefault(row.dataset, {}).setdefault(row.loss, {})[f"noise {row.noise_level:g}"] = (
+            None if math.isnan(row.recall_at_1) else row.recall_at_1
+        )
     return tree

@@ -22,7 +22,7 @@ from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel, report
 from suite.progress import progress_bar
 from suite.timing import StageClock
-from suite.training.run import Outcome, Run, run_seed
+from suite.training.run import Outcome, Run, run_seed, versions
 
 PARTIAL_FOLDER = Path("partial")
 RECORDS_FOLDER = Path("records")
@@ -64,7 +64,12 @@ def run_cell(cell: Cell, noise_kind: str, seeds: int, console: Console) -> None:
     plan = load_plan(cell.dataset, cell.loss)
     path = features_path(cell.dataset)
     features = load_features(path)
-    preload(load_target(plan.loss, plan.target), plan.hyperparameters)
+    entry = load_target(plan.loss, plan.target)
+    if entry.source_sha256 != plan.source_sha256:
+        raise SuiteError(
+            f"loss {plan.loss}: its code ({plan.target}) has changed since the plan was made; run: suite plan"
+        )
+    preload(entry, plan.hyperparameters)
     runs = [Run(plan, noise_kind, cell.noise_level, seed) for seed in range(seeds)]
     keys = _keys(runs, path)
     folder = PARTIAL_FOLDER / cell.name
@@ -96,7 +101,7 @@ def _run(features: Features, run: Run) -> Outcome:
 
 
 def _keys(runs: list[Run], features: Path) -> list[str]:
-    shared = [sha256_file(features), sha256_source(_CODE)]
+    shared = [sha256_file(features), sha256_source(_CODE), versions()]
     return [sha256_value([*shared, run.plan.as_dict(), run.noise_kind, run.noise_level, run.seed]) for run in runs]
 
 
@@ -104,7 +109,10 @@ def _resume(folder: Path, seed: int, key: str) -> Outcome | None:
     path = folder / f"seed-{seed}.json"
     if not path.is_file():
         return None
-    kept = json.loads(path.read_text())
+    try:
+        kept = json.loads(path.read_text())
+    except json.JSONDecodeError:
+        return None
     return Outcome(kept["record"], kept["curve"], kept["seconds"]) if kept["key"] == key else None
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch._dynamo  # noqa: F401 - AdamW loads it, slowly, on first use: here once, before workers are forked
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW

@@ -97,9 +97,14 @@ def run_seed(run: Run, features: Features, report: Report) -> Outcome:
         "tuned": run.plan.tuned,
         "hyperparameters": run.plan.hyperparameters,
         "recipe": run.plan.recipe.model_dump(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
+        "versions": versions(),
     }
     return Outcome(record, curve, time.perf_counter() - started)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and the libraries that a result depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in VERSIONED}
 
 
 def fit(

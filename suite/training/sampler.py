@@ -43,6 +43,7 @@ class PKSampler:
         self._classes_per_batch = classes_per_batch
         self._rng = rng
         self._class_queue: Indices = np.empty(0, np.int64)
+        self._all_classes: Indices = np.arange(len(self._members))
         self._member_queues: list[Indices] = [np.empty(0, np.int64)] * len(self._members)
         self.batches_per_epoch = max(1, len(labels) // (classes_per_batch * samples_per_class))
 
@@ -52,20 +53,21 @@ class PKSampler:
             yield np.concatenate([self._draw_images(label) for label in self._draw_classes()])
 
     def _draw_classes(self) -> Indices:
-        wanted = self._classes_per_batch
-        queue = self._class_queue
-        if len(queue) < wanted:
-            # The rest of the old round comes first; the new round must not repeat it within this batch.
-            fresh = self._rng.permutation(len(self._members))
-            repeated = np.isin(fresh, queue)
-            queue = np.concatenate([queue, fresh[~repeated], fresh[repeated]])
-        self._class_queue = queue[wanted:]
-        return queue[:wanted]
+        drawn, self._class_queue = self._draw(self._class_queue, self._all_classes, self._classes_per_batch)
+        return drawn
 
     def _draw_images(self, label: int) -> Indices:
-        wanted = self._samples_per_class
-        queue = self._member_queues[label]
+        queue, members = self._member_queues[label], self._members[label]
+        drawn, self._member_queues[label] = self._draw(queue, members, self._samples_per_class)
+        return drawn
+
+    def _draw(self, queue: Indices, items: Indices, wanted: int) -> tuple[Indices, Indices]:
+        """Take ``wanted`` from a queue; gives what was drawn and the rest of the queue.
+
+        Where the queue runs out a new round of ``items`` follows, with those behind that this draw already holds.
+        """
         while len(queue) < wanted:
-            queue = np.concatenate([queue, self._rng.permutation(self._members[label])])
-        self._member_queues[label] = queue[wanted:]
-        return queue[:wanted]
+            fresh = self._rng.permutation(items)
+            repeated = np.isin(fresh, queue)
+            queue = np.concatenate([queue, fresh[~repeated], fresh[repeated]])
+        return queue[:wanted], queue[wanted:]

@@ -46,23 +46,23 @@ def test_a_corruption_belongs_to_data_set_kind_level_and_seed():
 
 def test_the_draw_is_pinned():
     # A changed draw would silently unpair new records from old ones.
-    assert corrupt(LABELS, "emoji", "symmetric", 0.2, 0).sha256.startswith("PINNED")
+    assert corrupt(LABELS, "emoji", "symmetric", 0.2, 0).sha256.startswith("5436912c0e67")
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0, 0.9), st.integers(0, 50))
 def test_small_cluster_dissolves_whole_classes_into_groups(level, seed):
     given = corrupt(LABELS, "emoji", "small_cluster", level, seed).labels
-    dissolved = [label for label in range(40) if not (given[LABELS == label] == label).any()]
+    dissolved = [label for label in range(40) if not (given[label == LABELS] == label).any()]
     assert len(dissolved) == round(level * 40)
     surviving = set(range(40)) - set(dissolved)
     for label in dissolved:
-        targets, sizes = np.unique(given[LABELS == label], return_counts=True)
+        targets, sizes = np.unique(given[label == LABELS], return_counts=True)
         assert set(targets) <= surviving
         assert len(targets) <= -(-7 // GROUP_SIZE)
         assert sizes.sum() == 7
     for label in surviving:
-        assert (given[LABELS == label] == label).all()
+        assert (given[label == LABELS] == label).all()
 
 
 @pytest.mark.parametrize("level", [-0.1, 1.0, 2.0, float("nan")])
@@ -72,5 +72,5 @@ def test_level_out_of_range(level):
 
 
 def test_unknown_kind():
-    with pytest.raises(SuiteError, match="asymmetric.*allowed: symmetric, small_cluster"):
+    with pytest.raises(SuiteError, match=r"asymmetric.*allowed: symmetric, small_cluster"):
         corrupt(LABELS, "emoji", "asymmetric", 0.2, 0)

@@ -50,7 +50,9 @@ def test_equals_pytorch_metric_learning():
     rng = np.random.default_rng(3)
     labels = np.repeat(np.arange(30), 7)
     embeddings = unit(rng, len(labels), 6)
-    calculator = AccuracyCalculator(include=("precision_at_1", "r_precision", "mean_average_precision_at_r"), k="max_bin_count")
+    calculator = AccuracyCalculator(
+        include=("precision_at_1", "r_precision", "mean_average_precision_at_r"), k="max_bin_count"
+    )
     theirs = calculator.get_accuracy(embeddings, labels)
     ours = retrieval_metrics(embeddings, labels)
     assert ours["recall_at_1"] == pytest.approx(theirs["precision_at_1"])

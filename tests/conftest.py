@@ -1,0 +1,24 @@
+"""What all tests share: the stored data sets."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite.datasets import catalog
+from suite.errors import SuiteError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with the three parquet files; fetched with DVC from the repository itself where they are not there."""
+    folder = ROOT / catalog.DATA_FOLDER
+    try:
+        for name in catalog.SHA256:
+            catalog.verified(name, folder)
+    except SuiteError:
+        subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", "data.dvc"], cwd=ROOT, check=True)
+    return folder

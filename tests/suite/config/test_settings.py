@@ -1,0 +1,119 @@
+"""params.yaml: the repository's own loads; each mistake is one line that names file, setting and what is allowed."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite.config.settings import load_settings
+from suite.errors import SuiteError
+
+PARAMS = Path(__file__).parents[3] / "params.yaml"
+
+
+def altered(tmp_path, setting, value):
+    """A params.yaml with one setting, spelt ``a.b.c``, replaced."""
+    params = yaml.safe_load(PARAMS.read_text())
+    *parents, last = setting.split("|")
+    inner = params
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
+def refusal(path):
+    """The message of a refused settings file, which must be one line that begins with the file's path."""
+    with pytest.raises(SuiteError) as caught:
+        load_settings(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith((f"{path}", "settings file"))
+    return message.removeprefix(f"{path}: ")
+
+
+def test_own_settings_load():
+    settings = load_settings(PARAMS)
+    assert list(settings.datasets) == ["emoji", "furniture", "typefaces"]
+    assert settings.noise.levels[0] == 0
+    assert settings.recipe.epochs >= 1
+
+
+def test_entries_may_be_empty(tmp_path):
+    settings = load_settings(altered(tmp_path, "losses", {"pfml": None}))
+    assert settings.losses["pfml"].params == {}
+
+
+def test_numbers_may_be_written_with_an_exponent(tmp_path):
+    # PyYAML reads 1e-3, without a point, as a string.
+    assert load_settings(altered(tmp_path, "recipe|learning_rate", "1e-3")).recipe.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("sedes", 3, "sedes is not a setting; allowed: datasets, losses, noise, seeds, recipe, tuning"),
+        (
+            "recipe|learning_rat",
+            1,
+            "recipe.learning_rat is not a setting; allowed: embedding_dim, hidden_dim, epochs, ",
+        ),
+        ("datasets|emoji", {"max": 9}, "datasets.emoji.max is not a setting; allowed: max_classes"),
+        ("losses|pfml", {"parms": {}}, "losses.pfml.parms is not a setting; allowed: target, params, search"),
+        ("noise|kind", "asymmetric", "noise.kind = 'asymmetric'; allowed: 'symmetric' or 'small_cluster'"),
+        ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
+        ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),
+        ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
+        ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: allowed: levels that differ from each other"),
+        ("noise|levels", [0.0], "noise.levels = [0.0]: 0.0 becomes part of file names; allowed: 0"),
+        ("noise|levels", [0.1234567], "0.1234567 becomes part of file names; allowed: 0.123457"),
+        ("noise|levels", [], "noise.levels = []; allowed: at least 1 entry"),
+        ("noise|levels", 0.2, "noise.levels = 0.2; allowed: a list"),
+        ("noise", {"kind": "symmetric"}, "noise.levels is missing"),
+        ("seeds", 0, "seeds = 0; allowed: numbers from 1"),
+        ("seeds", 2.5, "seeds = 2.5; allowed: whole numbers"),
+        ("seeds", True, "seeds = True; allowed: whole numbers"),
+        ("recipe|learning_rate", 0, "recipe.learning_rate = 0; allowed: numbers above 0"),
+        ("recipe|learning_rate", -1e-3, "recipe.learning_rate = -0.001; allowed: numbers above 0"),
+        ("recipe|learning_rate", float("nan"), "recipe.learning_rate = nan; allowed: numbers above 0"),
+        ("recipe|learning_rate", float("inf"), "recipe.learning_rate = inf; allowed: finite numbers"),
+        ("recipe|learning_rate", "fast", "recipe.learning_rate = 'fast'; allowed: numbers"),
+        ("recipe|learning_rate", True, "recipe.learning_rate = True: allowed: numbers"),
+        ("recipe|samples_per_class", 1, "recipe.samples_per_class = 1; allowed: numbers from 2"),
+        ("losses", {}, "losses; allowed: at least 1 entry"),
+        ("losses", None, "losses = None; allowed: a mapping"),
+        ("losses|pfml", 3, "losses.pfml = 3; allowed: a mapping"),
+        (
+            "losses|pfml",
+            {"params": {"alpha": [1]}},
+            "losses.pfml.params.alpha = [1]; allowed: a number, a string, true",
+        ),
+        ("losses|pfml", {"search": {"alpha": 3}}, "losses.pfml.search.alpha = 3; allowed: a mapping"),
+        ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
+    ],
+)
+def test_refused(tmp_path, setting, value, message):
+    assert message in refusal(altered(tmp_path, setting, value))
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "../x", "a-b", "1a", "", "ä"])
+def test_names_unfit_for_file_names(tmp_path, name):
+    message = refusal(altered(tmp_path, f"losses|{name}", {}))
+    assert message == f"losses.{name} = {name!r}; allowed: letters, digits and _, a letter first"
+
+
+def test_several_mistakes_stay_on_one_line(tmp_path):
+    message = refusal(altered(tmp_path, "recipe", {"epochs": 0}))
+    assert message.startswith("recipe.embedding_dim is missing; recipe.hidden_dim is missing; recipe.epochs = 0;")
+
+
+def test_files_that_are_none(tmp_path):
+    path = tmp_path / "params.yaml"
+    assert re.search(r"settings file .*params\.yaml is missing; run from the project's root", refusal(path))
+    path.write_text("seeds: [1\nlosses: {")
+    assert re.search(r"params\.yaml is not valid YAML: .* line 2", refusal(path))
+    path.write_text("")
+    assert refusal(path) == "the whole file = None; allowed: a mapping"

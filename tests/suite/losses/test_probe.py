@@ -1,0 +1,55 @@
+"""The probe: one batch through a loss before anything is trained."""
+
+import pytest
+import torch
+from torch import nn
+
+from suite.errors import SuiteError
+from suite.losses.probe import probe, scalar
+
+
+class Loss(nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, embeddings, labels):
+        return self.value(embeddings, labels)
+
+
+def test_it_sees_unit_embeddings_and_labels_in_range():
+    seen = []
+
+    def value(embeddings, labels):
+        seen.append((embeddings, labels))
+        return embeddings.sum()
+
+    probe("x", Loss(value), 2, 5)
+    embeddings, labels = seen[0]
+    assert embeddings.shape == (6, 5)
+    assert torch.allclose(embeddings.norm(dim=1), torch.ones(6))
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda e, y: e.sum() * float("inf"), "gave -?inf; allowed are finite values"),
+        (lambda e, y: None, "gave NoneType; allowed is a scalar tensor"),
+        (lambda e, y: e.sum(dim=1), r"gave a tensor of shape \(12,\)"),
+        (lambda e, y: torch.tensor(1.0), "does not depend on the embeddings"),
+        (lambda e, y: torch.ones(1, requires_grad=True).sum(), "gave a gradient that is not finite"),
+        (lambda e, y: (e * 0).norm(dim=1).sqrt().sum(), "gave a gradient that is not finite"),
+        (lambda e, y: 1 / 0, "raised ZeroDivisionError: division by zero"),
+    ],
+)
+def test_refused(value, message):
+    with pytest.raises(
+        SuiteError, match=r"^params\.yaml: losses\.x: on a batch of 12 unit embeddings the loss " + message
+    ):
+        probe("x", Loss(value), 9, 4)
+
+
+def test_scalar_gives_the_tensor_itself():
+    value = torch.tensor(2.0)
+    assert scalar(value, "here") is value

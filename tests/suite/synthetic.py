@@ -1,0 +1,107 @@
+"""Small working directories for tests: features of classes that a head can learn to tell apart, plans, own losses."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch._dynamo  # noqa: F401 - optimisers import it on first use, which forked workers would each do again
+from PIL import Image
+from rich.console import Console
+
+from suite.config.plan import CellPlan, cell_plan_path
+from suite.config.settings import Recipe
+from suite.features.store import Features, features_path, save_features
+from suite.files import write_json
+from suite.losses.registry import load_target
+
+CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"
+RECIPE = Recipe(
+    embedding_dim=8,
+    hidden_dim=0,
+    epochs=4,
+    classes_per_batch=5,
+    samples_per_class=3,
+    learning_rate=0.01,
+    proxy_learning_rate=0.1,
+    weight_decay=1e-4,
+)
+
+HEADER = """
+import time
+
+import torch
+from torch import nn
+
+
+class Own(nn.Module):
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+        self.calls = 0
+
+    def forward(self, embeddings, labels):
+        self.calls += 1
+        same = (labels[:, None] == labels).float()
+        value = self.weight * ((1 - embeddings @ embeddings.T) * (2 * same - 1)).mean()
+"""
+"""An own loss, to be completed by a body that ends in ``return``."""
+
+
+def silent() -> Console:
+    """A console that writes nowhere but keeps what was written."""
+    return Console(file=io.StringIO(), width=200)
+
+
+def make_features(classes: int = 40, images: int = 6, dim: int = 16, seed: int = 0) -> Features:
+    """Classes lie apart in the first half of the dimensions; the louder second half is the same noise for all."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), images)
+    centres = rng.normal(size=(classes, dim))
+    centres[:, dim // 2 :] = 0
+    spread = np.where(np.arange(dim) < dim // 2, 0.4, 3.0)
+    vectors = centres[labels] + spread * rng.normal(size=(len(labels), dim))
+    return Features(vectors.astype(np.float16).astype(np.float32), labels, "data")
+
+
+def own_loss(body: str, name: str = "own") -> str:
+    """Write a loss file to my_losses/ of the current folder and give its target."""
+    path = Path("my_losses") / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(HEADER + "".join(f"        {line}\n" for line in body.splitlines()))
+    return f"{path.as_posix()}:Own"
+
+
+def cell_plan(loss: str = "contrastive", target: str = CONTRASTIVE, recipe: Recipe = RECIPE, **values) -> CellPlan:
+    """A plan on the data set emoji; ``values`` are hyper-parameters."""
+    return CellPlan("emoji", loss, target, load_target(loss, target).source_sha256, values, tuned=False, recipe=recipe)
+
+
+def write_cell(plan: CellPlan, features: Features | None = None) -> CellPlan:
+    """Write a plan and features into the current folder, as the stages before training do."""
+    write_json(cell_plan_path(plan.dataset, plan.loss), plan.as_dict())
+    save_features(features_path(plan.dataset), features or make_features())
+    return plan
+
+
+def write_images(path: Path, classes: int = 8, images: int = 3, side: int = 32) -> None:
+    """Write a data file of plain images with some noise."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for label in range(classes):
+        colour = rng.integers(0, 256, 3)
+        for _ in range(images):
+            pixels = np.clip(colour + rng.normal(0, 20, (side, side, 3)), 0, 255).astype(np.uint8)
+            stream = io.BytesIO()
+            Image.fromarray(pixels).save(stream, "WEBP", lossless=True)
+            row = {"image": stream.getvalue(), "label": label, "class_name": f"class {label}"}
+            rows.append(row | {"source": "made here", "licence": "CC0-1.0"})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def json_rows(path: Path) -> list[dict]:
+    """Rows of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,101 @@
+"""The command line: one line for errors meant for the user, help, noise as CSV."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite import cli
+from suite.datasets import catalog
+from suite.datasets.noise import corrupt
+from suite.datasets.table import read_table
+from suite.hashing import sha256_file
+from tests.suite.synthetic import write_images
+
+
+@pytest.fixture
+def command(workplace, monkeypatch, capsys):
+    """Run ``suite ARGUMENTS`` in this process in an empty folder; gives exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        output = capsys.readouterr()
+        return caught.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def data(workplace, monkeypatch):
+    """A small data file in the current folder."""
+    path = catalog.DATA_FOLDER / "emoji.parquet"
+    write_images(path)
+    monkeypatch.setitem(catalog.SHA256, "emoji", sha256_file(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan"], "error: settings file params.yaml is missing; run from the project's root"),
+        (["train", "emoji", "pfml", "0"], "error: settings file params.yaml is missing; run from the project's root"),
+        (
+            ["features", "birds"],
+            "error: no plan for data set 'birds' (plan/datasets/birds.json): name it in params.yaml",
+        ),
+        (["noise", "birds", "0.2"], "error: data set: unknown data set 'birds'; allowed: emoji, furniture, typefaces"),
+        (["noise", "emoji", "0.2"], "error: data file data/emoji.parquet is missing; fetch it with: dvc pull data.dvc"),
+        (["data", "verify"], "error: data file data/emoji.parquet is missing"),
+    ],
+)
+def test_an_error_is_one_line_on_stderr(command, arguments, message):
+    status, out, err = command(*arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+def test_brackets_in_an_error_are_printed_as_they_are(command):
+    Path("params.yaml").write_text("noise: [bold]x\n  y: {")
+    status, _, err = command("plan")
+    assert status == 2
+    assert err.startswith("error: params.yaml is not valid YAML: ")
+    assert "[bold]x" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["plan"], ["train"], ["noise"], ["tune"], ["data"], ["leaderboard"]])
+def test_help(command, arguments):
+    status, out, _ = command(*arguments, "--help")
+    assert status == 0
+    assert " ".join(["suite", *arguments]) in out
+
+
+def test_unknown_commands_and_values(command):
+    assert command("magic")[0] == 2
+    assert command("train", "emoji", "pfml", "much")[0] == 2
+
+
+def test_noise_is_printed_as_csv(command, data):
+    status, out, err = command("noise", "emoji", "0.5", "--seed", "3")
+    true = read_table(data).labels[:12]
+    corruption = corrupt(true, "emoji", "symmetric", 0.5, 3)
+    head, *rows = out.splitlines()
+    assert status == 0
+    assert head == "row,true_label,given_label"
+    assert rows == [f"{i},{t},{g}" for i, (t, g) in enumerate(zip(true, corruption.labels, strict=True))]
+    assert err == f"realised rate 0.5000, sha256 {corruption.sha256}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["1.0"], "noise.levels: 1.0 is outside the allowed range [0, 1)"),
+        (["0.2", "--kind", "odd"], "noise.kind: unknown noise kind 'odd'; allowed: symmetric, small_cluster"),
+    ],
+)
+def test_noise_out_of_range(command, data, options, message):
+    assert command("noise", "emoji", *options) == (2, "", f"error: {message}\n")
