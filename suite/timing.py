@@ -1,5 +1,6 @@
 """Wall-clock times of stages, kept apart from results; and what a whole command takes in time and memory."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from suite.errors import SuiteError
 from suite.files import write_json
 
 TIMES_FOLDER = Path("times")
@@ -46,7 +48,13 @@ class Measurement:
 
 
 def measure(command: Sequence[str]) -> Measurement:
-    """Run a command and measure it."""
+    """Run a command and measure it.
+
+    Raises:
+        SuiteError: there is no such command.
+    """
+    if shutil.which(command[0]) is None:
+        raise SuiteError(f"suite measure: there is no command {command[0]!r}")
     started = time.perf_counter()
     peak = 0
     with subprocess.Popen(command) as process:

@@ -1,0 +1,22 @@
+"""The leaderboard's tables in the README."""
+
+import pytest
+
+from suite.errors import SuiteError
+from suite.leaderboard.readme import with_tables
+
+BOARD = "# Leaderboard\n\n## emoji\n\n| loss |\n"
+
+
+def test_tables_stand_between_the_markers():
+    readme = "# Title\n\n<!-- leaderboard -->\nold\n<!-- end of leaderboard -->\n\nMore\n"
+    updated = with_tables(readme, BOARD)
+    assert updated == (
+        "# Title\n\n<!-- leaderboard -->\n\n### emoji\n\n| loss |\n\n<!-- end of leaderboard -->\n\nMore\n"
+    )
+    assert with_tables(updated, BOARD) == updated
+
+
+def test_a_readme_without_markers_is_refused():
+    with pytest.raises(SuiteError, match=r"README\.md lacks a marker"):
+        with_tables("# Title\n", BOARD)
