@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from pfml.batch import checked_batch
-from pfml.pairwise import pairwise_energy
+from pfml.neighbours import NeighbourList
+from pfml.pairwise import Batch, Proxies, pairwise_energy
 from pfml.proxies import SphereProxies
 from pfml.settings import checked_number
 
@@ -57,6 +58,7 @@ class CPMLLoss(nn.Module):
         self.margin = checked_number("margin", margin, above=0)
         self.field = SphereProxies(num_classes, embedding_dim, proxies_per_class)
         self._repulsion = _ContrastiveRepulsion(self.margin)
+        self._neighbours = NeighbourList(self.margin)
 
     @property
     def proxies(self) -> Tensor:
@@ -89,10 +91,14 @@ class CPMLLoss(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             proxies = self.proxies
             dtype = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
-            points = torch.cat([embeddings.to(dtype), proxies.to(dtype)])
-            classes = torch.cat([labels, self.proxy_labels])
-            repelled, _ = pairwise_energy(points, classes, self._repulsion)
-            return repelled + _same_class_squares(points, classes, field.num_classes)
+            batch = Batch(embeddings.to(dtype), labels)
+            sources = Proxies(proxies.to(dtype), self.proxy_labels, field.proxies_per_class, self._neighbours)
+            repelled, _ = pairwise_energy(batch, sources, self._repulsion)
+            return repelled + _same_class_squares(
+                torch.cat([batch.embeddings, sources.points]),
+                torch.cat([labels, self.proxy_labels]),
+                field.num_classes,
+            )
 
     def extra_repr(self) -> str:
         """Hyper-parameters, as printed with the module."""
@@ -109,9 +115,13 @@ def _same_class_squares(points: Tensor, classes: Tensor, num_classes: int) -> Te
 
 @dataclass(frozen=True)
 class _ContrastiveRepulsion:
-    """max(0, margin - d)^2 between classes, as a `pfml.pairwise.PairPotential`."""
+    """max(0, margin - d)^2 between classes, as a `pfml.pairs.PairPotential`."""
 
     margin: float
+
+    @property
+    def reach(self) -> float:
+        return self.margin
 
     def active(self, squared: Tensor, same: Tensor) -> Tensor:
         return (squared < self.margin**2) & ~same

@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PotentialField:
-    """Pair potential of the paper, as a `pfml.pairwise.PairPotential`.
+    """Pair potential of the paper, as a `pfml.pairs.PairPotential`.
 
     Attributes:
         alpha: exponent of decay; 0 is the log potential.
@@ -27,6 +27,11 @@ class PotentialField:
     delta: float
     delta_repulsion: float
     min_distance: float
+
+    @property
+    def reach(self) -> float:
+        """Radius of repulsion."""
+        return self.delta_repulsion
 
     def active(self, squared: Tensor, same: Tensor) -> Tensor:
         """Same-class pairs beyond delta, other pairs within delta_repulsion."""

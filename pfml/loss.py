@@ -9,10 +9,10 @@ Deviations and readings of what the paper leaves open:
   number of points, which puts a pair at delta on the scale of 1 for every alpha and delta. Optimisers that
   divide by the gradient's size (Adam, AdamW with decoupled decay) follow the same path under both; choose
   "dimensionless" with plain SGD, coupled weight decay, gradient clipping, or float16 with a gradient scaler.
-- alpha = 0 is a log potential, and repulsion is bounded below a share ``min_distance_ratio`` of its radius: see
-  `pfml.potential`. The default, .05, leaves Eq. 2 as it is for all but near-duplicates. Relative to the force at
-  the radius, the largest force is ratio^-(alpha + 1): one near-duplicate pair can outweigh a whole batch, so where
-  classes overlap the ratio deserves tuning.
+- alpha = 0 is a log potential, and repulsion is bounded below a share ``min_distance_ratio`` of its radius:
+  see `pfml.potential`. The default, .05, leaves Eq. 2 as it is for all but near-duplicates. Relative to the
+  force at the radius, the largest force is ratio^-(alpha + 1): one near-duplicate pair can outweigh a whole
+  batch, so where classes overlap the ratio deserves tuning.
 - Proxies are directions of free vectors, initialised uniformly on the sphere: see `pfml.proxies`.
 - Points of one class that coincide exert no force on each other; of different classes none either, as a force
   would have no direction, but any distance between them does.
@@ -26,7 +26,9 @@ from torch import Tensor, nn
 
 from pfml.batch import checked_batch
 from pfml.field import PotentialField, steepest_slope
-from pfml.pairwise import PairCounts, pairwise_energy
+from pfml.neighbours import NeighbourList
+from pfml.pairs import PairCounts
+from pfml.pairwise import Batch, Proxies, pairwise_energy
 from pfml.proxies import SphereProxies
 from pfml.settings import checked_choice, checked_number
 
@@ -115,6 +117,7 @@ class PotentialFieldLoss(nn.Module):
         self.scale = checked_choice("scale", scale, _SCALES)
         self.field = SphereProxies(num_classes, embedding_dim, proxies_per_class)
         self._potential = PotentialField(self.alpha, self.delta, self.delta_repulsion, self.min_distance)
+        self._neighbours = NeighbourList(self.delta_repulsion)
         self._counts: PairCounts | None = None
 
     @property
@@ -158,10 +161,13 @@ class PotentialFieldLoss(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             proxies = self.proxies
             dtype = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
-            points = torch.cat([embeddings.to(dtype), proxies.to(dtype)])
-            energy, self._counts = pairwise_energy(points, torch.cat([labels, self.proxy_labels]), self._potential)
+            energy, self._counts = pairwise_energy(
+                Batch(embeddings.to(dtype), labels),
+                Proxies(proxies.to(dtype), self.proxy_labels, field.proxies_per_class, self._neighbours),
+                self._potential,
+            )
             if self.scale == "dimensionless":
-                energy = energy * (self.delta**self.alpha / len(points))
+                energy = energy * (self.delta**self.alpha / (len(embeddings) + len(proxies)))
         return energy
 
     def extra_repr(self) -> str:

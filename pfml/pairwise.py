@@ -1,139 +1,118 @@
-"""Energies that are sums over all pairs of points, with their gradient, in blocks of a Gram matrix.
+"""Energies that are sums over all pairs of points, with their gradient.
 
     U(x) = sum_i sum_j f(|x_i - x_j|^2)        dU/dx_i = 4 sum_j f'(|x_i - x_j|^2) (x_i - x_j)
 
-Only f depends on the method, so a `PairPotential` supplies it. Written out as matrix products, the gradient
-needs no distance matrix to be stored and no root to be differentiated: memory is one block of rows. Each
-unordered pair of blocks is visited once. Inputs are taken as constants of second order: the gradient cannot
+Only f depends on the method, so a `pfml.pairs.PairPotential` supplies it. The gradient is computed along with
+the value, as both need the same distances; no distance matrix is stored and no root differentiated. It cannot
 be differentiated again.
+
+The sum is exact. What makes it fast is that most pairs of proxies of different classes are out of reach and
+exert no force: rows of the batch meet all points, proxies of one class meet each other, and proxies of
+different classes meet through a list of near pairs, unless they are so crowded that blocks of all pairs are
+faster.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from pfml.blocks import Sources, add_block, add_groups, add_pairs
+from pfml.neighbours import NeighbourList
+from pfml.pairs import PairCounts, PairPotential, Tally
+
+# Rows and columns of a block, small enough for the processor's cache.
 _ROWS = 128
-# Squared distances below this share of the squared norms lose digits in the Gram form and are taken from
-# differences.
-_CANCELLATION = 1e-2
-# Below this share of active pairs in a block, forces are summed pair by pair and not by a matrix product.
-_SPARSE = 0.02
+_COLUMNS = 2048
 
 
-class PairCounts(NamedTuple):
-    """Numbers of ordered pairs i != j in one evaluation, each an int64 scalar tensor."""
+class Batch(NamedTuple):
+    """Embeddings (B, D) and their classes (B,) int64."""
 
-    same: Tensor
-    different: Tensor
-    attractive: Tensor
-    repulsive: Tensor
-    bounded: Tensor
+    embeddings: Tensor
+    classes: Tensor
 
 
-class PairPotential(Protocol):
-    """The function f of squared distance, where it is not constant."""
+class Proxies(NamedTuple):
+    """Proxies (C * M, D), class by class, of the type of the embeddings, and their classes (C * M,) int64.
 
-    def active(self, squared: Tensor, same: Tensor) -> Tensor:
-        """Mask of pairs that exert a force, for blocks of squared distances and of class equality."""
-        ...
+    ``neighbours`` finds near pairs among them and remembers them between calls; None compares all pairs.
+    """
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-        """Value f above its floor and slope f' of active pairs (P,), for their squared distances and class equality."""
-        ...
-
-    def bounded(self, squared: Tensor) -> Tensor:
-        """Mask of pairs, among the active repulsive, on which the bound at coinciding points acts."""
-        ...
+    points: Tensor
+    classes: Tensor
+    per_class: int
+    neighbours: NeighbourList | None = None
 
 
-def pairwise_energy(points: Tensor, classes: Tensor, potential: PairPotential) -> tuple[Tensor, PairCounts]:
-    """Sum f over all ordered pairs of points, differentiable once with respect to the points.
+def pairwise_energy(batch: Batch, proxies: Proxies, potential: PairPotential) -> tuple[Tensor, PairCounts]:
+    """Sum f over all ordered pairs of points, differentiable once with respect to embeddings and proxies.
 
     Args:
-        points: (N, D) float32 or float64.
-        classes: (N,) int64.
+        batch: the embeddings, float32 or float64.
+        proxies: the proxies, C * M >= 0.
         potential: the function f.
 
     Returns:
-        The scalar energy in the type of ``points``, and the numbers of pairs it met (without gradient).
+        The scalar energy in the type of the embeddings, and the numbers of pairs it met (without gradient).
     """
-    energy, *counts = _PairwiseEnergy.apply(points, classes, potential)
+    energy, *counts = _PairwiseEnergy.apply(batch.embeddings, proxies.points, batch, proxies, potential)
     return energy, PairCounts(*counts)
 
 
 class _PairwiseEnergy(Function):
-    """Computes the gradient along with the value, as both need the same blocks."""
-
     @staticmethod
-    def forward(ctx: FunctionCtx, points: Tensor, classes: Tensor, potential: PairPotential) -> tuple[Tensor, ...]:
-        gradient = torch.zeros_like(points) if ctx.needs_input_grad[0] else None  # type: ignore[attr-defined]
-        energy, counts = _evaluate(points, classes, potential, gradient)
-        ctx.save_for_backward(gradient)  # type: ignore[arg-type]
+    def forward(
+        ctx: FunctionCtx,
+        embeddings: Tensor,
+        proxies: Tensor,
+        batch: Batch,
+        layout: Proxies,
+        potential: PairPotential,
+    ) -> tuple[Tensor, ...]:
+        wanted = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        of_embeddings = torch.zeros_like(embeddings) if wanted else None
+        of_proxies = torch.zeros_like(proxies) if wanted else None
+        tally = Tally(embeddings.device)
+        _evaluate(
+            Sources.of(embeddings, batch.classes, of_embeddings),
+            Sources.of(proxies, layout.classes, of_proxies),
+            layout,
+            potential,
+            tally,
+        )
+        ctx.save_for_backward(of_embeddings, of_proxies)  # type: ignore[arg-type]
+        counts = tally.counts(torch.cat([batch.classes, layout.classes]))
         ctx.mark_non_differentiable(*counts)
-        return energy.to(points.dtype), *counts
+        return tally.energy.to(embeddings.dtype), *counts
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0], None, None
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
+        scaled = (gradient * upstream[0] if wanted else None for gradient, wanted in gradients)
+        return *scaled, None, None, None
 
 
-def _evaluate(
-    points: Tensor, classes: Tensor, potential: PairPotential, gradient: Tensor | None
-) -> tuple[Tensor, PairCounts]:
-    """Energy (float64 scalar) and pair counts; adds dU/dx to ``gradient`` if it is given."""
-    total = len(points)
-    norms = points.square().sum(dim=1)
-    cancelling = _CANCELLATION * norms.max()
-    energy = torch.zeros((), dtype=torch.float64, device=points.device)
-    attractive, repulsive, bounded = torch.zeros(3, dtype=torch.int64, device=points.device)
-    for start in range(0, total, _ROWS):
-        stop = min(start + _ROWS, total)
-        rows, columns = points[start:stop], points[start:]
-        squared = torch.addmm(norms[None, start:], rows, columns.T, alpha=-2.0).add_(norms[start:stop, None])
-        same = classes[start:stop, None] == classes[None, start:]
-        active = potential.active(squared, same)
-        active.diagonal().zero_()
-        row, column = active.nonzero(as_tuple=True)
-        distance, alike = squared[row, column].clamp_(min=0), same[row, column]
-        close = (distance < cancelling).nonzero().squeeze(1)
-        if len(close) > 0:
-            distance[close] = (rows[row[close]] - columns[column[close]]).square().sum(dim=1)
-        value, slope = potential.value_and_slope(distance, alike)
-        # Both orders of a pair lie within the square part of the block, only one beyond it.
-        multiplicity = 1 + (column >= stop - start).to(torch.int64)
-        energy += (value * multiplicity).sum(dtype=torch.float64)
-        attractive, repulsive = attractive + multiplicity[alike].sum(), repulsive + multiplicity[~alike].sum()
-        bounded = bounded + (multiplicity * (potential.bounded(distance) & ~alike)).sum()
-        if gradient is not None:
-            slope = 4.0 * slope
-            if len(slope) < _SPARSE * squared.numel():
-                _add_sparse_forces(gradient, points, slope, start + row, start + column, column >= stop - start)
-            else:
-                weights = squared.zero_()
-                weights[row, column] = slope
-                _add_dense_forces(gradient, points, weights, start, stop)
-    sizes = torch.unique(classes, return_counts=True)[1]
-    pairs_same = (sizes * (sizes - 1)).sum()
-    return energy, PairCounts(pairs_same, total * (total - 1) - pairs_same, attractive, repulsive, bounded)
-
-
-def _add_dense_forces(gradient: Tensor, points: Tensor, weights: Tensor, start: int, stop: int) -> None:
-    """Add sum_j w_ij (x_i - x_j) for the block's rows, and its mirror image for columns beyond the square part."""
-    rows, beyond = points[start:stop], points[stop:]
-    gradient[start:stop] += weights.sum(dim=1, keepdim=True) * rows - weights @ points[start:]
-    mirrored = weights[:, stop - start :]
-    gradient[stop:] += mirrored.sum(dim=0)[:, None] * beyond - mirrored.T @ rows
-
-
-def _add_sparse_forces(
-    gradient: Tensor, points: Tensor, weights: Tensor, row: Tensor, column: Tensor, beyond: Tensor
-) -> None:
-    """Add w (x_i - x_j) to row i of every pair (P,), and its negative to column j where it lies beyond the square."""
-    force = (points[row] - points[column]) * weights[:, None]
-    gradient.index_add_(0, row, force)
-    gradient.index_add_(0, column[beyond], force[beyond], alpha=-1)
+def _evaluate(batch: Sources, proxies: Sources, layout: Proxies, potential: PairPotential, tally: Tally) -> None:
+    """Add the energy to the tally, and its gradient to those of batch and proxies."""
+    # NaN compares as neither near nor far: without this a point that diverged would go unnoticed.
+    tally.energy += 0.0 * (batch.squares.sum() + proxies.squares.sum())
+    for start in range(0, len(batch.points), _ROWS):
+        rows = batch.rows(start, start + _ROWS)
+        add_block(rows, batch.rows(start), potential, tally, overlap=True)
+        for first in range(0, len(proxies.points), _COLUMNS):
+            add_block(rows, proxies.rows(first, first + _COLUMNS), potential, tally)
+    if len(proxies.points) == 0:
+        return
+    if layout.per_class > 1:
+        add_groups(proxies, layout.per_class, potential, tally)
+    pairs = None if layout.neighbours is None else layout.neighbours.near(proxies.points, proxies.classes)
+    if pairs is not None:
+        add_pairs(proxies, pairs, potential, tally)
+        return
+    for start in range(0, len(proxies.points), _ROWS):
+        rows = proxies.rows(start, start + _ROWS)
+        add_block(rows, proxies.rows(start), potential, tally, overlap=True, only_between=True)

@@ -1,10 +1,17 @@
 """Learnable proxies on the unit sphere, M to a class."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn.functional import normalize
 
 from pfml.settings import checked_integer
+
+_SHORTEST = 1e-12
+_ROWS = 1024
 
 
 class SphereProxies(nn.Module):
@@ -39,4 +46,27 @@ class SphereProxies(nn.Module):
         """Return the proxies, (C * M, D), rows of unit norm, class by class."""
         if self.weight is None:
             return torch.empty(0, self.embedding_dim, device=self.labels.device)
-        return normalize(self.weight)
+        directions: Tensor = _Directions.apply(self.weight)
+        return directions
+
+
+class _Directions(Function):
+    """w / |w| by rows, with a backward pass of its own: proxies of 11,318 classes are worth fewer passes over memory."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, weight: Tensor) -> Tensor:
+        inverse = torch.linalg.vector_norm(weight, dim=1, keepdim=True).clamp_(min=_SHORTEST).reciprocal_()
+        directions: Tensor = weight * inverse
+        ctx.save_for_backward(directions, inverse)
+        return directions
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        directions, inverse = ctx.saved_tensors
+        gradient: Tensor = torch.empty_like(directions)
+        blocks = (torch.split(tensor, _ROWS) for tensor in (gradient, upstream[0], directions, inverse))
+        for result, force, direction, scale in zip(*blocks, strict=True):
+            along = (force * direction).sum(dim=1, keepdim=True)
+            torch.addcmul(force, direction, along, value=-1, out=result).mul_(scale)
+        return gradient

@@ -39,9 +39,7 @@ def checked_number(
         if above < number <= at_most and number >= at_least:
             return number
     bounds = [
-        f"{sign} {bound:g}"
-        for sign, bound in ((">", above), (">=", at_least), ("<=", at_most))
-        if math.isfinite(bound)
+        f"{sign} {bound:g}" for sign, bound in ((">", above), (">=", at_least), ("<=", at_most)) if math.isfinite(bound)
     ]
     raise ValueError(f"{name} = {value!r}: allowed are finite numbers {' and '.join(bounds)}".rstrip())
 

@@ -151,6 +151,25 @@ def test_coinciding_points_stay_finite(alpha: float, delta: float) -> None:
     assert shares.attractive == 0
 
 
+@pytest.mark.parametrize("proxies", [0, 1, 3])
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_points_that_diverged_do_not_go_unnoticed(proxies: int, broken: float) -> None:
+    loss = make_loss(4, 8, proxies, torch.float32)
+    embeddings = normalize(torch.randn(4, 8))
+    labels = torch.arange(4)
+    assert bool(loss(embeddings, labels).isfinite())
+    embeddings[2, 3] = broken
+    assert not loss(embeddings, labels).isfinite()
+    if proxies > 0:
+        with torch.no_grad():
+            before = loss.field.weight[1].clone()
+            loss.field.weight[1] = broken
+        assert not loss(normalize(torch.randn(4, 8)), labels).isfinite()
+        with torch.no_grad():
+            loss.field.weight[1] = before
+        assert loss(normalize(torch.randn(4, 8)), labels).isfinite()
+
+
 def test_same_class_duplicates_exert_no_force() -> None:
     embeddings = normalize(torch.randn(1, 6)).repeat(5, 1).requires_grad_()
     value = PotentialFieldLoss(2, 6, 0)(embeddings, torch.zeros(5, dtype=torch.int64))

@@ -1,0 +1,179 @@
+"""Pairs of proxies of different classes that may be within reach of each other, found without all distances.
+
+Beyond its radius repulsion exerts no force, so of all pairs only the near ones matter. Two exact shortcuts
+find them:
+
+- Projection. With x = (x1, x2) split after k coordinates, x.y <= x1.y1 + |x2| |y2|. As a product of vectors
+  extended by their rest norms and squared norms, one small matrix product bounds -|x - y|^2 / 2 from above
+  for all pairs. The k coordinates are those of largest variance; k is the smallest that leaves few pairs,
+  judged on a sample.
+- A neighbour list (Verlet, "Computer experiments on classical fluids", Physical Review 159, 1967): pairs
+  within reach plus a skin w stay a superset of the pairs within reach until a point has moved by w / 2.
+  Points that did are searched anew, one by one, against where the others stood; the skin follows the speed of
+  the points.
+"""
+
+import torch
+from torch import Tensor
+
+from pfml.masks import few_nonzero
+
+# Rows and columns of a block, small enough for the processor's cache.
+_ROWS = 256
+_COLUMNS = 2048
+# Rounding of the bound, relative to squared norms: pairs this close to the edge are kept.
+_ROUNDING = 1e-5
+# A projection is good enough when it keeps this share of pairs.
+_KEPT = 2e-4
+_SAMPLE = 64
+# How many steps a skin should last, and how few make it worth while.
+_STEPS = 16
+_FEWEST = 2
+# Beyond this share of all (ordered) pairs blocks are faster than a list; it is tried again after some calls.
+_CROWDED = 0.005
+_PAUSE = 50
+
+
+class NeighbourList:
+    """Candidate pairs among points of fixed classes, kept from call to call while the points move.
+
+    Args:
+        reach: distance within which no pair may be missed.
+    """
+
+    def __init__(self, reach: float) -> None:
+        self.reach = reach
+        self.searched_rows = 0
+        self._anchors: Tensor | None = None
+        self._pairs = torch.empty(0, 2, dtype=torch.int64)
+        self._skin = 0.0
+        self._steps = 0
+        self._pause = 0
+        # Random points on the unit sphere are near sqrt(2) apart: up to a radius of about .5 lists stay
+        # short.
+        self._widest = min(max(0.5 - reach, 0.25 * reach), 1.5 * reach)
+
+    def near(self, points: Tensor, classes: Tensor) -> Tensor | None:
+        """Return candidates, a superset of all pairs within reach.
+
+        Args:
+            points: (P, D), without gradient.
+            classes: (P,), the same in every call.
+
+        Returns:
+            (K, 2) int64: pairs of different classes, each once; or None if they are too many for a list.
+        """
+        if self._pause > 0:
+            self._pause -= 1
+            return None
+        anchors = self._anchors
+        if anchors is None or anchors.shape != points.shape or anchors.dtype != points.dtype:
+            return self._rebuild(points, classes, skin=0.0)
+        if anchors.device != points.device:
+            return self._rebuild(points, classes, skin=0.0)
+        self._steps += 1
+        moved_by = _apart(points, anchors)
+        # Written so that a point that was NaN counts as moved.
+        moved = (~(moved_by <= self._skin / 2)).nonzero().squeeze(1)
+        if len(moved) == 0:
+            return self._pairs
+        if self._skin > 0 and len(moved) <= len(points) // 8:
+            return self._search_anew(points, classes, moved)
+        speed = moved_by.quantile(0.9).item() / self._steps
+        skin = min(2 * _STEPS * speed, self._widest)
+        return self._rebuild(points, classes, skin if skin >= 2 * _FEWEST * speed else 0.0)
+
+    def _rebuild(self, points: Tensor, classes: Tensor, skin: float) -> Tensor | None:
+        """Search all pairs; in the crowded case there is no list for a while."""
+        self._skin, self._steps = skin, 0
+        self._anchors = points.clone()
+        self.searched_rows += len(points)
+        pairs = _search(points, None, self.reach + skin)
+        if pairs is None and skin > 0:
+            self._widest = skin / 2
+            return self._rebuild(points, classes, skin=0.0)
+        if pairs is None:
+            self._anchors, self._pause = None, _PAUSE
+            return None
+        self._pairs = pairs[classes[pairs[:, 0]] != classes[pairs[:, 1]]]
+        return self._pairs
+
+    def _search_anew(self, points: Tensor, classes: Tensor, moved: Tensor) -> Tensor | None:
+        """Replace the pairs of points that left their skin."""
+        assert self._anchors is not None
+        self.searched_rows += len(moved)
+        self._anchors[moved] = points[moved]
+        found = _search(self._anchors, moved, self.reach + self._skin)
+        if found is None:
+            return self._rebuild(points, classes, skin=0.0)
+        is_moved = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        is_moved[moved] = True
+        kept = self._pairs[~is_moved[self._pairs].any(dim=1)]
+        # A pair of two moved points is found from both.
+        once = ~is_moved[found[:, 1]] | (found[:, 0] < found[:, 1])
+        found = found[once & (classes[found[:, 0]] != classes[found[:, 1]])]
+        self._pairs = torch.cat([kept, found])
+        return self._pairs
+
+
+def _apart(left: Tensor, right: Tensor) -> Tensor:
+    """Distances (N,) of rows, in blocks small enough for the processor's cache."""
+    blocks = zip(torch.split(left, _ROWS), torch.split(right, _ROWS), strict=True)
+    return torch.cat([torch.linalg.vector_norm(a - b, dim=1) for a, b in blocks])
+
+
+def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None:
+    """Pairs (i, j) within the radius, or farther by rounding; i over ``rows``, or over all points with i < j."""
+    norms = points.square().sum(dim=1)
+    threshold = -0.5 * radius**2 - _ROUNDING * norms.max().item()
+    left, right = _bounds(points, norms, threshold)
+    sources = torch.arange(len(points), device=points.device) if rows is None else rows
+    limit = _CROWDED * len(sources) * len(points)
+    found: list[Tensor] = []
+    for start in range(0, len(sources), _ROWS):
+        block = sources[start : start + _ROWS]
+        first = 0 if rows is not None else start
+        for columns in range(first, len(points), _COLUMNS):
+            row, column = few_nonzero(left[block] @ right[columns : columns + _COLUMNS].T > threshold)
+            i, j = block[row], column + columns
+            once = i < j if rows is None else i != j
+            found.append(_verified(points, i[once], j[once], radius))
+        if sum(map(len, found)) > limit:
+            return None
+    return torch.cat(found)
+
+
+def _verified(points: Tensor, i: Tensor, j: Tensor, radius: float) -> Tensor:
+    """Those of the pairs (K,), (K,) that are within the radius, as (K', 2)."""
+    parts = zip(torch.split(i, _ROWS), torch.split(j, _ROWS), strict=True)
+    near = [torch.linalg.vector_norm(points[a] - points[b], dim=1) <= radius * (1 + _ROUNDING) for a, b in parts]
+    kept = torch.cat(near)
+    return torch.stack([i[kept], j[kept]], dim=1)
+
+
+def _bounds(points: Tensor, norms: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Factors whose product bounds -|x - y|^2 / 2 from above, in as few coordinates as will do."""
+    dim = points.shape[1]
+    order = points.var(dim=0, correction=0).argsort(descending=True)
+    sample = torch.arange(0, len(points), max(1, len(points) // _SAMPLE), device=points.device)
+    size = 16
+    while size < dim // 2:
+        left, right = _extended(points, norms, order[:size])
+        kept = (left[sample] @ right.T > threshold).to(points.dtype).mean().item()
+        if kept < _KEPT + 2 / len(points):
+            return left, right
+        size *= 2
+    return _extended(points, norms, order)
+
+
+def _extended(points: Tensor, norms: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (x1, |x2|, -|x|^2 / 2, 1) and (y1, |y2|, 1, -|y|^2 / 2)."""
+    ones = torch.ones_like(norms)
+    if len(coordinates) == points.shape[1]:
+        return torch.column_stack([points, -norms / 2, ones]), torch.column_stack([points, ones, -norms / 2])
+    part = points[:, coordinates]
+    rest = (norms - part.square().sum(dim=1)).clamp_(min=0).sqrt_()
+    return (
+        torch.column_stack([part, rest, -norms / 2, ones]),
+        torch.column_stack([part, rest, ones, -norms / 2]),
+    )
