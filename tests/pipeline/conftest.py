@@ -36,9 +36,7 @@ class Clone:
         return self.run("dvc", *arguments, check=check)
 
     def results(self):
-        return {
-            path.name: path.read_bytes() for path in (self.path / "results").iterdir() if path.name != "times.csv"
-        }
+        return {path.name: path.read_bytes() for path in (self.path / "results").iterdir() if path.name != "times.csv"}
 
 
 def clone(target):
