@@ -19,6 +19,7 @@ from suite.config.tuned import tuned_values
 from suite.datasets.catalog import check_name, verified
 from suite.datasets.table import cut_classes, num_training_classes
 from suite.errors import SuiteError
+from suite.features.weights import weights_path
 from suite.files import write_json
 from suite.losses.probe import probe
 from suite.losses.registry import (
@@ -91,7 +92,7 @@ def cell_plan_path(dataset: str, loss: str) -> Path:
 
 
 def write_plans(settings: Settings) -> list[str]:
-    """Check all settings, data and losses; then write a plan for each data set and each cell.
+    """Check all settings, data, backbone weights and losses; then write a plan for each data set and each cell.
 
     Returns:
         Remarks for the user, such as tuned recipes that are stale.
@@ -99,6 +100,7 @@ def write_plans(settings: Settings) -> list[str]:
     Raises:
         SuiteError: anything is wrong; nothing was written then.
     """
+    weights_path()
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
     remarks: list[str] = []

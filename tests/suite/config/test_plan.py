@@ -234,3 +234,10 @@ def test_an_own_loss_that_works(plan):
     before = cell("emoji-own")["source_sha256"]
     plan(losses={"own": {"target": own_loss("return 2 * value")}})
     assert cell("emoji-own")["source_sha256"] != before
+
+
+def test_altered_backbone_weights_stop_the_plan(plan, monkeypatch):
+    monkeypatch.setattr("suite.features.weights.WEIGHTS_SHA256", "0" * 64)
+    with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, allowed is 0000"):
+        plan()
+    assert not PLAN_FOLDER.exists()

