@@ -127,10 +127,10 @@ class _ContrastiveRepulsion:
         return (squared < self.margin**2) & ~same
 
     def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        distance = squared.sqrt()
-        gap = (self.margin - distance).clamp(min=0)
         # At d = 0 the force has a size and no direction; it is multiplied by a zero difference there.
-        return gap.square(), -gap / distance.clamp(min=torch.finfo(squared.dtype).tiny ** 0.5)
+        distance = squared.clamp(min=torch.finfo(squared.dtype).tiny).sqrt_()
+        gap = (self.margin - distance).clamp_(min=0)
+        return gap.square(), (gap / distance).neg_()
 
     def bounded(self, squared: Tensor) -> Tensor:
         return torch.zeros_like(squared, dtype=torch.bool)

@@ -1,7 +1,7 @@
 """Three ways to sum over pairs, each for the kind of pairs it is fastest on.
 
-- `add_block`: all pairs of two sets of points, by Gram matrix. Few active pairs are summed one by one, many
-  by a matrix product.
+- `add_block`: all pairs of two sets of points, by Gram matrix. Few active pairs are picked out and summed one by
+  one, more by a matrix product; where many are active, nothing is picked out and inactive pairs are masked.
 - `add_groups`: pairs within groups of M points of one class, by small Gram matrices.
 - `add_pairs`: a list of pairs of different classes, by differences.
 
@@ -24,6 +24,8 @@ _PAIRS = 2048
 _CANCELLATION = 1e-2
 # Below this share of active pairs in a block, forces are summed pair by pair and not by a matrix product.
 _SPARSE = 0.02
+# Above this share of active pairs in a block, masking the others is faster than picking these out.
+_CROWDED = 0.2
 
 
 class Sources(NamedTuple):
@@ -73,6 +75,13 @@ def add_block(
         active = potential.active(squared, rows.classes[:, None] == columns.classes[None, :])
     if overlap:
         active[:, : len(own)].triu_(diagonal=1)
+    if torch.count_nonzero(active) > _CROWDED * active.numel():
+        same = rows.classes[:, None] == columns.classes[None, :]
+        weights = _masked_weights(
+            squared, active & ~same if only_between else active, same, rows, columns, potential, tally
+        )
+        _add_weighted(rows, columns, weights)
+        return
     row, column = few_nonzero(active)
     alike = rows.classes[row] == columns.classes[column]
     if only_between:
@@ -92,6 +101,31 @@ def add_block(
         return
     weights = squared.zero_()
     weights[row, column] = 4.0 * slope
+    _add_weighted(rows, columns, weights)
+
+
+def _masked_weights(
+    squared: Tensor,
+    active: Tensor,
+    same: Tensor,
+    rows: Sources,
+    columns: Sources,
+    potential: PairPotential,
+    tally: Tally,
+) -> Tensor:
+    """Tally the active pairs of a block (R, C) and give 4 f' for them, 0 for the others."""
+    close = active & (squared < _CANCELLATION * rows.squares.max())
+    row, column = few_nonzero(close)
+    squared[row, column] = (rows.points[row] - columns.points[column]).square_().sum(dim=1)
+    value, slope = potential.value_and_slope(squared, same)
+    tally.add_masked(value, active, same, potential.bounded(squared), multiplicity=2)
+    return (4.0 * slope).masked_fill_(~active, 0.0)
+
+
+def _add_weighted(rows: Sources, columns: Sources, weights: Tensor) -> None:
+    """Add sum_j w_ij (x_i - x_j) to the gradients of rows i and columns j, weights (R, C)."""
+    if rows.gradient is None or columns.gradient is None:
+        return
     of_rows = weights.sum(dim=1, keepdim=True) * rows.points - weights @ columns.points
     columns.gradient.add_(weights.sum(dim=0)[:, None] * columns.points).addmm_(weights.T, rows.points, alpha=-1)
     rows.gradient.add_(of_rows)

@@ -19,7 +19,7 @@ class PairPotential(Protocol):
         ...
 
     def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-        """Value f and derivative f' of active pairs (P,)."""
+        """Value f and derivative f' of active pairs, for arguments of any shape; of inactive ones anything."""
         ...
 
     def bounded(self, squared: Tensor) -> Tensor:
@@ -49,6 +49,14 @@ class Tally:
         self.energy += multiplicity * value.sum(dtype=torch.float64)
         attractive = same.sum()
         counts = torch.stack([attractive, len(same) - attractive, (bounded & ~same).sum()])
+        self._counts += multiplicity * counts
+
+    def add_masked(self, value: Tensor, active: Tensor, same: Tensor, bounded: Tensor, multiplicity: int) -> None:
+        """Add the active pairs of a block (R, C), each standing for ``multiplicity`` ordered pairs."""
+        self.energy += multiplicity * value.masked_fill(~active, 0.0).sum(dtype=torch.float64)
+        attractive = torch.count_nonzero(active & same)
+        bounded_pairs = torch.count_nonzero(bounded.logical_and_(active) & ~same)
+        counts = torch.stack([attractive, torch.count_nonzero(active) - attractive, bounded_pairs])
         self._counts += multiplicity * counts
 
     def counts(self, classes: Tensor) -> PairCounts:

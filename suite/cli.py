@@ -47,8 +47,9 @@ def train(
     dataset: Dataset, loss: Loss, noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")]
 ) -> None:
     """Train and evaluate all seeds of one cell, resuming those that are done."""
+    from suite.config.grid import Cell
     from suite.config.settings import load_settings
-    from suite.training.cell import Cell, run_cell
+    from suite.training.cell import run_cell
 
     settings = load_settings()
     run_cell(Cell(dataset, loss, noise_level), settings.noise.kind, settings.seeds, console)

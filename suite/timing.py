@@ -14,7 +14,7 @@ from suite.errors import SuiteError
 from suite.files import write_json
 
 TIMES_FOLDER = Path("times")
-_SAMPLE_SECONDS = 0.5
+_SAMPLE_SECONDS = 1.0
 
 
 class StageClock:
@@ -38,7 +38,7 @@ class Measurement:
     Attributes:
         exit_code: of the command.
         seconds: wall-clock time.
-        peak_bytes: largest memory of the command and all its descendants together, sampled every half second; memory
+        peak_bytes: largest memory of the command and all its descendants together, sampled every second; memory
             that processes share is divided among them where the system tells (Linux).
     """
 

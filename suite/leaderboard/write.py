@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from suite.config.grid import RECORDS_FOLDER, cells_of
 from suite.config.settings import Settings
 from suite.errors import SuiteError
 from suite.evaluation.records import METRICS, read_records
@@ -17,20 +18,9 @@ from suite.leaderboard.figure import draw_noise_figure
 from suite.leaderboard.render import to_markdown
 from suite.leaderboard.table import leaderboard
 from suite.timing import TIMES_FOLDER
-from suite.training.cell import RECORDS_FOLDER, Cell
 
 RESULTS_FOLDER = Path("results")
 TIMES_FILE = RESULTS_FOLDER / "times.csv"
-
-
-def cells_of(settings: Settings) -> list[Cell]:
-    """All cells of the grid, in the order of ``params.yaml``."""
-    return [
-        Cell(dataset, loss, level)
-        for dataset in settings.datasets
-        for loss in settings.losses
-        for level in settings.noise.levels
-    ]
 
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:

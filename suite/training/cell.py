@@ -8,11 +8,12 @@ however often the stage was interrupted and whatever the number of processes.
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
+from suite.config.grid import RECORDS_FOLDER, Cell
 from suite.config.plan import CellPlan, cell_plan_path
 from suite.errors import SuiteError
 from suite.features.store import Features, features_path, load_features
@@ -25,23 +26,8 @@ from suite.timing import StageClock
 from suite.training.run import Outcome, Run, run_seed, versions
 
 PARTIAL_FOLDER = Path("partial")
-RECORDS_FOLDER = Path("records")
 CURVES_FOLDER = Path("curves")
 _CODE = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A stage's place in the grid."""
-
-    dataset: str
-    loss: str
-    noise_level: float
-
-    @property
-    def name(self) -> str:
-        """File name of its outputs, e.g. ``emoji-pfml-0.2``."""
-        return f"{self.dataset}-{self.loss}-{self.noise_level:g}"
 
 
 def load_plan(dataset: str, loss: str) -> CellPlan:

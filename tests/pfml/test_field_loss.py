@@ -297,3 +297,17 @@ def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
 def test_bad_batches_are_explained(embeddings: Tensor, labels: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PotentialFieldLoss(3, 4)(embeddings, labels)
+
+
+def test_crowded_points_keep_their_digits_in_float32():
+    """All pairs repel from a distance of about 1e-3, where a Gram matrix in float32 has lost its digits."""
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.ones(24, 6, dtype=torch.float64) + 1e-3 * torch.randn(24, 6, dtype=torch.float64, generator=generator)
+    points = normalize(raw).float()
+    labels = torch.arange(24)
+    loss = PotentialFieldLoss(24, 6, proxies_per_class=0, alpha=1.0, delta=0.5, min_distance_ratio=1e-4)
+    narrow, wide = points.clone().requires_grad_(), points.double().requires_grad_()
+    loss(narrow, labels).backward()
+    loss(wide, labels).backward()
+    assert loss(narrow, labels).item() == pytest.approx(loss(wide, labels).item(), rel=1e-4)
+    assert torch.allclose(narrow.grad.double(), wide.grad, rtol=1e-3, atol=1e-3 * wide.grad.abs().max().item())

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from suite.config.grid import Cell
 from suite.errors import SuiteError
-from suite.training.cell import PARTIAL_FOLDER, Cell, load_plan, run_cell
+from suite.training.cell import PARTIAL_FOLDER, load_plan, run_cell
 from tests.suite.synthetic import CONTRASTIVE, RECIPE, cell_plan, json_rows, make_features, own_loss, silent, write_cell
 
 ROOT = Path(__file__).parents[3]
