@@ -97,6 +97,15 @@ def readme() -> None:
 
 
 @app.command()
+def figures() -> None:
+    """Write docs/figures: each loss's influence by distance, and a class field in the plane; print their numbers."""
+    from suite.config.settings import load_settings
+    from suite.figures.write import write_figures
+
+    console.print(write_figures(load_settings(), errors), markup=False, highlight=False)
+
+
+@app.command()
 def tune(dataset: Dataset, loss: Loss) -> None:
     """Search a loss's hyper-parameters on held-out training classes and write its tuned recipe."""
     from suite.config.settings import load_settings

@@ -2,36 +2,31 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from suite.files import replacing
+from suite.figures.style import GRID_COLOUR, loss_styles, save_svg, style
 from suite.leaderboard.table import FROZEN
-
-# Okabe & Ito's palette, distinguishable for all common kinds of colour blindness; markers differ besides.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
     """Write the figure as SVG; the same leaderboard gives the same bytes."""
     datasets = list(dict.fromkeys(board["dataset"]))
-    losses = sorted(set(board["loss"]) - {FROZEN})
-    with mpl.rc_context({"svg.hashsalt": "pfml-suite", "svg.fonttype": "none", "font.size": 10}):
+    styles = loss_styles(set(board["loss"]) - {FROZEN})
+    with style():
         figure = Figure(figsize=(1.2 + 3.6 * len(datasets), 3.8), layout="constrained")
         for axes, dataset in zip(figure.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
             rows = board[board["dataset"] == dataset]
-            for place, loss in enumerate(losses):
+            for place, (loss, look) in enumerate(styles.items()):
                 mine = rows[rows["loss"] == loss].sort_values("noise_level")
                 half = (mine["recall_at_1_high"] - mine["recall_at_1_low"]) / 2
                 axes.errorbar(
-                    mine["noise_level"] + 0.004 * (place - (len(losses) - 1) / 2),  # apart, so that intervals show
+                    mine["noise_level"] + 0.004 * (place - (len(styles) - 1) / 2),  # apart, so that intervals show
                     mine["recall_at_1"],
                     yerr=half.fillna(0),
                     label=loss,
-                    color=COLOURS[place % len(COLOURS)],
-                    marker=MARKERS[place % len(MARKERS)],
+                    color=look.color,
+                    marker=look.marker,
                     markersize=5,
                     capsize=3,
                     linewidth=1.4,
@@ -39,9 +34,8 @@ def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
             frozen = rows[rows["loss"] == FROZEN]["recall_at_1"].iloc[0]
             axes.axhline(frozen, color="0.4", linestyle="--", linewidth=1, label=FROZEN)
             axes.set(title=dataset, xlabel="label noise", xticks=sorted(rows["noise_level"].unique()))
-            axes.grid(color="0.9")
+            axes.grid(color=GRID_COLOUR)
         figure.axes[0].set_ylabel("test R@1 (%)")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
+        save_svg(figure, path)

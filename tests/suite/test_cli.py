@@ -41,6 +41,7 @@ def data(workplace, monkeypatch):
     [
         (["plan"], "error: settings file params.yaml is missing; run from the project's root"),
         (["train", "emoji", "pfml", "0"], "error: settings file params.yaml is missing; run from the project's root"),
+        (["figures"], "error: settings file params.yaml is missing; run from the project's root"),
         (
             ["features", "birds"],
             "error: no plan for data set 'birds' (plan/datasets/birds.json): name it in params.yaml",
@@ -67,7 +68,9 @@ def test_brackets_in_an_error_are_printed_as_they_are(command):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["plan"], ["train"], ["noise"], ["tune"], ["data"], ["leaderboard"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["plan"], ["train"], ["noise"], ["tune"], ["data"], ["leaderboard"], ["figures"]]
+)
 def test_help(command, arguments):
     status, out, _ = command(*arguments, "--help")
     assert status == 0

@@ -1,0 +1,1 @@
+"""Figures of docs/: what the losses do, without any training."""

@@ -1,0 +1,124 @@
+"""A two-class problem in the plane: the field of one class, and where its proxies come to rest in it.
+
+The class has three clusters of four embeddings, the other class one cluster; all are fixed. Proxies are test particles that
+follow the class field of the paper (Bhatnagar & Ahuja, CVPR 2025, Eq. 1 and 2) downhill. As many proxies as embeddings start
+on a grid over the plane. Beside the decaying field stands the control of `baselines.cpml`, with psi_att = d^2 and
+psi_rep = max(0, margin - d)^2.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn.functional import normalize
+
+import pfml
+from baselines.cpml import CPMLLoss
+from suite.randomness import stream
+
+STEPS = 600
+FIRST_STEP, LAST_STEP = 0.02, 0.0002
+
+_CENTRES = ((-1.15, -0.65), (1.15, -0.75), (0.1, 1.15))
+_OTHER_CENTRE = (1.0, 0.7)
+_CLUSTER, _SPREAD = 4, 0.13
+
+Potential = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """Proxies at rest in one field.
+
+    Attributes:
+        title: name of the field.
+        potential: the class field, from points (P, 2) to (P,).
+        paths: (STEPS + 1, M, 2): each proxy's way from its start to its rest.
+        w2: exact 2-Wasserstein distance between proxies at rest and embeddings of the class.
+    """
+
+    title: str
+    potential: Potential
+    paths: NDArray[np.float64]
+    w2: float
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The two classes and the two equilibria.
+
+    Attributes:
+        embeddings: (N, 2), the class whose field is shown.
+        others: (K, 2), the other class.
+        spread: root mean square distance of the embeddings from their mean.
+        equilibria: decaying field, then control.
+    """
+
+    embeddings: Tensor
+    others: Tensor
+    spread: float
+    equilibria: tuple[Equilibrium, Equilibrium]
+
+
+def solve_toy() -> Toy:
+    """Place the points and let the proxies come to rest; no argument, one result."""
+    random = stream("figures", "field")
+    around = torch.tensor([*_CENTRES, _OTHER_CENTRE], dtype=torch.float64).repeat_interleave(_CLUSTER, dim=0)
+    points = around + _SPREAD * torch.from_numpy(random.standard_normal(around.shape))
+    embeddings, others = points[: len(_CENTRES) * _CLUSTER], points[len(_CENTRES) * _CLUSTER :]
+
+    # The losses' own defaults; the dimension and the number of classes do not matter here.
+    field, contrastive = pfml.PotentialFieldLoss(1, 2, 0), CPMLLoss(1, 2, 0)
+
+    def decaying(at: Tensor) -> Tensor:
+        attraction = pfml.attraction(_distances(at, embeddings), field.alpha, field.delta).sum(dim=1)
+        return attraction + pfml.repulsion(_distances(at, others), field.alpha, field.delta, field.min_distance).sum(
+            dim=1
+        )
+
+    def control(at: Tensor) -> Tensor:
+        attraction = _distances(at, embeddings).square().sum(dim=1)
+        return attraction + (contrastive.margin - _distances(at, others)).clamp(min=0).square().sum(dim=1)
+
+    equilibria = []
+    for title, potential in (("decaying field", decaying), ("non-decaying control", control)):
+        paths = descend(potential, _starts())
+        equilibria.append(Equilibrium(title, potential, paths, wasserstein(paths[-1], embeddings.numpy())))
+    mean = embeddings.mean(dim=0)
+    spread = math.sqrt((embeddings - mean).square().sum(dim=1).mean().item())
+    return Toy(embeddings, others, spread, (equilibria[0], equilibria[1]))
+
+
+def descend(potential: Potential, start: Tensor) -> NDArray[np.float64]:
+    """Follow the direction of steepest descent from (P, 2), in steps that shrink; gives (STEPS + 1, P, 2).
+
+    Directions only: forces differ by orders of magnitude along a path and jump at delta. A particle without a force rests.
+    """
+    at, path = start, [start]
+    for step in np.geomspace(FIRST_STEP, LAST_STEP, STEPS):
+        moving = at.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(potential(moving).sum(), moving)
+        at = at - float(step) * normalize(gradient, eps=1e-30)
+        path.append(at)
+    return torch.stack(path).numpy()
+
+
+def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Exact W2 of two uniform measures on as many points each, (N, D): an optimal assignment attains it (Birkhoff)."""
+    squares = np.square(a[:, None] - b[None]).sum(axis=2)
+    return math.sqrt(squares[linear_sum_assignment(squares)].mean())
+
+
+def _starts() -> Tensor:
+    """A 4 x 3 grid: one start for each embedding, chosen without regard to them."""
+    across, up = torch.linspace(-1.5, 1.5, 4), torch.linspace(-1.1, 1.1, 3)
+    return torch.cartesian_prod(across, up).double()
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
