@@ -1,8 +1,9 @@
 """From a loss's name to its class, its source file and its settings.
 
 A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It may declare, as plain data on the class,
-``formula``, ``source`` and ``search_space``. Constructor parameters ``num_classes`` and ``embedding_dim`` are given by the
-suite, the others are its hyper-parameters. All its parameters are proxies: they train at ``proxy_learning_rate``.
+``formula``, ``source`` and ``search_space``. Constructor parameters ``num_classes`` and ``embedding_dim`` (or, as
+pytorch-metric-learning calls it, ``embedding_size``) are given by the suite, the others are its hyper-parameters. All its
+parameters are proxies: they train at ``proxy_learning_rate``.
 """
 
 import importlib
@@ -32,7 +33,7 @@ OWN_FOLDER = Path("my_losses")
 
 TRAINING_SETTINGS = ("learning_rate", "proxy_learning_rate")
 """Hyper-parameters of a loss that belong to the optimiser, not to its constructor."""
-_GIVEN = ("num_classes", "embedding_dim")
+_GIVEN = ("num_classes", "embedding_dim", "embedding_size")
 
 Hyperparameters = dict[str, Any]
 
@@ -128,6 +129,11 @@ def _source_of(module: ModuleType) -> Path:
 
 
 def _constructor_parameters(cls: type[nn.Module]) -> list[str]:
+    """Hyper-parameters of the constructor."""
+    return [name for name in _signature(cls) if name not in _GIVEN]
+
+
+def _signature(cls: type[nn.Module]) -> list[str]:
     """Named constructor parameters, those of parent classes too where the constructor passes ``**kwargs`` on."""
     names: list[str] = []
     for base in cls.__mro__:
@@ -139,7 +145,7 @@ def _constructor_parameters(cls: type[nn.Module]) -> list[str]:
         names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    return [name for name in dict.fromkeys(names) if name not in _GIVEN]
+    return list(dict.fromkeys(names))
 
 
 def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str) -> None:
@@ -165,9 +171,9 @@ def build_loss(entry: LossEntry, values: Hyperparameters, num_classes: int, embe
     Raises:
         SuiteError: the constructor refuses a value.
     """
-    given = {"num_classes": num_classes, "embedding_dim": embedding_dim}
-    signature = inspect.signature(entry.cls).parameters
-    arguments = {name: value for name, value in given.items() if name in signature}
+    given = dict(zip(_GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
+    signature = _signature(entry.cls)
+    arguments: Hyperparameters = {name: value for name, value in given.items() if name in signature}
     arguments |= {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
     try:
         return entry.cls(**arguments)

@@ -34,9 +34,6 @@ def test_names_that_may_be_set_leave_out_what_the_suite_gives():
 def test_losses_of_pytorch_metric_learning(name):
     entry = find_loss("theirs", LossSettings(target=f"pytorch_metric_learning.losses:{name}"))
     values = {"ContrastiveLoss": {"pos_margin": 0.1}, "NTXentLoss": {"temperature": 0.2}}.get(name, {})
-    if name == "ArcFaceLoss":
-        # Its constructor calls the number of dimensions embedding_size, which is a hyper-parameter to the suite.
-        values = {"embedding_size": 8}
     check_hyperparameters(entry, values, "params.yaml")
     loss = build_loss(entry, values, 6, 8)
     probe("theirs", loss, 6, 8)
@@ -115,3 +112,13 @@ def test_a_value_that_the_constructor_refuses():
 def test_learning_rates_do_not_reach_the_constructor():
     entry = find_loss("pfml", LossSettings())
     assert build_loss(entry, {"learning_rate": 1.0, "proxy_learning_rate": 1.0}, 4, 8) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["ArcFaceLoss", "SubCenterArcFaceLoss", "ProxyNCALoss", "SoftTripleLoss", "CircleLoss"]
+)
+def test_library_losses_are_given_their_sizes(name):
+    entry = load_target(name, f"pytorch_metric_learning.losses:{name}")
+    loss = build_loss(entry, {}, num_classes=7, embedding_dim=5)
+    assert {size for parameter in loss.parameters() for size in parameter.shape} <= {5, 7, 21, 70}
+    assert not {"num_classes", "embedding_dim", "embedding_size"} & set(entry.hyperparameter_names())
