@@ -6,12 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import psutil
 
 from suite.errors import SuiteError
 from suite.files import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second that every stage would spend
 
 TIMES_FOLDER = Path("times")
 _SAMPLE_SECONDS = 1.0
@@ -81,7 +84,7 @@ def _process_bytes(process: psutil.Process) -> int:
     return int(getattr(memory, "pss", memory.rss))
 
 
-def report(measured: Measurement, times: pd.DataFrame) -> str:
+def report(measured: Measurement, times: "pd.DataFrame") -> str:
     """A few lines: wall-clock time, peak memory, and the share that was no work of a features or train stage."""
     work = float(times["work_seconds"].sum())
     overhead = measured.seconds - work

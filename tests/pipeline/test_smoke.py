@@ -72,7 +72,11 @@ def test_metrics_and_plots_show(reproduced):
     data = shown[""]["data"]["results/metrics.json"]["data"]
     assert set(data["emoji"]) == {"pfml", "triplet", "frozen backbone"}
     reproduced.dvc("plots", "show", "-o", "dvc_plots")
-    assert (reproduced.path / "dvc_plots/index.html").stat().st_size > 1000
+    page = (reproduced.path / "dvc_plots/index.html").read_text()
+    figures = list((reproduced.path / "dvc_plots").rglob("*noise.svg"))
+    assert len(figures) == 1
+    assert figures[0].name in page
+    assert figures[0].read_bytes() == (reproduced.path / "results/noise.svg").read_bytes()
 
 
 def test_one_stage_can_be_named(reproduced):
