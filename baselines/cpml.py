@@ -52,6 +52,10 @@ class CPMLLoss(nn.Module):
         "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
+    published: ClassVar[dict[str, Any]] = {}
+    undisclosed: ClassVar[tuple[str, ...]] = (
+        "everything: the paper names the loss and reports results, no formula or value",
+    )
 
     def __init__(self, num_classes: int, embedding_dim: int, proxies_per_class: int = 15, margin: float = 0.5) -> None:
         super().__init__()

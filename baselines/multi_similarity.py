@@ -44,6 +44,14 @@ class MultiSimilarityLoss(nn.Module):
         "epsilon": {"low": 0.0, "high": 0.4, "log": False},
         "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
     }
+    published: ClassVar[dict[str, Any]] = {
+        "alpha": 2.0,
+        "beta": 40.0,
+        "base": 0.5,
+        "epsilon": 0.1,
+        "learning_rate": 3e-5,
+    }
+    undisclosed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, alpha: float = 2.0, beta: float = 40.0, base: float = 0.5, epsilon: float = 0.1) -> None:
         super().__init__()

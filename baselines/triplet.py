@@ -37,6 +37,10 @@ class TripletLoss(nn.Module):
         "squared": {"values": [True, False]},
         "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
     }
+    published: ClassVar[dict[str, Any]] = {"margin": 0.1, "squared": False, "learning_rate": 1e-4}
+    undisclosed: ClassVar[tuple[str, ...]] = (
+        "a recipe for retrieval: FaceNet trains on faces; these are the values in the code of Kim et al., CVPR 2020",
+    )
 
     def __init__(self, margin: float = 0.2, *, squared: bool = True) -> None:
         super().__init__()
