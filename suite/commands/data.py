@@ -18,7 +18,8 @@ def noise(
     """Print the corrupted training labels of a (data set, kind, level, seed) as CSV: row, true label, given label."""
     from suite.datasets.catalog import verified
     from suite.datasets.noise import corrupt
-    from suite.datasets.table import num_training_classes, read_table
+    from suite.datasets.split import num_training_classes
+    from suite.datasets.table import read_table
 
     table = read_table(verified(dataset).path)
     labels = table.labels[table.labels < num_training_classes(table.num_classes)]

@@ -25,7 +25,7 @@ from suite.config.cells import (
 from suite.config.settings import PARAMS_FILE, DatasetSettings, Recipe, Settings, explain
 from suite.config.tuned import applicable_recipe
 from suite.datasets.catalog import check_name, verified
-from suite.datasets.table import cut_classes, num_training_classes
+from suite.datasets.split import cut_classes, num_training_classes
 from suite.errors import SuiteError
 from suite.features.weights import weights_path
 from suite.files import write_json
@@ -48,7 +48,7 @@ RUN_CODE = (
     "randomness.py",
     "features/store.py",
     "datasets/noise.py",
-    "datasets/table.py",
+    "datasets/split.py",
     "evaluation/retrieval.py",
 )
 """Code below ``suite/`` that the outcome of a run depends on, besides that of its loss."""
