@@ -35,6 +35,16 @@ def plan() -> None:
 
 
 @app.command()
+def own() -> None:
+    """Look at the files of your own that params.yaml names: convert changed images, renew own/digests.json."""
+    from suite.config.own import update_own
+    from suite.config.settings import load_settings
+
+    for remark in update_own(load_settings()):
+        console.print("[yellow]note:[/] " + escape(remark))
+
+
+@app.command()
 def features(dataset: Dataset) -> None:
     """Compute the frozen backbone's features of a data set."""
     from suite.features.extract import write_features
@@ -143,6 +153,18 @@ def data_verify() -> None:
 
     for name in SHA256:
         console.print(f"{verified(name).path}: ok")
+
+
+@data_app.command("own")
+def data_own(dataset: Dataset) -> None:
+    """Check the images of an entry of params.yaml with a path, and convert them to own_data/NAME.parquet."""
+    from suite.config.settings import load_settings
+    from suite.datasets.own import renew_named
+
+    name, data = dataset, renew_named(load_settings(), dataset)
+    console.print(f"own_data/{name}.parquet: {data.classes} classes, {data.images} images", highlight=False)
+    for remark in data.remarks:
+        console.print("[yellow]note:[/] " + escape(remark), highlight=False)
 
 
 @data_app.command("build")

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from suite.config.own import update_own
 from suite.config.settings import PARAMS_FILE, DatasetSettings, Recipe, Settings, explain
 from suite.config.tuned import tuned_values
 from suite.datasets.catalog import check_name, verified
@@ -95,15 +96,15 @@ def write_plans(settings: Settings) -> list[str]:
     """Check all settings, data, backbone weights and losses; then write a plan for each data set and each cell.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale.
+        Remarks for the user, such as tuned recipes that are stale or copies among images of their own.
 
     Raises:
         SuiteError: anything is wrong; nothing was written then.
     """
     weights_path()
+    remarks = update_own(settings)
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
-    remarks: list[str] = []
     cells = [plan_cell(settings, dataset, entry, remarks) for dataset in datasets for entry in losses]
     shutil.rmtree(PLAN_FOLDER, ignore_errors=True)
     for dataset in datasets:
@@ -126,7 +127,7 @@ def plan_cell(settings: Settings, dataset: DatasetPlan, entry: LossEntry, remark
         SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does not
             give a finite scalar.
     """
-    by_hand = settings.losses[entry.name].params
+    by_hand = settings.losses[entry.name].by_hand
     check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
     tuned = tuned_values(dataset, entry, settings.losses[entry.name].search, remarks)
     check_hyperparameters(entry, tuned or {}, f"tuned recipe of {entry.name} on {dataset.dataset}")
