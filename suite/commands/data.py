@@ -38,6 +38,17 @@ def verify() -> None:
         console.print(f"{verified(name).path}: ok")
 
 
+def own(dataset: Dataset) -> None:
+    """Check the images of an entry of params.yaml with a path, and convert them to own_data/NAME.parquet."""
+    from suite.config.settings import load_settings
+    from suite.datasets.own import renew_named
+
+    data = renew_named(load_settings(), dataset)
+    console.print(f"own_data/{dataset}.parquet: {data.classes} classes, {data.images} images", highlight=False)
+    for remark in data.remarks:
+        console.print("[yellow]note:[/] " + escape(remark), highlight=False)
+
+
 def build(
     dataset: Dataset,
     output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
