@@ -42,10 +42,10 @@ def meets_condition(embeddings: Points, proxies: Points, decay: Decay) -> NDArra
     gaps = distances(embeddings, np.concatenate([embeddings, proxies]))
     own = np.arange(len(embeddings))
     gaps[own, own] = np.inf
-    apart = (gaps > 2 * decay.delta).all(axis=1)
+    # A source within 2 delta is put at 2 delta: its pull alone then reaches the bound, so that both halves of (*) fail.
     pulls = _largest_pull(np.maximum(gaps - decay.delta, decay.delta), decay.alpha)
     pulls[own, own] = 0
-    held: NDArray[np.bool_] = apart & (pulls.sum(axis=1) < _largest_pull(np.array(decay.delta), decay.alpha))
+    held: NDArray[np.bool_] = pulls.sum(axis=1) < _largest_pull(np.array(decay.delta), decay.alpha)
     return held
 
 

@@ -31,15 +31,14 @@ def flow(cosines: Points, gram: Points, decay: Decay) -> Points:
 
     Args:
         cosines: (..., P, S) of P particles with the S sources of their class.
-        gram: (..., S, S) cosines between the sources; zero where a class has fewer than S.
+        gram: (..., S, S) cosines between the sources; zero, as its cosines, where a class has fewer than S.
         decay: the attraction.
 
     Returns:
         (..., P, S) cosines at the end.
     """
-    present = np.diagonal(gram, axis1=-2, axis2=-1)[..., None, :] > 0
     for index in range(STEPS):
-        along, moving = _direction(cosines, gram, present, decay)
+        along, moving = _direction(cosines, gram, decay)
         if not moving.any():
             break
         step = FIRST_STEP * decay.delta * _LAST_SHARE ** (index / STEPS)
@@ -47,10 +46,10 @@ def flow(cosines: Points, gram: Points, decay: Decay) -> Points:
     return cosines
 
 
-def _direction(cosines: Points, gram: Points, present: Flags, decay: Decay) -> tuple[Points, Flags]:
+def _direction(cosines: Points, gram: Points, decay: Decay) -> tuple[Points, Flags]:
     """Cosines of the force's unit direction along the sphere with the sources; whether there is a force."""
     squared = np.maximum(2 - 2 * cosines, decay.delta**2)
-    weights = np.where(present & (squared > decay.delta**2), squared ** (-decay.alpha / 2 - 1), 0.0)
+    weights = np.where(squared > decay.delta**2, squared ** (-decay.alpha / 2 - 1), 0.0)
     pulled = weights @ gram
     radial = (weights * cosines).sum(axis=-1, keepdims=True)
     whole = (weights * pulled).sum(axis=-1, keepdims=True)
