@@ -53,7 +53,7 @@ class SoftTripleLoss(nn.Module):
         "gamma": {"low": 0.03, "high": 0.5, "log": True},
         "margin": {"low": 0.0, "high": 0.2, "log": False},
         "tau": {"low": 0.0, "high": 0.5, "log": False},
-        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
     published: ClassVar[dict[str, Any]] = {

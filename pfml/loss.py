@@ -86,7 +86,7 @@ class PotentialFieldLoss(nn.Module):
         "delta": {"low": 0.3, "high": 1.2, "log": False},
         "proxies_per_class": {"values": [0, 1, 2]},
         "min_distance_ratio": {"values": [0.1, 0.25, 0.5]},
-        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
     published: ClassVar[dict[str, Any]] = {

@@ -60,6 +60,10 @@ class LossEntry:
         """The search space that the loss declares; empty if it declares none."""
         return dict(getattr(self.cls, "search_space", {}))
 
+    def space(self, settings: LossSettings) -> dict[str, dict[str, Any]]:
+        """The search space that counts: that of ``params.yaml`` if it gives one, else the declared one."""
+        return self.search_space if settings.search is None else settings.search
+
     def hyperparameter_names(self) -> list[str]:
         """Names that may be set for this loss: constructor parameters and optimiser settings."""
         return [*_constructor_parameters(self.cls), *TRAINING_SETTINGS]
