@@ -16,6 +16,7 @@ app.add_typer(data_app, name="data")
 COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
     app: [
         pipeline.plan,
+        pipeline.own,
         pipeline.features,
         pipeline.tune,
         pipeline.train,
@@ -30,7 +31,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         tuning.adopt,
         data.noise,
     ],
-    data_app: [data.verify, data.build, data.sheet],
+    data_app: [data.verify, data.own, data.build, data.sheet],
 }
 for group, commands in COMMANDS.items():
     for command in commands:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from suite.errors import SuiteError, allowed
 
 PARAMS_FILE = Path("params.yaml")
+MINER_PREFIX = "miner_"
+"""Before the names of a miner's hyper-parameters where they stand among those of its loss."""
 
 
 def _no_flag(value: Any) -> Any:
@@ -41,17 +43,49 @@ class DatasetSettings(Strict):
 
     max_classes: Annotated[int, Field(ge=4, strict=True)] | None = None
     """Keep only this many classes, half of them for training, half for test: the smoke pipeline's cut."""
+    path: str | None = None
+    """Images of your own: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
+    path_column: str = "path"
+    """Column of the table with image files, relative to the table's folder."""
+    label_column: str = "label"
+    """Column of the table with class names."""
+    side: Annotated[int, Field(ge=32, le=512, strict=True)] = 96
+    """Images of your own are cut to squares of this many pixels; the embedded ones have 96."""
+    licence: str = "unknown"
+    """Licence of the images, for the record."""
+
+    @model_validator(mode="after")
+    def _only_with_path(self) -> Self:
+        extra = sorted(self.model_fields_set - {"path", "max_classes"})
+        if extra and self.path is None:
+            raise ValueError(f"{extra[0]} is for images of your own; allowed with path: FOLDER or TABLE")
+        return self
 
 
 class LossSettings(Strict):
     """One entry of ``losses``. Built-in losses need no settings."""
 
     target: str | None = None
-    """``module:Class`` or ``my_losses/file.py:Class``; built-in names need none."""
+    """``module:Class`` or ``path/file.py:Class``, the file anywhere in the project; built-in names need none."""
     params: dict[str, Scalar] = {}
     """Hyper-parameters set by hand; they win over tuned ones."""
     search: dict[str, dict[str, Any]] | None = None
     """Search space; replaces the one that the loss declares."""
+    miner: str | None = None
+    """A miner in front of the loss, spelt like a target."""
+    miner_params: dict[str, Scalar] = {}
+    """Hyper-parameters of the miner; in search spaces and recipes they have ``miner_`` before their names."""
+
+    @model_validator(mode="after")
+    def _miner_of_params(self) -> Self:
+        if self.miner_params and self.miner is None:
+            raise ValueError("miner_params without a miner; allowed with miner: module:Class")
+        return self
+
+    @property
+    def by_hand(self) -> dict[str, Scalar]:
+        """``params`` and ``miner_params`` under one set of names."""
+        return self.params | {MINER_PREFIX + name: value for name, value in self.miner_params.items()}
 
 
 class NoiseSettings(Strict):
