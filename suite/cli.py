@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import data, pipeline, results, tuning
+from suite.commands import data, pipeline, results, studies, tuning
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -21,6 +21,8 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.tune,
         pipeline.train,
         pipeline.published,
+        studies.ablation,
+        studies.geometry,
         results.leaderboard,
         results.times,
         results.readme,

@@ -139,6 +139,45 @@ class PublishedSettings(Strict):
     """One entry of ``published``: a loss that also runs at the values of its paper. There is nothing to set."""
 
 
+class Chosen(Strict):
+    """An entry that is chosen by its name. There is nothing to set."""
+
+
+NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+
+
+class AblationAxes(Strict):
+    """Values of pfml that are varied one at a time around its tuned ones; an axis without values is not run."""
+
+    proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
+    alpha: tuple[NotNegative, ...] = ()
+    delta: tuple[Positive, ...] = ()
+    reach: tuple[NotNegative, ...] = ()
+    """By how much the radius of repulsion exceeds that of attraction."""
+
+    @field_validator("*")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("allowed: values that differ from each other")
+        return values
+
+
+class AblationSettings(Strict):
+    """Ablations of pfml: each axis on each of these data sets."""
+
+    datasets: dict[Name, Chosen] = {}
+    axes: AblationAxes = AblationAxes()
+
+
+class GeometrySettings(Strict):
+    """Where proxies lie among the embeddings of trained models."""
+
+    losses: dict[Name, Chosen] = {}
+    """Losses with proxies; all take the same number of them a class."""
+    proxies_per_class: Count = 2
+
+
 class Settings(Strict):
     """The whole of ``params.yaml``."""
 
@@ -149,6 +188,8 @@ class Settings(Strict):
     seeds: Count
     recipe: Recipe
     tuning: TuningSettings
+    ablation: AblationSettings = AblationSettings()
+    geometry: GeometrySettings = GeometrySettings()
 
     @field_validator("datasets", "losses", "published", mode="before")
     @classmethod
@@ -159,10 +200,15 @@ class Settings(Strict):
         return entries
 
     @model_validator(mode="after")
-    def _published_are_losses(self) -> Self:
-        for name in self.published:
-            if name not in self.losses:
-                raise ValueError(f"published.{name} is not under losses; allowed: {allowed(self.losses)}")
+    def _names_are_known(self) -> Self:
+        for setting, names, place, known in (
+            ("published", self.published, "losses", self.losses),
+            ("ablation.datasets", self.ablation.datasets, "datasets", self.datasets),
+            ("geometry.losses", self.geometry.losses, "losses", self.losses),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{setting}.{name} is not under {place}; allowed: {allowed(known)}")
         return self
 
 
