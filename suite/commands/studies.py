@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.shared import Dataset, console
+from suite.commands.shared import Dataset, Loss, console
 
 
 def ablation(
@@ -18,9 +18,9 @@ def ablation(
     console.print(f"wrote {run_ablation(dataset, axis, load_settings().ablation.axes, console)}")
 
 
-def geometry(dataset: Dataset) -> None:
-    """Train losses with the same number of proxies and measure where these lie among the embeddings of their class."""
+def geometry(dataset: Dataset, loss: Loss) -> None:
+    """Train a loss with the number of proxies that all get, and measure where they lie among their class's embeddings."""
     from suite.config.settings import load_settings
     from suite.geometry.run import run_geometry
 
-    console.print(f"wrote {run_geometry(dataset, load_settings().geometry, console)}")
+    console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry.proxies_per_class, console)}")

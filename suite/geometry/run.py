@@ -15,7 +15,6 @@ from torch import nn
 from pfml import PotentialFieldLoss
 from suite.config.cells import CellPlan, read_cell, tuned_plan_path
 from suite.config.plan import with_values
-from suite.config.settings import GeometrySettings
 from suite.errors import SuiteError
 from suite.features.store import Features
 from suite.files import write_lines
@@ -35,23 +34,21 @@ _NOTHING: dict[str, Any] = {name: [] for name in ("size", "spread", "w2", "neare
 """The arrays of a run that failed."""
 
 
-def run_geometry(dataset: str, settings: GeometrySettings, console: Console) -> Path:
-    """Train and measure each loss and seed at its tuned values but for the number of proxies; writes a row for each.
+def run_geometry(dataset: str, loss: str, proxies_per_class: int, console: Console) -> Path:
+    """Train and measure each seed of a loss at its tuned values but for the number of proxies; writes a row for each.
 
     Returns:
         The file written.
 
     Raises:
-        SuiteError: a cell is not settled, or a loss has no ``proxies_per_class``.
+        SuiteError: the cell is not settled, or the loss has no ``proxies_per_class``.
     """
     clock = StageClock()
-    name = f"geometry-{dataset}"
-    plans = [_with_proxies(dataset, loss, settings.proxies_per_class) for loss in settings.losses]
-    runs = [Run(plan, 0.0, seed, label=plan.loss) for plan in plans for seed in range(plan.seeds)]
-    if not runs:
-        raise SuiteError("params.yaml: geometry.losses names no loss; allowed: losses with proxies_per_class")
+    name = f"geometry-{dataset}-{loss}"
+    plan = _with_proxies(dataset, loss, proxies_per_class)
+    runs = [Run(plan, 0.0, seed, label=loss) for seed in range(plan.seeds)]
     outcomes = run_all(name, runs, console, measure_run)
-    path = GEOMETRY_FOLDER / f"{dataset}.jsonl"
+    path = GEOMETRY_FOLDER / f"{dataset}-{loss}.jsonl"
     write_lines(path, [outcome.record for outcome in outcomes])
     clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)})
     forget(name)

@@ -1,4 +1,4 @@
-"""The geometry stage: a row for each loss and seed, the same number of proxies for all, failures as rows."""
+"""The geometry stage: a row for each seed, the same number of proxies for all, failures as rows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.config.settings import Chosen, GeometrySettings
 from suite.errors import SuiteError
 from suite.geometry.run import measure_run, run_geometry
 from suite.training.cell import PARTIAL_FOLDER
@@ -19,11 +18,6 @@ ARRAYS = ("size", "spread", "w2", "nearest")
 CLASSES = 20
 
 
-def settings(*losses, proxies=2):
-    """Settings for these losses."""
-    return GeometrySettings(losses=dict.fromkeys(losses, Chosen()), proxies_per_class=proxies)
-
-
 @pytest.fixture
 def cells(workplace, one_worker):
     """Settled cells with other numbers of proxies than the study's."""
@@ -33,7 +27,7 @@ def cells(workplace, one_worker):
 
 
 def test_a_row_for_each_loss_and_seed(cells):
-    rows = json_rows(run_geometry("emoji", settings(*LOSSES), silent()))
+    rows = [row for loss in LOSSES for row in json_rows(run_geometry("emoji", loss, 2, silent()))]
     assert [(row["loss"], row["seed"]) for row in rows] == [(loss, seed) for loss in LOSSES for seed in (0, 1)]
     for row in rows:
         assert (row["status"], row["failure"], row["proxies_per_class"]) == ("ok", None, 2)
@@ -49,8 +43,8 @@ def test_a_row_for_each_loss_and_seed(cells):
                 met[0] + unmet[0] == 6 for met, unmet in zip(row["minima_met"], row["minima_unmet"], strict=True)
             )
     assert rows[0]["w2"] != rows[1]["w2"], "seeds differ"
-    assert not (PARTIAL_FOLDER / "geometry-emoji").exists()
-    assert Path("times/geometry-emoji.json").is_file()
+    assert not (PARTIAL_FOLDER / "geometry-emoji-pfml").exists()
+    assert Path("times/geometry-emoji-pfml.json").is_file()
 
 
 def test_proxies_come_near_their_class_by_training(workplace):
@@ -62,35 +56,34 @@ def test_proxies_come_near_their_class_by_training(workplace):
 
 
 def test_the_same_bytes_however_many_workers(cells, monkeypatch):
-    first = run_geometry("emoji", settings("pfml"), silent()).read_bytes()
+    first = run_geometry("emoji", "pfml", 2, silent()).read_bytes()
     monkeypatch.setenv("SUITE_WORKERS", "2")
-    assert run_geometry("emoji", settings("pfml"), silent()).read_bytes() == first
+    assert run_geometry("emoji", "pfml", 2, silent()).read_bytes() == first
 
 
 def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
     settled("pfml", seeds=1, proxies_per_class=2, recipe=RECIPE.model_copy(update={"learning_rate": 1e38}))
     console = silent()
-    (row,) = json_rows(run_geometry("emoji", settings("pfml"), console))
+    (row,) = json_rows(run_geometry("emoji", "pfml", 2, console))
     assert row["status"] == "failed"
     assert row["failure"].startswith("the loss became nan")
     assert [row[name] for name in ARRAYS] == [[]] * 4
     assert (row["condition"], row["minima_met"], row["minima_unmet"]) == (None, None, None)
-    assert "geometry-emoji pfml seed 0: failed, the loss became nan" in console.file.getvalue()
+    assert "geometry-emoji-pfml pfml seed 0: failed, the loss became nan" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("losses", "message"),
+    ("loss", "message"),
     [
-        ((), r"geometry\.losses names no loss"),
-        (("cpml",), r"plan tuned/emoji-cpml/plan\.json is missing"),
+        ("cpml", r"plan tuned/emoji-cpml/plan\.json is missing"),
         (
-            ("triplet",),
+            "triplet",
             r"params\.yaml: geometry\.losses\.triplet: proxies_per_class is no hyper-parameter of loss triplet",
         ),
     ],
 )
-def test_refusals(workplace, losses, message):
+def test_refusals(workplace, loss, message):
     settled("triplet")
     with pytest.raises(SuiteError, match=message):
-        run_geometry("emoji", settings(*losses), silent())
+        run_geometry("emoji", loss, 2, silent())
     assert not Path("geometry").exists()
