@@ -24,7 +24,10 @@ TIMES_FILE = RESULTS_FOLDER / "times.csv"
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """Compute the leaderboard from the records and write all its forms; gives the table."""
-    records = read_records(RECORDS_FOLDER, [cell.name for cell in cells_of(settings)])
+    names = [cell.name for cell in cells_of(settings) if not cell.name.startswith("published-")]
+    records = read_records(RECORDS_FOLDER, names)
+    if "origin" in records:
+        records["tuned"] = records["origin"].isin(["recipe", "search"])
     frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
     board = leaderboard(records, frozen)
     write_text(RESULTS_FOLDER / "leaderboard.csv", board.to_csv(index=False))
