@@ -178,7 +178,9 @@ def fit(
         if after_epoch is not None:
             after_epoch(epoch, value, head)
 
-    train(head, loss, inputs.__getitem__, torch.from_numpy(labels), sampler, recipe, report)
+    fetch = head.standardised(inputs).__getitem__
+    train(head.layers, loss, fetch, torch.from_numpy(labels), sampler, recipe, report)
+    head.eval()
     return head, loss
 
 
