@@ -41,11 +41,12 @@ def add_batch_and_proxies(sources: Sources, potential: PairPotential, tally: Tal
     size = coordinates(dim, potential.reach)
     step = max(1, _COLUMNS // per_class) * per_class
     threshold = (sources.squares + 1 - potential.reach**2) / 2 - _ROUNDING * (sources.squares + 1)
-    left = _with_rest(sources.embeddings, size) if size < dim else None
+    left = _with_rest(sources.embeddings, sources.squares, size) if size < dim else None
     for start in range(0, len(sources.free), step):
         if left is not None:
             stop = min(start + step, len(sources.free))
-            right = _with_rest(sources.free[start:stop], size).mul_(sources.scale[start:stop, None])
+            right = _with_rest(sources.free[start:stop], sources.norms[start:stop], size)
+            right.mul_(sources.scale[start:stop, None])
             bound = left @ right.T
             _exclude_own(bound, sources, start, -math.inf)
             if not (bound.amax(dim=1) > threshold).any():
@@ -58,13 +59,14 @@ def add_batch_and_proxies(sources: Sources, potential: PairPotential, tally: Tal
         _add_all(sources, start, start + step, potential, tally, forces)
 
 
-def _with_rest(points: Tensor, size: int) -> Tensor:
+def _with_rest(points: Tensor, squares: Tensor, size: int) -> Tensor:
     """The first coordinates and a bound of the norm of the others, (N, k + 1)."""
     result = points.new_empty(len(points), size + 1)
-    result[:, :size] = points[:, :size]
+    part = points[:, :size]
+    result[:, :size] = part
     # Rounded up, relative to the whole: a rest of a part in 10^7 has a norm of 3e-4.
-    rest = points[:, size:].square().sum(dim=1)
-    result[:, size] = rest.mul_(1 + _ROUNDING).sqrt_()
+    rest = (squares * (1 + _ROUNDING)).sub_(torch.linalg.vector_norm(part, dim=1).square_())
+    result[:, size] = rest.clamp_(min=0).sqrt_()
     return result
 
 
@@ -72,8 +74,11 @@ def _exclude_own(table: Tensor, sources: Sources, start: int, value: float) -> N
     """Fill the entries (B, C') of embeddings and the proxies of their class from ``start`` on."""
     by_class = table.view(len(table), -1, sources.per_class)
     column = sources.labels - start // sources.per_class
-    row = ((column >= 0) & (column < by_class.shape[1])).nonzero().squeeze(1)
-    by_class[row, column[row]] = value
+    if by_class.shape[1] * sources.per_class < len(sources.free):
+        row = ((column >= 0) & (column < by_class.shape[1])).nonzero().squeeze(1)
+        by_class[row, column[row]] = value
+    else:
+        by_class.scatter_(1, column[:, None, None].expand(-1, 1, sources.per_class), value)
 
 
 def _add_all(

@@ -1,5 +1,6 @@
 """Pairs within a class that involve proxies, by one small matrix a class."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -49,14 +50,12 @@ class OwnRows(NamedTuple):
 
     Attributes:
         classes: (U,) class of each group.
-        order: (B,) rows of the batch by class.
-        slots: (B,) slot of each of them in the flattened (U, K).
+        slots: (B,) slot of each row in the flattened (U, K).
         width: K.
         sizes: rows of each class that is present.
     """
 
     classes: Tensor
-    order: Tensor
     slots: Tensor
     width: int
     sizes: Tensor
@@ -67,27 +66,27 @@ class OwnRows(NamedTuple):
         ordered, order = labels.sort(stable=True)
         present, inverse, sizes = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
         width = -(-len(labels) // len(present))
-        rank = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes).index_select(0, inverse)
-        groups = (sizes + width - 1).div(width, rounding_mode="floor")
-        first = (groups.cumsum(0) - groups).index_select(0, inverse)
-        return cls(present.repeat_interleave(groups), order, first * width + rank, width, sizes)
+        groups = (sizes + width - 1).div_(width, rounding_mode="floor")
+        # Slots before a class, less rows before it.
+        shift = (groups.cumsum(0) - groups).mul_(width).add_(sizes).sub_(sizes.cumsum(0))
+        ranks = torch.arange(len(labels), device=labels.device)
+        slots = torch.empty_like(order).index_copy_(0, order, shift.index_select(0, inverse).add_(ranks))
+        return cls(present.repeat_interleave(groups), slots, width, sizes)
 
 
 def add_own(sources: Sources, rows: OwnRows, potential: PairPotential, tally: Tally, forces: Forces | None) -> None:
     """Pairs of an embedding and a proxy of its class."""
     groups, per_class, dim = len(rows.classes), sources.per_class, sources.free.shape[1]
-    ordered = sources.embeddings.index_select(0, rows.order)
-    padded = ordered.new_zeros(groups * rows.width, dim).index_copy_(0, rows.slots, ordered).view(groups, -1, dim)
+    padded = sources.embeddings.new_zeros(groups * rows.width, dim).index_copy_(0, rows.slots, sources.embeddings)
+    padded = padded.view(groups, -1, dim)
+    # Empty slots are at no distance from anything, so that they are not counted.
+    squares = sources.squares.new_full((groups * rows.width,), math.nan).index_copy_(0, rows.slots, sources.squares)
     proxies = sources.free.view(-1, per_class * dim).index_select(0, rows.classes).view(groups, per_class, dim)
     scale = sources.scale.view(-1, per_class).index_select(0, rows.classes)
     products = torch.bmm(padded, proxies.transpose(1, 2)).mul_(scale[:, None, :])
-    # A distance of 0 exerts no force within a class: so much for the empty slots.
-    norms = ordered.new_zeros(groups * rows.width)
-    norms.index_copy_(0, rows.slots, sources.squares.index_select(0, rows.order) + 1)
-    squared = torch.add(norms.view(groups, -1, 1), products, alpha=-2).clamp_(min=0)
+    squared = torch.sub(squares.view(groups, -1, 1) + 1, products, alpha=2).clamp_(min=0)
     active = potential.active(squared, True)
-    filled = torch.zeros_like(norms, dtype=torch.bool).index_fill_(0, rows.slots, True).view(groups, -1, 1)
-    active &= filled
+    active &= ~squared.isnan()
     if not potential.smooth_attraction:
         close = (active & (squared < CANCELLATION)).nonzero()
         if len(close) > 0:
@@ -99,7 +98,7 @@ def add_own(sources: Sources, rows: OwnRows, potential: PairPotential, tally: Ta
         return
     on_rows = padded * weights.sum(dim=2, keepdim=True)
     on_rows.baddbmm_(weights * scale[:, None, :], proxies, alpha=-1)
-    forces.of_batch.index_add_(0, rows.order, on_rows.view(-1, dim).index_select(0, rows.slots))
+    forces.of_batch.add_(on_rows.view(-1, dim).index_select(0, rows.slots))
     forces.own = rows.classes, torch.bmm(weights.transpose(1, 2), padded).neg_()
     along = (weights * products).sum(dim=1)
     forces.along.view(-1, per_class).index_add_(0, rows.classes, along, alpha=-1)

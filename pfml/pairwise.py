@@ -57,7 +57,7 @@ class _Evaluation:
         forces = Forces(sources) if with_forces else None
         tally = Tally(embeddings.device)
         # NaN compares as neither near nor far: without this a point that diverged would go unnoticed.
-        tally.energy += 0.0 * (sources.squares.sum() + sources.scale.reciprocal().sum())
+        tally.energy += 0.0 * (sources.squares.sum() + sources.norms.sum())
         on_batch = None if forces is None else forces.of_batch
         add_batch(Points(embeddings, sources.squares, sources.labels, on_batch), potential, tally)
         rows = OwnRows.of(sources.labels)

@@ -38,6 +38,7 @@ class Sources(NamedTuple):
         labels: (B,) int64.
         squares: (B,) squared norms of the embeddings.
         free: (P, D) free vectors of the proxies, class by class.
+        norms: (P,) their squared norms.
         scale: (P,) one over their norms: proxy j is ``scale[j] * free[j]``.
         classes: (P,) int64 classes of the proxies.
         per_class: M.
@@ -48,6 +49,7 @@ class Sources(NamedTuple):
     labels: Tensor
     squares: Tensor
     free: Tensor
+    norms: Tensor
     scale: Tensor
     classes: Tensor
     per_class: int
@@ -61,13 +63,13 @@ class Sources(NamedTuple):
             grams = class_grams(free, per_class)
             norms = grams.diagonal(dim1=1, dim2=2).flatten()
         else:
-            grams, norms = None, free.square().sum(dim=1)
+            grams, norms = None, torch.linalg.vector_norm(free, dim=1).square_()
         scale = norms.clamp(min=SHORTEST**2).rsqrt_()
         if grams is not None:
             by_class = scale.view(-1, per_class)
-            grams = grams * by_class[:, :, None] * by_class[:, None, :]
-        squares = batch.embeddings.square().sum(dim=1)
-        return cls(batch.embeddings, batch.classes, squares, free, scale, proxies.classes, per_class, grams)
+            grams = (grams * by_class[:, :, None]).mul_(by_class[:, None, :])
+        squares = torch.linalg.vector_norm(batch.embeddings, dim=1).square_()
+        return cls(batch.embeddings, batch.classes, squares, free, norms, scale, proxies.classes, per_class, grams)
 
     def by_class(self) -> Tensor:
         """The free vectors as (C, M, D)."""
