@@ -73,22 +73,16 @@ class _Contrastive:
     def smooth_attraction(self) -> bool:
         return True
 
-    def active(self, squared: Tensor, same: Tensor | bool) -> Tensor:
-        near = squared < self.margin**2
-        if isinstance(same, Tensor):
-            return near.logical_or_(same)
-        return torch.ones_like(near) if same else near
+    def active(self, squared: Tensor, same: bool) -> Tensor:
+        return torch.ones_like(squared, dtype=torch.bool) if same else squared < self.margin**2
 
-    def value_and_slope(self, squared: Tensor, same: Tensor | bool) -> tuple[Tensor, Tensor]:
-        if same is True:
+    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
+        if same:
             return squared.clone(), torch.ones_like(squared)
         # At d = 0 the force has a size and no direction; it is multiplied by a zero difference there.
         inverse = squared.clamp(min=torch.finfo(squared.dtype).tiny).rsqrt_()
         gap = (inverse * squared).neg_().add_(self.margin)
-        value, slope = gap.square(), inverse.mul_(gap).neg_()
-        if isinstance(same, Tensor):
-            return torch.where(same, squared, value), slope.masked_fill_(same, 1.0)
-        return value, slope
+        return gap.square(), inverse.mul_(gap).neg_()
 
     def bounded(self, squared: Tensor) -> Tensor:
         return torch.zeros_like(squared, dtype=torch.bool)

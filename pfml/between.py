@@ -104,9 +104,7 @@ def add_proxies(
         _add_near(sources, pairs[:, 0], pairs[:, 1], potential, tally, forces, of_batch=False)
         return
     on_proxies = None if forces is None else forces.crowd(sources)
-    add_crowd(
-        Points(sources.unit(), torch.ones_like(sources.scale), sources.classes, on_proxies), potential, tally
-    )
+    add_crowd(Points(sources.unit(), torch.ones_like(sources.scale), sources.classes, on_proxies), potential, tally)
 
 
 def _add_near(

@@ -46,10 +46,12 @@ def add_batch(batch: Points, potential: PairPotential, tally: Tally) -> None:
     for rows, columns, start in _upper(batch):
         squared = squared_distances(rows, columns)
         same = rows.classes[:, None] == columns.classes[None, :]
-        active = potential.active(squared, same)
-        if start == 0:
+        within = potential.active(squared, True).logical_and_(same)
+        between = torch.gt(potential.active(squared, False), same)
+        for active in (within, between) if start == 0 else ():
             active.triu_(diagonal=1)
-        add_block(squared, active, same, rows, columns, potential, tally)
+        add_block(squared, within, True, rows, columns, potential, tally)
+        add_block(squared, between, False, rows, columns, potential, tally)
 
 
 def add_crowd(proxies: Points, potential: PairPotential, tally: Tally) -> None:
@@ -75,7 +77,7 @@ def _upper(points: Points) -> list[tuple[Points, Points, int]]:
 def add_block(
     squared: Tensor,
     active: Tensor,
-    same: Tensor | bool,
+    same: bool,
     rows: Points,
     columns: Points,
     potential: PairPotential,
@@ -84,9 +86,9 @@ def add_block(
     """The active pairs of a block, each once.
 
     Args:
-        squared: (R, C) squared distances; overwritten.
+        squared: (R, C) squared distances; those near zero are overwritten by better ones.
         active: (R, C) which pairs to add.
-        same: (R, C) class equality, or one truth for all active pairs.
+        same: whether these are pairs of one class.
         rows: the R points.
         columns: the C points.
         potential: the function f.
@@ -100,14 +102,16 @@ def add_block(
         return
     i, j = few_nonzero(active)
     flat = i * squared.shape[1] + j
-    alike = same.flatten().index_select(0, flat) if isinstance(same, Tensor) else same
     distance = squared.flatten().index_select(0, flat)
     close = (distance < CANCELLATION * rows.squares.max()).nonzero().squeeze(1)
     if len(close) > 0:
         apart = rows.points.index_select(0, i[close]) - columns.points.index_select(0, j[close])
         distance.index_copy_(0, close, apart.square_().sum(dim=1))
-    value, slope = potential.value_and_slope(distance, alike)
-    _count(value, torch.ones_like(distance, dtype=torch.bool), alike, distance, potential, tally)
+    value, slope = potential.value_and_slope(distance, same)
+    if same:
+        tally.attract(value, count)
+    else:
+        tally.repel(value, count, torch.count_nonzero(potential.bounded(distance)))
     if rows.forces is None or columns.forces is None:
         return
     weights = slope.mul_(4)
@@ -116,13 +120,13 @@ def add_block(
         rows.forces.index_add_(0, i, force)
         columns.forces.index_add_(0, j, force, alpha=-1)
         return
-    _add_weighted(rows, columns, squared.zero_().view(-1).index_copy_(0, flat, weights).view_as(squared))
+    _add_weighted(rows, columns, torch.zeros_like(squared).view(-1).index_copy_(0, flat, weights).view_as(squared))
 
 
 def _masked_weights(
     squared: Tensor,
     active: Tensor,
-    same: Tensor | bool,
+    same: bool,
     rows: Points,
     columns: Points,
     potential: PairPotential,
@@ -136,22 +140,12 @@ def _masked_weights(
         squared.view(-1).index_copy_(0, i * squared.shape[1] + j, apart.square_().sum(dim=1))
     idle = ~active
     value, slope = potential.value_and_slope(squared, same)
-    _count(value.masked_fill_(idle, 0.0), active, same, squared, potential, tally)
+    value.masked_fill_(idle, 0.0)
+    if same:
+        tally.attract(value, torch.count_nonzero(active))
+    else:
+        tally.repel(value, torch.count_nonzero(active), torch.count_nonzero(potential.bounded(squared) & active))
     return slope.mul_(4).masked_fill_(idle, 0.0)
-
-
-def _count(
-    value: Tensor, active: Tensor, same: Tensor | bool, squared: Tensor, potential: PairPotential, tally: Tally
-) -> None:
-    """Tally values of pairs, 0 where inactive."""
-    total = torch.count_nonzero(active)
-    bounded = potential.bounded(squared).logical_and_(active)
-    if not isinstance(same, Tensor):
-        tally.repel(value, total, torch.count_nonzero(bounded))
-        return
-    attractive = torch.count_nonzero(active & same)
-    tally.attract(value, attractive)
-    tally.repel(value.new_zeros(()), total - attractive, torch.count_nonzero(bounded & ~same))
 
 
 def _add_weighted(rows: Points, columns: Points, weights: Tensor) -> None:

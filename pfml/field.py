@@ -38,25 +38,14 @@ class PotentialField:
         """Attraction grows steeply towards small distances."""
         return False
 
-    def active(self, squared: Tensor, same: Tensor | bool) -> Tensor:
+    def active(self, squared: Tensor, same: bool) -> Tensor:
         """Same-class pairs beyond delta, other pairs within delta_repulsion."""
-        if not isinstance(same, Tensor):
-            return squared > self.delta**2 if same else squared < self.delta_repulsion**2
-        if self.delta == self.delta_repulsion:
-            return (squared < self.delta**2) ^ same
-        return torch.where(same, squared > self.delta**2, squared < self.delta_repulsion**2)
+        return squared > self.delta**2 if same else squared < self.delta_repulsion**2
 
-    def value_and_slope(self, squared: Tensor, same: Tensor | bool) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
         """Value above the floor and its derivative by squared distance, of active pairs."""
-        if not isinstance(same, Tensor):
-            return self._attraction(squared) if same else self._repulsion(squared)
-        pulled, pushed = self._attraction(squared), self._repulsion(squared)
-        return torch.where(same, pulled[0], pushed[0]), torch.where(same, pulled[1], pushed[1])
-
-    def _attraction(self, squared: Tensor) -> tuple[Tensor, Tensor]:
-        return self._potential(squared.clamp(min=self.delta**2), self.delta, 1.0)
-
-    def _repulsion(self, squared: Tensor) -> tuple[Tensor, Tensor]:
+        if same:
+            return self._potential(squared.clamp(min=self.delta**2), self.delta, 1.0)
         outside = squared.clamp(min=self.min_distance**2)
         value, slope = self._potential(outside, self.delta_repulsion, -1.0)
         # Nonzero only where the bound acts: there the potential goes on as its tangent in squared distance.

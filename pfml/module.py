@@ -24,9 +24,7 @@ class PairwiseLoss(nn.Module):
         ValueError: an argument is out of range.
     """
 
-    def __init__(
-        self, num_classes: int, embedding_dim: int, proxies_per_class: int, potential: PairPotential
-    ) -> None:
+    def __init__(self, num_classes: int, embedding_dim: int, proxies_per_class: int, potential: PairPotential) -> None:
         super().__init__()
         self.field = SphereProxies(num_classes, embedding_dim, proxies_per_class)
         self._potential = potential

@@ -8,10 +8,7 @@ from torch import Tensor
 
 
 class PairPotential(Protocol):
-    """A function f of squared distance and class equality, above the value at which it exerts no force.
-
-    Class equality is a mask in the shape of the squared distances, or one truth for all of them.
-    """
+    """A function f of squared distance and class equality, above the value at which it exerts no force."""
 
     @property
     def reach(self) -> float:
@@ -23,11 +20,11 @@ class PairPotential(Protocol):
         """Whether f' within a class is nearly constant at small distances, so that rounding of these does no harm."""
         ...
 
-    def active(self, squared: Tensor, same: Tensor | bool) -> Tensor:
+    def active(self, squared: Tensor, same: bool) -> Tensor:
         """Mask of pairs that exert a force, for squared distances >= 0 of any shape."""
         ...
 
-    def value_and_slope(self, squared: Tensor, same: Tensor | bool) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
         """Value f and derivative f' of active pairs, in new tensors; of inactive ones anything."""
         ...
 

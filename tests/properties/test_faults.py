@@ -115,7 +115,7 @@ FAULTS_OF_REPULSION: dict[str, tuple[Callable[..., Tensor], list[Check]]] = {
 class WrongForce(PotentialField):
     """Forces that do not belong to the value."""
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
         value, slope = super().value_and_slope(squared, same)
         return value, slope * squared.sqrt()
 
@@ -123,7 +123,7 @@ class WrongForce(PotentialField):
 class WrongSign(PotentialField):
     """Attraction between classes, repulsion within them."""
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
         value, slope = super().value_and_slope(squared, same)
         return -value, -slope
 
@@ -131,7 +131,7 @@ class WrongSign(PotentialField):
 class WrongPairs(PotentialField):
     """Forces on the other side of delta."""
 
-    def active(self, squared: Tensor, same: Tensor) -> Tensor:
+    def active(self, squared: Tensor, same: bool) -> Tensor:
         return ~super().active(squared, same)
 
 
