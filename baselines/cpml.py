@@ -73,10 +73,10 @@ class _Contrastive:
     def smooth_attraction(self) -> bool:
         return True
 
-    def active(self, squared: Tensor, same: bool) -> Tensor:
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
         return torch.ones_like(squared, dtype=torch.bool) if same else squared < self.margin**2
 
-    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
         if same:
             return squared.clone(), torch.ones_like(squared)
         # At d = 0 the force has a size and no direction; it is multiplied by a zero difference there.

@@ -92,7 +92,7 @@ def _add_all(
     rows = Points(sources.embeddings, sources.squares, sources.labels, on_batch)
     squared = squared_distances(rows, columns)
     _exclude_own(squared, sources, start, math.inf)
-    add_block(squared, potential.active(squared, False), False, rows, columns, potential, tally)
+    add_block(squared, potential.active(squared, same=False), rows, columns, potential, tally, same=False)
 
 
 def add_proxies(
@@ -122,11 +122,11 @@ def _add_near(
         row, column = i.index_select(0, part), j.index_select(0, part)
         difference = differences(sources, row, column, of_batch=of_batch)
         squared = difference.square().sum(dim=1)
-        near = potential.active(squared, False).nonzero().squeeze(1)
+        near = potential.active(squared, same=False).nonzero().squeeze(1)
         if len(near) == 0:
             continue
         squared, row, column = (tensor.index_select(0, near) for tensor in (squared, row, column))
-        value, slope = potential.value_and_slope(squared, False)
+        value, slope = potential.value_and_slope(squared, same=False)
         tally.repel(value, len(near), torch.count_nonzero(potential.bounded(squared)))
         if forces is None:
             continue

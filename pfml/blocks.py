@@ -46,22 +46,22 @@ def add_batch(batch: Points, potential: PairPotential, tally: Tally) -> None:
     for rows, columns, start in _upper(batch):
         squared = squared_distances(rows, columns)
         same = rows.classes[:, None] == columns.classes[None, :]
-        within = potential.active(squared, True).logical_and_(same)
-        between = torch.gt(potential.active(squared, False), same)
+        within = potential.active(squared, same=True).logical_and_(same)
+        between = torch.gt(potential.active(squared, same=False), same)
         for active in (within, between) if start == 0 else ():
             active.triu_(diagonal=1)
-        add_block(squared, within, True, rows, columns, potential, tally)
-        add_block(squared, between, False, rows, columns, potential, tally)
+        add_block(squared, within, rows, columns, potential, tally, same=True)
+        add_block(squared, between, rows, columns, potential, tally, same=False)
 
 
 def add_crowd(proxies: Points, potential: PairPotential, tally: Tally) -> None:
     """All pairs of proxies of different classes, where they are too many for a list."""
-    for rows, columns, start in _upper(proxies):
+    for rows, columns, _ in _upper(proxies):
         squared = squared_distances(rows, columns)
         if int(columns.classes[0]) <= int(rows.classes[-1]):
             # Points stand class by class: only blocks at the diagonal hold pairs of one class, and pairs twice.
             squared.masked_fill_(rows.classes[:, None] >= columns.classes[None, :], math.inf)
-        add_block(squared, potential.active(squared, False), False, rows, columns, potential, tally)
+        add_block(squared, potential.active(squared, same=False), rows, columns, potential, tally, same=False)
 
 
 def _upper(points: Points) -> list[tuple[Points, Points, int]]:
@@ -77,28 +77,29 @@ def _upper(points: Points) -> list[tuple[Points, Points, int]]:
 def add_block(
     squared: Tensor,
     active: Tensor,
-    same: bool,
     rows: Points,
     columns: Points,
     potential: PairPotential,
     tally: Tally,
+    *,
+    same: bool,
 ) -> None:
     """The active pairs of a block, each once.
 
     Args:
         squared: (R, C) squared distances; those near zero are overwritten by better ones.
         active: (R, C) which pairs to add.
-        same: whether these are pairs of one class.
         rows: the R points.
         columns: the C points.
         potential: the function f.
         tally: what to add energy and counts to.
+        same: whether these are pairs of one class.
     """
     count = int(torch.count_nonzero(active))
     if count == 0:
         return
     if count > _CROWDED * active.numel():
-        _add_weighted(rows, columns, _masked_weights(squared, active, same, rows, columns, potential, tally))
+        _add_weighted(rows, columns, _masked_weights(squared, active, rows, columns, potential, tally, same=same))
         return
     i, j = few_nonzero(active)
     flat = i * squared.shape[1] + j
@@ -107,7 +108,7 @@ def add_block(
     if len(close) > 0:
         apart = rows.points.index_select(0, i[close]) - columns.points.index_select(0, j[close])
         distance.index_copy_(0, close, apart.square_().sum(dim=1))
-    value, slope = potential.value_and_slope(distance, same)
+    value, slope = potential.value_and_slope(distance, same=same)
     if same:
         tally.attract(value, count)
     else:
@@ -126,11 +127,12 @@ def add_block(
 def _masked_weights(
     squared: Tensor,
     active: Tensor,
-    same: bool,
     rows: Points,
     columns: Points,
     potential: PairPotential,
     tally: Tally,
+    *,
+    same: bool,
 ) -> Tensor:
     """Tally the active pairs of a block (R, C) and give 4 f' for them, 0 for the others."""
     limit = CANCELLATION * rows.squares.max()
@@ -139,7 +141,7 @@ def _masked_weights(
         apart = rows.points.index_select(0, i) - columns.points.index_select(0, j)
         squared.view(-1).index_copy_(0, i * squared.shape[1] + j, apart.square_().sum(dim=1))
     idle = ~active
-    value, slope = potential.value_and_slope(squared, same)
+    value, slope = potential.value_and_slope(squared, same=same)
     value.masked_fill_(idle, 0.0)
     if same:
         tally.attract(value, torch.count_nonzero(active))

@@ -8,7 +8,6 @@ is written with expm1: g = -D^-alpha expm1(-alpha/2 log(s / D^2)).
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -38,11 +37,11 @@ class PotentialField:
         """Attraction grows steeply towards small distances."""
         return False
 
-    def active(self, squared: Tensor, same: bool) -> Tensor:
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
         """Same-class pairs beyond delta, other pairs within delta_repulsion."""
         return squared > self.delta**2 if same else squared < self.delta_repulsion**2
 
-    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
         """Value above the floor and its derivative by squared distance, of active pairs."""
         if same:
             return self._potential(squared.clamp(min=self.delta**2), self.delta, 1.0)
@@ -52,7 +51,7 @@ class PotentialField:
         return value.addcmul_(slope, squared - outside), slope
 
     def _potential(self, squared: Tensor, radius: float, sign: float) -> tuple[Tensor, Tensor]:
-        """sign g(s; radius) and its derivative by s."""
+        """The function g(s; radius) times a sign, and its derivative by s."""
         log_ratio = (squared / radius**2).log_()
         if self.alpha == 0:
             return log_ratio.mul_(0.5 * sign), (0.5 * sign) / squared

@@ -19,7 +19,7 @@ def add_groups(sources: Sources, potential: PairPotential, tally: Tally, forces:
     cosines, per_class = sources.grams, sources.per_class
     assert cosines is not None
     squared = (2 - 2 * cosines).clamp_(min=0)
-    active = potential.active(squared, True)
+    active = potential.active(squared, same=True)
     active.diagonal(dim1=1, dim2=2).fill_(False)
     if not potential.smooth_attraction:
         close = (active & (squared < CANCELLATION)).nonzero()
@@ -38,7 +38,7 @@ def add_groups(sources: Sources, potential: PairPotential, tally: Tally, forces:
 
 def _masked(squared: Tensor, active: Tensor, potential: PairPotential) -> tuple[Tensor, Tensor]:
     """Values f and weights 4 f' of pairs of one class, 0 where inactive."""
-    value, slope = potential.value_and_slope(squared, True)
+    value, slope = potential.value_and_slope(squared, same=True)
     idle = ~active
     return value.masked_fill_(idle, 0.0), slope.mul_(4).masked_fill_(idle, 0.0)
 
@@ -85,7 +85,7 @@ def add_own(sources: Sources, rows: OwnRows, potential: PairPotential, tally: Ta
     scale = sources.scale.view(-1, per_class).index_select(0, rows.classes)
     products = torch.bmm(padded, proxies.transpose(1, 2)).mul_(scale[:, None, :])
     squared = torch.sub(squares.view(groups, -1, 1) + 1, products, alpha=2).clamp_(min=0)
-    active = potential.active(squared, True)
+    active = potential.active(squared, same=True)
     active &= ~squared.isnan()
     if not potential.smooth_attraction:
         close = (active & (squared < CANCELLATION)).nonzero()

@@ -20,11 +20,11 @@ class PairPotential(Protocol):
         """Whether f' within a class is nearly constant at small distances, so that rounding of these does no harm."""
         ...
 
-    def active(self, squared: Tensor, same: bool) -> Tensor:
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
         """Mask of pairs that exert a force, for squared distances >= 0 of any shape."""
         ...
 
-    def value_and_slope(self, squared: Tensor, same: bool) -> tuple[Tensor, Tensor]:
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
         """Value f and derivative f' of active pairs, in new tensors; of inactive ones anything."""
         ...
 
