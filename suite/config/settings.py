@@ -5,10 +5,18 @@ Every model refuses unknown settings; every error is one line that names the set
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from suite.errors import SuiteError, allowed
 
@@ -124,12 +132,14 @@ class Settings(Strict):
             return {name: {} if value is None else value for name, value in entries.items()}
         return entries
 
-    @model_validator(mode="after")
-    def _published_are_losses(self) -> Self:
-        for name in self.published:
-            if name not in self.losses:
-                raise ValueError(f"published.{name} is not under losses; allowed: {allowed(self.losses)}")
-        return self
+    @field_validator("published")
+    @classmethod
+    def _published_are_losses(cls, published: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        losses = info.data.get("losses", published)  # missing where they are wrong themselves
+        for name in published:
+            if name not in losses:
+                raise ValueError(f"{name} is not under losses; allowed: {allowed(losses)}")
+        return published
 
 
 def load_settings(path: Path = PARAMS_FILE) -> Settings:
@@ -182,7 +192,7 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
     for problem in error.errors():
         location = [str(part) for part in problem["loc"] if part != "[key]"]
         if problem["type"] == "extra_forbidden":
-            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1]))}"
+            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1])) or 'none'}"
         else:
             text = _explain_value(problem)
         if problem["type"] in _SCALAR_ERRORS and location[-1] in _SCALAR_TYPES:
