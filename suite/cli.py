@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import data, pipeline, results, tuning
+from suite.commands import data, pipeline, results, studies, tuning
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -16,10 +16,13 @@ app.add_typer(data_app, name="data")
 COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
     app: [
         pipeline.plan,
+        pipeline.own,
         pipeline.features,
         pipeline.tune,
         pipeline.train,
         pipeline.published,
+        studies.ablation,
+        studies.geometry,
         results.leaderboard,
         results.times,
         results.readme,
@@ -28,7 +31,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         tuning.adopt,
         data.noise,
     ],
-    data_app: [data.verify, data.build, data.sheet],
+    data_app: [data.verify, data.own, data.build, data.sheet],
 }
 for group, commands in COMMANDS.items():
     for command in commands:

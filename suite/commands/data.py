@@ -18,7 +18,8 @@ def noise(
     """Print the corrupted training labels of a (data set, kind, level, seed) as CSV: row, true label, given label."""
     from suite.datasets.catalog import verified
     from suite.datasets.noise import corrupt
-    from suite.datasets.table import num_training_classes, read_table
+    from suite.datasets.split import num_training_classes
+    from suite.datasets.table import read_table
 
     table = read_table(verified(dataset).path)
     labels = table.labels[table.labels < num_training_classes(table.num_classes)]
@@ -35,6 +36,17 @@ def verify() -> None:
 
     for name in SHA256:
         console.print(f"{verified(name).path}: ok")
+
+
+def own(dataset: Dataset) -> None:
+    """Check the images of an entry of params.yaml with a path, and convert them to own_data/NAME.parquet."""
+    from suite.config.settings import load_settings
+    from suite.datasets.own import renew_named
+
+    data = renew_named(load_settings(), dataset)
+    console.print(f"own_data/{dataset}.parquet: {data.classes} classes, {data.images} images", highlight=False)
+    for remark in data.remarks:
+        console.print("[yellow]note:[/] " + escape(remark), highlight=False)
 
 
 def build(

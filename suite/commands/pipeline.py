@@ -17,6 +17,15 @@ def plan() -> None:
         console.print("[yellow]note:[/] " + escape(remark))
 
 
+def own() -> None:
+    """Look at the files of your own that params.yaml names: convert changed images, renew own/digests.json."""
+    from suite.config.own import update_own
+    from suite.config.settings import load_settings
+
+    for remark in update_own(load_settings()):
+        console.print("[yellow]note:[/] " + escape(remark))
+
+
 def features(dataset: Dataset) -> None:
     """Compute the frozen backbone's features of a data set."""
     from suite.features.extract import write_features

@@ -22,10 +22,11 @@ from suite.config.cells import (
     search_plan_path,
     write_cell,
 )
+from suite.config.own import update_own
 from suite.config.settings import PARAMS_FILE, DatasetSettings, Recipe, Settings, explain
 from suite.config.tuned import applicable_recipe
 from suite.datasets.catalog import check_name, verified
-from suite.datasets.table import cut_classes, num_training_classes
+from suite.datasets.split import cut_classes, num_training_classes
 from suite.errors import SuiteError
 from suite.features.weights import weights_path
 from suite.files import write_json
@@ -45,10 +46,13 @@ _SUITE = Path(__file__).parents[1]
 RUN_CODE = (
     "training",
     "losses/registry.py",
+    "losses/mined.py",
+    "losses/signature.py",
+    "losses/target.py",
     "randomness.py",
     "features/store.py",
     "datasets/noise.py",
-    "datasets/table.py",
+    "datasets/split.py",
     "evaluation/retrieval.py",
 )
 """Code below ``suite/`` that the outcome of a run depends on, besides that of its loss."""
@@ -87,12 +91,13 @@ def write_plans(settings: Settings) -> list[str]:
     """Check all settings, data, backbone weights and losses; then write a plan for each data set and each cell.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale.
+        Remarks for the user, such as tuned recipes that are stale or copies among images of their own.
 
     Raises:
         SuiteError: anything is wrong; nothing was written then.
     """
     weights_path()
+    own = update_own(settings)
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
     planner = Planner(settings)
@@ -113,7 +118,7 @@ def write_plans(settings: Settings) -> list[str]:
         write_cell(search_plan_path(cell.dataset, cell.loss), cell, search)
     for cell in published:
         write_cell(published_plan_path(cell.dataset, cell.loss), cell)
-    return planner.remarks
+    return own + planner.remarks
 
 
 def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
@@ -146,8 +151,8 @@ class Planner:
         mine = self._settings.losses[entry.name]
         recipe = applicable_recipe(dataset.dataset, dataset.data_sha256, entry, self._settings, self.remarks)
         if recipe is not None:
-            values = {**recipe.best, **mine.params}
-            check_hyperparameters(entry, mine.params, f"{PARAMS_FILE}: losses.{entry.name}.params")
+            values = {**recipe.best, **mine.by_hand}
+            check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
             check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
             return self._cell("tuned", dataset, entry, values, "recipe", recipe.validation_epoch), None
         plan, search = self.searched(dataset, entry)
@@ -165,12 +170,12 @@ class Planner:
             SuiteError: as ``tuned``.
         """
         mine = self._settings.losses[entry.name]
-        check_hyperparameters(entry, mine.params, f"{PARAMS_FILE}: losses.{entry.name}.params")
-        plan = self._cell("tuned", dataset, entry, mine.params, "params.yaml" if mine.params else "defaults", None)
-        space = {name: item for name, item in entry.space(mine).items() if name not in mine.params}
+        check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
+        plan = self._cell("tuned", dataset, entry, mine.by_hand, "params.yaml" if mine.by_hand else "defaults", None)
+        space = {name: item for name, item in entry.space(mine).items() if name not in mine.by_hand}
         check_hyperparameters(entry, space, f"search space of {entry.name}")
         tuning = self._settings.tuning
-        return plan, Search(space, mine.params, tuning.trials, tuning.folds) if space else None
+        return plan, Search(space, mine.by_hand, tuning.trials, tuning.folds) if space else None
 
     def published(self, dataset: DatasetPlan, entry: LossEntry) -> CellPlan:
         """Plan a cell of the published track: the values of the loss's paper as they stand.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from suite.datasets.table import num_training_classes
+from suite.datasets.split import num_training_classes
 from suite.errors import SuiteError
 from suite.files import replacing
 

@@ -8,7 +8,7 @@ however often the stage was interrupted and whatever the number of processes.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +29,10 @@ from suite.training.run import Outcome, Run, run_one, versions
 PARTIAL_FOLDER = Path("partial")
 CURVES_FOLDER = Path("curves")
 EMBEDDINGS_FOLDER = Path("embeddings")
+
+Function = Callable[[Run, Features, Callable[[int], None]], Outcome]
+"""What a stage does with a run, as ``run_one`` does; a function of a module, which worker processes find by its name."""
+
 _CODE = Path(__file__).parents[1]
 
 
@@ -59,10 +63,16 @@ def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Consol
     forget(name)
 
 
-def run_all(name: str, runs: Sequence[Run], console: Console) -> list[Outcome]:
+def run_all(name: str, runs: Sequence[Run], console: Console, function: Function = run_one) -> list[Outcome]:
     """Run these runs of one data set in parallel processes, or take up what an interrupted stage of that name left.
 
     Call ``forget`` once the outputs are written.
+
+    Args:
+        name: of the stage.
+        runs: what to run.
+        console: where progress is shown.
+        function: called with a run, the features of its data set, and what takes the number of finished epochs.
 
     Returns:
         Outcomes in the order of runs.
@@ -94,7 +104,7 @@ def run_all(name: str, runs: Sequence[Run], console: Console) -> list[Outcome]:
         def on_message(message: tuple[int, int]) -> None:
             progress.update(bars[message[0]], completed=message[1], refresh=True)
 
-        for number, outcome in in_parallel(_run, (features, runs), waiting, on_message):
+        for number, outcome in in_parallel(_run, (features, runs, function), waiting, on_message):
             outcomes[number] = outcome
             write_json(folder / f"run-{number}.json", {"key": keys[number]} | asdict(outcome))
             console.print(f"{name} {runs[number].name}: {_summary(outcome)}", markup=False)
@@ -120,9 +130,9 @@ def check_code(plan: CellPlan) -> None:
     preload(entry, plan.hyperparameters)
 
 
-def _run(shared: tuple[Features, Sequence[Run]], number: int) -> Outcome:
-    features, runs = shared
-    return run_one(runs[number], features, lambda epoch: report(number, epoch))
+def _run(shared: tuple[Features, Sequence[Run], Function], number: int) -> Outcome:
+    features, runs, function = shared
+    return function(runs[number], features, lambda epoch: report(number, epoch))
 
 
 def _keys(runs: Sequence[Run], features: Path) -> list[str]:
@@ -143,7 +153,7 @@ def _resume(folder: Path, number: int, run: Run, key: str) -> Outcome | None:
 
 def _summary(outcome: Outcome) -> str:
     record = outcome.record
-    result = (
-        f"failed, {record['failure']}" if record["failure"] else f"R@1 {100 * record['metrics']['recall_at_1']:.1f} %"
-    )
+    result = f"failed, {record['failure']}" if record["failure"] else "done"
+    if record.get("metrics"):
+        result = f"R@1 {100 * record['metrics']['recall_at_1']:.1f} %"
     return f"{result} in {outcome.seconds:.1f} s"

@@ -45,17 +45,19 @@ class Run:
         noise_level: label noise of the training labels.
         seed: from 0.
         embeddings: where to keep the embeddings of the test classes, None to drop them.
+        label: what tells it from other runs of its stage besides noise and seed, if anything.
     """
 
     plan: CellPlan
     noise_level: float
     seed: int
     embeddings: Path | None = None
+    label: str = ""
 
     @property
     def name(self) -> str:
         """A short name within its stage, e.g. ``noise 0.2 seed 3``."""
-        return f"noise {self.noise_level:g} seed {self.seed}"
+        return f"{self.label or f'noise {self.noise_level:g}'} seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ def fit(
         if after_epoch is not None:
             after_epoch(epoch, value, head)
 
-    train(head, loss, inputs.__getitem__, torch.from_numpy(labels), sampler, recipe, report)
+    fetch = head.standardised(inputs).__getitem__
+    train(head.layers, loss, fetch, torch.from_numpy(labels), sampler, recipe, report)
+    head.eval()
     return head, loss
 
 
@@ -186,12 +190,21 @@ def evaluate(head: nn.Module, features: NDArray[np.float32], labels: NDArray[np.
     Raises:
         TrainingFailure: the embeddings are not finite or lie on one point.
     """
+    return retrieve(checked_embeddings(head, features), labels)
+
+
+def checked_embeddings(head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings (N, D) of features (N, F) by a head that has not failed.
+
+    Raises:
+        TrainingFailure: the embeddings are not finite or lie on one point.
+    """
     embeddings = embed(head, features)
     if not np.isfinite(embeddings).all():
         raise TrainingFailure("the embeddings are not finite")
     if embeddings.var(axis=0).sum() < COLLAPSED:
         raise TrainingFailure("the embeddings collapsed to one point")
-    return retrieve(embeddings, labels)
+    return embeddings
 
 
 def embed(head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:

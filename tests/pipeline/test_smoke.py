@@ -172,7 +172,7 @@ def test_a_killed_repro_ends_in_the_same_bytes(reproduced, tmp_path):
 
 
 def kill_once(project, name):
-    """Repro with one worker, kill the whole process group as soon as ``partial/NAME`` is there, and give what it printed."""
+    """Repro with one worker, kill the whole process group once ``partial/NAME`` is there; gives what it printed."""
     log = project.path / "killed.txt"
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -72,6 +72,7 @@ def save_recipe(best, dataset="emoji", loss="pfml", **changes):
         "data_sha256": catalog.SHA256[dataset],
         "search_space": load_target(loss, BUILT_IN[loss]).search_space,
         "folds": 2,
+        "training": {name: value for name, value in RECIPE.items() if "learning_rate" not in name},
         "best_map_at_r": 0.5,
         "best_fold_map_at_r": [0.4, 0.6],
         "trial_quartiles": [0.5, 0.5, 0.5],
@@ -247,6 +248,7 @@ RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite adopt"
         ({"data_sha256": "0" * 64}, {}, "the data have"),
         ({}, {"tuning": {"trials": 3, "folds": 2}}, "tuning.trials has"),
         ({}, {"tuning": {"trials": 2, "folds": 3}}, "tuning.folds has"),
+        ({}, {"recipe": RECIPE | {"epochs": 3}}, "the recipe has"),
     ],
 )
 def test_a_stale_recipe_is_used_and_remarked(plan, recipe, settings, what):
@@ -263,6 +265,11 @@ def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):
     own = {"alpha": {"values": [5, 6]}}
     save_recipe({"alpha": 5}, search_space=own)
     assert plan(datasets={"emoji": {}}, losses={"pfml": {"search": own}}) == []
+
+
+def test_another_general_learning_rate_makes_no_recipe_stale(plan):
+    save_recipe({"alpha": 5, "learning_rate": 0.05})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {}}, recipe=RECIPE | {"learning_rate": 0.3}) == []
 
 
 def test_several_changes_are_each_remarked(plan):
@@ -353,7 +360,10 @@ def test_batches_that_the_data_cannot_fill(plan):
 
 def test_unknown_data_set_and_loss(plan):
     message = refused(plan, datasets={"birds": {}})
-    assert message == "params.yaml: datasets: unknown data set 'birds'; allowed: emoji, furniture, typefaces"
+    assert message == (
+        "params.yaml: datasets: unknown data set 'birds'; allowed: emoji, furniture, typefaces, "
+        "or an entry of params.yaml with a path"
+    )
     message = refused(plan, losses={"magic": {}})
     assert message.startswith("params.yaml: losses.magic: unknown loss; allowed: pfml, cpml, proxy_anchor, triplet,")
 

@@ -20,6 +20,7 @@ def recipe(dataset, loss, alpha=3.0):
         data_sha256="data",
         search_space={"alpha": {"low": 1.0, "high": 5.0}},
         folds=2,
+        training={"epochs": 2},
         best={"alpha": alpha},
         best_map_at_r=0.5,
         best_fold_map_at_r=[0.4, 0.6],

@@ -59,6 +59,7 @@ def test_the_recipe_keeps_all_trials_and_the_best():
     assert recipe.best_fold_map_at_r == best.fold_map_at_r
     assert recipe.trial_quartiles == [sorted(scores)[i] for i in (1, 2, 3)]
     assert recipe.failed_trials == 0
+    assert recipe.training == {name: value for name, value in SHORT.model_dump().items() if "learning_rate" not in name}
     assert recipe.seconds > 0
     assert set(recipe.best) == set(SPACE)
 

@@ -1,0 +1,26 @@
+"""Studies beside the grid: what the claims about PFML's values and its geometry are judged on."""
+
+from typing import Annotated
+
+import typer
+
+from suite.commands.shared import Dataset, Loss, console
+
+
+def ablation(
+    dataset: Dataset,
+    axis: Annotated[str, typer.Argument(help="proxies_per_class, alpha, delta or reach.")],
+) -> None:
+    """Vary one value of pfml around its tuned ones and write a record for each value and seed."""
+    from suite.ablation.run import run_ablation
+    from suite.config.settings import load_settings
+
+    console.print(f"wrote {run_ablation(dataset, axis, load_settings().ablation.axes, console)}")
+
+
+def geometry(dataset: Dataset, loss: Loss) -> None:
+    """Train a loss with the number of proxies that all get, and measure where they lie among their class's embeddings."""
+    from suite.config.settings import load_settings
+    from suite.geometry.run import run_geometry
+
+    console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry.proxies_per_class, console)}")
