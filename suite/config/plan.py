@@ -186,7 +186,9 @@ class Planner:
         values = published_values(entry, training_half(dataset).mean_images)
         if values is None:
             declaring = [
-                name for name, item in self._settings.losses.items() if hasattr(find_loss(name, item).cls, "published")
+                name
+                for name, item in self._settings.losses.items()
+                if getattr(find_loss(name, item).cls, "published", None)
             ]
             raise SuiteError(
                 f"{PARAMS_FILE}: published.{entry.name}: this loss declares no published values; "

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from suite.errors import SuiteError, allowed
 
@@ -262,12 +270,17 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
     for problem in error.errors():
         location = [str(part) for part in problem["loc"] if part != "[key]"]
         if problem["type"] == "extra_forbidden":
-            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1]))}"
+            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1])) or 'none'}"
         else:
             text = _explain_value(problem)
         if problem["type"] in _SCALAR_ERRORS and location[-1] in _SCALAR_TYPES:
             location.pop()
-        problems.setdefault(".".join([below, *location] if below else location) or "the whole file", text)
+        setting = ".".join([below, *location] if below else location)
+        if not setting and problem["type"] == "value_error":  # about several settings, which the message names
+            text = text.removeprefix(": ")
+        elif not setting:
+            setting = "the whole file"
+        problems.setdefault(setting, text)
     return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
 
 

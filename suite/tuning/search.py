@@ -57,7 +57,7 @@ def search_recipe(plan: CellPlan, search: Search, features: Features, console: C
     """
     started = time.perf_counter()
     space = parse_space(plan.loss, search.space)
-    preload(load_target(plan.loss, plan.target), {})
+    preload(load_target(plan.loss, plan.target), plan.hyperparameters)
     log = _Log(PARTIAL_FOLDER / f"{plan.dataset}-{plan.loss}.jsonl", plan, search, features)
     trials = _run_trials(plan, search, space, features, log, console)
     finished = [trial for trial in trials if trial.fold_map_at_r]

@@ -22,6 +22,7 @@ RECIPE = TunedRecipe(
     data_sha256=SHA256["emoji"],
     search_space={},
     folds=2,
+    training={"epochs": 2},
     best=BEST,
     best_map_at_r=0.5,
     best_fold_map_at_r=[0.4, 0.6],
