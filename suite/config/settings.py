@@ -5,10 +5,10 @@ Every model refuses unknown settings; every error is one line that names the set
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from suite.errors import SuiteError, allowed
 
@@ -101,23 +101,35 @@ class TuningSettings(Strict):
     folds: Annotated[int, Field(ge=2, strict=True)]
 
 
+class PublishedSettings(Strict):
+    """One entry of ``published``: a loss that also runs at the values of its paper. There is nothing to set."""
+
+
 class Settings(Strict):
     """The whole of ``params.yaml``."""
 
     datasets: Annotated[dict[Name, DatasetSettings], Field(min_length=1)]
     losses: Annotated[dict[Name, LossSettings], Field(min_length=1)]
+    published: dict[Name, PublishedSettings] = {}
     noise: NoiseSettings
     seeds: Count
     recipe: Recipe
     tuning: TuningSettings
 
-    @field_validator("datasets", "losses", mode="before")
+    @field_validator("datasets", "losses", "published", mode="before")
     @classmethod
     def _empty_entries(cls, entries: Any) -> Any:
         """``emoji:`` with nothing behind it means ``emoji: {}``."""
         if isinstance(entries, dict):
             return {name: {} if value is None else value for name, value in entries.items()}
         return entries
+
+    @model_validator(mode="after")
+    def _published_are_losses(self) -> Self:
+        for name in self.published:
+            if name not in self.losses:
+                raise ValueError(f"published.{name} is not under losses; allowed: {allowed(self.losses)}")
+        return self
 
 
 def load_settings(path: Path = PARAMS_FILE) -> Settings:

@@ -1,9 +1,9 @@
 """From a loss's name to its class, its source file and its settings.
 
 A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It may declare, as plain data on the class,
-``formula``, ``source`` and ``search_space``. Constructor parameters ``num_classes`` and ``embedding_dim`` (or, as
-pytorch-metric-learning calls it, ``embedding_size``) are given by the suite, the others are its hyper-parameters. All its
-parameters are proxies: they train at ``proxy_learning_rate``.
+``formula``, ``source``, ``search_space``, ``published`` and ``undisclosed``. Constructor parameters ``num_classes`` and
+``embedding_dim`` (or, as pytorch-metric-learning calls it, ``embedding_size``) are given by the suite, the others are its
+hyper-parameters. All its parameters are proxies: they train at ``proxy_learning_rate``.
 """
 
 import importlib
@@ -27,6 +27,7 @@ BUILT_IN = {
     "proxy_anchor": "baselines.proxy_anchor:ProxyAnchorLoss",
     "triplet": "baselines.triplet:TripletLoss",
     "multi_similarity": "baselines.multi_similarity:MultiSimilarityLoss",
+    "soft_triple": "baselines.soft_triple:SoftTripleLoss",
 }
 OWN_FOLDER = Path("my_losses")
 """Loss files of the user. The pipeline watches this folder, so that an edited loss is run again."""
@@ -58,6 +59,10 @@ class LossEntry:
     def search_space(self) -> dict[str, dict[str, Any]]:
         """The search space that the loss declares; empty if it declares none."""
         return dict(getattr(self.cls, "search_space", {}))
+
+    def space(self, settings: LossSettings) -> dict[str, dict[str, Any]]:
+        """The search space that counts: that of ``params.yaml`` if it gives one, else the declared one."""
+        return self.search_space if settings.search is None else settings.search
 
     def hyperparameter_names(self) -> list[str]:
         """Names that may be set for this loss: constructor parameters and optimiser settings."""
