@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import data, pipeline, results, tuning
+from suite.commands import claims, data, pipeline, results, tuning
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -21,6 +21,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.train,
         pipeline.published,
         results.leaderboard,
+        claims.claims,
         results.times,
         results.readme,
         results.figures,

@@ -17,8 +17,6 @@ from suite.statistics.estimate import Array, Estimate, mean_of, minus
 from suite.statistics.power import detectable_in_errors, equivalence_margin_in_errors
 from suite.statistics.trend import pairwise_differences
 
-_NEVER = np.float64(1.0)
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -196,11 +194,7 @@ def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> 
     return evidence
 
 
-def constant(effect: float, *, supported: bool, contradicted: bool) -> Evidence:
+def constant(effect: float, verdict: Verdict) -> Evidence:
     """A measurement without sampling error: the verdict is decided, and there is neither interval nor p."""
     nan = np.asarray(np.nan)
-    p = {
-        Verdict.SUPPORTED: np.asarray(0.0 if supported else _NEVER),
-        Verdict.CONTRADICTED: np.asarray(0.0 if contradicted else _NEVER),
-    }
-    return Evidence(np.asarray(effect), nan, nan, 1, p, nan, nan)
+    return Evidence(np.asarray(effect), nan, nan, 1, {verdict: np.asarray(0.0)}, nan, nan)

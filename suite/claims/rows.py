@@ -2,15 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from suite.claims.vocabulary import EMBEDDED_BACKBONE
+from suite.claims.vocabulary import EMBEDDED_BACKBONE, Metric
 from suite.config.settings import explain
 from suite.errors import SuiteError
 
-Metrics = dict[str, Annotated[float, Field(ge=0, le=1)]]
+METRICS = get_args(Metric)
+
+
+def _shares(metrics: dict[str, float]) -> dict[str, float]:
+    """Retrieval metrics are shares; beside them may stand counts, e.g. of queries."""
+    for name, value in metrics.items():
+        if name in METRICS and not 0 <= value <= 1:
+            raise ValueError(f"{name} = {value}; allowed: shares from 0 to 1")
+    return metrics
+
+
+Metrics = Annotated[dict[str, float], AfterValidator(_shares)]
 Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 

@@ -42,7 +42,7 @@ class SmallestEffect(Part):
     because: Text
 
 
-class SymmetricNoise(Part):
+class Noise(Part):
     """One level of label noise."""
 
     kind: Literal["symmetric", "small_cluster"]
@@ -120,9 +120,10 @@ class Superiority(OnRuns):
 
     kind: Literal["superiority"]
     contrast: Pair
-    noise: SymmetricNoise
+    noise: Noise
     direction: Literal["higher"]
-    published: Finite | None
+    published: dict[Dataset, Finite] | None
+    """The same contrast in the paper, in points, by data set; for the reader, not for the test."""
     test: Literal["paired_t"]
 
 
@@ -134,6 +135,7 @@ class Robustness(OnRuns):
     noise: NoiseLevels
     direction: Literal["higher"]
     published: dict[Dataset, Finite] | None
+    """The same difference in differences in the paper, in points; for the reader, not for the test."""
     test: Literal["paired_t"]
 
 
@@ -162,7 +164,7 @@ class Reproduction(Claim):
     contrast: Subject
     track: Track = "tuned"
     backbone: Backbone
-    noise: SymmetricNoise
+    noise: Noise
     direction: Literal["equal"]
     published: Annotated[dict[Metric, PublishedValue], Field(min_length=1)]
     test: Literal["tost_summary"]
@@ -269,7 +271,7 @@ class Minima(Claim):
 
 
 class Decay(Claim):
-    """The subject's influence on an anchor is, at a distance, a smaller share of its maximum than the reference's.
+    """The greatest influence of a far point is a smaller share of the greatest of all under the subject than the reference.
 
     It is measured without sampling error: there are no seeds, hence neither interval nor p.
     """
@@ -278,7 +280,8 @@ class Decay(Claim):
     estimand: Literal["share_of_largest_influence"]
     contrast: Pair
     pair: Literal["positive", "negative"]
-    distance: Positive
+    beyond: Positive
+    """A chord; points this far from the anchor, or farther, are the far ones."""
     direction: Literal["lower"]
     published: None
     test: Literal["deterministic"]

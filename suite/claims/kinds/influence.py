@@ -1,6 +1,5 @@
 """The claim that influence decays with distance, read off the measured curves of ``suite figures``."""
 
-import numpy as np
 import pandas as pd
 
 from suite.claims.evidence import constant
@@ -11,7 +10,7 @@ from suite.claims.vocabulary import Verdict
 
 
 def weigh_decay(claim: Decay, measured: Measured) -> list[Line]:
-    """Shares of the largest influence that are left at the distance, subject less reference."""
+    """Greatest influence of a far point over the greatest of any, subject less reference."""
     missing = ""
     if measured.influence is None:
         missing = f"no {INFLUENCE}"
@@ -23,10 +22,13 @@ def weigh_decay(claim: Decay, measured: Measured) -> list[Line]:
             missing = f"{INFLUENCE} lacks one of {claim.contrast.subject}, {claim.contrast.reference}"
     if missing:
         return [Line(claim, "", state=Verdict.NOT_RUN, reason=missing)]
-    subject, reference = (_at(curve, claim.distance) for curve in curves)
+    subject, reference = (_far_share(curve, claim.beyond) for curve in curves)
     effect = subject - reference
     smallest = claim.smallest_effect.value
-    evidence = constant(effect, supported=effect <= -smallest, contradicted=effect >= smallest)
+    verdict = Verdict.EQUIVALENT
+    if abs(effect) >= smallest:
+        verdict = Verdict.SUPPORTED if effect < 0 else Verdict.CONTRADICTED
+    evidence = constant(effect, verdict)
     return [Line(claim, "", evidence=evidence)]
 
 
@@ -34,6 +36,6 @@ def _curve(curves: pd.DataFrame, loss: str, claim: Decay) -> pd.DataFrame:
     return curves[(curves["loss"] == loss) & (curves["pair"] == claim.pair)].sort_values("distance")
 
 
-def _at(curve: pd.DataFrame, distance: float) -> float:
-    """Influence at a distance over its largest size, linear between the measured distances."""
-    return float(np.interp(distance, curve["distance"], curve["normalised"]))
+def _far_share(curve: pd.DataFrame, beyond: float) -> float:
+    """Greatest influence at the measured distances from ``beyond`` on, over the greatest of all."""
+    return float(curve[curve["distance"] >= beyond]["normalised"].max())
