@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import claims, data, pipeline, results, tuning
+from suite.commands import claims, data, pipeline, results, tuning, verify
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -22,6 +22,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.published,
         results.leaderboard,
         claims.claims,
+        verify.verify,
         results.times,
         results.readme,
         results.figures,
