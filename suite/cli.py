@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import data, pipeline, results, studies, tuning
+from suite.commands import claims, data, pipeline, results, studies, tuning, verify
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -24,6 +24,8 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         studies.ablation,
         studies.geometry,
         results.leaderboard,
+        claims.claims,
+        verify.verify,
         results.times,
         results.readme,
         results.figures,
