@@ -1,0 +1,1 @@
+"""Statistics for few paired seeds: what may be concluded from a handful of runs."""
