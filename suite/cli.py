@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from suite.commands.compare import compare
 from suite.errors import SuiteError, as_markup
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
@@ -57,7 +58,7 @@ def train(
 
 @app.command()
 def leaderboard() -> None:
-    """Compute results/leaderboard.{csv,json,md} and the noise figure from the records."""
+    """Compute results/leaderboard.{csv,json,md,tex}, pairwise comparisons and the noise figure from the records."""
     from suite.config.settings import load_settings
     from suite.leaderboard.write import RESULTS_FOLDER, write_leaderboard
 
@@ -170,6 +171,9 @@ def data_sheet(dataset: Dataset) -> None:
     from suite.datasets.sheet import update_sheet
 
     console.print(update_sheet(dataset, console), markup=False)
+
+
+app.command("compare")(compare)
 
 
 def main() -> None:

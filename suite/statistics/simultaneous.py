@@ -59,6 +59,9 @@ def _standard_error(differences: Floats) -> Floats:
     """Standard error of the mean over seeds of differences (..., n, k, k)."""
     n, k = differences.shape[-3:-1]
     if n > 1:
-        error: Floats = differences.std(axis=-3, ddof=1) / np.sqrt(n)
+        spread = differences.std(axis=-3, ddof=1)
+        # Equal differences have a standard deviation of some 1e-15 by rounding; read it as the zero that it is.
+        scale = np.abs(differences).max(axis=-3)
+        error: Floats = np.where(spread > 1e-12 * np.maximum(1.0, scale), spread, 0.0) / np.sqrt(n)
         return error
     return np.broadcast_to(np.where(np.eye(k, dtype=bool), 0.0, np.nan), (*differences.shape[:-3], k, k))
