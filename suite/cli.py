@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import claims, data, pipeline, results, studies, tuning, verify
+from suite.commands import claims, compare, data, pipeline, results, studies, tuning, verify
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -25,6 +25,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         studies.geometry,
         results.leaderboard,
         claims.claims,
+        compare.compare,
         verify.verify,
         results.times,
         results.readme,

@@ -163,6 +163,10 @@ class AblationAxes(Strict):
     reach: tuple[NotNegative, ...] = ()
     """By how much the radius of repulsion exceeds that of attraction."""
 
+    def named(self) -> list[str]:
+        """Axes that ``params.yaml`` names: those that the pipeline has a stage for."""
+        return [name for name in type(self).model_fields if name in self.model_fields_set]
+
     @field_validator("*")
     @classmethod
     def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
