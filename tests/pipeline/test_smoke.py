@@ -163,7 +163,9 @@ def test_a_killed_repro_ends_in_the_same_bytes(reproduced, tmp_path):
         assert not list((project.path / "tuned").glob("*/*"))
         assert "emoji pfml: resuming, 1 of 2 trials are done" in kill_once(project, "emoji-pfml-0.2/run-0.json")
         assert not (project.path / "records/emoji-pfml-0.2.jsonl").exists()
-        assert "emoji-pfml-0.2: resuming, runs [0] are done" in project.dvc("repro").stdout
+        # On a busy machine the second run may end before the kill, too.
+        done = len(list((project.path / "partial/emoji-pfml-0.2").glob("run-*.json")))
+        assert f"emoji-pfml-0.2: resuming, runs {list(range(done))} are done" in project.dvc("repro").stdout
         for name in ("tuned/emoji-pfml/plan.json", "records/emoji-pfml-0.2.jsonl"):
             assert (project.path / name).read_bytes() == (reproduced.path / name).read_bytes()
         assert project.results() == reproduced.results()
@@ -203,6 +205,7 @@ def wait_for(condition, seconds=300):
 def test_a_search_is_asked_for_by_name_and_adopted(reproduced):
     stage = "pipelines/tuning/dvc.yaml:search@emoji-triplet"
     recipe = reproduced.path / "suite/recipes/tuned/emoji/triplet.yaml"
+    other = recipe.with_name("pfml.yaml")  # that of the search within the pipeline is adopted as well
     before = recipe.read_bytes()
     try:
         assert stage in stages_run(reproduced.dvc("repro", stage).stdout)
@@ -214,3 +217,4 @@ def test_a_search_is_asked_for_by_name_and_adopted(reproduced):
         assert "suite/recipes" in status
     finally:
         recipe.write_bytes(before)
+        other.unlink(missing_ok=True)
