@@ -154,7 +154,7 @@ class Planner:
             values = {**recipe.best, **mine.by_hand}
             check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
             check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
-            return self._cell("tuned", dataset, entry, values, "recipe", recipe.validation_epoch), None
+            return self._cell("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
         plan, search = self.searched(dataset, entry)
         self.remarks.append(
             f"{entry.name} on {dataset.dataset} has nothing to search and runs as it is"

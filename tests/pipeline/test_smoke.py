@@ -69,7 +69,7 @@ def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
     search = yaml.safe_load((tuned / "emoji-pfml/search.yaml").read_text())
     assert (found["track"], found["origin"], len(search["trials"])) == ("tuned", "search", 2)
     (taken,) = rows_of(reproduced, "emoji-triplet-0")
-    assert (taken["track"], taken["origin"]) == ("tuned", "recipe")
+    assert (taken["track"], taken["origin"]) == ("tuned", "search")
     for record, best in ((found, search["best"]), (taken, BEST)):
         settings = record["recipe"] | record["hyperparameters"]
         assert {name: settings[name] for name in best} == best

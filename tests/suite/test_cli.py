@@ -115,7 +115,7 @@ def test_unknown_commands_and_values(command):
 @pytest.fixture
 def cell(workplace, one_worker):
     """The plans and features of a small cell of each track."""
-    plan = prepare(replace(cell_plan(), origin="recipe"), features=make_features())
+    plan = prepare(replace(cell_plan(), origin="search"), features=make_features())
     write_cell(published_plan_path("emoji", "contrastive"), replace(plan, track="published", origin="published"))
     params = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
     params |= {"losses": {"contrastive": {"target": plan.target}}, "published": {"contrastive": {}}}
@@ -128,7 +128,7 @@ def test_a_cell_is_tuned_and_trained_on_both_tracks(main, cell):
     main("published", "emoji", "contrastive")
     (tuned,) = json_rows(Path("records/emoji-contrastive-0.2.jsonl"))
     without, published = json_rows(Path("records/published-emoji-contrastive.jsonl"))
-    assert (tuned["track"], tuned["origin"], tuned["noise_level"]) == ("tuned", "recipe", 0.2)
+    assert (tuned["track"], tuned["origin"], tuned["noise_level"]) == ("tuned", "search", 0.2)
     assert (without["track"], without["noise_level"]) == ("published", 0)
     assert (published["track"], published["origin"], published["noise_level"]) == ("published", "published", 0.2)
     assert tuned["metrics"] == published["metrics"]

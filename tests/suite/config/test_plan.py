@@ -186,7 +186,7 @@ def test_by_hand_goes_before_tuned_goes_before_default(plan):
     mine, search = read_cell(cell_plan_path("emoji", "pfml"))
     assert mine.hyperparameters == {"alpha": 5, "delta": 0.9}
     assert (mine.recipe.learning_rate, mine.recipe.proxy_learning_rate) == (0.05, 0.5)
-    assert (mine.origin, mine.validation_epoch, search) == ("recipe", 2, None)
+    assert (mine.origin, mine.validation_epoch, search) == ("search", 2, None)
     other, search = read_cell(cell_plan_path("typefaces", "pfml"))
     assert other.hyperparameters == {"delta": 0.9}
     assert (other.recipe.learning_rate, other.recipe.proxy_learning_rate) == (0.001, 0.5)
@@ -258,7 +258,7 @@ def test_a_stale_recipe_is_used_and_remarked(plan, recipe, settings, what):
     save_recipe({"alpha": 5}, **recipe)
     assert plan(**small | settings) == [STALE.format(what) + RENEW]
     made, search = read_cell(cell_plan_path("emoji", "pfml"))
-    assert (made.origin, made.hyperparameters, search) == ("recipe", {"alpha": 5}, None)
+    assert (made.origin, made.hyperparameters, search) == ("search", {"alpha": 5}, None)
 
 
 def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):

@@ -37,7 +37,7 @@ def prepared(workplace, one_worker):
 
 def test_a_settled_plan_is_passed_on_as_it_stands():
     """There are no features, so nothing can have been trained."""
-    plan_before = prepare(replace(plan(neg_margin=0.4), origin="recipe", validation_epoch=2))
+    plan_before = prepare(replace(plan(neg_margin=0.4), origin="search", validation_epoch=2))
     features_path("emoji").unlink()
     FOUND.parent.mkdir(parents=True)
     FOUND.write_text("of an earlier search")
