@@ -37,7 +37,7 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
         raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
     values: tuple[float, ...] = getattr(axes, axis)
     if not values:
-        raise SuiteError(f"{PARAMS_FILE}: ablation.axes.{axis} has no values; allowed: a list of numbers")
+        raise SuiteError(f"{PARAMS_FILE}: ablation.{dataset}.{axis} has no values; allowed: a list of numbers")
     plan, _ = read_cell(tuned_plan_path(dataset, ABLATED))
     name = f"ablation-{dataset}-{axis}"
     points = [(value, seed) for value in values for seed in range(plan.seeds)]

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from suite.commands.shared import Dataset, Loss, console
+from suite.errors import SuiteError, allowed
 
 
 def ablation(
@@ -13,9 +14,12 @@ def ablation(
 ) -> None:
     """Vary one value of pfml around its tuned ones and write a record for each value and seed."""
     from suite.ablation.run import run_ablation
-    from suite.config.settings import load_settings
+    from suite.config.settings import PARAMS_FILE, load_settings
 
-    console.print(f"wrote {run_ablation(dataset, axis, load_settings().ablation.axes, console)}")
+    studied = load_settings().ablation
+    if dataset not in studied:
+        raise SuiteError(f"{PARAMS_FILE}: ablation has no data set {dataset!r}; allowed: {allowed(studied)}")
+    console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console)}")
 
 
 def geometry(dataset: Dataset, loss: Loss) -> None:

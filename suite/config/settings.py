@@ -163,23 +163,12 @@ class AblationAxes(Strict):
     reach: tuple[NotNegative, ...] = ()
     """By how much the radius of repulsion exceeds that of attraction."""
 
-    def named(self) -> list[str]:
-        """Axes that ``params.yaml`` names: those that the pipeline has a stage for."""
-        return [name for name in type(self).model_fields if name in self.model_fields_set]
-
     @field_validator("*")
     @classmethod
     def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(values)) != len(values):
             raise ValueError("allowed: values that differ from each other")
         return values
-
-
-class AblationSettings(Strict):
-    """Ablations of pfml: each axis on each of these data sets."""
-
-    datasets: dict[Name, Chosen] = {}
-    axes: AblationAxes = AblationAxes()
 
 
 class GeometrySettings(Strict):
@@ -200,7 +189,7 @@ class Settings(Strict):
     seeds: Count
     recipe: Recipe
     tuning: TuningSettings
-    ablation: AblationSettings = AblationSettings()
+    ablation: dict[Name, AblationAxes] = {}
     geometry: GeometrySettings = GeometrySettings()
 
     @field_validator("datasets", "losses", "published", mode="before")
@@ -215,7 +204,7 @@ class Settings(Strict):
     def _names_are_known(self) -> Self:
         for setting, names, place, known in (
             ("published", self.published, "losses", self.losses),
-            ("ablation.datasets", self.ablation.datasets, "datasets", self.datasets),
+            ("ablation", self.ablation, "datasets", self.datasets),
             ("geometry.losses", self.geometry.losses, "losses", self.losses),
         ):
             for name in names:

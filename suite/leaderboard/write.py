@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from suite.config.grid import RECORDS_FOLDER, cells_of
-from suite.config.settings import Settings
+from suite.config.settings import AblationAxes, Settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import write_flat
 from suite.evaluation.records import METRICS, read_records
@@ -60,9 +60,7 @@ def write_times(settings: Settings) -> None:
         "features": [f"features-{dataset}" for dataset in settings.datasets],
         "train": [cell.name for cell in cells_of(settings)],
         "ablation": [
-            f"ablation-{dataset}-{axis}"
-            for dataset in settings.ablation.datasets
-            for axis in settings.ablation.axes.named()
+            f"ablation-{dataset}-{axis}" for dataset in settings.ablation for axis in AblationAxes.model_fields
         ],
         "geometry": [
             f"geometry-{dataset}-{loss}" for dataset in settings.datasets for loss in settings.geometry.losses
