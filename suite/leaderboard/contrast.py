@@ -67,8 +67,8 @@ def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = METRI
     Returns:
         One row a table: means ``first`` and ``second``, ``difference``, ``low`` and ``high`` of its own 95 % t-interval,
         ``p`` of the paired two-sided t-test, ``p_adjusted`` by Holm for the number of rows, ``pairs`` of seeds that both
-        finished, ``failures`` of both, and ``verdict``. Where a run failed there is no interval and no test: they would leave out
-        just the seeds that a loss could not bear.
+        finished, ``failures`` of both, and ``verdict``. Where a run failed there is no interval and no test: they would
+        leave out just the seeds that a loss could not bear.
     """
     rows = [
         dict(zip(TABLE, place, strict=True)) | _row(runs, losses, metric)
@@ -132,7 +132,9 @@ def _about_one(row: pd.Series, first: str, second: str, name: str) -> str:
 
 
 def _row(runs: pd.DataFrame, losses: tuple[str, str], metric: str) -> dict[str, Any]:
-    values = PERCENT * runs.pivot(index="seed", columns="loss", values=metric)[list(losses)].dropna()  # noqa: PD010
+    values = (
+        PERCENT * runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
+    )
     failures = int((runs["status"] != "ok").sum())
     means = values.mean()
     row = {"first": means[losses[0]], "second": means[losses[1]], "difference": means[losses[0]] - means[losses[1]]}

@@ -81,7 +81,8 @@ def compared(runs: pd.DataFrame) -> tuple[list[str], AllPairs]:
     finished = runs.groupby("loss", sort=False)["status"].agg(lambda status: (status == "ok").all())
     complete = [str(loss) for loss in finished.index[finished.astype(bool)]]
     values = runs.pivot_table(index="seed", columns="loss", values=METRIC)
-    return complete, all_pairs(PERCENT * values.reindex(columns=complete).to_numpy(dtype=np.float64))
+    values = values.reindex(index=sorted(set(runs["seed"])), columns=complete)
+    return complete, all_pairs(PERCENT * values.to_numpy(dtype=np.float64))
 
 
 def class_share(cell: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
