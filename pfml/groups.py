@@ -20,7 +20,7 @@ def add_groups(sources: Sources, potential: PairPotential, tally: Tally, forces:
     assert cosines is not None
     squared = (2 - 2 * cosines).clamp_(min=0)
     active = potential.active(squared, same=True)
-    active.diagonal(dim1=1, dim2=2).fill_(False)
+    active.diagonal(dim1=1, dim2=2).zero_()
     if not potential.smooth_attraction:
         close = (active & (squared < CANCELLATION)).nonzero()
         if len(close) > 0:

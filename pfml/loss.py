@@ -141,9 +141,9 @@ class PotentialFieldLoss(PairwiseLoss):
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Energy of a batch and all proxies above its floor, scaled; see `PairwiseLoss.forward`."""
-        energy = super().forward(embeddings, labels)
+        energy: Tensor = super().forward(embeddings, labels)
         if self.scale == "dimensionless":
-            return energy * (self.delta**self.alpha / (len(embeddings) + len(self.proxy_labels)))
+            energy = energy * (self.delta**self.alpha / (len(embeddings) + len(self.proxy_labels)))
         return energy
 
     def extra_repr(self) -> str:

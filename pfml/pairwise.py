@@ -14,9 +14,9 @@ faster.
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from pfml.between import add_batch_and_proxies, add_proxies
 from pfml.blocks import Points, add_batch
@@ -84,8 +84,11 @@ class _PairwiseEnergy(Function):
         return energy.to(embeddings.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        # Grad mode is on here with create_graph=True alone. Without an error a penalty on the gradient would count as
+        # a constant.
+        if torch.is_grad_enabled():
+            raise RuntimeError("this loss can be differentiated once: create_graph=True is not supported")
         embeddings, free = ctx.saved_tensors
         sources, scale = ctx.sources._replace(embeddings=embeddings, free=free), upstream[0]
         of_embeddings = ctx.forces.of_batch * scale if ctx.needs_input_grad[0] else None
