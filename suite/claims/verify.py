@@ -210,7 +210,7 @@ def conclusion(found: Comparison) -> str:
 
 def lines(found: Comparison) -> list[tuple[str, ...]]:
     """A row a cell: name, difference with its 90 % interval (the one that TOST looks at), n, p, verdict."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for cell in found.cells:
         difference = "–"
         if cell.estimate is not None:
