@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from suite.commands.check import check
 from suite.errors import SuiteError, as_markup
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
@@ -192,6 +193,9 @@ def data_sheet(dataset: Dataset) -> None:
     from suite.datasets.sheet import update_sheet
 
     console.print(update_sheet(dataset, console), markup=False)
+
+
+app.command("check")(check)
 
 
 def main() -> None:
