@@ -11,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from suite.commands.catalogue import datasets, losses
 from suite.commands.check import check
+from suite.commands.new_loss import new_loss
 from suite.errors import SuiteError, as_markup
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
@@ -196,6 +198,9 @@ def data_sheet(dataset: Dataset) -> None:
 
 
 app.command("check")(check)
+app.command("losses")(losses)
+app.command("datasets")(datasets)
+app.command("new-loss")(new_loss)
 
 
 def main() -> None:

@@ -104,4 +104,5 @@ def _peak(loss: nn.Module) -> int:
     _step(loss)  # what is imported or kept on first use is no cost of a batch
     with PeakMemory() as memory:
         _step(loss)
-    return memory.peak
+    peak: int = memory.peak
+    return peak
