@@ -46,9 +46,12 @@ class Unreached(Sound):
         return super().forward(embeddings, labels) + self.margins.detach()[labels].mean()
 
 
-class WrongSign(Sound):
+class WrongSign(nn.Module):
+    """Of pairs: one of proxies still gathers its classes, far from their proxies."""
+
     def forward(self, embeddings, labels):
-        return -super().forward(embeddings, labels)
+        same = (labels[:, None] == labels).to(embeddings.dtype)
+        return ((embeddings @ embeddings.T) * (2 * same - 1)).mean()
 
 
 class ByPlace(Sound):
@@ -142,4 +145,4 @@ class Remembers(Sound):
 class PushesPositives(Sound):
     def forward(self, embeddings, labels):
         same = (labels[:, None] == labels).to(embeddings.dtype)
-        return super().forward(embeddings, labels) + 100 * (same * (embeddings @ embeddings.T)).mean()
+        return super().forward(embeddings, labels) + 100 * (same * (embeddings @ embeddings.T)).sum()
