@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import claims, compare, data, pipeline, results, studies, tuning, verify
+from suite.commands import catalogue, check, claims, compare, data, new_loss, pipeline, results, studies, tuning, verify
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -33,6 +33,10 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         tuning.search,
         tuning.adopt,
         data.noise,
+        check.check,
+        catalogue.losses,
+        catalogue.datasets,
+        new_loss.new_loss,
     ],
     data_app: [data.verify, data.own, data.build, data.sheet],
 }
