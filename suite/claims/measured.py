@@ -12,8 +12,9 @@ from suite.claims.rows import AblationRow, GeometryRow, Row, RunRow, read_rows
 from suite.claims.vocabulary import SWAPPED
 from suite.errors import SuiteError
 from suite.statistics.estimate import Array
+from suite.studies.folders import ABLATIONS_FOLDER, GEOMETRY_FOLDER, PUBLISHED_FOLDER, STUDIES_FOLDER
 
-RECORDS, ABLATIONS, GEOMETRY = Path("records"), Path("ablations"), Path("geometry")
+RECORDS = Path("records")
 INFLUENCE = Path("docs/figures/influence.csv")
 
 PERCENT = 100.0
@@ -137,14 +138,16 @@ def read_measured(datasets: dict[str, bool], root: Path = Path()) -> Measured:
 
     Args:
         datasets: data sets of ``params.yaml``, and whether it cuts them down. Rows of others are left aside.
-        root: folder that holds ``records``, ``ablations``, ``geometry`` and ``docs``.
+        root: folder that holds ``records``, ``studies`` and ``docs``.
 
     Raises:
         SuiteError: a row is malformed, stands twice, or saw other data than the rest.
     """
-    runs = [row for row in read_rows(root / RECORDS, RunRow) if row.dataset in datasets]
-    ablations = [row for row in read_rows(root / ABLATIONS, AblationRow) if row.dataset in datasets]
-    geometry = [row for row in read_rows(root / GEOMETRY, GeometryRow) if row.dataset in datasets]
+    studies = root / STUDIES_FOLDER
+    folders = (root / RECORDS, studies / PUBLISHED_FOLDER)
+    runs = [row for folder in folders for row in read_rows(folder, RunRow) if row.dataset in datasets]
+    ablations = [row for row in read_rows(studies / ABLATIONS_FOLDER, AblationRow) if row.dataset in datasets]
+    geometry = [row for row in read_rows(studies / GEOMETRY_FOLDER, GeometryRow) if row.dataset in datasets]
     _check_data((*runs, *ablations, *geometry))
     return Measured(
         _indexed(runs, _run_key),

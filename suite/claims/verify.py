@@ -123,7 +123,7 @@ def compare(
         SuiteError: a file is malformed, or the two did not run on the same data and noise.
     """
     tables = [read_runs(content, name) for content, name in zip((committed, fresh), names, strict=True)]
-    _check_same_experiment(*tables, names)
+    _check_same_experiment(tables[0], tables[1], names)
     groups = [dict(list(table.groupby(CELL, sort=False))) for table in tables]
     cells = [_compare_cell(group, groups[1].get(key), margin) for key, group in groups[0].items()]
     able = [i for i, cell in enumerate(cells) if cell.estimate is not None]

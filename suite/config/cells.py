@@ -105,6 +105,11 @@ def published_plan_path(dataset: str, loss: str) -> Path:
     return PLAN_FOLDER / "published" / f"{dataset}-{loss}.json"
 
 
+def geometry_plan_path(dataset: str, loss: str) -> Path:
+    """Plan file of a loss whose geometry is studied, complete."""
+    return PLAN_FOLDER / "geometry" / f"{dataset}-{loss}.json"
+
+
 def write_cell(path: Path, plan: CellPlan, search: Search | None = None) -> None:
     """Write a plan file."""
     write_json(path, {"plan": plan.as_dict(), "search": None if search is None else asdict(search)})

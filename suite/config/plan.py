@@ -18,6 +18,7 @@ from suite.config.cells import (
     CellPlan,
     Search,
     cell_plan_path,
+    geometry_plan_path,
     published_plan_path,
     search_plan_path,
     write_cell,
@@ -100,9 +101,16 @@ def write_plans(settings: Settings) -> list[str]:
     own = update_own(settings)
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
+    also = [find_loss(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)
     cells = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
-    searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses]
+    searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also]
+    geometry = [
+        planner.tuned(dataset, entry)
+        for dataset in datasets
+        for entry in losses + also
+        if entry.name in settings.geometry.losses
+    ]
     published = [
         planner.published(dataset, entry)
         for dataset in datasets
@@ -114,11 +122,13 @@ def write_plans(settings: Settings) -> list[str]:
         write_json(dataset_plan_path(dataset.dataset), asdict(dataset))
     for cell, search in cells:
         write_cell(cell_plan_path(cell.dataset, cell.loss), cell, search)
+    for cell, _ in geometry:
+        write_cell(geometry_plan_path(cell.dataset, cell.loss), cell)
     for cell, search in searches:
         write_cell(search_plan_path(cell.dataset, cell.loss), cell, search)
     for cell in published:
         write_cell(published_plan_path(cell.dataset, cell.loss), cell)
-    return own + planner.remarks
+    return own + list(dict.fromkeys(planner.remarks))
 
 
 def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
@@ -148,7 +158,7 @@ class Planner:
             SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does
                 not give a finite scalar.
         """
-        mine = self._settings.losses[entry.name]
+        mine = self._settings.all_losses[entry.name]
         recipe = applicable_recipe(dataset.dataset, dataset.data_sha256, entry, self._settings, self.remarks)
         if recipe is not None:
             values = {**recipe.best, **mine.by_hand}
@@ -169,7 +179,7 @@ class Planner:
         Raises:
             SuiteError: as ``tuned``.
         """
-        mine = self._settings.losses[entry.name]
+        mine = self._settings.all_losses[entry.name]
         check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
         plan = self._cell("tuned", dataset, entry, mine.by_hand, "params.yaml" if mine.by_hand else "defaults", None)
         space = {name: item for name, item in entry.space(mine).items() if name not in mine.by_hand}

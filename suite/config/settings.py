@@ -141,6 +141,8 @@ class TuningSettings(Strict):
 
     trials: Count
     folds: Annotated[int, Field(ge=2, strict=True)]
+    also: dict[Name, LossSettings] = {}
+    """Losses that studies need and the grid does not run."""
 
 
 class PublishedSettings(Strict):
@@ -192,6 +194,11 @@ class Settings(Strict):
     ablation: dict[Name, AblationAxes] = {}
     geometry: GeometrySettings = GeometrySettings()
 
+    @property
+    def all_losses(self) -> dict[str, LossSettings]:
+        """Losses of the grid and those that are tuned besides."""
+        return self.tuning.also | self.losses
+
     @field_validator("datasets", "losses", "published", mode="before")
     @classmethod
     def _empty_entries(cls, entries: Any) -> Any:
@@ -205,7 +212,7 @@ class Settings(Strict):
         for setting, names, place, known in (
             ("published", self.published, "losses", self.losses),
             ("ablation", self.ablation, "datasets", self.datasets),
-            ("geometry.losses", self.geometry.losses, "losses", self.losses),
+            ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
         ):
             for name in names:
                 if name not in known:

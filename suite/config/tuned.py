@@ -95,7 +95,7 @@ def applicable_recipe(
     changes = [
         change
         for change, changed in (
-            ("the search space has", recipe.search_space != entry.space(settings.losses[entry.name])),
+            ("the search space has", recipe.search_space != entry.space(settings.all_losses[entry.name])),
             ("the data have", recipe.data_sha256 != data_sha256),
             ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
             ("the recipe has", recipe.training != shared_training(settings.recipe)),

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from suite.config.settings import PARAMS_FILE, DatasetSettings, load_settings
 from suite.datasets.catalog import DATA_FOLDER, SHA256, own_data_path
-from suite.datasets.table import num_training_classes
+from suite.datasets.split import num_training_classes
 
 _ABOUT = {
     "emoji": "a class is an emoji, an instance a vendor's drawing of it",

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from suite.config.grid import RECORDS_FOLDER, cells_of
-from suite.config.settings import AblationAxes, Settings
+from suite.config.settings import Settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import write_flat
 from suite.evaluation.records import METRICS, read_records
@@ -22,6 +22,7 @@ from suite.leaderboard.judging import comparisons
 from suite.leaderboard.latex import to_latex
 from suite.leaderboard.render import to_markdown
 from suite.leaderboard.table import leaderboard
+from suite.studies.folders import PUBLISHED_FOLDER, STUDIES_FOLDER
 from suite.timing import TIMES_FOLDER
 
 RESULTS_FOLDER = Path("results")
@@ -31,7 +32,7 @@ TIMES_FILE = RESULTS_FOLDER / "times.csv"
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """Compute the leaderboard from the records and write all its forms; gives the table."""
-    records = read_records(record_files(settings))
+    records = with_published(read_records(record_files(settings)))
     frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
     board = leaderboard(records, frozen)
     write_flat(records, RECORDS_FILE)
@@ -45,8 +46,30 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     return board
 
 
+def with_published(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of the tuned track with those of the published one, as they stand in git, for the same data and losses.
+
+    Rows of a data set that is another one now, or cut down, are left out.
+    """
+    paths = sorted((STUDIES_FOLDER / PUBLISHED_FOLDER).glob("*.jsonl"))
+    if not paths:
+        return records
+    published = read_records(paths)
+    finished = records[records["status"] == "ok"]
+    tests = {row.dataset: (row.data_sha256, row.class_queries) for row in finished.itertuples()}
+    same = [
+        row.loss in set(records["loss"]) and tests.get(row.dataset) == (row.data_sha256, row.class_queries or ())
+        if row.status == "ok"
+        else row.dataset in tests
+        for row in published.itertuples()
+    ]
+    kept = published[same]
+    levels = records[["noise_kind", "noise_level"]].drop_duplicates()
+    return pd.concat([records, kept.merge(levels, on=["noise_kind", "noise_level"])], ignore_index=True)
+
+
 def record_files(settings: Settings) -> list[Path]:
-    """Record files of both tracks."""
+    """Record files of the grid."""
     return [RECORDS_FOLDER / f"{cell.name}.jsonl" for cell in cells_of(settings)]
 
 
@@ -59,12 +82,6 @@ def write_times(settings: Settings) -> None:
     names = {
         "features": [f"features-{dataset}" for dataset in settings.datasets],
         "train": [cell.name for cell in cells_of(settings)],
-        "ablation": [
-            f"ablation-{dataset}-{axis}" for dataset in settings.ablation for axis in AblationAxes.model_fields
-        ],
-        "geometry": [
-            f"geometry-{dataset}-{loss}" for dataset in settings.datasets for loss in settings.geometry.losses
-        ],
     }
     rows = [_times(name, {"stage": stage, "name": name}) for stage in names for name in names[stage]]
     write_text(TIMES_FILE, pd.DataFrame(rows).to_csv(index=False))

@@ -6,7 +6,7 @@ import pytest
 
 from suite.config.tuned import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.errors import SuiteError
-from suite.tuning.adopt import adopt
+from suite.studies.adopt import adopt
 
 SETTLED = Path("tuned/emoji-pfml/search.yaml")
 SEARCHED = Path("searches/typefaces-triplet.yaml")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from suite.ablation.axes import vary
 from suite.config.settings import AblationAxes
 from suite.losses.registry import build_loss, load_target
+from suite.studies.axes import vary
 from tests.suite.plans import settled
 
 TUNED = {"alpha": 2, "delta": 0.5, "proxies_per_class": 1, "min_distance_ratio": 0.25}

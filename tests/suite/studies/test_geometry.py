@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from suite.errors import SuiteError
-from suite.geometry.run import measure_run, run_geometry
+from suite.studies.geometry import measure_run, run_geometry
 from suite.training.cell import PARTIAL_FOLDER
 from suite.training.run import Run
 from tests.suite.plans import settled

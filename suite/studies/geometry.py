@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import nn
 
 from pfml import PotentialFieldLoss
-from suite.config.cells import CellPlan, read_cell, tuned_plan_path
+from suite.config.cells import CellPlan, geometry_plan_path, read_cell
 from suite.config.plan import with_values
 from suite.errors import SuiteError
 from suite.features.store import Features
@@ -22,12 +22,11 @@ from suite.geometry.condition import Decay
 from suite.geometry.measure import by_class, measure
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.randomness import stream
-from suite.timing import StageClock
+from suite.studies.folders import GEOMETRY_FOLDER
 from suite.training.cell import forget, run_all
 from suite.training.loop import TrainingFailure
 from suite.training.run import Outcome, Run, checked_embeddings, fit
 
-GEOMETRY_FOLDER = Path("geometry")
 _NOTHING: dict[str, Any] = {name: [] for name in ("size", "spread", "w2", "nearest")} | dict.fromkeys(
     ("condition", "minima_met", "minima_unmet")
 )
@@ -43,20 +42,18 @@ def run_geometry(dataset: str, loss: str, proxies_per_class: int, console: Conso
     Raises:
         SuiteError: the cell is not settled, or the loss has no ``proxies_per_class``.
     """
-    clock = StageClock()
     name = f"geometry-{dataset}-{loss}"
     plan = _with_proxies(dataset, loss, proxies_per_class)
     runs = [Run(plan, 0.0, seed, label=loss) for seed in range(plan.seeds)]
     outcomes = run_all(name, runs, console, measure_run)
     path = GEOMETRY_FOLDER / f"{dataset}-{loss}.jsonl"
     write_lines(path, [outcome.record for outcome in outcomes])
-    clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)})
     forget(name)
     return path
 
 
 def _with_proxies(dataset: str, loss: str, count: int) -> CellPlan:
-    plan, _ = read_cell(tuned_plan_path(dataset, loss))
+    plan, _ = read_cell(geometry_plan_path(dataset, loss))
     values = {"proxies_per_class": count}
     check_hyperparameters(load_target(loss, plan.target), values, f"params.yaml: geometry.losses.{loss}")
     return replace(with_values(plan, values), validation_epoch=None)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from suite.ablation.run import run_ablation
 from suite.config.settings import AblationAxes
 from suite.errors import SuiteError
+from suite.studies.ablation import run_ablation
 from suite.training.cell import PARTIAL_FOLDER, run_all
 from suite.training.run import Run
 from tests.suite.plans import settled
@@ -61,7 +61,7 @@ def test_an_interrupted_ablation_is_resumed(workplace, one_worker, monkeypatch):
     settled("pfml", **TUNED)
     expected, _ = ablated("alpha")
     with monkeypatch.context() as patch:
-        patch.setattr("suite.ablation.run.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("suite.studies.ablation.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             ablated("alpha")
     (PARTIAL_FOLDER / "ablation-emoji-alpha" / "run-2.json").unlink()
@@ -73,7 +73,7 @@ def test_an_interrupted_ablation_is_resumed(workplace, one_worker, monkeypatch):
 def test_values_of_another_grid_are_not_resumed(workplace, one_worker, monkeypatch):
     settled("pfml", **TUNED)
     with monkeypatch.context() as patch:
-        patch.setattr("suite.ablation.run.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("suite.studies.ablation.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             ablated("alpha")
     rows, printed = ablated("alpha", AblationAxes(alpha=(1, 2)))

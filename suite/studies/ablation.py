@@ -4,16 +4,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.ablation.axes import vary
 from suite.config.cells import read_cell, tuned_plan_path
 from suite.config.settings import PARAMS_FILE, AblationAxes
 from suite.errors import SuiteError, allowed
 from suite.files import write_lines
-from suite.timing import StageClock
+from suite.studies.axes import vary
+from suite.studies.folders import ABLATIONS_FOLDER
 from suite.training.cell import forget, run_all
 from suite.training.run import Run
 
-ABLATIONS_FOLDER = Path("ablations")
 ABLATED = "pfml"
 
 
@@ -32,7 +31,6 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
     Raises:
         SuiteError: the axis is unknown or has no values, or the cell of pfml is not settled.
     """
-    clock = StageClock()
     if axis not in AblationAxes.model_fields:
         raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
     values: tuple[float, ...] = getattr(axes, axis)
@@ -47,6 +45,5 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
     path = ABLATIONS_FOLDER / f"{dataset}-{axis}.jsonl"
     rows = zip(outcomes, points, strict=True)
     write_lines(path, [outcome.record | {"axis": axis, "value": float(value)} for outcome, (value, _) in rows])
-    clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)})
     forget(name)
     return path
