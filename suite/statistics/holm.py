@@ -1,8 +1,8 @@
 """Holm's adjustment: the chance of a false finding in a family of tests stays below the level of one test.
 
-Holm, "A simple sequentially rejective multiple test procedure" (1979). It asks nothing of how the tests depend on each other,
-which matters here: claims of one family share runs. Written on arrays, since libraries adjust one family at a time, too slow
-for the simulation of the checker; the tests compare it with statsmodels.
+Holm, "A simple sequentially rejective multiple test procedure" (1979). It asks nothing of how the tests depend on each
+other, which matters here: claims of one family share runs. Written on arrays, since libraries adjust one family at a time,
+too slow for the simulation of the checker; the tests compare it with statsmodels.
 """
 
 from typing import Any

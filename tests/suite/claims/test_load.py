@@ -69,7 +69,7 @@ def test_an_incomplete_claim_is_refused(tmp_path, kind, field):
 )
 def test_what_is_wrong_is_named_with_its_file(tmp_path, changes, message):
     put(tmp_path, values_of("superiority", **changes))
-    with pytest.raises(SuiteError, match="example.yaml") as caught:
+    with pytest.raises(SuiteError, match=r"example\.yaml") as caught:
         load_claims(folder=tmp_path)
     assert message in str(caught.value)
 
