@@ -103,7 +103,7 @@ def read_runs(content: bytes, name: str) -> pd.DataFrame:
     if len(wrong):
         line = wrong.index[0]
         raise SuiteError(
-            f"{name}, line {line + 2}: {METRIC} = {wrong.loc[line, METRIC]!r}; allowed: shares from 0 to 1"
+            f"{name}, line {line + 2}: {METRIC} = {wrong.loc[line, METRIC]}; allowed: shares from 0 to 1"
         )
     return table.assign(**{METRIC: 100 * values.where(table["status"] == "ok")})
 

@@ -98,12 +98,12 @@ EXAMPLES = {
 }
 
 
-def values_of(kind, **changes):
+def values_of(kind, /, **changes):
     """A complete claim file of a kind, as a mapping."""
     return {"id": "example", "kind": kind, "statement": "An example."} | EXAMPLES[kind] | changes
 
 
-def claim(kind, **changes):
+def claim(kind, /, **changes):
     """A claim of a kind."""
     return KINDS[kind].model_validate(values_of(kind, **changes))
 
