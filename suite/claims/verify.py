@@ -102,9 +102,7 @@ def read_runs(content: bytes, name: str) -> pd.DataFrame:
     wrong = table[(table["status"] == "ok") & ~values.between(0, 1)]
     if len(wrong):
         line = wrong.index[0]
-        raise SuiteError(
-            f"{name}, line {line + 2}: {METRIC} = {wrong.loc[line, METRIC]!r}; allowed: shares from 0 to 1"
-        )
+        raise SuiteError(f"{name}, line {line + 2}: {METRIC} = {wrong.loc[line, METRIC]}; allowed: shares from 0 to 1")
     return table.assign(**{METRIC: 100 * values.where(table["status"] == "ok")})
 
 

@@ -12,6 +12,6 @@ def claims() -> None:
     found = write_claims(load_settings())
     if console.is_terminal:
         console.print(to_rich(found))
-        console.print(summary(found), markup=False)
+        console.print(summary(found), markup=False, highlight=False)
     else:
         console.print(to_markdown(found), markup=False, highlight=False)
