@@ -64,6 +64,9 @@ def near_others(loss: Any, size: int, share: float, dim: int, seed: int) -> tupl
     proxies = loss.proxies.detach().double()
     other = torch.randint(len(proxies), (size,), generator=generator)
     towards = normalize(torch.randn(size, dim, dtype=torch.float64, generator=generator))
+    # Half of them differ in the first coordinates alone: there a bound by norms of the rest has nothing to spare.
+    towards[::2, 20:] = 0
+    towards = normalize(towards)
     apart = 0.02 + 0.25 * torch.rand(size, 1, dtype=torch.float64, generator=generator)
     close = torch.rand(size, 1, generator=generator) < share
     return normalize(torch.where(close, proxies[other] + apart * towards, towards)), labels
