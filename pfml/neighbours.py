@@ -175,7 +175,8 @@ def _extended(points: Tensor, norms: Tensor, coordinates: Tensor) -> tuple[Tenso
     if len(coordinates) == points.shape[1]:
         return torch.column_stack([points, -norms / 2, ones]), torch.column_stack([points, ones, -norms / 2])
     part = points[:, coordinates]
-    rest = (norms - part.square().sum(dim=1)).clamp_(min=0).sqrt_()
+    # Rounded up, relative to the whole: a rest of a part in 10^7 has a norm of 3e-4.
+    rest = (norms * (1 + _ROUNDING) - part.square().sum(dim=1)).clamp_(min=0).sqrt_()
     return (
         torch.column_stack([part, rest, -norms / 2, ones]),
         torch.column_stack([part, rest, ones, -norms / 2]),

@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 
 from pfml import PotentialFieldLoss, attraction, repulsion, total_energy
 from pfml.masks import few_nonzero
-from pfml.neighbours import NeighbourList
+from pfml.neighbours import NeighbourList, _extended
 
 
 def near_pairs(points: Tensor, classes: Tensor, reach: float) -> set[tuple[int, int]]:
@@ -174,3 +174,17 @@ def test_loss_stays_exact_while_proxies_move(
             weight += speed * moves
             if step % 3 == 2:
                 weight[step] = -weight[step]
+
+
+def test_the_bound_counts_rests_that_rounding_hides() -> None:
+    """A vector almost wholly in the chosen coordinates has a rest too small to see in its norm, not in a product."""
+    generator = torch.Generator().manual_seed(0)
+    thin = torch.randn(40, 64, generator=generator)
+    thin[:, 16:] *= 1e-4
+    wide = torch.randn(40, 64, generator=generator)
+    wide[:, :16] *= 1e-4
+    points = torch.nn.functional.normalize(torch.cat([thin, wide, thin[:, torch.arange(63, -1, -1)]]), dim=1)
+    norms = points.square().sum(dim=1)
+    left, right = _extended(points, norms, torch.arange(16))
+    exact = -torch.cdist(points.double(), points.double()).square() / 2
+    assert (left.double() @ right.double().T - exact).min() > -1e-6
