@@ -119,6 +119,13 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             "losses.pfml.params.alpha = [1]; allowed: a number, a string, true",
         ),
         ("losses|pfml", {"search": {"alpha": 3}}, "losses.pfml.search.alpha = 3; allowed: a mapping"),
+        (
+            "losses|pfml",
+            {"miner_params": {"epsilon": 1}},
+            "miner_params without a miner; allowed with miner: module:Class",
+        ),
+        ("datasets|emoji", {"side": 64}, "side is for images of your own; allowed with path: FOLDER or TABLE"),
+        ("datasets|birds", {"path": "photos", "side": 8}, "datasets.birds.side = 8; allowed: numbers from 32"),
         ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
     ],
 )
