@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from suite.commands import archives
 from suite.errors import SuiteError, as_markup
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
-data_app = typer.Typer(help="The embedded data sets.", no_args_is_help=True)
+data_app = typer.Typer(help="The embedded and the published data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 console = Console(soft_wrap=True)
@@ -170,6 +171,9 @@ def data_sheet(dataset: Dataset) -> None:
     from suite.datasets.sheet import update_sheet
 
     console.print(update_sheet(dataset, console), markup=False)
+
+
+data_app.command("add")(archives.add)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Commands of ``suite``, one file a topic."""
