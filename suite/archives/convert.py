@@ -10,7 +10,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 QUALITY = 95
 ENCODING = f"JPEG, quality {QUALITY}, 4:4:4"
@@ -47,8 +47,10 @@ def convert(data: bytes, short_side: int) -> Converted | str:
             reduced = _reduced(image.convert("RGB"), short_side)
     except MemoryError:
         raise
+    except UnidentifiedImageError:  # its message holds an address, and meta.json must not
+        return "no image of a known format" if data else "empty file"
     except Exception as error:  # decoders raise whatever the damage leads to
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].replace(str(io.BytesIO), "the file")
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
     digest = hashlib.sha256(data).digest()
     if keep and reduced.size == image.size:
         return Converted(data, *reduced.size, digest)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from suite.errors import SuiteError
 
@@ -88,19 +88,17 @@ def _survey_zip(contents: Contents, wanted: Collection[str]) -> None:
 def _survey_tar(path: Path, hashing: "_Hashing", wanted: Collection[str]) -> Contents:
     contents = Contents(path, "")
     with _explained(path):
-        plain = _decompressed(path, hashing)
-        with tarfile.open(fileobj=plain, mode="r|", bufsize=_BLOCK) as archive:
+        plain = _Decompressed(path, hashing)
+        with tarfile.open(fileobj=cast("IO[bytes]", plain), mode="r|", bufsize=_BLOCK) as archive:
             for member in archive:
                 _check_tar_member(path, member)
                 if member.isreg() and _is_of_interest(member.name):
                     contents.names.append(_plain_name(member.name))
                     if PurePosixPath(member.name).name in wanted:
                         contents.texts[_plain_name(member.name)] = _read(archive, member, path)
-    try:
-        while plain.read(_BLOCK):  # to the end of the compressed stream, where its checksum stands
-            pass
-    except _BROKEN as error:
-        contents.flaw = str(error)
+    while plain.read(_BLOCK):  # to the end of the compressed stream, where its checksum stands
+        pass
+    contents.flaw = plain.flaw
     contents.md5 = hashing.finish()
     return contents
 
@@ -137,8 +135,8 @@ def _read_zip(path: Path, chosen: set[str]) -> Iterator[tuple[str, bytes]]:
 def _read_tar(path: Path, chosen: set[str]) -> Iterator[tuple[str, bytes]]:
     left = len(chosen)
     with path.open("rb") as stream:
-        plain = _decompressed(path, stream)
-        with tarfile.open(fileobj=plain, mode="r|", bufsize=_BLOCK) as archive:
+        plain = _Decompressed(path, stream)
+        with tarfile.open(fileobj=cast("IO[bytes]", plain), mode="r|", bufsize=_BLOCK) as archive:
             for member in archive:
                 if member.isreg() and _plain_name(member.name) in chosen:
                     yield _plain_name(member.name), _read(archive, member, path)
@@ -221,9 +219,27 @@ _OPENERS: dict[bytes, Callable[[Any], Any]] = {
 }
 
 
-def _decompressed(path: Path, stream: _Readable) -> Any:
-    """The stream that a compressed file holds, by the file's first bytes; other files as they are."""
-    return next((opener(stream) for begin, opener in _OPENERS.items() if _starts_with(path, begin)), stream)
+class _Decompressed:
+    """The stream that a compressed file holds, by the file's first bytes; other files as they are.
+
+    Where it breaks off, it ends, and ``flaw`` says why: whether that matters, the MD5 decides. A truncated file is noticed
+    by the tar reader, if it breaks off within a member.
+    """
+
+    def __init__(self, path: Path, stream: _Readable) -> None:
+        opener = next((opener for begin, opener in _OPENERS.items() if _starts_with(path, begin)), None)
+        # read1 gives what there is before it raises.
+        self._read: Callable[[int], bytes] = stream.read if opener is None else opener(stream).read1
+        self.flaw = ""
+
+    def read(self, size: int, /) -> bytes:
+        if self.flaw:
+            return b""
+        try:
+            return self._read(size)
+        except _BROKEN as error:
+            self.flaw = str(error)
+            return b""
 
 
 def _starts_with(path: Path, begin: bytes) -> bool:
