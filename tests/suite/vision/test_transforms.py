@@ -64,10 +64,12 @@ def test_without_randomness_training_is_a_resize_of_the_whole_image():
 
 
 def test_the_crop_scale_is_used():
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 1000, dtype=np.uint8)[None, :, None], (1000, 1, 3)))
     torch.manual_seed(0)
-    small = transforms.training_transform(settings(train_crop_scale=[0.01, 0.01], train_resize=None))
-    smooth = [small(photo((1000, 1000))).std().item() for _ in range(5)]
-    assert max(smooth) < transforms.test_transform(settings())(photo()).std().item()
+    small = settings(train_crop_scale=[0.01, 0.01], train_resize=None, pixels="bgr_255")
+    crops = [transforms.training_transform(small)(ramp)[0] for _ in range(5)]
+    # A hundredth of the area, at an aspect ratio of at most 4 / 3, is at most 11.5 % of the width.
+    assert all(0.08 * 255 < crop.max() - crop.min() < 0.125 * 255 for crop in crops)
 
 
 @pytest.mark.parametrize(("name", "size"), [("pfml_table5", 224), ("multi_similarity_resnet50", 227)])
