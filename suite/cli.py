@@ -5,7 +5,20 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import catalogue, check, claims, compare, data, new_loss, pipeline, results, studies, tuning, verify
+from suite.commands import (
+    archives,
+    catalogue,
+    check,
+    claims,
+    compare,
+    data,
+    new_loss,
+    pipeline,
+    results,
+    studies,
+    tuning,
+    verify,
+)
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -38,7 +51,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         catalogue.datasets,
         new_loss.new_loss,
     ],
-    data_app: [data.verify, data.own, data.build, data.sheet],
+    data_app: [data.verify, data.own, data.build, data.sheet, archives.add],
 }
 for group, commands in COMMANDS.items():
     for command in commands:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import METRICS, TABLE
 from suite.leaderboard.cells import NOTHING, number
 from suite.leaderboard.judging import METRIC, PERCENT
+from suite.statistics.holm import holm
 from suite.statistics.simultaneous import all_pairs
 
 LEVEL = 0.05
@@ -78,7 +78,7 @@ def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = METRI
     table["p_adjusted"] = np.nan
     tested = table["p"].notna()
     if tested.any():
-        table.loc[tested, "p_adjusted"] = multipletests(table.loc[tested, "p"], method="holm")[1]
+        table.loc[tested, "p_adjusted"] = holm(table.loc[tested, "p"])
     table["verdict"] = table.apply(_verdict, axis=1)
     return table
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-PUBLISHED_FOLDER = Path("published")
+PUBLISHED_FOLDER = Path("as_published")
 ABLATIONS_FOLDER = Path("ablations")
 GEOMETRY_FOLDER = Path("geometry")
 STUDIES_FOLDER = Path("studies")

@@ -1,0 +1,1 @@
+"""The published data sets: their archives verified, and their images kept in a cache that training reads at random."""
