@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.leaderboard.readme import with_tables
+from suite.readme import with_results
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,9 +31,12 @@ def test_pfml_depends_on_torch_alone():
     assert {name for _, name in imported_packages("pfml")} - standard == {"torch", "pfml"}
 
 
-def test_the_readme_shows_the_committed_leaderboard():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == with_tables(readme, (ROOT / "results/leaderboard.md").read_text(encoding="utf-8"))
+def test_the_readme_shows_the_committed_results():
+    readme, *results = (
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in ("README.md", "results/leaderboard.md", "results/claims.json")
+    )
+    assert readme == with_results(readme, *results)
 
 
 def test_tracked_files_stay_small():

@@ -1,6 +1,5 @@
 """From records to results."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,11 +37,11 @@ def measure(command: Annotated[list[str], typer.Argument(help="A command, e.g. d
 
 
 def readme() -> None:
-    """Put the tables of results/leaderboard.md into README.md."""
-    from suite.leaderboard.readme import update_readme
+    """Put the tables of results/leaderboard.md and the verdicts of results/claims.json into README.md."""
     from suite.leaderboard.write import RESULTS_FOLDER
+    from suite.readme import update_readme
 
-    update_readme(Path("README.md"), RESULTS_FOLDER / "leaderboard.md")
+    update_readme(RESULTS_FOLDER)
 
 
 def figures() -> None:
