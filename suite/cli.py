@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from suite.commands.site import site
 from suite.errors import SuiteError, as_markup
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
@@ -170,6 +171,9 @@ def data_sheet(dataset: Dataset) -> None:
     from suite.datasets.sheet import update_sheet
 
     console.print(update_sheet(dataset, console), markup=False)
+
+
+app.command("site")(site)
 
 
 def main() -> None:
