@@ -1,40 +1,29 @@
 """The leaderboard as a table that a reader can sort and filter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from suite.leaderboard.table import FROZEN
+from suite.site.cells import (
+    Cell,
+    Column,
+    failures_cell,
+    gain_cell,
+    in_tie_group,
+    loss_cell,
+    mean_cell,
+    noise_cell,
+    noise_name,
+    range_cell,
+    rank_cell,
+    text_cell,
+    track_cell,
+)
 from suite.site.charts.noise import LABELS
-from suite.site.names import looks, slug
-
-ABSENT = "–"
-LAST = 1e9
-"""Sorting key of an absent value: behind all numbers."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a cell shows, what it is sorted by, and under which choices of a filter its row is shown."""
-
-    text: str
-    order: Any = ""
-    search: str = ""
-    css: str = ""
-    href: str = ""
-    look: tuple[str, str] | None = None
-    badge: bool = False
-
-
-@dataclass(frozen=True)
-class Column:
-    """Head of a column."""
-
-    text: str
-    title: str = ""
-    css: str = ""
+from suite.site.names import looks
 
 
 @dataclass(frozen=True)
@@ -42,12 +31,12 @@ class Line:
     """A row of the table."""
 
     cells: list[Cell]
-    css: str = ""
+    css: str
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice that the reader has."""
+    """A choice that the reader has: pairs of value and text, the value that is chosen first."""
 
     name: str
     title: str
@@ -60,7 +49,7 @@ class Table:
     """Everything that the template of the leaderboard needs.
 
     Attributes:
-        heads: heads of columns.
+        heads: the columns.
         rows: the rows, in the order of the leaderboard.
         filters: choices of the reader.
         columns: the column that each filter looks at.
@@ -72,117 +61,79 @@ class Table:
     heads: list[Column]
     rows: list[Line]
     filters: list[Filter]
-    columns: Mapping[str, int] = field(default_factory=dict)
-    metric_columns: Mapping[str, list[int]] = field(default_factory=dict)
-    order: list[tuple[int, str]] = field(default_factory=list)
-    note: str = ""
-
-
-def noise_name(row: Mapping[str, Any]) -> str:
-    """Kind and level of noise, e.g. ``symmetric 0.2``."""
-    return f"{row['noise_kind']} {row['noise_level']:g}"
-
-
-def percent_interval(value: Any, low: Any, high: Any) -> str:
-    """A mean and its 95 % interval, as the mean and a half width where the interval is symmetric to two decimals."""
-    if pd.isna(value):
-        return ABSENT
-    if pd.isna(low) or pd.isna(high):
-        return f"{value:.2f}"
-    if abs((high - value) - (value - low)) < 0.01:
-        return f"{value:.2f} ± {(high - low) / 2:.2f}"
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    columns: Mapping[str, int]
+    metric_columns: Mapping[str, list[int]]
+    order: list[tuple[int, str]]
+    note: str
 
 
 def board_table(board: pd.DataFrame) -> Table:
     """The table of all rows of the leaderboard, which must not be empty."""
+    rows = board.to_dict("records")
+    tracks = list(dict.fromkeys(str(track) for track in board["track"]))
+    columns = _columns(board, tracks)
     metrics = [metric for metric in LABELS if metric in board]
-    ranked = {"rank_low", "rank_high"} <= set(board.columns)
-    heads = [Column("data set", css="text"), Column("noise", "of the training labels", "text"), Column("track", "", "text")]
-    heads += [Column("rank", "ranks by R@1 that the intervals leave open, all losses compared at once")] * ranked
-    heads.append(Column("loss", css="text"))
-    first_metric = len(heads)
-    heads += [Column(f"{LABELS[metric]}, %", "mean over seeds with its 95 % interval") for metric in metrics]
-    heads += [
-        Column("drop", "points of R@1 lost against training without label noise, paired by seed"),
-        Column("over frozen", "points of R@1 above the frozen backbone"),
-        Column("failed", "failed runs of all runs"),
-    ]
-    losses = sorted(set(board["loss"]) - {FROZEN})
-    look = looks(losses)
-    tracks = list(dict.fromkeys(board["track"].dropna()))
-    lines = [_line(row, metrics, look, tracks, ranked=ranked) for row in board.to_dict("records")]
-    first = next(iter(board.to_dict("records")))
+    places = {metric: [n for n, column in enumerate(columns) if column.metric == metric] for metric in metrics}
+    noises = sorted({(row["noise_kind"] != "symmetric", row["noise_level"], noise_name(row)) for row in rows})
     filters = [
         _filter("dataset", "data set", list(dict.fromkeys(board["dataset"])), ""),
-        _filter("noise", "label noise", _noises(board), noise_name(first)),
-        _filter("track", "track", tracks, tracks[0] if tracks else ""),
+        _filter("noise", "label noise", [name for _, _, name in noises], noises[0][2]),
+        _filter("track", "track", tracks, tracks[0]),
         Filter("metric", "metric", [(metric, LABELS[metric]) for metric in metrics], metrics[0]),
     ]
     return Table(
-        heads=heads,
-        rows=lines,
+        heads=columns,
+        rows=[Line([column.cell(row) for column in columns], _css(row)) for row in rows],
         filters=filters,
         columns={"dataset": 0, "noise": 1, "track": 2},
-        metric_columns={metric: [first_metric + place] for place, metric in enumerate(metrics)},
-        order=[(0, "asc"), (1, "asc"), (2, "asc"), (first_metric, "desc")],
+        metric_columns=places,
+        order=[(0, "asc"), (1, "asc"), (2, "asc"), (places[metrics[0]][0], "desc")],
         note=_note(board),
     )
 
 
-def _line(
-    row: Mapping[Any, Any],
-    metrics: list[str],
-    look: Mapping[str, tuple[str, str]],
-    tracks: list[str],
-    *,
-    ranked: bool,
-) -> Line:
-    frozen = row["loss"] == FROZEN
-    shown_in = tracks if frozen else [str(row["track"])]
-    noise = noise_name(row)
-    cells = [
-        _text(str(row["dataset"])),
-        Cell(noise, row["noise_level"], noise, "text"),
-        Cell("every" if frozen else shown_in[0], shown_in[0] if shown_in else "", "|".join(shown_in), "text"),
+def _columns(board: pd.DataFrame, tracks: list[str]) -> list[Column]:
+    """The columns for which the leaderboard has what they need."""
+    look = looks(set(board["loss"]) - {FROZEN})
+    r1 = "recall_at_1"
+    columns = [
+        Column("data set", "", lambda row: text_cell(str(row["dataset"])), css="text"),
+        Column("noise", "label noise of the training labels", noise_cell, css="text"),
+        Column("track", "how hyper-parameters were chosen", partial(track_cell, tracks=tracks), css="text"),
+        Column("loss", "", partial(loss_cell, look=look), css="text"),
+        Column("rank", "ranks by R@1 that the intervals leave open", rank_cell, ("rank_low", "rank_high"), r1),
     ]
-    if ranked:
-        cells.append(_rank(row))
-    ties = bool(row.get("ties_best") is True)
-    name = Cell(str(row["loss"]), str(row["loss"]), str(row["loss"]), "text", badge=ties)
-    if not frozen:
-        name = Cell(name.text, name.order, name.search, "text", f"loss-{slug(name.text)}.html", look[name.text], ties)
-    cells.append(name)
-    for metric in metrics:
-        text = percent_interval(row[metric], row.get(f"{metric}_low"), row.get(f"{metric}_high"))
-        cells.append(Cell(text, _key(row[metric])))
-    drop, gain = row.get("drop_from_clean"), row.get("gain_over_frozen")
-    cells.append(Cell(percent_interval(drop, row.get("drop_low"), row.get("drop_high")), _key(drop)))
-    cells.append(Cell(ABSENT if frozen or pd.isna(gain) else f"{gain:+.2f}", _key(gain)))
-    runs, failures = int(row.get("runs") or 0), int(row.get("failures") or 0)
-    cells.append(Cell(ABSENT if frozen else f"{failures} of {runs}", failures))
-    css = " ".join(name for name, holds in (("frozen", frozen), ("ties", ties)) if holds)
-    return Line(cells, css)
+    for metric, label in LABELS.items():
+        cell = partial(mean_cell, name=metric, low=f"{metric}_low", high=f"{metric}_high")
+        columns.append(Column(f"{label}, %", "mean over seeds with its 95 % interval", cell, (metric,), metric))
+    behind, classes = ("behind_low", "behind_high"), ("class_low", "class_high")
+    drop = partial(mean_cell, name="drop_from_clean", low="drop_low", high="drop_high")
+    columns += [
+        Column(
+            "behind best",
+            "points behind the best, 95 %",
+            partial(range_cell, low=behind[0], high=behind[1]),
+            behind,
+            r1,
+        ),
+        Column(
+            "over classes",
+            "95 %, test classes drawn anew",
+            partial(range_cell, low=classes[0], high=classes[1]),
+            classes,
+            r1,
+        ),
+        Column("drop", "points of R@1 lost against training without label noise", drop, ("drop_from_clean",), r1),
+        Column("over frozen", "points of R@1 above the frozen backbone", gain_cell, ("gain_over_frozen",), r1),
+        Column("failed", "failed runs", failures_cell, ("failures", "runs")),
+    ]
+    return [column for column in columns if set(column.needs) <= set(board.columns)]
 
 
-def _rank(row: Mapping[Any, Any]) -> Cell:
-    low, high = row["rank_low"], row["rank_high"]
-    if pd.isna(low) or pd.isna(high):
-        return Cell(ABSENT, LAST)
-    return Cell(f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000)
-
-
-def _text(text: str) -> Cell:
-    return Cell(text, text, text, "text")
-
-
-def _key(value: Any) -> float:
-    return -LAST if value is None or pd.isna(value) else float(value)
-
-
-def _noises(board: pd.DataFrame) -> list[str]:
-    rows = board.sort_values(["noise_kind", "noise_level"], ascending=[False, True]).to_dict("records")
-    return list(dict.fromkeys(noise_name(row) for row in rows))
+def _css(row: Mapping[object, object]) -> str:
+    if row["loss"] == FROZEN:
+        return "frozen"
+    return "ties" if in_tie_group(row) else ""
 
 
 def _filter(name: str, title: str, values: list[str], default: str) -> Filter:
@@ -190,10 +141,10 @@ def _filter(name: str, title: str, values: list[str], default: str) -> Filter:
 
 
 def _note(board: pd.DataFrame) -> str:
+    text = "Choose a column's head to sort by it. Means over seeds; ± is half the 95 % interval of the mean."
     if "ties_best" not in board:
-        return "Choose a column's head to sort by it. Means over seeds; ± is half the 95 % interval of the mean."
+        return text
     return (
-        "Choose a column's head to sort by it. Rows with a mark beside the loss form the tie group: at this number of seeds "
-        "none of them can be told apart from the best of its table. Ranks are those that the simultaneous 95 % intervals of "
-        "all paired differences leave open; ± is half the 95 % interval of a mean."
+        f"{text} Losses of the tie group cannot be told apart from the best of their table at this number of seeds. Ranks, "
+        "tie group and points behind the best follow from simultaneous 95 % intervals of all paired differences of R@1."
     )

@@ -19,7 +19,9 @@ from suite.site.render import Pages, markdown
 SAMPLE_CLASSES, SAMPLE_IMAGES, STRIP = 9, 5, 8
 
 
-def write_datasets(pages: Pages, inputs: Inputs, pictures: Mapping[str, Pictures], retrieval: Mapping[str, str]) -> None:
+def write_datasets(
+    pages: Pages, inputs: Inputs, pictures: Mapping[str, Pictures], retrieval: Mapping[str, str]
+) -> None:
     """Write ``datasets.html`` and a page a data set; ``retrieval`` names the page of neighbours where there is one."""
     listed = []
     for name in inputs.datasets:

@@ -30,7 +30,9 @@ def write_figures_page(pages: Pages, figures: tuple[Path, ...]) -> None:
     """Write ``figures.html`` and copy the figures beside it."""
     shown = []
     for path in figures:
-        title, alt = KNOWN.get(path.stem, (_title(path.stem), f"{_title(path.stem)}; the documentation says how to read it."))
+        title, alt = KNOWN.get(
+            path.stem, (_title(path.stem), f"{_title(path.stem)}; the documentation says how to read it.")
+        )
         with replacing(pages.folder / "figures" / path.name) as temporary:
             temporary.write_bytes(path.read_bytes())
         shown.append({"path": f"figures/{path.name}", "title": title, "alt": alt})

@@ -72,6 +72,8 @@ def read_inputs(settings: Settings) -> Inputs:
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
     cells = cells_of(settings)
+    names = [cell.name for cell in cells]
+    published = [f"published-{dataset}-{loss}" for dataset in settings.datasets for loss in settings.losses]
     recipes = {(dataset, loss): tuned_path(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -82,7 +84,7 @@ def read_inputs(settings: Settings) -> Inputs:
         claims=_json(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None,
         influence=_csv(INFLUENCE_FILE),
         curves=_curves(cells),
-        records=tuple(row for cell in cells for row in _rows(RECORDS_FOLDER / f"{cell.name}.jsonl")),
+        records=tuple(row for name in (*names, *published) for row in _rows(RECORDS_FOLDER / f"{name}.jsonl")),
         times=_csv(TIMES_FILE),
         recipes={key: load_tuned(path) for key, path in recipes.items() if path.is_file()},
         sheets={name: path.read_text(encoding="utf-8") for name, path in sheets.items() if path.is_file()},

@@ -40,7 +40,9 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     loss["influence"] = _influence(inputs, name, charts)
     loss["curves"] = _curves(inputs, name, charts)
     loss["seconds"] = _seconds(inputs.times, name)
-    pages.write(loss["href"], "loss", name, "losses.html", loss=loss, charts=charts)
+    pages.write(
+        loss["href"], "loss", name, "losses.html", loss=loss, charts=charts, legend=list(looks(inputs.losses).items())
+    )
 
 
 def _definition(name: str, declared: LossSettings | None) -> Shown:
@@ -85,7 +87,14 @@ def _tuning(recipe: TunedRecipe, charts: dict[str, Spec]) -> Shown:
         f"Chosen: {best} ({_percent(recipe.best_map_at_r)} %)."
     )
     heads = ["trial", *names, "MAP@R, %"]
-    return {"dataset": recipe.dataset, "chart": chart, "caption": caption, "space": space, "heads": heads, "trials": trials}
+    return {
+        "dataset": recipe.dataset,
+        "chart": chart,
+        "caption": caption,
+        "space": space,
+        "heads": heads,
+        "trials": trials,
+    }
 
 
 def _influence(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple[str, str]]:

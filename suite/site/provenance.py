@@ -18,7 +18,6 @@ from suite.site.libraries import library_versions
 from suite.site.render import Pages
 
 
-
 def write_provenance(pages: Pages, records: Sequence[Row], files: Sequence[Path]) -> None:
     """Write ``provenance.html``; ``files`` are inputs whose digests it shows, where they exist."""
     made = {
@@ -48,7 +47,9 @@ def describe_runs(records: Sequence[Row]) -> list[list[Any]]:
     for name in ("noise_sha256", "config_sha256"):
         found = {row[name] for row in records}
         if found:
-            rows.append([name.replace("_sha256", " digests"), f"{len(found)} different ones, in the records", len(records)])
+            rows.append(
+                [name.replace("_sha256", " digests"), f"{len(found)} different ones, in the records", len(records)]
+            )
     for library in dict.fromkeys(key for row in records for key in row["versions"]):
         rows += _counted(library, [row["versions"].get(library, "") for row in records])
     return rows

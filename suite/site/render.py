@@ -24,7 +24,11 @@ class Pages:
     def __init__(self, folder: Path, navigation: list[tuple[str, str]]) -> None:
         self.folder = folder
         self._environment = Environment(
-            loader=PackageLoader("suite.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=PackageLoader("suite.site"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
         self._environment.globals["navigation"] = navigation

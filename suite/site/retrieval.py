@@ -40,7 +40,12 @@ def find_embeddings(cells: list[Cell], dataset: str, level: float) -> dict[str, 
 
 
 def write_retrieval(
-    pages: Pages, dataset: str, by_loss: Mapping[str, Embeddings], pictures: Pictures, level: float, losses: tuple[str, ...]
+    pages: Pages,
+    dataset: str,
+    by_loss: Mapping[str, Embeddings],
+    pictures: Pictures,
+    level: float,
+    losses: tuple[str, ...],
 ) -> None:
     """Write the page of one data set; ``by_loss`` must not be empty."""
     shared = shared_by_all(by_loss, dataset)

@@ -58,7 +58,7 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
 
 def _navigation() -> list[tuple[str, str]]:
     return [
-        ("index.html", "Leaderboard"),
+        ("index.html", "Results"),
         ("claims.html", "Claims"),
         ("losses.html", "Losses"),
         ("datasets.html", "Data sets"),
@@ -75,9 +75,7 @@ def _write_assets(site: Path) -> None:
     write_text(site / "assets" / "tables.js", tables_script())
 
 
-def _write_retrieval(
-    pages: Pages, settings: Settings, inputs: Inputs, pictures: dict[str, Pictures]
-) -> dict[str, str]:
+def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures: dict[str, Pictures]) -> dict[str, str]:
     """Pages of nearest neighbours, of the least noise; gives the page of each data set that has one."""
     level = min(settings.noise.levels)
     written = {}
@@ -101,7 +99,7 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
     pages.write(
         "index.html",
         "index",
-        "Leaderboard",
+        "Results",
         lead=_LEAD,
         verdicts=summary(inputs.claims),
         table=None if inputs.board.empty else board_table(inputs.board),
@@ -117,8 +115,13 @@ def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str
     links: list[tuple[Any, ...]] = [("claims.html", "Claims", "what held of the paper, with intervals")]
     links += [(f"loss-{slug(loss)}.html", loss, "formula, values, influence, training") for loss in inputs.losses]
     links += [(f"dataset-{slug(name)}.html", name, "samples, licences, data sheet") for name in inputs.datasets]
-    links += [(href, f"Retrieval on {name}", "nearest neighbours under every loss, maps") for name, href in retrieval.items()]
-    links += [("figures.html", "Figures", "as in papers"), ("provenance.html", "Provenance", "commit, digests, versions")]
+    links += [
+        (href, f"Retrieval on {name}", "nearest neighbours under every loss, maps") for name, href in retrieval.items()
+    ]
+    links += [
+        ("figures.html", "Figures", "as in papers"),
+        ("provenance.html", "Provenance", "commit, digests, versions"),
+    ]
     return [(str(href), str(text), str(detail)) for href, text, detail in links]
 
 

@@ -51,7 +51,9 @@ def influence_chart(curves: pd.DataFrame, loss: str, losses: Sequence[str], pair
 def curves_chart(curves: pd.DataFrame, loss: str, dataset: str) -> Spec:
     """Mean training loss by epoch, a line a seed, a colour and a dash a noise level."""
     levels = sorted(curves["noise_level"].unique().tolist())
-    values = curves[["noise_level", "seed", "epoch", "value"]].rename(columns={"noise_level": "noise"}).to_dict("records")
+    values = (
+        curves[["noise_level", "seed", "epoch", "value"]].rename(columns={"noise_level": "noise"}).to_dict("records")
+    )
     colours = [NOISE_COLOURS[place % len(NOISE_COLOURS)] for place in range(len(levels))]
     dashes = [NOISE_DASHES[place % len(NOISE_DASHES)] for place in range(len(levels))]
     chart = (
@@ -76,7 +78,9 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
         share = trial.map_at_r
         best = max(best, share or 0.0)
         shown = ", ".join(f"{name} {_short(value)}" for name, value in trial.values.items())
-        values.append({"trial": number, "value": None if share is None else 100 * share, "best": 100 * best, "at": shown})
+        values.append(
+            {"trial": number, "value": None if share is None else 100 * share, "best": 100 * best, "at": shown}
+        )
     base = alt.Chart(alt.Data(values=values), title=recipe.dataset)
     x = alt.X("trial:Q", title="trial", axis=alt.Axis(tickMinStep=1, format="d"))
     y = alt.Y("value:Q", title="validation MAP@R, %", scale=alt.Scale(zero=False))

@@ -19,7 +19,8 @@ async function drawCharts() {
 
 async function setSignal(name, value) {
   for (const { view, params } of charts) {
-    if (params.has(name)) await view.signal(name, value).runAsync();
+    if (!params.has(name) || JSON.stringify(view.signal(name)) === JSON.stringify(value)) continue;
+    await view.signal(name, value).runAsync();
   }
 }
 
@@ -38,16 +39,15 @@ async function makeTable() {
   });
 }
 
-// A cell says in data-search, divided by |, under which choices it is shown.
+// A cell says in data-search, divided by |, under which choices it is shown. A column that holds one choice is left out.
 function filterTable(name, value) {
   if (!table.api) return;
   if (name === "metric") {
     for (const [metric, columns] of Object.entries(table.metrics)) table.api.columns(columns).visible(metric === value, false);
-  } else if (name in table.columns) {
-    const shown = (cell) => value === "" || cell.split("|").includes(value);
-    table.api.column(table.columns[name]).search(value === "" ? "" : shown);
+  } else {
+    const shown = (cell) => cell.split("|").includes(value);
+    table.api.column(table.columns[name]).search(value === "" ? "" : shown).visible(value === "", false);
   }
-  table.api.draw();
 }
 
 function showCharts(dataset) {
@@ -57,27 +57,36 @@ function showCharts(dataset) {
   window.dispatchEvent(new Event("resize")); // charts fit the width that they now have
 }
 
-async function applyFilter(select) {
-  const { filter } = select.dataset;
-  filterTable(filter, select.value);
-  if (filter === "dataset") showCharts(select.value);
-  if (filter === "metric" || (filter === "track" && select.value)) await setSignal(filter, select.value);
-}
-
 async function main() {
+  performance.mark("main");
   const filters = [...document.querySelectorAll("select[data-filter]")];
   const boxes = [...document.querySelectorAll("input[data-loss]")];
   const signals = [...document.querySelectorAll("select[data-signal]")];
-  const applyAll = async () => { for (const select of filters) await applyFilter(select); };
-  for (const select of filters) select.addEventListener("change", () => applyFilter(select));
-  document.getElementById("filters")?.addEventListener("reset", () => setTimeout(applyAll));
-  for (const box of boxes) {
-    box.addEventListener("change", () => setSignal("hidden", boxes.filter((b) => !b.checked).map((b) => b.dataset.loss)));
-  }
-  for (const select of signals) select.addEventListener("change", () => setSignal(select.dataset.signal, select.value));
-  await Promise.all([makeTable(), drawCharts()]);
-  await applyAll(); // a browser may keep choices over a reload
+
+  const applyToTable = () => {
+    for (const select of filters) filterTable(select.dataset.filter, select.value);
+    table.api?.columns.adjust().draw();
+  };
+  const applyToCharts = async () => {
+    for (const { dataset, value } of filters) {
+      if (dataset.filter === "dataset") showCharts(value);
+      if (dataset.filter === "metric" || (dataset.filter === "track" && value)) await setSignal(dataset.filter, value);
+    }
+    for (const { dataset, value } of signals) await setSignal(dataset.signal, value);
+    await setSignal("hidden", boxes.filter((box) => !box.checked).map((box) => box.dataset.loss));
+  };
+  const apply = async () => { applyToTable(); await applyToCharts(); };
+
+  for (const control of [...filters, ...boxes, ...signals]) control.addEventListener("change", apply);
+  document.getElementById("filters")?.addEventListener("reset", () => setTimeout(apply)); // after the values are back
+
+  await makeTable();
+  applyToTable();
+  performance.mark("table");
+  await drawCharts();
+  await applyToCharts(); // a browser may keep choices over a reload
   document.documentElement.dataset.ready = "yes";
+  performance.mark("ready");
 }
 
 main();
