@@ -38,12 +38,20 @@ class MultiSimilarityLoss(nn.Module):
     )
     source: ClassVar[str] = "Wang et al., Multi-Similarity Loss with General Pair Weighting, CVPR 2019, Eq. 10-12"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "alpha": {"low": 0.5, "high": 10.0, "log": True},
-        "beta": {"low": 10.0, "high": 80.0, "log": True},
+        "alpha": {"low": 0.1, "high": 10.0, "log": True},
+        "beta": {"low": 4.0, "high": 80.0, "log": True},
         "base": {"low": 0.2, "high": 0.8, "log": False},
-        "epsilon": {"low": 0.0, "high": 0.4, "log": False},
-        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "epsilon": {"low": 0.0, "high": 0.8, "log": False},
+        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
     }
+    published: ClassVar[dict[str, Any]] = {
+        "alpha": 2.0,
+        "beta": 40.0,
+        "base": 0.5,
+        "epsilon": 0.1,
+        "learning_rate": 3e-5,
+    }
+    undisclosed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, alpha: float = 2.0, beta: float = 40.0, base: float = 0.5, epsilon: float = 0.1) -> None:
         super().__init__()

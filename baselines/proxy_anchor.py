@@ -38,11 +38,20 @@ class ProxyAnchorLoss(nn.Module):
     )
     source: ClassVar[str] = "Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, Eq. 4"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "alpha": {"low": 8.0, "high": 64.0, "log": True},
-        "margin": {"low": 0.0, "high": 0.4, "log": False},
-        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "alpha": {"low": 2.0, "high": 64.0, "log": True},
+        "margin": {"low": 0.0, "high": 0.8, "log": False},
+        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
+    published: ClassVar[dict[str, Any]] = {
+        "alpha": 32.0,
+        "margin": 0.1,
+        "learning_rate": {"large_classes": 1e-4, "small_classes": 6e-4},
+        "proxy_learning_rate": {"large_classes": 1e-2, "small_classes": 6e-2},
+    }
+    undisclosed: ClassVar[tuple[str, ...]] = (
+        "a ResNet-50 recipe for SOP: the rates for small classes are of BN-Inception",
+    )
 
     proxy_labels: Tensor
 

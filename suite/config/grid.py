@@ -1,33 +1,49 @@
-"""The grid: one cell a (data set, loss, noise level), all seeds inside."""
+"""The grid: what the train stages run, and the names of their record files."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.config.cells import published_plan_path, tuned_plan_path
 from suite.config.settings import Settings
 
 RECORDS_FOLDER = Path("records")
-"""Records of the runs, one file a cell."""
+"""Records of the runs, one file a train stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A place in the grid."""
+    """A train stage.
 
-    dataset: str
-    loss: str
-    noise_level: float
+    Attributes:
+        name: of its outputs, e.g. ``emoji-pfml-0.2`` or ``published-emoji-pfml``.
+        plan: file of its plan.
+        levels: noise levels that it runs, with all seeds.
+    """
 
-    @property
-    def name(self) -> str:
-        """File name of its outputs, e.g. ``emoji-pfml-0.2``."""
-        return f"{self.dataset}-{self.loss}-{self.noise_level:g}"
+    name: str
+    plan: Path
+    levels: tuple[float, ...]
+
+
+def tuned_cell(dataset: str, loss: str, level: float) -> Cell:
+    """The tuned track: one stage a noise level."""
+    return Cell(f"{dataset}-{loss}-{level:g}", tuned_plan_path(dataset, loss), (level,))
+
+
+def published_cell(dataset: str, loss: str, settings: Settings) -> Cell:
+    """The published track: one stage with all noise levels."""
+    return Cell(f"published-{dataset}-{loss}", published_plan_path(dataset, loss), settings.noise.levels)
 
 
 def cells_of(settings: Settings) -> list[Cell]:
-    """All cells, in the order of ``params.yaml``."""
-    return [
-        Cell(dataset, loss, level)
+    """All train stages, in the order of ``params.yaml``, the tuned track first."""
+    tuned = [
+        tuned_cell(dataset, loss, level)
         for dataset in settings.datasets
         for loss in settings.losses
         for level in settings.noise.levels
     ]
+    published = [
+        published_cell(dataset, loss, settings) for dataset in settings.datasets for loss in settings.published
+    ]
+    return tuned + published

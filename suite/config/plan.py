@@ -1,27 +1,38 @@
-"""Plans: what each cell of the grid runs, resolved from ``params.yaml``, tuned recipes and the losses' defaults.
+"""Plans: what each cell of the grid runs, resolved from ``params.yaml``, tuned recipes and the losses' own values.
 
-A cell is a (data set, loss) pair. Its plan holds every value that its runs depend on besides noise and seed, so that DVC
-reruns a cell when its plan changes and leaves the others alone. Writing the plans checks everything first: after an error
-nothing has been written.
+Everything is checked first; after an error nothing has been written.
 """
 
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from suite.config.cells import (
+    PLAN_FOLDER,
+    CellPlan,
+    Search,
+    cell_plan_path,
+    published_plan_path,
+    search_plan_path,
+    write_cell,
+)
+from suite.config.own import update_own
 from suite.config.settings import PARAMS_FILE, DatasetSettings, Recipe, Settings, explain
-from suite.config.tuned import tuned_values
+from suite.config.tuned import applicable_recipe
 from suite.datasets.catalog import check_name, verified
-from suite.datasets.table import cut_classes, num_training_classes
+from suite.datasets.split import cut_classes, num_training_classes
 from suite.errors import SuiteError
 from suite.features.weights import weights_path
 from suite.files import write_json
+from suite.hashing import sha256_source, sha256_value
 from suite.losses.probe import probe
+from suite.losses.published import published_values
 from suite.losses.registry import (
     TRAINING_SETTINGS,
     Hyperparameters,
@@ -31,7 +42,20 @@ from suite.losses.registry import (
     find_loss,
 )
 
-PLAN_FOLDER = Path("plan")
+_SUITE = Path(__file__).parents[1]
+RUN_CODE = (
+    "training",
+    "losses/registry.py",
+    "losses/mined.py",
+    "losses/signature.py",
+    "losses/target.py",
+    "randomness.py",
+    "features/store.py",
+    "datasets/noise.py",
+    "datasets/split.py",
+    "evaluation/retrieval.py",
+)
+"""Code below ``suite/`` that the outcome of a run depends on, besides that of its loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +74,12 @@ class DatasetPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class CellPlan:
-    """What the runs of one (data set, loss) cell share.
+class _Training:
+    """The training half of a data set: number of classes, images a class on average and at most."""
 
-    Attributes:
-        dataset: name of the data set.
-        loss: name of the loss.
-        target: where its class is found.
-        source_sha256: digest of the code that defines it.
-        hyperparameters: constructor arguments that differ from the class's defaults.
-        tuned: whether a tuned recipe was used.
-        recipe: training settings, learning rates resolved.
-    """
-
-    dataset: str
-    loss: str
-    target: str
-    source_sha256: str
-    hyperparameters: Hyperparameters
-    tuned: bool
-    recipe: Recipe
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {field: getattr(self, field) for field in self.__slots__} | {"recipe": self.recipe.model_dump()}
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "CellPlan":
-        """The inverse of ``as_dict``."""
-        return cls(**value | {"recipe": Recipe.model_validate(value["recipe"])})
+    classes: int
+    mean_images: float
+    most_images: int
 
 
 def dataset_plan_path(dataset: str) -> Path:
@@ -86,31 +87,38 @@ def dataset_plan_path(dataset: str) -> Path:
     return PLAN_FOLDER / "datasets" / f"{dataset}.json"
 
 
-def cell_plan_path(dataset: str, loss: str) -> Path:
-    """Plan file of a cell."""
-    return PLAN_FOLDER / "cells" / f"{dataset}-{loss}.json"
-
-
 def write_plans(settings: Settings) -> list[str]:
     """Check all settings, data, backbone weights and losses; then write a plan for each data set and each cell.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale.
+        Remarks for the user, such as tuned recipes that are stale or copies among images of their own.
 
     Raises:
         SuiteError: anything is wrong; nothing was written then.
     """
     weights_path()
+    own = update_own(settings)
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
-    remarks: list[str] = []
-    cells = [plan_cell(settings, dataset, entry, remarks) for dataset in datasets for entry in losses]
+    planner = Planner(settings)
+    cells = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
+    searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses]
+    published = [
+        planner.published(dataset, entry)
+        for dataset in datasets
+        for entry in losses
+        if entry.name in settings.published
+    ]
     shutil.rmtree(PLAN_FOLDER, ignore_errors=True)
     for dataset in datasets:
         write_json(dataset_plan_path(dataset.dataset), asdict(dataset))
-    for cell in cells:
-        write_json(cell_plan_path(cell.dataset, cell.loss), cell.as_dict())
-    return remarks
+    for cell, search in cells:
+        write_cell(cell_plan_path(cell.dataset, cell.loss), cell, search)
+    for cell, search in searches:
+        write_cell(search_plan_path(cell.dataset, cell.loss), cell, search)
+    for cell in published:
+        write_cell(published_plan_path(cell.dataset, cell.loss), cell)
+    return own + planner.remarks
 
 
 def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
@@ -119,30 +127,101 @@ def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
     return DatasetPlan(name, verified(name).sha256, settings.max_classes)
 
 
-def plan_cell(settings: Settings, dataset: DatasetPlan, entry: LossEntry, remarks: list[str]) -> CellPlan:
-    """Plan one cell: class defaults, then the tuned recipe, then ``params`` of ``params.yaml``.
+class Planner:
+    """Plans cells of one ``params.yaml``.
 
-    Raises:
-        SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does not
-            give a finite scalar.
+    Attributes:
+        remarks: what the user should know about the plans made so far.
     """
-    by_hand = settings.losses[entry.name].params
-    check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
-    tuned = tuned_values(dataset, entry, settings.losses[entry.name].search, remarks)
-    check_hyperparameters(entry, tuned or {}, f"tuned recipe of {entry.name} on {dataset.dataset}")
-    values = {**(tuned or {}), **by_hand}
-    recipe = with_learning_rates(settings.recipe, values, entry.name)
-    num_classes = _check_batch(recipe, dataset)
-    hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-    probe(
-        entry.name,
-        build_loss(entry, hyperparameters, num_classes, recipe.embedding_dim),
-        num_classes,
-        recipe.embedding_dim,
-    )
-    return CellPlan(
-        dataset.dataset, entry.name, entry.target, entry.source_sha256, hyperparameters, tuned is not None, recipe
-    )
+
+    def __init__(self, settings: Settings) -> None:
+        self.remarks: list[str] = []
+        self._settings = settings
+        self._code_sha256 = sha256_value([sha256_source(_SUITE / part) for part in RUN_CODE])
+
+    def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[CellPlan, Search | None]:
+        """Plan a cell of the tuned track: the tuned recipe, under ``params`` of ``params.yaml``.
+
+        Without a recipe in git the search space is left to the stage ``tune``.
+
+        Raises:
+            SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does
+                not give a finite scalar.
+        """
+        mine = self._settings.losses[entry.name]
+        recipe = applicable_recipe(dataset.dataset, dataset.data_sha256, entry, self._settings, self.remarks)
+        if recipe is not None:
+            values = {**recipe.best, **mine.by_hand}
+            check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
+            check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
+            return self._cell("tuned", dataset, entry, values, "recipe", recipe.validation_epoch), None
+        plan, search = self.searched(dataset, entry)
+        self.remarks.append(
+            f"{entry.name} on {dataset.dataset} has nothing to search and runs as it is"
+            if search is None
+            else f"{entry.name} on {dataset.dataset} has no tuned recipe: {search.trials} trials will search one"
+        )
+        return plan, search
+
+    def searched(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[CellPlan, Search | None]:
+        """Plan a cell without a tuned recipe, and the search for one; None if there is nothing to search.
+
+        Raises:
+            SuiteError: as ``tuned``.
+        """
+        mine = self._settings.losses[entry.name]
+        check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
+        plan = self._cell("tuned", dataset, entry, mine.by_hand, "params.yaml" if mine.by_hand else "defaults", None)
+        space = {name: item for name, item in entry.space(mine).items() if name not in mine.by_hand}
+        check_hyperparameters(entry, space, f"search space of {entry.name}")
+        tuning = self._settings.tuning
+        return plan, Search(space, mine.by_hand, tuning.trials, tuning.folds) if space else None
+
+    def published(self, dataset: DatasetPlan, entry: LossEntry) -> CellPlan:
+        """Plan a cell of the published track: the values of the loss's paper as they stand.
+
+        Raises:
+            SuiteError: the loss declares none.
+        """
+        values = published_values(entry, training_half(dataset).mean_images)
+        if values is None:
+            declaring = [
+                name for name, item in self._settings.losses.items() if hasattr(find_loss(name, item).cls, "published")
+            ]
+            raise SuiteError(
+                f"{PARAMS_FILE}: published.{entry.name}: this loss declares no published values; "
+                f"allowed: {', '.join(declaring) or 'none of the losses named'}"
+            )
+        return self._cell("published", dataset, entry, values, "published", None)
+
+    def _cell(
+        self,
+        track: str,
+        dataset: DatasetPlan,
+        entry: LossEntry,
+        values: Hyperparameters,
+        origin: str,
+        validation_epoch: int | None,
+    ) -> CellPlan:
+        recipe = with_learning_rates(self._settings.recipe, values, entry.name)
+        num_classes = _check_batch(recipe, dataset)
+        hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
+        loss = build_loss(entry, hyperparameters, num_classes, recipe.embedding_dim)
+        probe(entry.name, loss, num_classes, recipe.embedding_dim)
+        return CellPlan(
+            track=track,  # type: ignore[arg-type]
+            dataset=dataset.dataset,
+            loss=entry.name,
+            target=entry.target,
+            source_sha256=entry.source_sha256,
+            code_sha256=self._code_sha256,
+            noise_kind=self._settings.noise.kind,
+            seeds=self._settings.seeds,
+            origin=origin,  # type: ignore[arg-type]
+            hyperparameters=hyperparameters,
+            recipe=recipe,
+            validation_epoch=validation_epoch,
+        )
 
 
 def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:
@@ -158,23 +237,38 @@ def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> R
         raise SuiteError(explain(error, Recipe, PARAMS_FILE, f"losses.{loss}.params")) from error
 
 
+def with_values(plan: CellPlan, values: Hyperparameters) -> CellPlan:
+    """A plan with these hyper-parameters, learning rates included, on top of its own."""
+    others = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
+    recipe = with_learning_rates(plan.recipe, values, plan.loss)
+    return replace(plan, hyperparameters=plan.hyperparameters | others, recipe=recipe)
+
+
+@cache
+def training_half(dataset: DatasetPlan) -> _Training:
+    """Sizes of the training half of a verified data set."""
+    labels = pq.read_table(verified(dataset.dataset).path, columns=["label"])["label"].to_numpy()
+    kept: Iterable[int] = range(int(labels.max()) + 1)
+    if dataset.max_classes is not None:
+        kept = cut_classes(int(labels.max()) + 1, dataset.max_classes)
+    classes = np.asarray(list(kept))
+    training = num_training_classes(len(classes))
+    sizes = np.bincount(labels)[classes[:training]]
+    return _Training(training, float(sizes.mean()), int(sizes.max()))
+
+
 def _check_batch(recipe: Recipe, dataset: DatasetPlan) -> int:
     """Check that a P x K batch can be drawn; give the number of training classes."""
-    labels = pq.read_table(verified(dataset.dataset).path, columns=["label"])["label"].to_numpy()
-    num_classes = int(labels.max()) + 1
-    if dataset.max_classes is not None:
-        num_classes = len(cut_classes(num_classes, dataset.max_classes))
-    training = num_training_classes(num_classes)
-    largest = int(np.bincount(labels[labels < training]).max())
+    half = training_half(dataset)
     where = f"{PARAMS_FILE}: recipe"
-    if recipe.classes_per_batch > training:
+    if recipe.classes_per_batch > half.classes:
         raise SuiteError(
-            f"{where}.classes_per_batch = {recipe.classes_per_batch}: {dataset.dataset} has {training} training classes; "
-            f"allowed: 2 to {training}"
+            f"{where}.classes_per_batch = {recipe.classes_per_batch}: {dataset.dataset} has {half.classes} training "
+            f"classes; allowed: 2 to {half.classes}"
         )
-    if recipe.samples_per_class > largest:
+    if recipe.samples_per_class > half.most_images:
         raise SuiteError(
             f"{where}.samples_per_class = {recipe.samples_per_class}: the largest training class of {dataset.dataset} has "
-            f"{largest} images; allowed: 2 to {largest}"
+            f"{half.most_images} images; allowed: 2 to {half.most_images}"
         )
-    return training
+    return half.classes

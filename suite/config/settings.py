@@ -5,14 +5,16 @@ Every model refuses unknown settings; every error is one line that names the set
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from suite.errors import SuiteError, allowed
 
 PARAMS_FILE = Path("params.yaml")
+MINER_PREFIX = "miner_"
+"""Before the names of a miner's hyper-parameters where they stand among those of its loss."""
 
 
 def _no_flag(value: Any) -> Any:
@@ -41,17 +43,49 @@ class DatasetSettings(Strict):
 
     max_classes: Annotated[int, Field(ge=4, strict=True)] | None = None
     """Keep only this many classes, half of them for training, half for test: the smoke pipeline's cut."""
+    path: str | None = None
+    """Images of your own: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
+    path_column: str = "path"
+    """Column of the table with image files, relative to the table's folder."""
+    label_column: str = "label"
+    """Column of the table with class names."""
+    side: Annotated[int, Field(ge=32, le=512, strict=True)] = 96
+    """Images of your own are cut to squares of this many pixels; the embedded ones have 96."""
+    licence: str = "unknown"
+    """Licence of the images, for the record."""
+
+    @model_validator(mode="after")
+    def _only_with_path(self) -> Self:
+        extra = sorted(self.model_fields_set - {"path", "max_classes"})
+        if extra and self.path is None:
+            raise ValueError(f"{extra[0]} is for images of your own; allowed with path: FOLDER or TABLE")
+        return self
 
 
 class LossSettings(Strict):
     """One entry of ``losses``. Built-in losses need no settings."""
 
     target: str | None = None
-    """``module:Class`` or ``my_losses/file.py:Class``; built-in names need none."""
+    """``module:Class`` or ``path/file.py:Class``, the file anywhere in the project; built-in names need none."""
     params: dict[str, Scalar] = {}
     """Hyper-parameters set by hand; they win over tuned ones."""
     search: dict[str, dict[str, Any]] | None = None
     """Search space; replaces the one that the loss declares."""
+    miner: str | None = None
+    """A miner in front of the loss, spelt like a target."""
+    miner_params: dict[str, Scalar] = {}
+    """Hyper-parameters of the miner; in search spaces and recipes they have ``miner_`` before their names."""
+
+    @model_validator(mode="after")
+    def _miner_of_params(self) -> Self:
+        if self.miner_params and self.miner is None:
+            raise ValueError("miner_params without a miner; allowed with miner: module:Class")
+        return self
+
+    @property
+    def by_hand(self) -> dict[str, Scalar]:
+        """``params`` and ``miner_params`` under one set of names."""
+        return self.params | {MINER_PREFIX + name: value for name, value in self.miner_params.items()}
 
 
 class NoiseSettings(Strict):
@@ -101,23 +135,81 @@ class TuningSettings(Strict):
     folds: Annotated[int, Field(ge=2, strict=True)]
 
 
+class PublishedSettings(Strict):
+    """One entry of ``published``: a loss that also runs at the values of its paper. There is nothing to set."""
+
+
+class Chosen(Strict):
+    """An entry that is chosen by its name. There is nothing to set."""
+
+
+NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+
+
+class AblationAxes(Strict):
+    """Values of pfml that are varied one at a time around its tuned ones; an axis without values is not run."""
+
+    proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
+    alpha: tuple[NotNegative, ...] = ()
+    delta: tuple[Positive, ...] = ()
+    reach: tuple[NotNegative, ...] = ()
+    """By how much the radius of repulsion exceeds that of attraction."""
+
+    @field_validator("*")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("allowed: values that differ from each other")
+        return values
+
+
+class AblationSettings(Strict):
+    """Ablations of pfml: each axis on each of these data sets."""
+
+    datasets: dict[Name, Chosen] = {}
+    axes: AblationAxes = AblationAxes()
+
+
+class GeometrySettings(Strict):
+    """Where proxies lie among the embeddings of trained models."""
+
+    losses: dict[Name, Chosen] = {}
+    """Losses with proxies; all take the same number of them a class."""
+    proxies_per_class: Count = 2
+
+
 class Settings(Strict):
     """The whole of ``params.yaml``."""
 
     datasets: Annotated[dict[Name, DatasetSettings], Field(min_length=1)]
     losses: Annotated[dict[Name, LossSettings], Field(min_length=1)]
+    published: dict[Name, PublishedSettings] = {}
     noise: NoiseSettings
     seeds: Count
     recipe: Recipe
     tuning: TuningSettings
+    ablation: AblationSettings = AblationSettings()
+    geometry: GeometrySettings = GeometrySettings()
 
-    @field_validator("datasets", "losses", mode="before")
+    @field_validator("datasets", "losses", "published", mode="before")
     @classmethod
     def _empty_entries(cls, entries: Any) -> Any:
         """``emoji:`` with nothing behind it means ``emoji: {}``."""
         if isinstance(entries, dict):
             return {name: {} if value is None else value for name, value in entries.items()}
         return entries
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for setting, names, place, known in (
+            ("published", self.published, "losses", self.losses),
+            ("ablation.datasets", self.ablation.datasets, "datasets", self.datasets),
+            ("geometry.losses", self.geometry.losses, "losses", self.losses),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{setting}.{name} is not under {place}; allowed: {allowed(known)}")
+        return self
 
 
 def load_settings(path: Path = PARAMS_FILE) -> Settings:

@@ -9,20 +9,24 @@ from pydantic import ValidationError
 from suite.config.settings import Scalar, Strict, explain
 from suite.errors import SuiteError
 from suite.files import write_text
-from suite.hashing import sha256_value
 
 if TYPE_CHECKING:
-    from suite.config.plan import DatasetPlan
-    from suite.losses.registry import Hyperparameters, LossEntry
+    from suite.config.settings import Settings
+    from suite.losses.registry import LossEntry
 
-TUNED_FOLDER = Path("suite/recipes/tuned")
+RECIPES_FOLDER = Path("suite/recipes/tuned")
 
 
 class Trial(Strict):
-    """One point of the search: its values and the mean validation MAP@R over folds, or None if training failed."""
+    """One point of the search: its values and the validation MAP@R of each fold, none if training failed."""
 
     values: dict[str, Scalar]
-    map_at_r: float | None
+    fold_map_at_r: list[float]
+
+    @property
+    def map_at_r(self) -> float | None:
+        """Mean over folds, the objective; None if training failed."""
+        return sum(self.fold_map_at_r) / len(self.fold_map_at_r) if self.fold_map_at_r else None
 
 
 class TunedRecipe(Strict):
@@ -35,12 +39,20 @@ class TunedRecipe(Strict):
     folds: int
     best: dict[str, Scalar]
     best_map_at_r: float
+    """Of the best trial, mean over folds."""
+    best_fold_map_at_r: list[float]
+    trial_quartiles: list[float]
+    """Lower quartile, median and upper quartile of MAP@R over the trials that trained: how much tuning matters."""
+    failed_trials: int
+    validation_epoch: int
+    """The epoch at which the best trial's MAP@R was best. Training runs to the last one; a sensitivity check uses it."""
+    seconds: float
     trials: list[Trial]
 
 
 def tuned_path(dataset: str, loss: str) -> Path:
     """Recipe file of a (data set, loss)."""
-    return TUNED_FOLDER / dataset / f"{loss}.yaml"
+    return RECIPES_FOLDER / dataset / f"{loss}.yaml"
 
 
 def load_tuned(path: Path) -> TunedRecipe:
@@ -57,26 +69,35 @@ def load_tuned(path: Path) -> TunedRecipe:
         raise SuiteError(explain(error, TunedRecipe, path)) from error
 
 
-def save_tuned(recipe: TunedRecipe) -> Path:
-    """Write a tuned recipe and give its path."""
-    path = tuned_path(recipe.dataset, recipe.loss)
+def save_tuned(recipe: TunedRecipe, path: Path) -> None:
+    """Write a tuned recipe."""
     write_text(path, yaml.safe_dump(recipe.model_dump(), sort_keys=False, width=120))
-    return path
 
 
-def tuned_values(
-    dataset: "DatasetPlan", entry: "LossEntry", search: dict[str, dict[str, Any]] | None, remarks: list[str]
-) -> "Hyperparameters | None":
-    """Tuned hyper-parameters of a (data set, loss), or None without a recipe; stale or missing ones are remarked."""
-    path = tuned_path(dataset.dataset, entry.name)
-    again = f"suite tune {dataset.dataset} {entry.name}"
+def applicable_recipe(
+    dataset: str, data_sha256: str, entry: "LossEntry", settings: "Settings", remarks: list[str]
+) -> TunedRecipe | None:
+    """The tuned recipe of a (data set, loss) as it stands, or None; what has changed since is remarked.
+
+    A recipe is used although it is stale: searching anew takes long and is asked for by name.
+    """
+    path = tuned_path(dataset, entry.name)
     if not path.is_file():
-        remarks.append(f"{entry.name} on {dataset.dataset} is not tuned and uses its defaults; tune it with: {again}")
         return None
     recipe = load_tuned(path)
-    space = entry.search_space if search is None else search
-    if sha256_value(recipe.search_space) != sha256_value(space):
-        remarks.append(f"{path} is stale: the search space has changed since; renew it with: {again}")
-    if recipe.data_sha256 != dataset.data_sha256:
-        remarks.append(f"{path} is stale: the data have changed since; renew it with: {again}")
-    return dict(recipe.best)
+    changes = [
+        change
+        for change, changed in (
+            ("the search space has", recipe.search_space != entry.space(settings.losses[entry.name])),
+            ("the data have", recipe.data_sha256 != data_sha256),
+            ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
+            ("tuning.folds has", recipe.folds != settings.tuning.folds),
+        )
+        if changed
+    ]
+    remarks += [
+        f"{path} is stale: {change} changed since; renew it with: "
+        f"dvc repro pipelines/tuning/dvc.yaml:search@{dataset}-{entry.name} && suite adopt"
+        for change in changes
+    ]
+    return recipe

@@ -6,7 +6,8 @@ import numpy as np
 from rich.console import Console
 
 from suite.datasets.catalog import verified
-from suite.datasets.table import ImageTable, num_training_classes, read_table
+from suite.datasets.split import num_training_classes
+from suite.datasets.table import ImageTable, read_table
 from suite.errors import SuiteError
 from suite.evaluation.frozen import baseline_table
 from suite.features.extract import extract

@@ -1,8 +1,4 @@
-"""Reading a data set's parquet file, and the class-disjoint split into training and test classes.
-
-Classes are numbered in a stored shuffled order. The first half trains, the second half tests (the zero-shot protocol of
-Oh Song et al., CVPR 2016, which CUB, Cars and SOP follow too).
-"""
+"""Reading a data set's parquet file."""
 
 import io
 from dataclasses import dataclass
@@ -14,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from suite.datasets.split import cut_classes
 from suite.errors import SuiteError
 
 COLUMNS = ("image", "label", "class_name", "source", "licence")
@@ -77,15 +74,3 @@ def read_table(path: Path, max_classes: int | None = None) -> ImageTable:
         sources=table["source"].to_pylist(),
         licences=table["licence"].to_pylist(),
     )
-
-
-def cut_classes(num_classes: int, max_classes: int) -> NDArray[np.int64]:
-    """The classes that a cut keeps: the first of the training half and the first of the test half, ascending."""
-    half = min(max_classes, num_classes) // 2
-    boundary = num_training_classes(num_classes)
-    return np.concatenate([np.arange(half), np.arange(boundary, boundary + half)])
-
-
-def num_training_classes(num_classes: int) -> int:
-    """How many classes train: the first half, rounded down."""
-    return num_classes // 2

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.datasets.table import ImageTable, num_training_classes
+from suite.datasets.split import num_training_classes
+from suite.datasets.table import ImageTable
 from suite.evaluation.retrieval import retrieval_metrics
 from suite.features.store import Features
 

@@ -9,6 +9,7 @@ of queries (faiss, exact inner product), so memory does not grow with the square
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import faiss
 import numpy as np
@@ -19,18 +20,37 @@ from suite.errors import SuiteError
 _BLOCK = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What a search over all items found.
+
+    Attributes:
+        metrics: ``recall_at_K`` for each K, ``map_at_r``, ``r_precision`` in [0, 1], and ``queries``, the number answered.
+        class_hits: for each class, in the order of labels, the answered queries whose nearest item is of their class.
+        class_queries: for each class, the number of answered queries.
+    """
+
+    metrics: dict[str, float]
+    class_hits: list[int]
+    class_queries: list[int]
+
+
 def retrieval_metrics(
     embeddings: NDArray[np.float32], labels: NDArray[np.integer], k_values: Sequence[int] = (1, 2, 4, 8)
 ) -> dict[str, float]:
-    """Mean retrieval metrics over all queries.
+    """Mean retrieval metrics over all queries: the ``metrics`` of ``retrieve``."""
+    return retrieve(embeddings, labels, k_values).metrics
+
+
+def retrieve(
+    embeddings: NDArray[np.float32], labels: NDArray[np.integer], k_values: Sequence[int] = (1, 2, 4, 8)
+) -> Retrieval:
+    """Search every item's nearest others and judge them.
 
     Args:
         embeddings: (N, D) float32, rows of unit norm.
         labels: (N,) integer classes.
         k_values: the K of R@K, each at least 1.
-
-    Returns:
-        ``recall_at_K`` for each K, ``map_at_r``, ``r_precision`` in [0, 1], and ``queries``, the number answered.
 
     Raises:
         SuiteError: shapes do not match, embeddings are not finite, or no class has two items.
@@ -42,17 +62,23 @@ def retrieval_metrics(
     index = faiss.IndexFlatIP(embeddings.shape[1])
     index.add(embeddings)
     totals = np.zeros(len(k_values) + 2)
+    first_hits = np.zeros(len(labels), bool)
     for start in range(0, len(labels), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(labels)))
         rows = rows[relevant[rows] > 0]
         if len(rows):
             neighbours = _nearest_others(index, embeddings, rows, depth)
             hits = labels[neighbours] == labels[rows, None]
+            first_hits[rows] = hits[:, 0]
             totals += _summed(hits, relevant[rows], k_values)
     answered = int((relevant > 0).sum())
     names = [f"recall_at_{k}" for k in k_values] + ["map_at_r", "r_precision"]
     metrics = {name: float(total / answered) for name, total in zip(names, totals, strict=True)}
-    return metrics | {"queries": float(answered)}
+    return Retrieval(
+        metrics | {"queries": float(answered)},
+        np.bincount(labels, weights=first_hits).astype(int).tolist(),
+        np.bincount(labels, weights=relevant > 0).astype(int).tolist(),
+    )
 
 
 def _checked(

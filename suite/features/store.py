@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from suite.datasets.table import num_training_classes
+from suite.datasets.split import num_training_classes
 from suite.errors import SuiteError
 from suite.files import replacing
 
@@ -37,14 +37,19 @@ class Features:
         """Number of classes, training and test together."""
         return int(self.labels.max()) + 1
 
+    @property
+    def num_training_classes(self) -> int:
+        """Number of training classes: labels below it train, the others test."""
+        return num_training_classes(self.num_classes)
+
     def training(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Features and labels of the training classes, labels from 0."""
-        rows = self.labels < num_training_classes(self.num_classes)
+        rows = self.labels < self.num_training_classes
         return self.features[rows], self.labels[rows]
 
     def test(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Features and labels of the test classes, labels as stored."""
-        rows = self.labels >= num_training_classes(self.num_classes)
+        rows = self.labels >= self.num_training_classes
         return self.features[rows], self.labels[rows]
 
 

@@ -32,9 +32,9 @@ def write_figures(settings: Settings, console: Console) -> str:
     """
     entries = [find_loss(name, entry) for name, entry in settings.losses.items()]
     for entry in entries:
-        check_hyperparameters(entry, settings.losses[entry.name].params, f"{PARAMS_FILE}: losses.{entry.name}.params")
+        check_hyperparameters(entry, settings.losses[entry.name].by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
     curves = pd.concat(
-        influence_curves(entry, settings.losses[entry.name].params, settings.recipe.embedding_dim)
+        influence_curves(entry, settings.losses[entry.name].by_hand, settings.recipe.embedding_dim)
         for entry in track(entries, "influence", console=console, transient=True)
     )
     toy = solve_toy()

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def write_times(settings: Settings) -> None:
     rest, for all seeds together; ``mean_run_seconds`` is the mean over seeds of one run in its worker process.
     """
     rows = [_times(f"features-{dataset}", {"stage": "features", "dataset": dataset}) for dataset in settings.datasets]
-    rows += [_times(cell.name, {"stage": "train"} | asdict(cell)) for cell in cells_of(settings)]
+    rows += [_times(cell.name, {"stage": "train", "cell": cell.name}) for cell in cells_of(settings)]
     write_text(TIMES_FILE, pd.DataFrame(rows).to_csv(index=False))
 
 

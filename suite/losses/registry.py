@@ -1,25 +1,26 @@
 """From a loss's name to its class, its source file and its settings.
 
 A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It may declare, as plain data on the class,
-``formula``, ``source`` and ``search_space``. Constructor parameters ``num_classes`` and ``embedding_dim`` (or, as
-pytorch-metric-learning calls it, ``embedding_size``) are given by the suite, the others are its hyper-parameters. All its
-parameters are proxies: they train at ``proxy_learning_rate``.
+``formula``, ``source``, ``search_space``, ``published`` and ``undisclosed``. Constructor parameters ``num_classes`` and
+``embedding_dim`` (or, as pytorch-metric-learning calls it, ``embedding_size``) are given by the suite, the others are its
+hyper-parameters. All its parameters are proxies: they train at ``proxy_learning_rate``.
+
+The losses of pytorch-metric-learning fit as they are, and so do its miners: behind a loss that takes what they pick, as
+``forward(embeddings, labels, indices_tuple)``. A target with a miner is spelt ``LOSS + MINER``, and the miner's
+hyper-parameters have ``miner_`` before their names.
 """
 
-import importlib
-import importlib.util
-import inspect
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from suite.config.settings import LossSettings
+from suite.config.settings import MINER_PREFIX, LossSettings
 from suite.errors import SuiteError, allowed
-from suite.hashing import sha256_source
+from suite.hashing import sha256_value
+from suite.losses.mined import MinedLoss
+from suite.losses.signature import GIVEN, constructor_parameters, signature, takes_pairs
+from suite.losses.target import load_class
 
 BUILT_IN = {
     "pfml": "pfml:PotentialFieldLoss",
@@ -27,13 +28,11 @@ BUILT_IN = {
     "proxy_anchor": "baselines.proxy_anchor:ProxyAnchorLoss",
     "triplet": "baselines.triplet:TripletLoss",
     "multi_similarity": "baselines.multi_similarity:MultiSimilarityLoss",
+    "soft_triple": "baselines.soft_triple:SoftTripleLoss",
 }
-OWN_FOLDER = Path("my_losses")
-"""Loss files of the user. The pipeline watches this folder, so that an edited loss is run again."""
-
 TRAINING_SETTINGS = ("learning_rate", "proxy_learning_rate")
 """Hyper-parameters of a loss that belong to the optimiser, not to its constructor."""
-_GIVEN = ("num_classes", "embedding_dim", "embedding_size")
+WITH_MINER = " + "
 
 Hyperparameters = dict[str, Any]
 
@@ -44,24 +43,37 @@ class LossEntry:
 
     Attributes:
         name: its name in ``params.yaml`` and on the leaderboard.
-        target: ``module:Class`` or ``my_losses/file.py:Class``.
+        target: ``module:Class`` or ``path/file.py:Class``; with a miner, both with `` + `` between.
         cls: the class.
-        source_sha256: digest of the file or package that defines it.
+        source_sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside
+            itself.
+        miner: class of the miner in front of it, if there is one.
     """
 
     name: str
     target: str
     cls: type[nn.Module]
     source_sha256: str
+    miner: type[nn.Module] | None = None
 
     @property
     def search_space(self) -> dict[str, dict[str, Any]]:
         """The search space that the loss declares; empty if it declares none."""
         return dict(getattr(self.cls, "search_space", {}))
 
+    def space(self, settings: LossSettings) -> dict[str, dict[str, Any]]:
+        """The search space that counts: that of ``params.yaml`` if it gives one, else the declared one."""
+        return self.search_space if settings.search is None else settings.search
+
     def hyperparameter_names(self) -> list[str]:
         """Names that may be set for this loss: constructor parameters and optimiser settings."""
-        return [*_constructor_parameters(self.cls), *TRAINING_SETTINGS]
+        return [*self.defaults(), *TRAINING_SETTINGS]
+
+    def defaults(self) -> Hyperparameters:
+        """Default of each hyper-parameter of the constructors; ``inspect.Parameter.empty`` where there is none."""
+        own = constructor_parameters(self.cls)
+        mining = constructor_parameters(self.miner) if self.miner else {}
+        return own | {MINER_PREFIX + name: default for name, default in mining.items()}
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:
@@ -74,78 +86,36 @@ def find_loss(name: str, settings: LossSettings) -> LossEntry:
     if target is None:
         raise SuiteError(
             f"params.yaml: losses.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
-            f"or an entry with target: module:Class or {OWN_FOLDER}/file.py:Class"
+            "or an entry with target: module:Class or path/file.py:Class"
         )
-    return load_target(name, target)
+    return load_target(name, target if settings.miner is None else target + WITH_MINER + settings.miner)
 
 
-def load_target(name: str, target: str) -> LossEntry:
-    """Import ``module:Class`` or ``my_losses/file.py:Class``.
+def load_target(name: str, target: str, setting: str | None = None) -> LossEntry:
+    """Import ``module:Class`` or ``path/file.py:Class``, with or without a miner behind ``+``.
+
+    Args:
+        name: the loss's name.
+        target: what to import.
+        setting: what names the target, for error messages; by default the entry of ``params.yaml``.
 
     Raises:
         SuiteError: the target is malformed, cannot be imported, or is no ``nn.Module``.
     """
-    where, colon, class_name = target.rpartition(":")
-    setting = f"params.yaml: losses.{name}.target = {target!r}"
-    if not colon or not where or not class_name:
-        raise SuiteError(f"{setting}: allowed are module:Class and {OWN_FOLDER}/file.py:Class")
-    module = _load_file(Path(where), setting) if where.endswith(".py") else _load_module(where, setting)
-    cls = getattr(module, class_name, None)
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        classes = [
-            key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)
-        ]
-        raise SuiteError(f"{setting}: no nn.Module of that name; allowed: {allowed(classes) or 'none there'}")
-    return LossEntry(name, target, cls, sha256_source(_source_of(module)))
-
-
-def _load_file(path: Path, setting: str) -> ModuleType:
-    if not path.is_file():
-        raise SuiteError(f"{setting}: file {path} does not exist")
-    if OWN_FOLDER.resolve() not in path.resolve().parents:
-        raise SuiteError(f"{setting}: loss files must lie in {OWN_FOLDER}/, where the pipeline notices their changes")
-    spec = importlib.util.spec_from_file_location(f"my_losses_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise SuiteError(f"{setting}: {path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickling look their module up here
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise SuiteError(f"{setting}: {path} fails on import: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _load_module(name: str, setting: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise SuiteError(f"{setting}: cannot import {name}: {error}") from error
-
-
-def _source_of(module: ModuleType) -> Path:
-    path = Path(str(module.__file__))
-    return path.parent if path.name == "__init__.py" else path
-
-
-def _constructor_parameters(cls: type[nn.Module]) -> list[str]:
-    """Hyper-parameters of the constructor."""
-    return [name for name in _signature(cls) if name not in _GIVEN]
-
-
-def _signature(cls: type[nn.Module]) -> list[str]:
-    """Named constructor parameters, those of parent classes too where the constructor passes ``**kwargs`` on."""
-    names: list[str] = []
-    for base in cls.__mro__:
-        if base is nn.Module:
-            break
-        if "__init__" not in vars(base):
-            continue
-        parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
-        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-    return list(dict.fromkeys(names))
+    if WITH_MINER not in target:
+        cls, digest = load_class(target, f"{setting or f'params.yaml: losses.{name}.target'} = {target!r}")
+        return LossEntry(name, target, cls, digest)
+    target, _, miner_target = target.partition(WITH_MINER)
+    entry = load_target(name, target, setting)
+    where = f"{setting or f'params.yaml: losses.{name}.miner'} = {miner_target!r}"
+    miner, digest = load_class(miner_target, where)
+    if not takes_pairs(entry.cls):
+        raise SuiteError(
+            f"{where}: {entry.cls.__name__} takes no mined pairs; allowed with losses whose forward is "
+            "(embeddings, labels, indices_tuple)"
+        )
+    both = sha256_value([entry.source_sha256, digest])
+    return LossEntry(name, target + WITH_MINER + miner_target, entry.cls, both, miner)
 
 
 def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str) -> None:
@@ -171,11 +141,19 @@ def build_loss(entry: LossEntry, values: Hyperparameters, num_classes: int, embe
     Raises:
         SuiteError: the constructor refuses a value.
     """
-    given = dict(zip(_GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
-    signature = _signature(entry.cls)
-    arguments: Hyperparameters = {name: value for name, value in given.items() if name in signature}
-    arguments |= {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
+    given = dict(zip(GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
+    wanted = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
+    mining = {name for name in wanted if entry.miner and name.startswith(MINER_PREFIX)}
     try:
-        return entry.cls(**arguments)
+        loss = _construct(entry.cls, given, {name: wanted[name] for name in wanted.keys() - mining})
+        if entry.miner is None:
+            return loss
+        miner = _construct(entry.miner, given, {name.removeprefix(MINER_PREFIX): wanted[name] for name in mining})
     except (TypeError, ValueError) as error:
         raise SuiteError(f"params.yaml: losses.{entry.name}: {error}") from error
+    return MinedLoss(loss, miner)
+
+
+def _construct(cls: type[nn.Module], given: Hyperparameters, values: Hyperparameters) -> nn.Module:
+    wanted = signature(cls)
+    return cls(**{name: value for name, value in given.items() if name in wanted} | values)

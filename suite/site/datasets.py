@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from suite.datasets.sheet import SHEETS_FOLDER
-from suite.datasets.table import ImageTable, num_training_classes
+from suite.datasets.split import num_training_classes
+from suite.datasets.table import ImageTable
 from suite.files import replacing
 from suite.randomness import stream
 from suite.site.inputs import Inputs

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from suite.config.grid import RECORDS_FOLDER, Cell, cells_of
+from suite.config.cells import tuned_plan_path
+from suite.config.grid import RECORDS_FOLDER, published_cell, tuned_cell
 from suite.config.settings import LossSettings, Settings
 from suite.config.tuned import TunedRecipe, load_tuned, tuned_path
 from suite.datasets.sheet import SHEETS_FOLDER
@@ -18,11 +19,11 @@ from suite.files import read_lines
 from suite.leaderboard.table import FROZEN
 from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE
 from suite.training.cell import CURVES_FOLDER
+from suite.tuning.settle import FOUND_FILE
 
 BOARD_FILE = RESULTS_FOLDER / "leaderboard.json"
 CLAIMS_FILE = RESULTS_FOLDER / "claims.json"
 INFLUENCE_FILE = FIGURES_FOLDER / "influence.csv"
-EMBEDDINGS_FOLDER = Path("embeddings")
 DEFAULT_TRACK = "tuned"
 
 Row = dict[str, Any]
@@ -71,10 +72,8 @@ def read_inputs(settings: Settings) -> Inputs:
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
-    cells = cells_of(settings)
-    names = [cell.name for cell in cells]
-    published = [f"published-{dataset}-{loss}" for dataset in settings.datasets for loss in settings.losses]
-    recipes = {(dataset, loss): tuned_path(dataset, loss) for dataset in datasets for loss in losses}
+    stages = _stages(settings)
+    recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
         losses=losses,
@@ -83,10 +82,10 @@ def read_inputs(settings: Settings) -> Inputs:
         board=board,
         claims=_json(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None,
         influence=_csv(INFLUENCE_FILE),
-        curves=_curves(cells),
-        records=tuple(row for name in (*names, *published) for row in _rows(RECORDS_FOLDER / f"{name}.jsonl")),
+        curves=_curves(stages),
+        records=tuple(row for stage in stages for row in _rows(RECORDS_FOLDER / f"{stage.name}.jsonl")),
         times=_csv(TIMES_FILE),
-        recipes={key: load_tuned(path) for key, path in recipes.items() if path.is_file()},
+        recipes={key: found for key, found in recipes.items() if found is not None},
         sheets={name: path.read_text(encoding="utf-8") for name, path in sheets.items() if path.is_file()},
         figures=tuple(path for folder in (FIGURES_FOLDER, RESULTS_FOLDER) for path in sorted(folder.glob("*.svg"))),
     )
@@ -105,14 +104,53 @@ def _board() -> pd.DataFrame:
     return board
 
 
-def _curves(cells: Sequence[Cell]) -> pd.DataFrame:
-    rows = []
-    for cell in cells:
-        where = {name: getattr(cell, name) for name in ("dataset", "loss", "noise_level")}
-        where["track"] = str(getattr(cell, "track", DEFAULT_TRACK))
-        for row in _rows(CURVES_FOLDER / f"{cell.name}.jsonl"):
-            rows.append(where | {"seed": row["seed"], "epoch": row["epoch"], "value": row["loss"]})
+@dataclass(frozen=True)
+class _Stage:
+    """A train stage: the name of its files, and what its curves belong to."""
+
+    name: str
+    track: str
+    dataset: str
+    loss: str
+    level: float
+
+
+def _stages(settings: Settings) -> list[_Stage]:
+    tuned = [
+        _Stage(tuned_cell(dataset, loss, level).name, "tuned", dataset, loss, level)
+        for dataset in settings.datasets
+        for loss in settings.losses
+        for level in settings.noise.levels
+    ]
+    published = [
+        _Stage(published_cell(dataset, loss, settings).name, "published", dataset, loss, settings.noise.levels[0])
+        for dataset in settings.datasets
+        for loss in settings.published
+    ]
+    return tuned + published
+
+
+def _curves(stages: Sequence[_Stage]) -> pd.DataFrame:
+    rows = [
+        {
+            "track": stage.track,
+            "dataset": stage.dataset,
+            "loss": stage.loss,
+            "noise_level": row.get("noise_level", stage.level),
+            "seed": row["seed"],
+            "epoch": row["epoch"],
+            "value": row["loss"],
+        }
+        for stage in stages
+        for row in _rows(CURVES_FOLDER / f"{stage.name}.jsonl")
+    ]
     return pd.DataFrame(rows, columns=["track", "dataset", "loss", "noise_level", "seed", "epoch", "value"])
+
+
+def _recipe(dataset: str, loss: str) -> TunedRecipe | None:
+    """The shipped recipe, or the one that a search of this run found."""
+    paths = (tuned_path(dataset, loss), tuned_plan_path(dataset, loss).with_name(FOUND_FILE))
+    return next((load_tuned(path) for path in paths if path.is_file()), None)
 
 
 def _rows(path: Path) -> list[Row]:

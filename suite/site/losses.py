@@ -78,7 +78,7 @@ def _tuning(recipe: TunedRecipe, charts: dict[str, Spec]) -> Shown:
     space = [[key, _range(values), _shown(recipe.best.get(key, ""))] for key, values in recipe.search_space.items()]
     names = list(recipe.search_space)
     trials = [
-        [number, *(_shown(trial.values.get(key, "")) for key in names), _percent(trial.map_at_r)]
+        [number, *(_shown(dict(trial.values).get(key, "")) for key in names), _percent(trial.map_at_r)]
         for number, trial in enumerate(recipe.trials, 1)
     ]
     best = ", ".join(f"{key} {_shown(value)}" for key, value in recipe.best.items())

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.datasets.catalog import DATA_FOLDER
+from suite.datasets.catalog import DATA_FOLDER, SHA256, own_data_path, verified
 from suite.datasets.table import ImageTable, read_table
 
 SIDE, QUALITY = 64, 60
@@ -42,8 +42,8 @@ class Pictures:
 
 def open_pictures(dataset: str, slug: str, site: Path) -> Pictures | None:
     """The pictures of a data set, or None where its file is not there."""
-    path = DATA_FOLDER / f"{dataset}.parquet"
-    return Pictures(slug, read_table(path), site) if path.is_file() else None
+    path = DATA_FOLDER / f"{dataset}.parquet" if dataset in SHA256 else own_data_path(dataset)
+    return Pictures(slug, read_table(verified(dataset).path), site) if path.is_file() else None
 
 
 def thumbnail(encoded: bytes) -> bytes:

@@ -1,11 +1,11 @@
 """Pages of retrieval: the same queries and their nearest neighbours under every loss, and maps of the embeddings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from suite.config.grid import Cell
+from suite.config.grid import tuned_cell
 from suite.site.charts.plane import plane_chart
 from suite.site.charts.theme import Spec
 from suite.site.embeddings import (
@@ -18,10 +18,13 @@ from suite.site.embeddings import (
     nearest,
     shared_by_all,
 )
-from suite.site.inputs import EMBEDDINGS_FOLDER
 from suite.site.names import looks, slug
 from suite.site.pictures import Pictures
 from suite.site.render import Pages
+from suite.training.cell import EMBEDDINGS_FOLDER
+
+FEWEST = 8
+"""A map of fewer points shows nothing."""
 
 
 def retrieval_page(dataset: str) -> str:
@@ -29,14 +32,10 @@ def retrieval_page(dataset: str) -> str:
     return f"retrieval-{slug(dataset)}.html"
 
 
-def find_embeddings(cells: list[Cell], dataset: str, level: float) -> dict[str, Embeddings]:
-    """Embeddings of a data set by loss at one noise level, of the first track that has them."""
-    found: dict[str, Embeddings] = {}
-    for cell in cells:
-        path = EMBEDDINGS_FOLDER / f"{cell.name}.safetensors"
-        if cell.dataset == dataset and cell.noise_level == level and cell.loss not in found and path.is_file():
-            found[cell.loss] = load_embeddings(path)
-    return found
+def find_embeddings(dataset: str, losses: Sequence[str], level: float) -> dict[str, Embeddings]:
+    """Embeddings of a data set by loss at one noise level, of the losses that have them."""
+    paths = {loss: EMBEDDINGS_FOLDER / f"{tuned_cell(dataset, loss, level).name}.safetensors" for loss in losses}
+    return {loss: load_embeddings(path) for loss, path in paths.items() if path.is_file()}
 
 
 def write_retrieval(
@@ -106,7 +105,9 @@ def _maps(
     chosen = np.flatnonzero(np.isin(shared.labels, choose_classes(dataset, shared.labels)))
     rows = shared.rows[chosen].tolist()
     classes = list(dict.fromkeys(pictures.class_name(row) for row in rows))
-    maps = []
+    maps: list[tuple[str, str]] = []
+    if len(chosen) < FEWEST:
+        return classes, maps
     for loss, embeddings in by_loss.items():
         plane = in_plane(embeddings.vectors[chosen]).tolist()
         points = [

@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from suite.config.grid import cells_of
 from suite.config.settings import PARAMS_FILE, Settings
 from suite.files import write_text
 from suite.leaderboard.table import FROZEN
@@ -80,7 +79,7 @@ def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures:
     level = min(settings.noise.levels)
     written = {}
     for dataset, shown in pictures.items():
-        found = find_embeddings(cells_of(settings), dataset, level)
+        found = find_embeddings(dataset, tuple(settings.losses), level)
         if found:
             write_retrieval(pages, dataset, found, shown, level, inputs.losses)
             written[dataset] = retrieval_page(dataset)

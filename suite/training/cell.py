@@ -1,20 +1,21 @@
-"""One stage of the grid: all seeds of a (data set, loss, noise level), resumable seed by seed.
+"""One stage of the grid: a list of runs on one data set, resumable run by run.
 
-Each finished seed is kept in ``partial/`` under a key that covers everything it depends on: plan, features, noise, code and
-versions. A stage that was killed takes up the seeds whose key still fits; one that ends deletes them, so that a later,
-deliberate rerun computes afresh. The outputs are written at the end, in the order of seeds, and so have the same bytes
+Each finished run is kept in ``partial/`` under a key that covers everything it depends on: plan, features, noise, code and
+versions. A stage that was killed takes up the runs whose key still fits; one that ends deletes them, so that a later,
+deliberate rerun computes afresh. The outputs are written at the end, in the order of runs, and so have the same bytes
 however often the stage was interrupted and whatever the number of processes.
 """
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
-from suite.config.grid import RECORDS_FOLDER, Cell
-from suite.config.plan import CellPlan, cell_plan_path
+from suite.config.cells import CellPlan
+from suite.config.grid import RECORDS_FOLDER
 from suite.errors import SuiteError
 from suite.features.store import Features, features_path, load_features
 from suite.files import write_json, write_lines
@@ -23,77 +24,125 @@ from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel, report
 from suite.progress import progress_bar
 from suite.timing import StageClock
-from suite.training.run import Outcome, Run, run_seed, versions
+from suite.training.run import Outcome, Run, run_one, versions
 
 PARTIAL_FOLDER = Path("partial")
 CURVES_FOLDER = Path("curves")
+EMBEDDINGS_FOLDER = Path("embeddings")
+
+Function = Callable[[Run, Features, Callable[[int], None]], Outcome]
+"""What a stage does with a run, as ``run_one`` does; a function of a module, which worker processes find by its name."""
+
 _CODE = Path(__file__).parents[1]
 
 
-def load_plan(dataset: str, loss: str) -> CellPlan:
-    """Read a cell's plan.
+def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Console) -> None:
+    """Run or resume all seeds of a plan at these noise levels; writes ``records``, ``curves`` and ``times`` of that name.
+
+    The first seed's embeddings of the test classes are kept for the tuned track.
 
     Raises:
-        SuiteError: there is none.
+        SuiteError: features are missing, or the loss's code is not the planned one.
     """
-    path = cell_plan_path(dataset, loss)
-    if not path.is_file():
-        raise SuiteError(
-            f"no plan for loss {loss!r} on data set {dataset!r} ({path}): name both in params.yaml, then: suite plan"
-        )
-    return CellPlan.from_dict(json.loads(path.read_text()))
-
-
-def run_cell(cell: Cell, noise_kind: str, seeds: int, console: Console) -> None:
-    """Run or resume all seeds of a cell and write its records, curves and times."""
     clock = StageClock()
-    plan = load_plan(cell.dataset, cell.loss)
-    path = features_path(cell.dataset)
+    first = EMBEDDINGS_FOLDER / f"{name}.safetensors" if plan.track == "tuned" else None
+    runs = [
+        Run(plan, level, seed, first if (seed, level) == (0, levels[0]) else None)
+        for level in levels
+        for seed in range(plan.seeds)
+    ]
+    outcomes = run_all(name, runs, console)
+    curves = [
+        {"noise_level": run.noise_level, "seed": run.seed, "epoch": epoch, "loss": value}
+        for run, outcome in zip(runs, outcomes, strict=True)
+        for epoch, value in enumerate(outcome.curve, 1)
+    ]
+    write_lines(CURVES_FOLDER / f"{name}.jsonl", curves)
+    write_lines(RECORDS_FOLDER / f"{name}.jsonl", [outcome.record for outcome in outcomes])
+    clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)})
+    forget(name)
+
+
+def run_all(name: str, runs: Sequence[Run], console: Console, function: Function = run_one) -> list[Outcome]:
+    """Run these runs of one data set in parallel processes, or take up what an interrupted stage of that name left.
+
+    Call ``forget`` once the outputs are written.
+
+    Args:
+        name: of the stage.
+        runs: what to run.
+        console: where progress is shown.
+        function: called with a run, the features of its data set, and what takes the number of finished epochs.
+
+    Returns:
+        Outcomes in the order of runs.
+
+    Raises:
+        SuiteError: features are missing, or a loss's code is not the planned one.
+    """
+    (dataset,) = {run.plan.dataset for run in runs}
+    path = features_path(dataset)
     features = load_features(path)
+    for plan in {id(run.plan): run.plan for run in runs}.values():
+        check_code(plan)
+    keys = _keys(runs, path)
+    folder = PARTIAL_FOLDER / name
+    outcomes = {
+        number: found
+        for number, (run, key) in enumerate(zip(runs, keys, strict=True))
+        if (found := _resume(folder, number, run, key))
+    }
+    if outcomes:
+        console.print(f"{name}: resuming, runs {sorted(outcomes)} are done", markup=False)
+    waiting = [number for number in range(len(runs)) if number not in outcomes]
+    with progress_bar(console, "epochs") as progress:
+        bars = {
+            number: progress.add_task(f"{name} {runs[number].name}", total=runs[number].plan.recipe.epochs)
+            for number in waiting
+        }
+
+        def on_message(message: tuple[int, int]) -> None:
+            progress.update(bars[message[0]], completed=message[1], refresh=True)
+
+        for number, outcome in in_parallel(_run, (features, runs, function), waiting, on_message):
+            outcomes[number] = outcome
+            write_json(folder / f"run-{number}.json", {"key": keys[number]} | asdict(outcome))
+            console.print(f"{name} {runs[number].name}: {_summary(outcome)}", markup=False)
+    return [outcomes[number] for number in range(len(runs))]
+
+
+def forget(name: str) -> None:
+    """Delete what was kept for resuming a stage."""
+    shutil.rmtree(PARTIAL_FOLDER / name, ignore_errors=True)
+
+
+def check_code(plan: CellPlan) -> None:
+    """Check that a loss's code is the planned one, and load what its constructor imports.
+
+    Raises:
+        SuiteError: it is not.
+    """
     entry = load_target(plan.loss, plan.target)
     if entry.source_sha256 != plan.source_sha256:
         raise SuiteError(
             f"loss {plan.loss}: its code ({plan.target}) has changed since the plan was made; run: suite plan"
         )
     preload(entry, plan.hyperparameters)
-    runs = [Run(plan, noise_kind, cell.noise_level, seed) for seed in range(seeds)]
-    keys = _keys(runs, path)
-    folder = PARTIAL_FOLDER / cell.name
-    outcomes = {
-        run.seed: found for run, key in zip(runs, keys, strict=True) if (found := _resume(folder, run.seed, key))
-    }
-    if outcomes:
-        console.print(f"{cell.name}: resuming, seeds {sorted(outcomes)} are done")
-    waiting = [run for run in runs if run.seed not in outcomes]
-    with progress_bar(console, "epochs") as progress:
-        bars = {
-            run.seed: progress.add_task(f"{cell.name} seed {run.seed}", total=plan.recipe.epochs) for run in waiting
-        }
-
-        def on_message(message: tuple[int, int]) -> None:
-            progress.update(bars[message[0]], completed=message[1], refresh=True)
-
-        for run, outcome in in_parallel(_run, features, waiting, on_message):
-            outcomes[run.seed] = outcome
-            write_json(folder / f"seed-{run.seed}.json", {"key": keys[run.seed]} | asdict(outcome))
-            console.print(f"{cell.name} seed {run.seed}: {_summary(outcome)}")
-    _write_outputs(cell, [outcomes[seed] for seed in range(seeds)])
-    clock.write(cell.name, {str(seed): outcomes[seed].seconds for seed in range(seeds)})
-    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(features: Features, run: Run) -> Outcome:
-    return run_seed(run, features, report)
+def _run(shared: tuple[Features, Sequence[Run], Function], number: int) -> Outcome:
+    features, runs, function = shared
+    return function(runs[number], features, lambda epoch: report(number, epoch))
 
 
-def _keys(runs: list[Run], features: Path) -> list[str]:
+def _keys(runs: Sequence[Run], features: Path) -> list[str]:
     shared = [sha256_file(features), sha256_source(_CODE), versions()]
-    return [sha256_value([*shared, run.plan.as_dict(), run.noise_kind, run.noise_level, run.seed]) for run in runs]
+    return [sha256_value([*shared, run.plan.as_dict(), run.noise_level, run.seed]) for run in runs]
 
 
-def _resume(folder: Path, seed: int, key: str) -> Outcome | None:
-    path = folder / f"seed-{seed}.json"
-    if not path.is_file():
+def _resume(folder: Path, number: int, run: Run, key: str) -> Outcome | None:
+    path = folder / f"run-{number}.json"
+    if not path.is_file() or (run.embeddings is not None and not run.embeddings.is_file()):
         return None
     try:
         kept = json.loads(path.read_text())
@@ -102,15 +151,9 @@ def _resume(folder: Path, seed: int, key: str) -> Outcome | None:
     return Outcome(kept["record"], kept["curve"], kept["seconds"]) if kept["key"] == key else None
 
 
-def _write_outputs(cell: Cell, outcomes: list[Outcome]) -> None:
-    curves = [{"seed": o.record["seed"], "epoch": e, "loss": v} for o in outcomes for e, v in enumerate(o.curve, 1)]
-    write_lines(CURVES_FOLDER / f"{cell.name}.jsonl", curves)
-    write_lines(RECORDS_FOLDER / f"{cell.name}.jsonl", [outcome.record for outcome in outcomes])
-
-
 def _summary(outcome: Outcome) -> str:
     record = outcome.record
-    result = (
-        f"failed, {record['failure']}" if record["failure"] else f"R@1 {100 * record['metrics']['recall_at_1']:.1f} %"
-    )
+    result = f"failed, {record['failure']}" if record["failure"] else "done"
+    if record.get("metrics"):
+        result = f"R@1 {100 * record['metrics']['recall_at_1']:.1f} %"
     return f"{result} in {outcome.seconds:.1f} s"

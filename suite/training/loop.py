@@ -1,21 +1,19 @@
 """The training loop: the same for features and images, for every loss.
 
-AdamW (Loshchilov & Hutter, ICLR 2019) with decoupled weight decay on the model only, one learning rate for the model and
-one for the loss's own parameters, both on a cosine schedule to zero, a fixed number of epochs; the last epoch counts.
+AdamW with decoupled weight decay on the model only, one learning rate for the model and one for the loss's own parameters,
+both on a cosine schedule to zero, a fixed number of epochs; the last epoch counts.
 """
 
 import math
 from collections.abc import Callable
 
 import numpy as np
-import torch._dynamo  # noqa: F401 - AdamW loads it, slowly, on first use: here once, before workers are forked
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from suite.config.settings import Recipe
 from suite.losses.probe import scalar
+from suite.training.optimizer import CosineAdamW, ParameterGroup
 from suite.training.sampler import PKSampler
 
 Fetch = Callable[[NDArray[np.int64]], Tensor]
@@ -50,8 +48,7 @@ def train(
         TrainingFailure: the loss became NaN or infinite.
         SuiteError: the loss gave something other than a scalar.
     """
-    optimizer = make_optimizer(model, loss, recipe)
-    scheduler = CosineAnnealingLR(optimizer, T_max=recipe.epochs * sampler.batches_per_epoch)
+    optimizer = make_optimizer(model, loss, recipe, recipe.epochs * sampler.batches_per_epoch)
     model.train()
     loss.train()
     for epoch in range(1, recipe.epochs + 1):
@@ -59,22 +56,18 @@ def train(
         for rows in sampler.epoch():
             value = loss(model(fetch(rows)), labels[rows])
             total += _finite(value, epoch)
-            optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
-            scheduler.step()
         if after_epoch is not None:
             after_epoch(epoch, total / sampler.batches_per_epoch)
     model.eval()
 
 
-def make_optimizer(model: nn.Module, loss: nn.Module, recipe: Recipe) -> AdamW:
+def make_optimizer(model: nn.Module, loss: nn.Module, recipe: Recipe, total_steps: int) -> CosineAdamW:
     """AdamW over the model and, at their own learning rate and without weight decay, the loss's parameters."""
-    groups = [{"params": list(model.parameters()), "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}]
-    proxies = list(loss.parameters())
-    if proxies:
-        groups.append({"params": proxies, "lr": recipe.proxy_learning_rate, "weight_decay": 0.0})
-    return AdamW(groups)
+    head = ParameterGroup(list(model.parameters()), recipe.learning_rate, recipe.weight_decay)
+    proxies = ParameterGroup(list(loss.parameters()), recipe.proxy_learning_rate, weight_decay=0.0)
+    return CosineAdamW([head, proxies] if proxies.parameters else [head], total_steps)
 
 
 def _finite(value: Tensor, epoch: int) -> float:

@@ -9,21 +9,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from torch import nn
 
-from suite.config.plan import CellPlan
+from suite.config.cells import CellPlan
 from suite.config.settings import Recipe
 from suite.datasets.noise import corrupt
-from suite.evaluation.retrieval import retrieval_metrics
+from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.features.store import Features
+from suite.files import replacing
 from suite.hashing import sha256_value
 from suite.losses.registry import LossEntry, build_loss, load_target
-from suite.progress import Report
 from suite.randomness import stream, torch_seed
 from suite.training.head import Head
 from suite.training.loop import TrainingFailure, train
@@ -36,12 +38,26 @@ VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One (noise, seed) of a cell."""
+    """One (noise level, seed) of a plan.
+
+    Attributes:
+        plan: what is trained, and how.
+        noise_level: label noise of the training labels.
+        seed: from 0.
+        embeddings: where to keep the embeddings of the test classes, None to drop them.
+        label: what tells it from other runs of its stage besides noise and seed, if anything.
+    """
 
     plan: CellPlan
-    noise_kind: str
     noise_level: float
     seed: int
+    embeddings: Path | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """A short name within its stage, e.g. ``noise 0.2 seed 3``."""
+        return f"{self.label or f'noise {self.noise_level:g}'} seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,47 +75,72 @@ class Outcome:
     seconds: float
 
 
-def run_seed(run: Run, features: Features, report: Report) -> Outcome:
-    """Train and evaluate one seed; a NaN or a collapse becomes a record with status ``failed``."""
+def run_one(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Outcome:
+    """Train and evaluate; a NaN or a collapse becomes a record with status ``failed``.
+
+    Args:
+        run: what to run.
+        features: of its data set.
+        on_epoch: called with the number of finished epochs.
+    """
     started = time.perf_counter()
+    plan = run.plan
     training_features, true_labels = features.training()
-    corruption = corrupt(true_labels, run.plan.dataset, run.noise_kind, run.noise_level, run.seed)
+    corruption = corrupt(true_labels, plan.dataset, plan.noise_kind, run.noise_level, run.seed)
     curve: list[float] = []
+    at_validation_epoch: Retrieval | None = None
 
-    def after_epoch(epoch: int, value: float) -> None:
+    def after_epoch(epoch: int, value: float, head: nn.Module) -> None:
+        nonlocal at_validation_epoch
         curve.append(value)
-        report(run.seed, epoch)
+        if epoch == plan.validation_epoch and epoch < plan.recipe.epochs:
+            at_validation_epoch = evaluate(head, *features.test())
+        on_epoch(epoch)
 
-    metrics: dict[str, float] = {}
+    found: Retrieval | None = None
     failure = None
-    entry = load_target(run.plan.loss, run.plan.target)
+    head: nn.Module | None = None
     try:
         num_classes = int(true_labels.max()) + 1
-        head, _ = fit(run.plan, entry, training_features, corruption.labels, run.seed, num_classes, after_epoch)
-        metrics = evaluate(head, *features.test())
+        entry = load_target(plan.loss, plan.target)
+        head, _ = fit(plan, entry, training_features, corruption.labels, run.seed, num_classes, after_epoch)
+        found = evaluate(head, *features.test())
     except TrainingFailure as error:
         failure = str(error)
+    if run.embeddings is not None:
+        save_embeddings(run.embeddings, head if found else None, features)
     record = {
-        "dataset": run.plan.dataset,
-        "loss": run.plan.loss,
-        "noise_kind": run.noise_kind,
+        "track": plan.track,
+        "dataset": plan.dataset,
+        "loss": plan.loss,
+        "noise_kind": plan.noise_kind,
         "noise_level": run.noise_level,
         "seed": run.seed,
         "status": "failed" if failure else "ok",
         "failure": failure,
-        "metrics": metrics,
+        "metrics": found.metrics if found else {},
+        "validation_epoch": _validation_epoch(plan, found, at_validation_epoch),
+        "class_hits": found.class_hits if found else [],
+        "class_queries": found.class_queries if found else [],
         "noise_realised": corruption.realised,
         "noise_sha256": corruption.sha256,
         "data_sha256": features.data_sha256,
-        "config_sha256": sha256_value([run.plan.as_dict(), run.noise_kind, run.noise_level, run.seed]),
-        "source_sha256": run.plan.source_sha256,
-        "target": run.plan.target,
-        "tuned": run.plan.tuned,
-        "hyperparameters": run.plan.hyperparameters,
-        "recipe": run.plan.recipe.model_dump(),
+        "config_sha256": sha256_value([plan.as_dict(), run.noise_level, run.seed]),
+        "source_sha256": plan.source_sha256,
+        "target": plan.target,
+        "origin": plan.origin,
+        "hyperparameters": plan.hyperparameters,
+        "recipe": plan.recipe.model_dump(),
         "versions": versions(),
     }
     return Outcome(record, curve, time.perf_counter() - started)
+
+
+def _validation_epoch(plan: CellPlan, last: Retrieval | None, then: Retrieval | None) -> dict[str, Any] | None:
+    """Metrics at the epoch that was best on validation classes; that epoch may be the last one."""
+    if plan.validation_epoch is None or last is None:
+        return None
+    return {"epoch": plan.validation_epoch, "metrics": (then or last).metrics}
 
 
 def versions() -> dict[str, str]:
@@ -114,9 +155,11 @@ def fit(
     labels: NDArray[np.int64],
     seed: int,
     num_classes: int,
-    after_epoch: Callable[[int, float], None] | None = None,
+    after_epoch: Callable[[int, float, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, nn.Module]:
     """Train a head on features (N, F) with given labels (N,); gives head and loss.
+
+    ``after_epoch`` is called with the number of finished epochs, the mean loss of the last one, and the head.
 
     Raises:
         TrainingFailure: the loss left the finite numbers.
@@ -130,20 +173,50 @@ def fit(
     sampler = PKSampler(
         labels, recipe.classes_per_batch, recipe.samples_per_class, stream("batches", plan.dataset, seed)
     )
-    train(head, loss, inputs.__getitem__, torch.from_numpy(labels), sampler, recipe, after_epoch)
+
+    def report(epoch: int, value: float) -> None:
+        if after_epoch is not None:
+            after_epoch(epoch, value, head)
+
+    train(head, loss, inputs.__getitem__, torch.from_numpy(labels), sampler, recipe, report)
     return head, loss
 
 
-def evaluate(head: nn.Module, features: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
-    """Retrieval metrics of a head on features (N, F) of classes that it was not trained on.
+def evaluate(head: nn.Module, features: NDArray[np.float32], labels: NDArray[np.int64]) -> Retrieval:
+    """Retrieval by a head on features (N, F) of classes that it was not trained on.
 
     Raises:
         TrainingFailure: the embeddings are not finite or lie on one point.
     """
-    with torch.inference_mode():
-        embeddings = head(torch.from_numpy(features)).numpy()
+    return retrieve(checked_embeddings(head, features), labels)
+
+
+def checked_embeddings(head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings (N, D) of features (N, F) by a head that has not failed.
+
+    Raises:
+        TrainingFailure: the embeddings are not finite or lie on one point.
+    """
+    embeddings = embed(head, features)
     if not np.isfinite(embeddings).all():
         raise TrainingFailure("the embeddings are not finite")
     if embeddings.var(axis=0).sum() < COLLAPSED:
         raise TrainingFailure("the embeddings collapsed to one point")
-    return retrieval_metrics(embeddings, labels)
+    return embeddings
+
+
+def embed(head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings (N, D) of features (N, F)."""
+    with torch.inference_mode():
+        embeddings: NDArray[np.float32] = head(torch.from_numpy(features)).numpy()
+    return embeddings
+
+
+def save_embeddings(path: Path, head: nn.Module | None, features: Features) -> None:
+    """Keep embeddings of the test classes as float16, their labels and rows in the feature file; none without a head."""
+    vectors, labels = features.test()
+    rows = np.flatnonzero(features.labels >= features.num_training_classes)
+    embeddings = np.empty((0, 0), np.float32) if head is None else embed(head, vectors)
+    kept = slice(len(embeddings))
+    with replacing(path) as temporary:
+        save_file({"embeddings": embeddings.astype(np.float16), "labels": labels[kept], "rows": rows[kept]}, temporary)

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Self
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field, ValidationError, model_validator
 
 from suite.config.settings import PARAMS_FILE, Scalar, Strict, explain
@@ -22,6 +23,12 @@ class Range(Strict):
             raise ValueError("low must be below high, and above 0 on a logarithmic scale")
         return self
 
+    def distribution(self) -> BaseDistribution:
+        """The range in Optuna's terms."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return IntDistribution(self.low, self.high, log=self.log)
+        return FloatDistribution(self.low, self.high, log=self.log)
+
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -33,6 +40,10 @@ class Values(Strict):
     """``{values: [...]}``: one of these."""
 
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+    def distribution(self) -> BaseDistribution:
+        """The values in Optuna's terms."""
+        return CategoricalDistribution(self.values)
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""

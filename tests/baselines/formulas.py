@@ -36,6 +36,32 @@ def proxy_anchor(
     return pulled / with_positive + pushed / len(proxies)
 
 
+def soft_triple(
+    embeddings: Sequence[Point],
+    labels: Sequence[int],
+    proxies: Sequence[Sequence[Point]],
+    la: float,
+    gamma: float,
+    margin: float,
+    tau: float,
+) -> float:
+    """Qian et al. 2019, Eq. 10; ``proxies`` holds the proxies of each class."""
+    total = 0.0
+    for z, label in zip(embeddings, labels, strict=True):
+        exponents = []
+        for index, centres in enumerate(proxies):
+            chosen = [math.exp(cosine(z, centre) / gamma) for centre in centres]
+            similarity = sum(w * cosine(z, centre) for w, centre in zip(chosen, centres, strict=True)) / sum(chosen)
+            exponents.append(math.exp(la * (similarity - (margin if index == label else 0))))
+        total -= math.log(exponents[label] / sum(exponents))
+    total /= len(embeddings)
+    count = len(proxies[0])
+    if count == 1:
+        return total
+    gaps = sum(math.dist(a, b) for centres in proxies for k, a in enumerate(centres) for b in centres[:k])
+    return total + tau * gaps / (len(proxies) * count * (count - 1))
+
+
 def semi_hard_triplet(embeddings: Sequence[Point], labels: Sequence[int], margin: float, power: int) -> float:
     """Schroff et al. 2015: mean of Eq. 3's terms over the triplets of Eq. 4 within the margin."""
     terms = []

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from baselines.multi_similarity import MultiSimilarityLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
+from baselines.soft_triple import SoftTripleLoss
 from baselines.triplet import TripletLoss
 from tests.baselines import formulas
 
@@ -58,6 +59,54 @@ def test_proxy_anchor_keeps_the_type_of_its_proxies() -> None:
 
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("proxies", [1, 2, 4])
+@pytest.mark.parametrize("settings", [{}, {"la": 5.0, "gamma": 0.4, "margin": 0.3, "tau": 0.7}, {"tau": 0.0}])
+def test_soft_triple(labels: list[int], seed: int, proxies: int, settings: dict[str, float]) -> None:
+    embeddings, classes = clustered(labels, seed)
+    torch.manual_seed(seed)
+    loss = SoftTripleLoss(5, 4, proxies, **settings).double()
+    by_class = loss.proxies.reshape(5, proxies, 4).tolist()
+    expected = formulas.soft_triple(embeddings.tolist(), labels, by_class, loss.la, loss.gamma, loss.margin, loss.tau)
+    assert loss(embeddings, classes).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_soft_triple_defaults_are_the_papers() -> None:
+    loss = SoftTripleLoss(3, 4)
+    assert (loss.proxies_per_class, loss.la, loss.gamma, loss.margin, loss.tau) == (10, 20.0, 0.1, 0.01, 0.2)
+    assert loss.proxies.shape == (30, 4)
+    assert loss.proxy_labels.tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    torch.testing.assert_close(loss.proxies.norm(dim=1), torch.ones(30))
+
+
+def test_soft_triple_draws_only_proxies_of_the_own_class_together() -> None:
+    loss = SoftTripleLoss(3, 4, 2, tau=1.0).double()
+    value = loss(*clustered([0, 1, 2], 0))
+    loss.tau = 0.0
+    gaps = [(loss.proxies[2 * label] - loss.proxies[2 * label + 1]).norm().item() for label in range(3)]
+    assert (value - loss(*clustered([0, 1, 2], 0))).item() == pytest.approx(sum(gaps) / 6)
+
+
+def test_soft_triple_stays_finite_where_proxies_of_a_class_coincide() -> None:
+    loss = SoftTripleLoss(3, 4, 2)
+    with torch.no_grad():
+        loss.loss.fc.copy_(loss.loss.fc[:, :1].expand(-1, 6))
+    embeddings, classes = clustered([0, 1, 2], 0)
+    loss(embeddings.float(), classes).backward()
+    assert bool(loss.loss.fc.grad.isfinite().all())
+
+
+def test_soft_triple_keeps_the_type_of_its_proxies() -> None:
+    embeddings, classes = clustered(LABELS[0], 0)
+    loss = SoftTripleLoss(5, 4, 2)
+    before = loss(embeddings.float(), classes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(loss(embeddings.float(), classes), before)
+    loss(embeddings.bfloat16(), classes)
+    assert {weight.dtype for weight in loss.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("margin", [0.1, 0.5])
 @pytest.mark.parametrize("squared", [True, False])
 def test_triplet(labels: list[int], seed: int, margin: float, *, squared: bool) -> None:
@@ -90,6 +139,9 @@ def test_multi_similarity_mining_leaves_out_easy_pairs() -> None:
         (ProxyAnchorLoss, {"num_classes": 0, "embedding_dim": 4}, "num_classes = 0"),
         (ProxyAnchorLoss, {"num_classes": 3, "embedding_dim": 4, "alpha": 0}, "alpha = 0: allowed .* > 0"),
         (ProxyAnchorLoss, {"num_classes": 3, "embedding_dim": 4, "margin": -0.1}, "margin = -0.1"),
+        (SoftTripleLoss, {"num_classes": 3, "embedding_dim": 4, "proxies_per_class": 0}, "proxies_per_class = 0"),
+        (SoftTripleLoss, {"num_classes": 3, "embedding_dim": 4, "gamma": 0}, "gamma = 0: allowed .* > 0"),
+        (SoftTripleLoss, {"num_classes": 3, "embedding_dim": 4, "tau": -0.1}, "tau = -0.1"),
         (TripletLoss, {"margin": 0.0}, "margin = 0.0"),
         (TripletLoss, {"squared": 1}, "squared = 1: allowed are True and False"),
         (MultiSimilarityLoss, {"beta": float("inf")}, "beta = inf"),

@@ -12,10 +12,11 @@ from torch.nn.functional import normalize
 from baselines.cpml import CPMLLoss
 from baselines.multi_similarity import MultiSimilarityLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
+from baselines.soft_triple import SoftTripleLoss
 from baselines.triplet import TripletLoss
 from pfml import PotentialFieldLoss
 
-LOSSES: list[Any] = [PotentialFieldLoss, CPMLLoss, ProxyAnchorLoss, TripletLoss, MultiSimilarityLoss]
+LOSSES: list[Any] = [PotentialFieldLoss, CPMLLoss, ProxyAnchorLoss, TripletLoss, MultiSimilarityLoss, SoftTripleLoss]
 TRAINING = {"learning_rate", "proxy_learning_rate"}
 
 
@@ -38,6 +39,24 @@ def test_declares_formula_source_and_search_space(loss: Any) -> None:
     assert ("proxy_learning_rate" in settings) == bool(list(make(loss).parameters()))
     for entry in loss.search_space.values():
         assert set(entry) in ({"values"}, {"low", "high", "log"})
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_published_values_are_settings_of_the_loss(loss: Any) -> None:
+    allowed = set(loss.search_space) | set(inspect.signature(loss).parameters)
+    assert set(loss.published) <= allowed
+    assert all(
+        set(value) == {"large_classes", "small_classes"} for value in loss.published.values() if isinstance(value, dict)
+    )
+    assert loss.published or loss.undisclosed, "either the paper gives values, or what it leaves open is said"
+    assert all(isinstance(text, str) and text for text in loss.undisclosed)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("size", ["large_classes", "small_classes"])
+def test_published_values_are_valid(loss: Any, size: str) -> None:
+    values = {name: value[size] if isinstance(value, dict) else value for name, value in loss.published.items()}
+    make(loss, **{name: value for name, value in values.items() if name not in TRAINING})
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -80,7 +99,8 @@ def test_labels_of_any_integer_type(loss: Any) -> None:
 
 def test_import_leaves_the_library_alone() -> None:
     code = (
-        "import sys, baselines.cpml, baselines.proxy_anchor, baselines.triplet, baselines.multi_similarity, pfml; "
+        "import sys, baselines.cpml, baselines.proxy_anchor, baselines.triplet, baselines.multi_similarity, "
+        "baselines.soft_triple, pfml; "
         "print([name for name in ('pytorch_metric_learning', 'suite') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

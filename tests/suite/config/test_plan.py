@@ -190,7 +190,10 @@ def test_batches_that_the_data_cannot_fill(plan):
 
 def test_unknown_data_set_and_loss(plan):
     message = refused(plan, datasets={"birds": {}})
-    assert message == "params.yaml: datasets: unknown data set 'birds'; allowed: emoji, furniture, typefaces"
+    assert message == (
+        "params.yaml: datasets: unknown data set 'birds'; allowed: emoji, furniture, typefaces, "
+        "or an entry of params.yaml with a path"
+    )
     message = refused(plan, losses={"magic": {}})
     assert message.startswith("params.yaml: losses.magic: unknown loss; allowed: pfml, cpml, proxy_anchor, triplet,")
 

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from suite.datasets import catalog
-from suite.datasets.table import cut_classes, num_training_classes, read_table
+from suite.datasets.split import cut_classes, num_training_classes
+from suite.datasets.table import read_table
 from suite.errors import SuiteError
 
 

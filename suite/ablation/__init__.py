@@ -1,0 +1,1 @@
+"""PFML with one of its values varied at a time, around what tuning found."""

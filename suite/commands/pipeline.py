@@ -1,0 +1,63 @@
+"""The stages of ``dvc.yaml`` up to the records."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from suite.commands.shared import Dataset, Loss, console
+
+
+def plan() -> None:
+    """Check params.yaml, data and losses, and write the plan of each cell."""
+    from suite.config.plan import write_plans
+    from suite.config.settings import load_settings
+
+    for remark in write_plans(load_settings()):
+        console.print("[yellow]note:[/] " + escape(remark))
+
+
+def own() -> None:
+    """Look at the files of your own that params.yaml names: convert changed images, renew own/digests.json."""
+    from suite.config.own import update_own
+    from suite.config.settings import load_settings
+
+    for remark in update_own(load_settings()):
+        console.print("[yellow]note:[/] " + escape(remark))
+
+
+def features(dataset: Dataset) -> None:
+    """Compute the frozen backbone's features of a data set."""
+    from suite.features.extract import write_features
+
+    write_features(dataset, console)
+
+
+def tune(dataset: Dataset, loss: Loss) -> None:
+    """Settle a cell's hyper-parameters: those of its tuned recipe, or, where there is none, of a search."""
+    from suite.tuning.settle import settle
+
+    settle(dataset, loss, console)
+
+
+def train(
+    dataset: Dataset, loss: Loss, noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")]
+) -> None:
+    """Train and evaluate all seeds of one cell of the tuned track, resuming those that are done."""
+    from suite.config.cells import read_cell
+    from suite.config.grid import tuned_cell
+    from suite.training.cell import run_cell
+
+    cell = tuned_cell(dataset, loss, noise_level)
+    run_cell(cell.name, read_cell(cell.plan)[0], cell.levels, console)
+
+
+def published(dataset: Dataset, loss: Loss) -> None:
+    """Train and evaluate all noise levels and seeds of one cell of the published track, resuming those that are done."""
+    from suite.config.cells import read_cell
+    from suite.config.grid import published_cell
+    from suite.config.settings import load_settings
+    from suite.training.cell import run_cell
+
+    cell = published_cell(dataset, loss, load_settings())
+    run_cell(cell.name, read_cell(cell.plan)[0], cell.levels, console)

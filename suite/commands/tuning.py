@@ -1,0 +1,18 @@
+"""Searches that are asked for by name, and what becomes of them."""
+
+from suite.commands.shared import Dataset, Loss, console
+
+
+def search(dataset: Dataset, loss: Loss) -> None:
+    """Search a loss's hyper-parameters on held-out training classes, whether a tuned recipe stands or not."""
+    from suite.tuning.settle import write_search
+
+    console.print(f"wrote {write_search(dataset, loss, console)}; make it the tuned recipe with: suite adopt")
+
+
+def adopt() -> None:
+    """Make every finished search the tuned recipe of its data set and loss."""
+    from suite.tuning.adopt import adopt
+
+    for path in adopt():
+        console.print(f"wrote {path}")

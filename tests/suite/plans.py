@@ -1,0 +1,27 @@
+"""Settled plans and features in the current folder, as the stages before a study leave them."""
+
+from suite.config.cells import CellPlan, tuned_plan_path, write_cell
+from suite.features.store import features_path, save_features
+from suite.losses.registry import BUILT_IN, load_target
+from tests.suite.synthetic import RECIPE, make_features
+
+
+def settled(loss: str, seeds: int = 2, recipe=RECIPE, **values) -> CellPlan:
+    """A settled plan of a built-in loss on the data set emoji, written; ``values`` are its hyper-parameters."""
+    plan = CellPlan(
+        track="tuned",
+        dataset="emoji",
+        loss=loss,
+        target=BUILT_IN[loss],
+        source_sha256=load_target(loss, BUILT_IN[loss]).source_sha256,
+        code_sha256="code",
+        noise_kind="symmetric",
+        seeds=seeds,
+        origin="recipe",
+        hyperparameters=values,
+        recipe=recipe,
+        validation_epoch=3,
+    )
+    write_cell(tuned_plan_path("emoji", loss), plan)
+    save_features(features_path("emoji"), make_features())
+    return plan
