@@ -20,7 +20,6 @@ from suite.site.cells import (
     range_cell,
     rank_cell,
     text_cell,
-    track_cell,
 )
 from suite.site.charts.noise import LABELS
 from suite.site.names import looks
@@ -71,7 +70,7 @@ def board_table(board: pd.DataFrame) -> Table:
     """The table of all rows of the leaderboard, which must not be empty."""
     rows = board.to_dict("records")
     tracks = list(dict.fromkeys(str(track) for track in board["track"]))
-    columns = _columns(board, tracks)
+    columns = _columns(board)
     metrics = [metric for metric in LABELS if metric in board]
     places = {metric: [n for n, column in enumerate(columns) if column.metric == metric] for metric in metrics}
     noises = sorted({(row["noise_kind"] != "symmetric", row["noise_level"], noise_name(row)) for row in rows})
@@ -92,20 +91,21 @@ def board_table(board: pd.DataFrame) -> Table:
     )
 
 
-def _columns(board: pd.DataFrame, tracks: list[str]) -> list[Column]:
+def _columns(board: pd.DataFrame) -> list[Column]:
     """The columns for which the leaderboard has what they need."""
     look = looks(set(board["loss"]) - {FROZEN})
     r1 = "recall_at_1"
     columns = [
         Column("data set", "", lambda row: text_cell(str(row["dataset"])), css="text"),
         Column("noise", "label noise of the training labels", noise_cell, css="text"),
-        Column("track", "how hyper-parameters were chosen", partial(track_cell, tracks=tracks), css="text"),
+        Column("track", "how hyper-parameters were chosen", lambda row: text_cell(str(row["track"])), css="text"),
         Column("loss", "", partial(loss_cell, look=look), css="text"),
-        Column("rank", "ranks by R@1 that the intervals leave open", rank_cell, ("rank_low", "rank_high"), r1),
     ]
     for metric, label in LABELS.items():
         cell = partial(mean_cell, name=metric, low=f"{metric}_low", high=f"{metric}_high")
         columns.append(Column(f"{label}, %", "mean over seeds with its 95 % interval", cell, (metric,), metric))
+    rank = ("rank_low", "rank_high")
+    columns.append(Column("rank", "ranks by R@1 that the intervals leave open", rank_cell, rank, r1))
     behind, classes = ("behind_low", "behind_high"), ("class_low", "class_high")
     drop = partial(mean_cell, name="drop_from_clean", low="drop_low", high="drop_high")
     columns += [

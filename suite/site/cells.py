@@ -1,6 +1,6 @@
 """Cells of the leaderboard: what each shows, what it is sorted by, and under which choices of a filter its row is shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from suite.site.names import slug
 
 ABSENT = "–"
 LAST = 1e9
-"""Sorting key of an absent value: the largest."""
+"""Sorting key of an absent value where little is good; its negative where much is."""
 
 Row = Mapping[Any, Any]
 
@@ -75,19 +75,12 @@ def noise_cell(row: Row) -> Cell:
     return Cell(noise_name(row), row["noise_level"], noise_name(row), "text")
 
 
-def track_cell(row: Row, tracks: Sequence[str]) -> Cell:
-    """The track; the frozen backbone, which nothing was tuned for, belongs to every one."""
-    if row["loss"] == FROZEN:
-        return Cell("every", str(row["track"]), "|".join(tracks), "text")
-    return text_cell(str(row["track"]))
-
-
 def loss_cell(row: Row, look: Mapping[str, tuple[str, str]]) -> Cell:
-    """The loss with its marker, and whether it is in the tie group."""
+    """The loss with its marker."""
     name = str(row["loss"])
     if name == FROZEN:
         return text_cell(name)
-    return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name], in_tie_group(row))
+    return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name])
 
 
 def in_tie_group(row: Row) -> bool:
@@ -97,18 +90,18 @@ def in_tie_group(row: Row) -> bool:
 
 
 def rank_cell(row: Row) -> Cell:
-    """The ranks that are left open."""
+    """The ranks that are left open, and whether the first is among them."""
     low, high = row["rank_low"], row["rank_high"]
     if pd.isna(low) or pd.isna(high):
         return Cell(ABSENT, LAST)
-    return Cell(f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000)
+    return Cell(f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000, tied=in_tie_group(row))
 
 
 def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
     """A mean with its 95 % interval; ± where that is symmetric to two decimals."""
     value, low, high = row.get(name), row.get(low), row.get(high)
     if value is None or pd.isna(value):
-        return Cell(ABSENT, LAST)
+        return Cell(ABSENT, -LAST)
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return Cell(f"{value:.2f}", value)
     if abs((high - value) - (value - low)) < 0.01:
@@ -126,7 +119,7 @@ def range_cell(row: Row, low: str, high: str) -> Cell:
 def gain_cell(row: Row) -> Cell:
     """Points above the frozen backbone, signed."""
     gain = row.get("gain_over_frozen")
-    return Cell(ABSENT, LAST) if row["loss"] == FROZEN or gain is None or pd.isna(gain) else Cell(f"{gain:+.2f}", gain)
+    return Cell(ABSENT, -LAST) if row["loss"] == FROZEN or gain is None or pd.isna(gain) else Cell(f"{gain:+.2f}", gain)
 
 
 def failures_cell(row: Row) -> Cell:

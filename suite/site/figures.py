@@ -9,9 +9,11 @@ from suite.site.render import Pages
 KNOWN = {
     "field": (
         "Potential field of a class",
-        "A class of three clusters in the plane, the field of its potential as contours, and the ways that its proxies take "
-        "downhill. Under the decaying field proxies come to rest among the embeddings; under the non-decaying control they "
-        "gather where the whole class pulls them. W2 is the Wasserstein distance between proxies at rest and embeddings.",
+        (
+            "A class of three clusters in the plane, the field of its potential as contours, and the ways that its proxies "
+            "take downhill. Under the decaying field proxies come to rest among the embeddings; under the control they "
+            "gather where the whole class pulls them. W2 is the Wasserstein distance between proxies at rest and embeddings."
+        ),
     ),
     "influence": (
         "Influence by distance",
@@ -19,8 +21,10 @@ KNOWN = {
     ),
     "noise": (
         "R@1 against label noise",
-        "Test R@1 with 95 % intervals against the share of wrong training labels, a panel a data set, a line a loss; "
-        "the dashed line is the frozen backbone. The leaderboard has the numbers.",
+        (
+            "Test R@1 with 95 % intervals against the share of wrong training labels, a panel a data set, a line a loss; "
+            "the dashed line is the frozen backbone. The leaderboard has the numbers."
+        ),
     ),
 }
 """Title and description by the file's stem."""

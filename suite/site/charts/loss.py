@@ -77,7 +77,8 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
     for number, trial in enumerate(recipe.trials, 1):
         share = trial.map_at_r
         best = max(best, share or 0.0)
-        shown = ", ".join(f"{name} {_short(value)}" for name, value in trial.values.items())
+        at = dict(trial.values).items()
+        shown = ", ".join(f"{name} {_short(value)}" for name, value in at)
         values.append(
             {"trial": number, "value": None if share is None else 100 * share, "best": 100 * best, "at": shown}
         )

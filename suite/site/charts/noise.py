@@ -1,4 +1,4 @@
-"""A metric against label noise with its intervals, one chart a data set; the page's controls set metric, track and losses."""
+"""A metric against label noise with its intervals, a chart a data set; the page sets metric, track and losses."""
 
 import altair as alt
 import pandas as pd
@@ -61,11 +61,10 @@ def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
 
 
 def _points(rows: pd.DataFrame, losses: list[str]) -> list[dict[str, object]]:
-    """One point a (row, metric). The frozen backbone belongs to every track."""
-    tracks = list(dict.fromkeys(rows["track"]))
+    """One point a (row, metric)."""
     shift = {loss: APART * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
     points: list[dict[str, object]] = []
-    for row in rows.drop_duplicates(["track", "loss", "noise_level"]).to_dict("records"):
+    for row in rows.to_dict("records"):
         for metric in METRICS:
             if metric not in row:
                 continue
@@ -74,8 +73,8 @@ def _points(rows: pd.DataFrame, losses: list[str]) -> list[dict[str, object]]:
             point = {"metric": metric, "loss": loss, "noise": noise, "x": round(noise + shift.get(loss, 0.0), 4)}
             point |= {"value": _number(value), "low": _number(low), "high": _number(high)}
             point["interval"] = "none" if point["low"] is None else f"{low:.2f} to {high:.2f}"
-            points += [point | {"track": track} for track in (tracks if loss == FROZEN else [row["track"]])]
-    return list({(p["track"], p["metric"], p["loss"], p["noise"]): p for p in points}.values())
+            points.append(point | {"track": row["track"]})
+    return points
 
 
 def _number(value: object) -> float | None:
