@@ -6,24 +6,20 @@ the contrastive loss (Hadsell, Chopra & LeCun, CVPR 2006):
 
     psi_att(d) = d^2        psi_rep(d) = max(0, margin - d)^2
 
-So the only difference from `pfml.PotentialFieldLoss` is how force depends on distance. Attraction is summed
-in closed form: over a class of n points, sum_ij |x_i - x_j|^2 = 2 n sum_i |x_i - mean|^2.
+So the only difference from `pfml.PotentialFieldLoss` is how force depends on distance.
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pfml.batch import checked_batch
-from pfml.neighbours import NeighbourList
-from pfml.pairwise import Batch, Proxies, pairwise_energy
-from pfml.proxies import SphereProxies
+from pfml.module import PairwiseLoss
 from pfml.settings import checked_number
 
 
-class CPMLLoss(nn.Module):
+class CPMLLoss(PairwiseLoss):
     """Contrastive potentials summed over the batch and all proxies, every unordered pair twice.
 
     Args:
@@ -58,68 +54,18 @@ class CPMLLoss(nn.Module):
     )
 
     def __init__(self, num_classes: int, embedding_dim: int, proxies_per_class: int = 15, margin: float = 0.5) -> None:
-        super().__init__()
-        self.margin = checked_number("margin", margin, above=0)
-        self.field = SphereProxies(num_classes, embedding_dim, proxies_per_class)
-        self._repulsion = _ContrastiveRepulsion(self.margin)
-        self._neighbours = NeighbourList(self.margin)
-
-    @property
-    def proxies(self) -> Tensor:
-        """The proxies as used, (C * M, D), unit norm, class by class."""
-        proxies: Tensor = self.field()
-        return proxies
-
-    @property
-    def proxy_labels(self) -> Tensor:
-        """Class of each proxy, (C * M,) int64."""
-        return self.field.labels
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Energy of a batch and all proxies.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
-
-        Returns:
-            Scalar >= 0; float64 if the embeddings are, else float32.
-
-        Raises:
-            ValueError: a shape, a type or a label is out of range.
-        """
-        field = self.field
-        embeddings, labels = checked_batch(
-            embeddings, labels, num_classes=field.num_classes, embedding_dim=field.embedding_dim
-        )
-        with torch.autocast(embeddings.device.type, enabled=False):
-            proxies = self.proxies
-            dtype = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
-            batch = Batch(embeddings.to(dtype), labels)
-            sources = Proxies(proxies.to(dtype), self.proxy_labels, field.proxies_per_class, self._neighbours)
-            repelled, _ = pairwise_energy(batch, sources, self._repulsion)
-            return repelled + _same_class_squares(
-                torch.cat([batch.embeddings, sources.points]),
-                torch.cat([labels, self.proxy_labels]),
-                field.num_classes,
-            )
+        margin = checked_number("margin", margin, above=0)
+        super().__init__(num_classes, embedding_dim, proxies_per_class, _Contrastive(margin))
+        self.margin = margin
 
     def extra_repr(self) -> str:
         """Hyper-parameters, as printed with the module."""
         return f"margin={self.margin:g}"
 
 
-def _same_class_squares(points: Tensor, classes: Tensor, num_classes: int) -> Tensor:
-    """Sum of |x_i - x_j|^2 over ordered pairs of one class."""
-    sizes = torch.bincount(classes, minlength=num_classes).to(points.dtype)
-    sums = torch.zeros(num_classes, points.shape[1], dtype=points.dtype, device=points.device)
-    means = sums.index_add(0, classes, points) / sizes.clamp(min=1)[:, None]
-    return 2 * (sizes[classes] * (points - means[classes]).square().sum(dim=1)).sum()
-
-
 @dataclass(frozen=True)
-class _ContrastiveRepulsion:
-    """max(0, margin - d)^2 between classes, as a `pfml.pairs.PairPotential`."""
+class _Contrastive:
+    """d^2 within a class, max(0, margin - d)^2 between classes, as a `pfml.pairs.PairPotential`."""
 
     margin: float
 
@@ -127,14 +73,20 @@ class _ContrastiveRepulsion:
     def reach(self) -> float:
         return self.margin
 
-    def active(self, squared: Tensor, same: Tensor) -> Tensor:
-        return (squared < self.margin**2) & ~same
+    @property
+    def smooth_attraction(self) -> bool:
+        return True
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
+        return torch.ones_like(squared, dtype=torch.bool) if same else squared < self.margin**2
+
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
+        if same:
+            return squared.clone(), torch.ones_like(squared)
         # At d = 0 the force has a size and no direction; it is multiplied by a zero difference there.
-        distance = squared.clamp(min=torch.finfo(squared.dtype).tiny).sqrt_()
-        gap = (self.margin - distance).clamp_(min=0)
-        return gap.square(), (gap / distance).neg_()
+        inverse = squared.clamp(min=torch.finfo(squared.dtype).tiny).rsqrt_()
+        gap = (inverse * squared).neg_().add_(self.margin)
+        return gap.square(), inverse.mul_(gap).neg_()
 
     def bounded(self, squared: Tensor) -> Tensor:
         return torch.zeros_like(squared, dtype=torch.bool)

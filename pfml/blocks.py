@@ -1,178 +1,159 @@
-"""Three ways to sum over pairs, each for the kind of pairs it is fastest on.
+"""All pairs of two sets of points by Gram matrix, in blocks small enough for the processor's cache.
 
-- `add_block`: all pairs of two sets of points, by Gram matrix. Few active pairs are picked out and summed one by
-  one, more by a matrix product; where many are active, nothing is picked out and inactive pairs are masked.
-- `add_groups`: pairs within groups of M points of one class, by small Gram matrices.
-- `add_pairs`: a list of pairs of different classes, by differences.
-
-Each adds energy and counts to a tally, and dU/dx_i = 4 sum_j f'(|x_i - x_j|^2) (x_i - x_j) to the gradients,
-if any.
+Few active pairs are picked out of a block and summed one by one, more by a matrix product; where many are active,
+nothing is picked out and inactive pairs are masked.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from pfml.groups import CANCELLATION
 from pfml.masks import few_nonzero
 from pfml.pairs import PairPotential, Tally
 
-# Pairs at once in a list: their coordinates should stay in the processor's cache.
-_PAIRS = 2048
-# Squared distances below this share of the squared norms lose digits in the Gram form and are taken from
-# differences.
-_CANCELLATION = 1e-2
+_ROWS = 128
+_COLUMNS = 512
 # Below this share of active pairs in a block, forces are summed pair by pair and not by a matrix product.
 _SPARSE = 0.02
 # Above this share of active pairs in a block, masking the others is faster than picking these out.
-_CROWDED = 0.2
+_CROWDED = 0.1
 
 
-class Sources(NamedTuple):
-    """Points (N, D), their squared norms (N,), classes (N,) and where to add their gradient (N, D), if anywhere."""
+class Points(NamedTuple):
+    """Points (N, D), their squared norms (N,), classes (N,) and where to add forces on them (N, D), if anywhere."""
 
     points: Tensor
     squares: Tensor
     classes: Tensor
-    gradient: Tensor | None
+    forces: Tensor | None
 
-    @classmethod
-    def of(cls, points: Tensor, classes: Tensor, gradient: Tensor | None) -> "Sources":
-        """All points, with their norms computed."""
-        return cls(points, torch.linalg.vector_norm(points, dim=1).square_(), classes, gradient)
-
-    def rows(self, start: int, stop: int | None = None) -> "Sources":
+    def rows(self, start: int, stop: int) -> "Points":
         """The points from ``start`` to ``stop``, as views."""
-        part = slice(start, stop)
-        gradient = None if self.gradient is None else self.gradient[part]
-        return Sources(self.points[part], self.squares[part], self.classes[part], gradient)
+        return Points(*(None if part is None else part[start:stop] for part in self))  # type: ignore[arg-type]
+
+
+def squared_distances(rows: Points, columns: Points) -> Tensor:
+    """Squared distances (R, C), near zero only up to rounding."""
+    products = torch.addmm(columns.squares[None, :], rows.points, columns.points.T, alpha=-2.0)
+    return products.add_(rows.squares[:, None]).clamp_(min=0)
+
+
+def add_batch(batch: Points, potential: PairPotential, tally: Tally) -> None:
+    """All pairs of a batch."""
+    for rows, columns, start in _upper(batch):
+        squared = squared_distances(rows, columns)
+        same = rows.classes[:, None] == columns.classes[None, :]
+        within = potential.active(squared, same=True).logical_and_(same)
+        between = torch.gt(potential.active(squared, same=False), same)
+        for active in (within, between) if start == 0 else ():
+            active.triu_(diagonal=1)
+        add_block(squared, within, rows, columns, potential, tally, same=True)
+        add_block(squared, between, rows, columns, potential, tally, same=False)
+
+
+def add_crowd(proxies: Points, potential: PairPotential, tally: Tally) -> None:
+    """All pairs of proxies of different classes, where they are too many for a list."""
+    for rows, columns, _ in _upper(proxies):
+        squared = squared_distances(rows, columns)
+        if int(columns.classes[0]) <= int(rows.classes[-1]):
+            # Points stand class by class: only blocks at the diagonal hold pairs of one class, and pairs twice.
+            squared.masked_fill_(rows.classes[:, None] >= columns.classes[None, :], math.inf)
+        add_block(squared, potential.active(squared, same=False), rows, columns, potential, tally, same=False)
+
+
+def _upper(points: Points) -> list[tuple[Points, Points, int]]:
+    """Blocks of rows and columns that hold each unordered pair once, but for the square at the head of the first."""
+    count = len(points.points)
+    return [
+        (points.rows(start, start + _ROWS), points.rows(first, min(first + _COLUMNS, count)), first - start)
+        for start in range(0, count, _ROWS)
+        for first in range(start, count, _COLUMNS)
+    ]
 
 
 def add_block(
-    rows: Sources,
-    columns: Sources,
+    squared: Tensor,
+    active: Tensor,
+    rows: Points,
+    columns: Points,
     potential: PairPotential,
     tally: Tally,
     *,
-    overlap: bool = False,
-    only_between: bool = False,
+    same: bool,
 ) -> None:
-    """Each pair of a row and a column.
+    """The active pairs of a block, each once.
 
     Args:
-        rows: the fewer points.
-        columns: the other points.
+        squared: (R, C) squared distances; those near zero are overwritten by better ones.
+        active: (R, C) which pairs to add.
+        rows: the R points.
+        columns: the C points.
         potential: the function f.
         tally: what to add energy and counts to.
-        overlap: the columns begin with the rows; each unordered pair counts once, and no point with itself.
-        only_between: leave out pairs of one class.
+        same: whether these are pairs of one class.
     """
-    own = rows.squares[:, None]
-    squared = torch.addmm(columns.squares[None, :], rows.points, columns.points.T, alpha=-2.0).add_(own)
-    if only_between:
-        active = potential.active(squared, torch.zeros((), dtype=torch.bool, device=squared.device))
+    count = int(torch.count_nonzero(active))
+    if count == 0:
+        return
+    if count > _CROWDED * active.numel():
+        _add_weighted(rows, columns, _masked_weights(squared, active, rows, columns, potential, tally, same=same))
+        return
+    i, j = few_nonzero(active)
+    flat = i * squared.shape[1] + j
+    distance = squared.flatten().index_select(0, flat)
+    close = (distance < CANCELLATION * rows.squares.max()).nonzero().squeeze(1)
+    if len(close) > 0:
+        apart = rows.points.index_select(0, i[close]) - columns.points.index_select(0, j[close])
+        distance.index_copy_(0, close, apart.square_().sum(dim=1))
+    value, slope = potential.value_and_slope(distance, same=same)
+    if same:
+        tally.attract(value, count)
     else:
-        active = potential.active(squared, rows.classes[:, None] == columns.classes[None, :])
-    if overlap:
-        active[:, : len(own)].triu_(diagonal=1)
-    if torch.count_nonzero(active) > _CROWDED * active.numel():
-        same = rows.classes[:, None] == columns.classes[None, :]
-        weights = _masked_weights(
-            squared, active & ~same if only_between else active, same, rows, columns, potential, tally
-        )
-        _add_weighted(rows, columns, weights)
+        tally.repel(value, count, torch.count_nonzero(potential.bounded(distance)))
+    if rows.forces is None or columns.forces is None:
         return
-    row, column = few_nonzero(active)
-    alike = rows.classes[row] == columns.classes[column]
-    if only_between:
-        row, column = row[~alike], column[~alike]
-        alike = alike[~alike]
-    distance = _refined(squared[row, column], own.max(), rows.points, row, columns.points, column)
-    value, slope = potential.value_and_slope(distance, alike)
-    tally.add(value, alike, potential.bounded(distance), multiplicity=2)
-    if rows.gradient is None or columns.gradient is None:
+    weights = slope.mul_(4)
+    if count < _SPARSE * active.numel():
+        force = (rows.points.index_select(0, i) - columns.points.index_select(0, j)).mul_(weights[:, None])
+        rows.forces.index_add_(0, i, force)
+        columns.forces.index_add_(0, j, force, alpha=-1)
         return
-    if len(slope) < _SPARSE * squared.numel():
-        for part in torch.split(torch.arange(len(row), device=row.device), _PAIRS):
-            i, j = row[part], column[part]
-            force = (rows.points[i] - columns.points[j]) * (4.0 * slope[part, None])
-            rows.gradient.index_add_(0, i, force)
-            columns.gradient.index_add_(0, j, force, alpha=-1)
-        return
-    weights = squared.zero_()
-    weights[row, column] = 4.0 * slope
-    _add_weighted(rows, columns, weights)
+    _add_weighted(rows, columns, torch.zeros_like(squared).view(-1).index_copy_(0, flat, weights).view_as(squared))
 
 
 def _masked_weights(
     squared: Tensor,
     active: Tensor,
-    same: Tensor,
-    rows: Sources,
-    columns: Sources,
+    rows: Points,
+    columns: Points,
     potential: PairPotential,
     tally: Tally,
+    *,
+    same: bool,
 ) -> Tensor:
     """Tally the active pairs of a block (R, C) and give 4 f' for them, 0 for the others."""
-    close = active & (squared < _CANCELLATION * rows.squares.max())
-    row, column = few_nonzero(close)
-    squared[row, column] = (rows.points[row] - columns.points[column]).square_().sum(dim=1)
-    value, slope = potential.value_and_slope(squared, same)
-    tally.add_masked(value, active, same, potential.bounded(squared), multiplicity=2)
-    return (4.0 * slope).masked_fill_(~active, 0.0)
+    limit = CANCELLATION * rows.squares.max()
+    if squared.min() < limit:
+        i, j = few_nonzero(active & (squared < limit))
+        apart = rows.points.index_select(0, i) - columns.points.index_select(0, j)
+        squared.view(-1).index_copy_(0, i * squared.shape[1] + j, apart.square_().sum(dim=1))
+    idle = ~active
+    value, slope = potential.value_and_slope(squared, same=same)
+    value.masked_fill_(idle, 0.0)
+    if same:
+        tally.attract(value, torch.count_nonzero(active))
+    else:
+        tally.repel(value, torch.count_nonzero(active), torch.count_nonzero(potential.bounded(squared) & active))
+    return slope.mul_(4).masked_fill_(idle, 0.0)
 
 
-def _add_weighted(rows: Sources, columns: Sources, weights: Tensor) -> None:
-    """Add sum_j w_ij (x_i - x_j) to the gradients of rows i and columns j, weights (R, C)."""
-    if rows.gradient is None or columns.gradient is None:
+def _add_weighted(rows: Points, columns: Points, weights: Tensor) -> None:
+    """Add sum_j w_ij (x_i - x_j) to the forces on rows i and columns j, weights (R, C)."""
+    if rows.forces is None or columns.forces is None:
         return
-    of_rows = weights.sum(dim=1, keepdim=True) * rows.points - weights @ columns.points
-    columns.gradient.add_(weights.sum(dim=0)[:, None] * columns.points).addmm_(weights.T, rows.points, alpha=-1)
-    rows.gradient.add_(of_rows)
-
-
-def add_groups(sources: Sources, per_group: int, potential: PairPotential, tally: Tally) -> None:
-    """Pairs within each run of ``per_group`` points of one class."""
-    groups = sources.points.reshape(-1, per_group, sources.points.shape[1])
-    gram = groups @ groups.transpose(1, 2)
-    norms = gram.diagonal(dim1=1, dim2=2)
-    squared = norms[:, :, None] + norms[:, None, :] - 2 * gram
-    same = torch.ones((), dtype=torch.bool, device=gram.device).expand_as(squared)
-    active = potential.active(squared, same).triu_(diagonal=1)
-    group, i, j = active.nonzero(as_tuple=True)
-    alike = torch.ones_like(i, dtype=torch.bool)
-    first, second = group * per_group + i, group * per_group + j
-    distance = _refined(squared[group, i, j], norms.max(), sources.points, first, sources.points, second)
-    value, slope = potential.value_and_slope(distance, alike)
-    tally.add(value, alike, potential.bounded(distance), multiplicity=2)
-    if sources.gradient is not None and len(slope) > 0:
-        # The force on a group is its weighted graph Laplacian times its points.
-        laplacian = torch.zeros_like(squared)
-        laplacian[group, i, j] = laplacian[group, j, i] = -4.0 * slope
-        laplacian.diagonal(dim1=1, dim2=2).copy_(-laplacian.sum(dim=2))
-        sources.gradient.view_as(groups).baddbmm_(laplacian, groups)
-
-
-def add_pairs(sources: Sources, pairs: Tensor, potential: PairPotential, tally: Tally) -> None:
-    """Listed pairs (K, 2) of different classes, each once."""
-    for part in torch.split(pairs, _PAIRS):
-        difference = sources.points[part[:, 0]] - sources.points[part[:, 1]]
-        squared = difference.square().sum(dim=1)
-        near = potential.active(squared, torch.zeros_like(squared, dtype=torch.bool)).nonzero().squeeze(1)
-        if len(near) == 0:
-            continue
-        distance, alike = squared[near], torch.zeros_like(near, dtype=torch.bool)
-        value, slope = potential.value_and_slope(distance, alike)
-        tally.add(value, alike, potential.bounded(distance), multiplicity=2)
-        if sources.gradient is not None:
-            force = difference[near] * (4.0 * slope[:, None])
-            sources.gradient.index_add_(0, part[near, 0], force)
-            sources.gradient.index_add_(0, part[near, 1], force, alpha=-1)
-
-
-def _refined(squared: Tensor, norm: Tensor, left: Tensor, i: Tensor, right: Tensor, j: Tensor) -> Tensor:
-    """Squared distances (P,) of pairs left[i], right[j], those that cancellation has spoilt taken from differences."""
-    close = (squared < _CANCELLATION * norm).nonzero().squeeze(1)
-    if len(close) > 0:
-        squared[close] = (left[i[close]] - right[j[close]]).square_().sum(dim=1)
-    return squared
+    on_rows = torch.addmm(weights.sum(dim=1, keepdim=True) * rows.points, weights, columns.points, alpha=-1)
+    columns.forces.addcmul_(weights.sum(dim=0)[:, None], columns.points).addmm_(weights.T, rows.points, alpha=-1)
+    rows.forces.add_(on_rows)

@@ -8,7 +8,6 @@ is written with expm1: g = -D^-alpha expm1(-alpha/2 log(s / D^2)).
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -33,28 +32,33 @@ class PotentialField:
         """Radius of repulsion."""
         return self.delta_repulsion
 
-    def active(self, squared: Tensor, same: Tensor) -> Tensor:
-        """Same-class pairs beyond delta, other pairs within delta_repulsion."""
-        if self.delta == self.delta_repulsion:
-            return (squared < self.delta**2) ^ same
-        return torch.where(same, squared > self.delta**2, squared < self.delta_repulsion**2)
+    @property
+    def smooth_attraction(self) -> bool:
+        """Attraction grows steeply towards small distances."""
+        return False
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
+        """Same-class pairs beyond delta, other pairs within delta_repulsion."""
+        return squared > self.delta**2 if same else squared < self.delta_repulsion**2
+
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
         """Value above the floor and its derivative by squared distance, of active pairs."""
-        within = squared.clamp(min=self.min_distance**2)
-        outside = torch.where(same, squared.clamp(min=self.delta**2), within)
-        sign = same.to(squared.dtype).mul_(2).sub_(1)
-        radius = torch.where(same, squared.new_tensor(self.delta), squared.new_tensor(self.delta_repulsion))
-        log_ratio = (outside / radius.square()).log_()
-        if self.alpha == 0:
-            value, slope = 0.5 * sign * log_ratio, 0.5 * sign / outside
-        else:
-            unit = radius**-self.alpha
-            decay = (-0.5 * self.alpha * log_ratio).expm1_()
-            value = -unit * sign * decay
-            slope = 0.5 * self.alpha * unit * sign * (decay + 1) / outside
+        if same:
+            return self._potential(squared.clamp(min=self.delta**2), self.delta, 1.0)
+        outside = squared.clamp(min=self.min_distance**2)
+        value, slope = self._potential(outside, self.delta_repulsion, -1.0)
         # Nonzero only where the bound acts: there the potential goes on as its tangent in squared distance.
-        return value + slope * torch.where(same, 0.0, squared - within), slope
+        return value.addcmul_(slope, squared - outside), slope
+
+    def _potential(self, squared: Tensor, radius: float, sign: float) -> tuple[Tensor, Tensor]:
+        """The function g(s; radius) times a sign, and its derivative by s."""
+        log_ratio = (squared / radius**2).log_()
+        if self.alpha == 0:
+            return log_ratio.mul_(0.5 * sign), (0.5 * sign) / squared
+        unit = sign * radius**-self.alpha
+        decay = log_ratio.mul_(-0.5 * self.alpha).expm1_()
+        slope = (decay + 1).mul_(0.5 * self.alpha * unit).div_(squared)
+        return decay.mul_(-unit), slope
 
     def bounded(self, squared: Tensor) -> Tensor:
         """Pairs closer than the bound."""

@@ -21,15 +21,10 @@ Deviations and readings of what the paper leaves open:
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pfml.batch import checked_batch
 from pfml.field import PotentialField, steepest_slope
-from pfml.neighbours import NeighbourList
-from pfml.pairs import PairCounts
-from pfml.pairwise import Batch, Proxies, pairwise_energy
-from pfml.proxies import SphereProxies
+from pfml.module import PairwiseLoss
 from pfml.settings import checked_choice, checked_number
 
 _SCALES = ("paper", "dimensionless")
@@ -51,7 +46,7 @@ class ActiveShares:
     bounded: float
 
 
-class PotentialFieldLoss(nn.Module):
+class PotentialFieldLoss(PairwiseLoss):
     """Total potential energy of the batch and the proxies, above its force-free floor.
 
     Args:
@@ -116,72 +111,39 @@ class PotentialFieldLoss(nn.Module):
         min_distance_ratio: float = 0.05,
         scale: str = "paper",
     ) -> None:
-        super().__init__()
-        self.alpha = checked_number("alpha", alpha, at_least=0)
-        self.delta = checked_number("delta", delta, above=0)
-        reach = self.delta if delta_repulsion is None else delta_repulsion
-        self.delta_repulsion = checked_number("delta_repulsion", reach, above=0)
-        self.min_distance_ratio = checked_number("min_distance_ratio", min_distance_ratio, above=0, at_most=1)
-        self.min_distance = self.min_distance_ratio * self.delta_repulsion
-        if steepest_slope(self.alpha, min(self.min_distance, self.delta)) > _STEEPEST:
+        alpha = checked_number("alpha", alpha, at_least=0)
+        delta = checked_number("delta", delta, above=0)
+        reach = delta if delta_repulsion is None else delta_repulsion
+        reach = checked_number("delta_repulsion", reach, above=0)
+        ratio = checked_number("min_distance_ratio", min_distance_ratio, above=0, at_most=1)
+        if steepest_slope(alpha, min(ratio * reach, delta)) > _STEEPEST:
             raise ValueError(
-                f"alpha = {self.alpha:g} with delta = {self.delta:g} and repulsion bounded at {self.min_distance:g}: "
+                f"alpha = {alpha:g} with delta = {delta:g} and repulsion bounded at {ratio * reach:g}: "
                 "forces leave the range of float32; lower alpha, or raise delta or min_distance_ratio"
             )
+        field = PotentialField(alpha, delta, reach, ratio * reach)
+        super().__init__(num_classes, embedding_dim, proxies_per_class, field)
+        self.alpha, self.delta, self.delta_repulsion = alpha, delta, reach
+        self.min_distance_ratio, self.min_distance = ratio, ratio * reach
         self.scale = checked_choice("scale", scale, _SCALES)
-        self.field = SphereProxies(num_classes, embedding_dim, proxies_per_class)
-        self._potential = PotentialField(self.alpha, self.delta, self.delta_repulsion, self.min_distance)
-        self._neighbours = NeighbourList(self.delta_repulsion)
-        self._counts: PairCounts | None = None
-
-    @property
-    def proxies(self) -> Tensor:
-        """The proxies as used, (C * M, D), unit norm, class by class, differentiable."""
-        proxies: Tensor = self.field()
-        return proxies
-
-    @property
-    def proxy_labels(self) -> Tensor:
-        """Class of each proxy, (C * M,) int64."""
-        return self.field.labels
 
     @property
     def active_shares(self) -> ActiveShares | None:
         """Shares of pairs at work in the last forward pass; None before the first one."""
         if self._counts is None:
             return None
-        same, different, attractive, repulsive, bounded = (int(count) for count in self._counts)
-        return ActiveShares(attractive / max(same, 1), repulsive / max(different, 1), bounded / max(different, 1))
+        same, different = max(int(self._counts.same), 1), max(int(self._counts.different), 1)
+        return ActiveShares(
+            attractive=int(self._counts.attractive) / same,
+            repulsive=int(self._counts.repulsive) / different,
+            bounded=int(self._counts.bounded) / different,
+        )
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Energy of a batch and all proxies above its floor.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
-
-        Returns:
-            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
-            (also under autocast).
-
-        Raises:
-            ValueError: a shape, a type or a label is out of range.
-        """
-        field = self.field
-        embeddings, labels = checked_batch(
-            embeddings, labels, num_classes=field.num_classes, embedding_dim=field.embedding_dim
-        )
-        # Terms of up to delta^-alpha overflow half precision.
-        with torch.autocast(embeddings.device.type, enabled=False):
-            proxies = self.proxies
-            dtype = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
-            energy, self._counts = pairwise_energy(
-                Batch(embeddings.to(dtype), labels),
-                Proxies(proxies.to(dtype), self.proxy_labels, field.proxies_per_class, self._neighbours),
-                self._potential,
-            )
-            if self.scale == "dimensionless":
-                energy = energy * (self.delta**self.alpha / (len(embeddings) + len(proxies)))
+        """Energy of a batch and all proxies above its floor, scaled; see `PairwiseLoss.forward`."""
+        energy: Tensor = super().forward(embeddings, labels)
+        if self.scale == "dimensionless":
+            energy = energy * (self.delta**self.alpha / (len(embeddings) + len(self.proxy_labels)))
         return energy
 
     def extra_repr(self) -> str:

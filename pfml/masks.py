@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 _WORD = 8
+# Below this many entries the plain search takes less time than setting up the other.
+_SMALL = 2**15
 
 
 def few_nonzero(mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -11,6 +13,9 @@ def few_nonzero(mask: Tensor) -> tuple[Tensor, Tensor]:
 
     A mask is a byte an entry; reading eight at once makes looking for few hits several times faster.
     """
+    if mask.numel() < _SMALL:
+        row, column = mask.nonzero().unbind(1)
+        return row, column
     flat = mask.flatten()
     whole = flat.numel() // _WORD * _WORD
     words = flat[:whole].view(torch.int64).nonzero()

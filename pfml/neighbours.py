@@ -53,12 +53,13 @@ class NeighbourList:
         # short.
         self._widest = min(max(0.5 - reach, 0.25 * reach), 1.5 * reach)
 
-    def near(self, points: Tensor, classes: Tensor) -> Tensor | None:
-        """Return candidates, a superset of all pairs within reach.
+    def near(self, points: Tensor, classes: Tensor, scale: Tensor) -> Tensor | None:
+        """Return candidates, a superset of all pairs of different classes within reach.
 
         Args:
-            points: (P, D), without gradient.
+            points: (P, D), without gradient; row i times ``scale[i]`` is the point.
             classes: (P,), the same in every call.
+            scale: (P,).
 
         Returns:
             (K, 2) int64: pairs of different classes, each once; or None if they are too many for a list.
@@ -68,25 +69,27 @@ class NeighbourList:
             return None
         anchors = self._anchors
         if anchors is None or anchors.shape != points.shape or anchors.dtype != points.dtype:
-            return self._rebuild(points, classes, skin=0.0)
+            return self._rebuild(points * scale[:, None], classes, skin=0.0)
         if anchors.device != points.device:
-            return self._rebuild(points, classes, skin=0.0)
+            return self._rebuild(points * scale[:, None], classes, skin=0.0)
         self._steps += 1
-        moved_by = _apart(points, anchors)
+        moved_by = _apart(points, scale, anchors)
         # Written so that a point that was NaN counts as moved.
         moved = (~(moved_by <= self._skin / 2)).nonzero().squeeze(1)
         if len(moved) == 0:
             return self._pairs
         if self._skin > 0 and len(moved) <= len(points) // 8:
-            return self._search_anew(points, classes, moved)
+            there = points.index_select(0, moved) * scale.index_select(0, moved)[:, None]
+            found = self._search_anew(there, classes, moved)
+            return found if found is not None else self._rebuild(points * scale[:, None], classes, skin=0.0)
         speed = moved_by.quantile(0.9).item() / self._steps
         skin = min(2 * _STEPS * speed, self._widest)
-        return self._rebuild(points, classes, skin if skin >= 2 * _FEWEST * speed else 0.0)
+        return self._rebuild(points * scale[:, None], classes, skin if skin >= 2 * _FEWEST * speed else 0.0)
 
     def _rebuild(self, points: Tensor, classes: Tensor, skin: float) -> Tensor | None:
         """Search all pairs; in the crowded case there is no list for a while."""
         self._skin, self._steps = skin, 0
-        self._anchors = points.clone()
+        self._anchors = points
         self.searched_rows += len(points)
         pairs = _search(points, None, self.reach + skin)
         if pairs is None and skin > 0:
@@ -99,14 +102,14 @@ class NeighbourList:
         return self._pairs
 
     def _search_anew(self, points: Tensor, classes: Tensor, moved: Tensor) -> Tensor | None:
-        """Replace the pairs of points that left their skin."""
+        """Replace the pairs of points that left their skin for ``points``; None if they are too many."""
         assert self._anchors is not None
         self.searched_rows += len(moved)
-        self._anchors[moved] = points[moved]
+        self._anchors[moved] = points
         found = _search(self._anchors, moved, self.reach + self._skin)
         if found is None:
-            return self._rebuild(points, classes, skin=0.0)
-        is_moved = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+            return None
+        is_moved = torch.zeros_like(classes, dtype=torch.bool)
         is_moved[moved] = True
         kept = self._pairs[~is_moved[self._pairs].any(dim=1)]
         # A pair of two moved points is found from both.
@@ -116,10 +119,10 @@ class NeighbourList:
         return self._pairs
 
 
-def _apart(left: Tensor, right: Tensor) -> Tensor:
-    """Distances (N,) of rows, in blocks small enough for the processor's cache."""
-    blocks = zip(torch.split(left, _ROWS), torch.split(right, _ROWS), strict=True)
-    return torch.cat([torch.linalg.vector_norm(a - b, dim=1) for a, b in blocks])
+def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
+    """Distances (N,) of scaled rows, in blocks small enough for the processor's cache."""
+    blocks = zip(*(torch.split(tensor, _COLUMNS) for tensor in (anchors, points, scale[:, None])), strict=True)
+    return torch.cat([torch.linalg.vector_norm(torch.addcmul(*block, value=-1), dim=1) for block in blocks])
 
 
 def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None:

@@ -1,6 +1,7 @@
 """What a pair potential is, and the running totals of an evaluation over pairs."""
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,12 +15,17 @@ class PairPotential(Protocol):
         """Distance beyond which points of different classes exert no force."""
         ...
 
-    def active(self, squared: Tensor, same: Tensor) -> Tensor:
-        """Mask of pairs that exert a force, for squared distances and class equality of any shape."""
+    @property
+    def smooth_attraction(self) -> bool:
+        """Whether f' within a class is nearly constant at small distances, so that rounding of these does no harm."""
         ...
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-        """Value f and derivative f' of active pairs, for arguments of any shape; of inactive ones anything."""
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
+        """Mask of pairs that exert a force, for squared distances >= 0 of any shape."""
+        ...
+
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
+        """Value f and derivative f' of active pairs, in new tensors; of inactive ones anything."""
         ...
 
     def bounded(self, squared: Tensor) -> Tensor:
@@ -27,40 +33,37 @@ class PairPotential(Protocol):
         ...
 
 
-class PairCounts(NamedTuple):
-    """Numbers of ordered pairs i != j in one evaluation, each an int64 scalar tensor."""
+@dataclass(frozen=True)
+class PairCounts:
+    """Numbers of ordered pairs i != j in one evaluation; tensors are int64 scalars."""
 
-    same: Tensor
-    different: Tensor
-    attractive: Tensor
-    repulsive: Tensor
-    bounded: Tensor
+    same: int | Tensor
+    different: int | Tensor
+    attractive: int | Tensor
+    repulsive: int | Tensor
+    bounded: int | Tensor
 
 
 class Tally:
-    """Energy (float64) and numbers of active pairs, summed over the parts of an evaluation."""
+    """Energy (float64) and numbers of active ordered pairs, summed over the parts of an evaluation."""
 
     def __init__(self, device: torch.device) -> None:
         self.energy = torch.zeros((), dtype=torch.float64, device=device)
-        self._counts = torch.zeros(3, dtype=torch.int64, device=device)
+        self.attractive: int | Tensor = 0
+        self.repulsive: int | Tensor = 0
+        self.bounded: int | Tensor = 0
 
-    def add(self, value: Tensor, same: Tensor, bounded: Tensor, multiplicity: int) -> None:
-        """Add active pairs (P,), each standing for ``multiplicity`` ordered pairs."""
-        self.energy += multiplicity * value.sum(dtype=torch.float64)
-        attractive = same.sum()
-        counts = torch.stack([attractive, len(same) - attractive, (bounded & ~same).sum()])
-        self._counts += multiplicity * counts
+    def attract(self, values: Tensor, count: int | Tensor, times: int = 2) -> None:
+        """Add active pairs of one class; each value and each of ``count`` stands for ``times`` ordered pairs."""
+        self.energy.add_(values.sum(), alpha=times)
+        self.attractive = self.attractive + times * count
 
-    def add_masked(self, value: Tensor, active: Tensor, same: Tensor, bounded: Tensor, multiplicity: int) -> None:
-        """Add the active pairs of a block (R, C), each standing for ``multiplicity`` ordered pairs."""
-        self.energy += multiplicity * value.masked_fill(~active, 0.0).sum(dtype=torch.float64)
-        attractive = torch.count_nonzero(active & same)
-        bounded_pairs = torch.count_nonzero(bounded.logical_and_(active) & ~same)
-        counts = torch.stack([attractive, torch.count_nonzero(active) - attractive, bounded_pairs])
-        self._counts += multiplicity * counts
+    def repel(self, values: Tensor, count: int | Tensor, bounded: int | Tensor) -> None:
+        """Add active pairs of different classes, each in both orders."""
+        self.energy.add_(values.sum(), alpha=2)
+        self.repulsive = self.repulsive + 2 * count
+        self.bounded = self.bounded + 2 * bounded
 
-    def counts(self, classes: Tensor) -> PairCounts:
-        """The numbers of pairs met, given the classes (N,) of all points."""
-        sizes = torch.unique(classes, return_counts=True)[1]
-        same = (sizes * (sizes - 1)).sum()
-        return PairCounts(same, len(classes) * (len(classes) - 1) - same, *self._counts.unbind())
+    def counts(self, same: int | Tensor, points: int) -> PairCounts:
+        """The numbers of pairs met, given those of one class and the number of points."""
+        return PairCounts(same, points * (points - 1) - same, self.attractive, self.repulsive, self.bounded)

@@ -5,7 +5,20 @@ from collections.abc import Callable
 
 import typer
 
-from suite.commands import data, pipeline, results, site, studies, tuning
+from suite.commands import (
+    catalogue,
+    check,
+    claims,
+    compare,
+    data,
+    new_loss,
+    pipeline,
+    results,
+    site,
+    studies,
+    tuning,
+    verify,
+)
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -20,17 +33,24 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.features,
         pipeline.tune,
         pipeline.train,
-        pipeline.published,
+        studies.published,
         studies.ablation,
         studies.geometry,
         results.leaderboard,
+        claims.claims,
+        compare.compare,
+        verify.verify,
         results.times,
         results.readme,
         results.figures,
         site.site,
         tuning.search,
-        tuning.adopt,
+        studies.adopt,
         data.noise,
+        check.check,
+        catalogue.losses,
+        catalogue.datasets,
+        new_loss.new_loss,
     ],
     data_app: [data.verify, data.own, data.build, data.sheet],
 }

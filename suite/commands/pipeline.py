@@ -50,14 +50,3 @@ def train(
 
     cell = tuned_cell(dataset, loss, noise_level)
     run_cell(cell.name, read_cell(cell.plan)[0], cell.levels, console)
-
-
-def published(dataset: Dataset, loss: Loss) -> None:
-    """Train and evaluate all noise levels and seeds of one cell of the published track, resuming those that are done."""
-    from suite.config.cells import read_cell
-    from suite.config.grid import published_cell
-    from suite.config.settings import load_settings
-    from suite.training.cell import run_cell
-
-    cell = published_cell(dataset, loss, load_settings())
-    run_cell(cell.name, read_cell(cell.plan)[0], cell.levels, console)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.shared import Dataset, console
+from suite.commands.shared import Dataset, Loss, console
+from suite.errors import SuiteError, allowed
 
 
 def ablation(
@@ -12,15 +13,34 @@ def ablation(
     axis: Annotated[str, typer.Argument(help="proxies_per_class, alpha, delta or reach.")],
 ) -> None:
     """Vary one value of pfml around its tuned ones and write a record for each value and seed."""
-    from suite.ablation.run import run_ablation
+    from suite.config.settings import PARAMS_FILE, load_settings
+    from suite.studies.ablation import run_ablation
+
+    studied = load_settings().ablation
+    if dataset not in studied:
+        raise SuiteError(f"{PARAMS_FILE}: ablation has no data set {dataset!r}; allowed: {allowed(studied)}")
+    console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console)}")
+
+
+def geometry(dataset: Dataset, loss: Loss) -> None:
+    """Train a loss with the number of proxies that all get, and measure where they lie among their class's embeddings."""
     from suite.config.settings import load_settings
+    from suite.studies.geometry import run_geometry
 
-    console.print(f"wrote {run_ablation(dataset, axis, load_settings().ablation.axes, console)}")
+    console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry.proxies_per_class, console)}")
 
 
-def geometry(dataset: Dataset) -> None:
-    """Train losses with the same number of proxies and measure where these lie among the embeddings of their class."""
+def published(dataset: Dataset, loss: Loss) -> None:
+    """Train and evaluate a loss at the values of its paper, at all noise levels and seeds."""
     from suite.config.settings import load_settings
-    from suite.geometry.run import run_geometry
+    from suite.studies.published import run_published
 
-    console.print(f"wrote {run_geometry(dataset, load_settings().geometry, console)}")
+    console.print(f"wrote {run_published(dataset, loss, load_settings().noise.levels, console)}")
+
+
+def adopt() -> None:
+    """Take finished searches and studies into the files that git keeps, which a plain dvc repro uses."""
+    from suite.studies.adopt import adopt
+
+    for path in adopt():
+        console.print(f"wrote {path}")

@@ -8,11 +8,3 @@ def search(dataset: Dataset, loss: Loss) -> None:
     from suite.tuning.settle import write_search
 
     console.print(f"wrote {write_search(dataset, loss, console)}; make it the tuned recipe with: suite adopt")
-
-
-def adopt() -> None:
-    """Make every finished search the tuned recipe of its data set and loss."""
-    from suite.tuning.adopt import adopt
-
-    for path in adopt():
-        console.print(f"wrote {path}")

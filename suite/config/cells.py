@@ -19,7 +19,7 @@ TUNED_FOLDER = Path("tuned")
 
 Hyperparameters = dict[str, Any]
 Track = Literal["tuned", "published", "ablation"]
-Origin = Literal["recipe", "search", "params.yaml", "defaults", "published"]
+Origin = Literal["search", "params.yaml", "defaults", "published"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class CellPlan:
         code_sha256: digest of the code that trains and evaluates it.
         noise_kind: kind of label noise.
         seeds: number of seeds.
-        origin: where its hyper-parameters come from.
+        origin: where its hyper-parameters come from; "search" whether its recipe stands in git or was just found.
         hyperparameters: constructor arguments that differ from the class's defaults.
         recipe: training settings, learning rates resolved.
         validation_epoch: the epoch that was best on validation classes during the search, None if nothing was searched.
@@ -56,7 +56,11 @@ class CellPlan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {field: getattr(self, field) for field in self.__slots__} | {"recipe": self.recipe.model_dump()}
+        plain = {field: getattr(self, field) for field in self.__slots__}
+        return plain | {
+            "hyperparameters": dict(sorted(self.hyperparameters.items())),
+            "recipe": self.recipe.model_dump(),
+        }
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "CellPlan":
@@ -99,6 +103,11 @@ def tuned_plan_path(dataset: str, loss: str) -> Path:
 def published_plan_path(dataset: str, loss: str) -> Path:
     """Plan file of a cell of the published track, complete."""
     return PLAN_FOLDER / "published" / f"{dataset}-{loss}.json"
+
+
+def geometry_plan_path(dataset: str, loss: str) -> Path:
+    """Plan file of a loss whose geometry is studied, complete."""
+    return PLAN_FOLDER / "geometry" / f"{dataset}-{loss}.json"
 
 
 def write_cell(path: Path, plan: CellPlan, search: Search | None = None) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.config.cells import published_plan_path, tuned_plan_path
+from suite.config.cells import tuned_plan_path
 from suite.config.settings import Settings
 
 RECORDS_FOLDER = Path("records")
@@ -15,7 +15,7 @@ class Cell:
     """A train stage.
 
     Attributes:
-        name: of its outputs, e.g. ``emoji-pfml-0.2`` or ``published-emoji-pfml``.
+        name: of its outputs, e.g. ``emoji-pfml-0.2``.
         plan: file of its plan.
         levels: noise levels that it runs, with all seeds.
     """
@@ -30,20 +30,11 @@ def tuned_cell(dataset: str, loss: str, level: float) -> Cell:
     return Cell(f"{dataset}-{loss}-{level:g}", tuned_plan_path(dataset, loss), (level,))
 
 
-def published_cell(dataset: str, loss: str, settings: Settings) -> Cell:
-    """The published track: one stage with all noise levels."""
-    return Cell(f"published-{dataset}-{loss}", published_plan_path(dataset, loss), settings.noise.levels)
-
-
 def cells_of(settings: Settings) -> list[Cell]:
-    """All train stages, in the order of ``params.yaml``, the tuned track first."""
-    tuned = [
+    """All train stages, in the order of ``params.yaml``."""
+    return [
         tuned_cell(dataset, loss, level)
         for dataset in settings.datasets
         for loss in settings.losses
         for level in settings.noise.levels
     ]
-    published = [
-        published_cell(dataset, loss, settings) for dataset in settings.datasets for loss in settings.published
-    ]
-    return tuned + published

@@ -18,6 +18,7 @@ from suite.config.cells import (
     CellPlan,
     Search,
     cell_plan_path,
+    geometry_plan_path,
     published_plan_path,
     search_plan_path,
     write_cell,
@@ -100,9 +101,16 @@ def write_plans(settings: Settings) -> list[str]:
     own = update_own(settings)
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
+    also = [find_loss(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)
     cells = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
-    searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses]
+    searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also]
+    geometry = [
+        planner.tuned(dataset, entry)
+        for dataset in datasets
+        for entry in losses + also
+        if entry.name in settings.geometry.losses
+    ]
     published = [
         planner.published(dataset, entry)
         for dataset in datasets
@@ -114,11 +122,13 @@ def write_plans(settings: Settings) -> list[str]:
         write_json(dataset_plan_path(dataset.dataset), asdict(dataset))
     for cell, search in cells:
         write_cell(cell_plan_path(cell.dataset, cell.loss), cell, search)
+    for cell, _ in geometry:
+        write_cell(geometry_plan_path(cell.dataset, cell.loss), cell)
     for cell, search in searches:
         write_cell(search_plan_path(cell.dataset, cell.loss), cell, search)
     for cell in published:
         write_cell(published_plan_path(cell.dataset, cell.loss), cell)
-    return own + planner.remarks
+    return own + list(dict.fromkeys(planner.remarks))
 
 
 def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
@@ -148,13 +158,13 @@ class Planner:
             SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does
                 not give a finite scalar.
         """
-        mine = self._settings.losses[entry.name]
+        mine = self._settings.all_losses[entry.name]
         recipe = applicable_recipe(dataset.dataset, dataset.data_sha256, entry, self._settings, self.remarks)
         if recipe is not None:
             values = {**recipe.best, **mine.by_hand}
             check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
             check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
-            return self._cell("tuned", dataset, entry, values, "recipe", recipe.validation_epoch), None
+            return self._cell("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
         plan, search = self.searched(dataset, entry)
         self.remarks.append(
             f"{entry.name} on {dataset.dataset} has nothing to search and runs as it is"
@@ -169,7 +179,7 @@ class Planner:
         Raises:
             SuiteError: as ``tuned``.
         """
-        mine = self._settings.losses[entry.name]
+        mine = self._settings.all_losses[entry.name]
         check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
         plan = self._cell("tuned", dataset, entry, mine.by_hand, "params.yaml" if mine.by_hand else "defaults", None)
         space = {name: item for name, item in entry.space(mine).items() if name not in mine.by_hand}
@@ -186,7 +196,9 @@ class Planner:
         values = published_values(entry, training_half(dataset).mean_images)
         if values is None:
             declaring = [
-                name for name, item in self._settings.losses.items() if hasattr(find_loss(name, item).cls, "published")
+                name
+                for name, item in self._settings.losses.items()
+                if getattr(find_loss(name, item).cls, "published", None)
             ]
             raise SuiteError(
                 f"{PARAMS_FILE}: published.{entry.name}: this loss declares no published values; "

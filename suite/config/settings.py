@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from suite.errors import SuiteError, allowed
 
@@ -133,6 +141,8 @@ class TuningSettings(Strict):
 
     trials: Count
     folds: Annotated[int, Field(ge=2, strict=True)]
+    also: dict[Name, LossSettings] = {}
+    """Losses that studies need and the grid does not run."""
 
 
 class PublishedSettings(Strict):
@@ -163,13 +173,6 @@ class AblationAxes(Strict):
         return values
 
 
-class AblationSettings(Strict):
-    """Ablations of pfml: each axis on each of these data sets."""
-
-    datasets: dict[Name, Chosen] = {}
-    axes: AblationAxes = AblationAxes()
-
-
 class GeometrySettings(Strict):
     """Where proxies lie among the embeddings of trained models."""
 
@@ -188,8 +191,13 @@ class Settings(Strict):
     seeds: Count
     recipe: Recipe
     tuning: TuningSettings
-    ablation: AblationSettings = AblationSettings()
+    ablation: dict[Name, AblationAxes] = {}
     geometry: GeometrySettings = GeometrySettings()
+
+    @property
+    def all_losses(self) -> dict[str, LossSettings]:
+        """Losses of the grid and those that are tuned besides."""
+        return self.tuning.also | self.losses
 
     @field_validator("datasets", "losses", "published", mode="before")
     @classmethod
@@ -203,8 +211,8 @@ class Settings(Strict):
     def _names_are_known(self) -> Self:
         for setting, names, place, known in (
             ("published", self.published, "losses", self.losses),
-            ("ablation.datasets", self.ablation.datasets, "datasets", self.datasets),
-            ("geometry.losses", self.geometry.losses, "losses", self.losses),
+            ("ablation", self.ablation, "datasets", self.datasets),
+            ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
         ):
             for name in names:
                 if name not in known:
@@ -262,12 +270,17 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
     for problem in error.errors():
         location = [str(part) for part in problem["loc"] if part != "[key]"]
         if problem["type"] == "extra_forbidden":
-            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1]))}"
+            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1])) or 'none'}"
         else:
             text = _explain_value(problem)
         if problem["type"] in _SCALAR_ERRORS and location[-1] in _SCALAR_TYPES:
             location.pop()
-        problems.setdefault(".".join([below, *location] if below else location) or "the whole file", text)
+        setting = ".".join([below, *location] if below else location)
+        if not setting and problem["type"] == "value_error":  # about several settings, which the message names
+            text = text.removeprefix(": ")
+        elif not setting:
+            setting = "the whole file"
+        problems.setdefault(setting, text)
     return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from suite.config.settings import Scalar, Strict, explain
+from suite.config.settings import Recipe, Scalar, Strict, explain
 from suite.errors import SuiteError
 from suite.files import write_text
 
@@ -37,6 +37,8 @@ class TunedRecipe(Strict):
     data_sha256: str
     search_space: dict[str, dict[str, Any]]
     folds: int
+    training: dict[str, Scalar]
+    """The recipe that every trial trained with, learning rates apart."""
     best: dict[str, Scalar]
     best_map_at_r: float
     """Of the best trial, mean over folds."""
@@ -74,6 +76,11 @@ def save_tuned(recipe: TunedRecipe, path: Path) -> None:
     write_text(path, yaml.safe_dump(recipe.model_dump(), sort_keys=False, width=120))
 
 
+def shared_training(recipe: Recipe) -> dict[str, Scalar]:
+    """A recipe without what belongs to each loss: its learning rates."""
+    return recipe.model_dump(exclude={"learning_rate", "proxy_learning_rate"})
+
+
 def applicable_recipe(
     dataset: str, data_sha256: str, entry: "LossEntry", settings: "Settings", remarks: list[str]
 ) -> TunedRecipe | None:
@@ -88,9 +95,10 @@ def applicable_recipe(
     changes = [
         change
         for change, changed in (
-            ("the search space has", recipe.search_space != entry.space(settings.losses[entry.name])),
+            ("the search space has", recipe.search_space != entry.space(settings.all_losses[entry.name])),
             ("the data have", recipe.data_sha256 != data_sha256),
             ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
+            ("the recipe has", recipe.training != shared_training(settings.recipe)),
             ("tuning.folds has", recipe.folds != settings.tuning.folds),
         )
         if changed

@@ -25,7 +25,7 @@ class Retrieval:
     """What a search over all items found.
 
     Attributes:
-        metrics: ``recall_at_K`` for each K, ``map_at_r``, ``r_precision`` in [0, 1], and ``queries``, the number answered.
+        metrics: ``recall_at_K`` for each K, ``map_at_r`` and ``r_precision``, in [0, 1].
         class_hits: for each class, in the order of labels, the answered queries whose nearest item is of their class.
         class_queries: for each class, the number of answered queries.
     """
@@ -38,8 +38,9 @@ class Retrieval:
 def retrieval_metrics(
     embeddings: NDArray[np.float32], labels: NDArray[np.integer], k_values: Sequence[int] = (1, 2, 4, 8)
 ) -> dict[str, float]:
-    """Mean retrieval metrics over all queries: the ``metrics`` of ``retrieve``."""
-    return retrieve(embeddings, labels, k_values).metrics
+    """The ``metrics`` of ``retrieve``, and ``queries``, the number of queries that were answered."""
+    found = retrieve(embeddings, labels, k_values)
+    return found.metrics | {"queries": float(sum(found.class_queries))}
 
 
 def retrieve(
@@ -75,7 +76,7 @@ def retrieve(
     names = [f"recall_at_{k}" for k in k_values] + ["map_at_r", "r_precision"]
     metrics = {name: float(total / answered) for name, total in zip(names, totals, strict=True)}
     return Retrieval(
-        metrics | {"queries": float(answered)},
+        metrics,
         np.bincount(labels, weights=first_hits).astype(int).tolist(),
         np.bincount(labels, weights=relevant > 0).astype(int).tolist(),
     )

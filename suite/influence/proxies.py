@@ -1,5 +1,7 @@
 """Finds the proxies of any loss among its parameters and puts them where a scene wants them."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -18,15 +20,20 @@ def place_proxies(loss: nn.Module, places: Tensor) -> int:
     Returns:
         How many proxies were placed.
     """
-    num_classes, embedding_dim = places.shape
     placed = 0
     with torch.no_grad():
-        for parameter in loss.parameters():
-            rows = _rows(parameter, num_classes, embedding_dim)
-            if rows is not None:
-                rows.copy_(places[_classes(loss, len(rows), num_classes)])
-                placed += len(rows)
+        for rows, classes in find_proxies(loss, *places.shape):
+            rows.copy_(places[classes])
+            placed += len(rows)
     return placed
+
+
+def find_proxies(loss: nn.Module, num_classes: int, embedding_dim: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The proxies among a loss's parameters, as `place_proxies` tells them: views in rows (C * M, D), and their classes."""
+    for parameter in loss.parameters():
+        rows = _rows(parameter, num_classes, embedding_dim)
+        if rows is not None:
+            yield rows, _classes(loss, len(rows), num_classes)
 
 
 def _rows(parameter: Tensor, num_classes: int, embedding_dim: int) -> Tensor | None:

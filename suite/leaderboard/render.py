@@ -1,71 +1,139 @@
-"""The leaderboard as Markdown: for each data set one table, losses down, noise levels across."""
+"""The leaderboard as Markdown: a glance at the first track, then every number.
 
-import math
+The part before ``DETAILS`` is what the README shows.
+"""
+
+from typing import Any
 
 import pandas as pd
 
+from suite.leaderboard.cells import NOTHING, escaped, finished, gap, number, span, with_half_width
 from suite.leaderboard.table import FROZEN
+
+DETAILS = "<!-- details -->"
+SETTING = {
+    "tuned": "Hyper-parameters: the best of equally many trials for every loss, by MAP@R on held-out training classes "
+    "without noise.",
+    "published": "Hyper-parameters: the values of each loss's paper as they stand.",
+}
+LEGEND = (
+    "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {seeds} seeds. **Bold**: cannot be told "
+    "apart from the best at its noise level, with at most 5 % error for the {count} losses together."
+)
+EXPLANATION = """Each noise level of each data set is a table of its own. What it says about order holds with
+95 % probability for all its losses together:
+
+- *rank*: the ranks that the paired differences leave open; the loss is **bold** if rank 1 is among them;
+- *behind the best*: by how many points its R@1 lies behind the best loss's, at least and at most.
+
+± seeds: half-width of the 95 % t-interval when training is repeated. ± classes: the same when other test classes are drawn.
+Drop: R@1 without noise less R@1 with it, paired by seed. A loss with failed runs is ranked behind all others; its means are
+over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
+"""
 
 
 def to_markdown(board: pd.DataFrame) -> str:
-    """Tables of R@1 with 95 % t-intervals, best clean loss first, and remarks on failures and untuned losses."""
-    parts = ["# Leaderboard\n"]
-    for dataset, rows in board.groupby("dataset", sort=False):
-        parts.append(f"## {dataset}\n\n{_table(rows)}\n{_remarks(rows)}")
+    """The tables of all tracks; the same leaderboard gives the same text."""
+    first = board["track"].iloc[0]
+    parts = ["# Leaderboard\n", glance(board[board["track"] == first]), DETAILS, f"\n{EXPLANATION}"]
+    for track, rows in board.groupby("track", sort=False):
+        parts.append(f"## Track `{track}`\n\n{SETTING[str(track)]}\n")
+        parts += [f"### {dataset}, {track}\n\n{_table(mine)}" for dataset, mine in rows.groupby("dataset", sort=False)]
     return "\n".join(parts)
 
 
-def _table(rows: pd.DataFrame) -> str:
-    levels = sorted(rows["noise_level"].unique())
-    heads = [f"noise {level:g}: R@1 (95 % interval)" for level in levels]
-    drops = [f"drop at {level:g}" for level in levels if level > 0 and levels[0] == 0]
-    lines = [
-        "| loss | " + " | ".join([*heads, *drops, f"MAP@R at {levels[0]:g}", "failed runs"]) + " |",
-        "|---|" + "---:|" * (len(heads) + len(drops) + 2),
-    ]
-    for loss in rows[rows["noise_level"] == levels[0]]["loss"]:
-        mine = rows[rows["loss"] == loss].set_index("noise_level")
-        cells = [_interval(mine.loc[level], loss) for level in levels]
-        cells += [_number(mine.loc[level, "drop_from_clean"]) for level in levels if level > 0 and levels[0] == 0]
-        cells += [_number(mine.loc[levels[0], "map_at_r"]), _failures(mine, loss)]
-        lines.append(f"| {_escaped(loss)} | " + " | ".join(cells) + " |")
+def glance(rows: pd.DataFrame) -> str:
+    """One track: a table for each data set, losses down, noise levels across, and remarks."""
+    track = rows["track"].iloc[0]
+    trained = rows[rows["loss"] != FROZEN]
+    legend = LEGEND.format(seeds=trained["runs"].max(), count=trained["loss"].nunique())
+    parts = [f"{legend} {SETTING[track]}\n"]
+    for dataset, mine in rows.groupby("dataset", sort=False):
+        parts.append(f"## {dataset}\n\n{_across(mine)}{_remarks(mine)}")
+    return "\n".join(parts)
+
+
+def columns_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables of a data set side by side: head of the column, and its rows by loss."""
+    kinds = len(set(rows["noise_kind"])) > 1
+    return {
+        f"{kind if kinds else 'noise'} {level:g}": mine.set_index("loss")
+        for (kind, level), mine in rows.groupby(["noise_kind", "noise_level"], sort=False)
+    }
+
+
+def losses_of(rows: pd.DataFrame) -> list[str]:
+    """Losses of a data set in the order of its first noise level; those that are not there come last."""
+    return list(dict.fromkeys(rows.sort_values("noise_level", kind="stable")["loss"]))
+
+
+def _across(rows: pd.DataFrame) -> str:
+    columns = columns_of(rows)
+    lines = [_line(["loss", *columns]), "|---|" + "---:|" * len(columns)]
+    for loss in losses_of(rows):
+        cells = [_share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values()]
+        lines.append(_line([escaped(loss), *cells]))
     return "\n".join(lines) + "\n"
 
 
-def _interval(row: pd.Series, loss: str) -> str:
-    if loss == FROZEN or math.isnan(row["recall_at_1_low"]):
-        return _number(row["recall_at_1"])
-    half = (row["recall_at_1_high"] - row["recall_at_1_low"]) / 2
-    return f"{_number(row['recall_at_1'])} ± {half:.2f}"
+def _share(row: pd.Series) -> str:
+    text = with_half_width(row, "recall_at_1", "recall_at_1_low", "recall_at_1_high") + finished(row)
+    return f"**{text}**" if row["ties_best"] else text
 
 
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
+_HEADS = {
+    "noise": "---:",
+    "rank": ":---:",
+    "loss": "---",
+    "R@1 ± seeds": "---:",
+    "± classes": "---:",
+    "behind the best": "---:",
+    "MAP@R ± seeds": "---:",
+    "drop from clean": "---:",
+    "failed runs": "---:",
+}
 
 
-def _failures(mine: pd.DataFrame, loss: str) -> str:
-    return "–" if loss == FROZEN else f"{int(mine['failures'].sum())} of {int(mine['runs'].sum())}"
+def _table(rows: pd.DataFrame) -> str:
+    lines = [_line(list(_HEADS)), "|" + "|".join(_HEADS.values()) + "|"]
+    lines += [_line(_cells(row)) for _, row in rows.iterrows()]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: pd.Series) -> list[str]:
+    name = escaped(row["loss"])
+    drop = with_half_width(row, "drop_from_clean", "drop_low", "drop_high") if row["noise_level"] else NOTHING
+    return [
+        f"{row['noise_level']:g}",
+        span(row["rank_low"], row["rank_high"]),
+        f"**{name}**" if row["ties_best"] else name,
+        with_half_width(row, "recall_at_1", "recall_at_1_low", "recall_at_1_high"),
+        number((row["class_high"] - row["class_low"]) / 2),
+        gap(row["behind_low"], row["behind_high"]),
+        with_half_width(row, "map_at_r", "map_at_r_low", "map_at_r_high"),
+        drop,
+        NOTHING if row["loss"] == FROZEN else f"{row['failures']} of {row['runs']}",
+    ]
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _remarks(rows: pd.DataFrame) -> str:
     trained = rows[rows["loss"] != FROZEN]
-    clean = trained[trained["noise_level"] == trained["noise_level"].min()]
     remarks = [
-        f"{_escaped(row.loss)} {_shortfall(row.gain_over_frozen)}."
-        for row in clean.itertuples()
-        if row.noise_level == 0 and not row.gain_over_frozen > 0
+        f"{escaped(row.loss)} {_shortfall(row)}."
+        for row in trained[trained["noise_level"] == 0].itertuples()
+        if not row.gain_over_frozen > 0
     ]
-    untuned = sorted(set(trained[~trained["tuned"].astype(bool)]["loss"]))
+    untuned = sorted(set(trained[(trained["track"] == "tuned") & ~trained["tuned"].astype(bool)]["loss"]))
     if untuned:
-        remarks.append(f"Not tuned, class defaults: {', '.join(map(_escaped, untuned))}.")
+        remarks.append(f"Not tuned, class defaults: {', '.join(map(escaped, untuned))}.")
     return "".join(f"\n{remark}\n" for remark in remarks)
 
 
-def _shortfall(gain: float) -> str:
-    if math.isnan(gain):
+def _shortfall(row: Any) -> str:
+    if row.failures == row.runs:
         return "finished no run without noise"
-    return f"does not beat the frozen backbone without noise ({gain:+.2f} points)"
-
-
-def _escaped(name: str) -> str:
-    return name.replace("<", "&lt;").replace("|", "\\|")
+    return f"does not beat the frozen backbone without noise ({row.gain_over_frozen:+.2f} points)"

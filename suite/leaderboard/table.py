@@ -1,63 +1,102 @@
-"""Leaderboard rows: per data set, loss and noise level, means over seeds with intervals, drop from clean, failures."""
+"""Leaderboard rows: per table and loss means over seeds, both error bars, standing, drop from clean, failures."""
 
-from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from suite.evaluation.intervals import t_interval
-from suite.evaluation.records import METRICS
+from suite.evaluation.records import METRICS, TABLE, check_paired
+from suite.leaderboard.judging import PERCENT, class_share, standing_of
+from suite.statistics.resampling import class_error
 
-PERCENT = 100.0
+TRACKS = ("tuned", "published")
 FROZEN = "frozen backbone"
+_COUNTS = ("rank_low", "rank_high")
 
 
 def leaderboard(records: pd.DataFrame, frozen: pd.DataFrame) -> pd.DataFrame:
     """Aggregate records over seeds; percentages rounded to 4 decimals.
 
-    A failed run counts in ``failures`` and in no mean. Rows are ordered by data set as in the records, noise level, and
-    R@1, rows with failures last. The drop from clean is the mean paired difference over seeds that finished both runs.
+    A failed run counts in ``failures`` and in no mean. Rows are ordered by track, data set as in the records, noise level,
+    number of failures and R@1. The drop from clean is the mean paired difference over seeds that finished both runs.
 
     Args:
         records: one row a run, as ``read_records`` gives.
         frozen: one row a data set: the frozen backbone on the test classes, columns ``dataset`` and the metrics.
 
     Returns:
-        One row for each (data set, noise level, loss), and one a (data set, noise level) for the frozen backbone.
+        One row for each (track, data set, noise kind, noise level, loss), and one a table for the frozen backbone. Of each
+        metric the mean and ``_low``, ``_high`` over seeds; of R@1 ``class_error``, ``class_low``, ``class_high`` over test
+        classes; ``rank_low``, ``rank_high``, ``ties_best``, ``behind_low``, ``behind_high`` as in ``Standing``.
+
+    Raises:
+        SuiteError: losses of a table do not have the same seeds.
     """
-    rows = []
-    cells = records.groupby(["dataset", "noise_kind", "noise_level", "loss"], sort=False)
+    check_paired(records)
     references = frozen.set_index("dataset")
-    for (dataset, kind, level, loss), cell in cells:
-        row = {"dataset": dataset, "noise_kind": kind, "noise_level": level, "loss": loss}
-        row |= {"runs": len(cell), "failures": int((cell["status"] != "ok").sum()), "tuned": bool(cell["tuned"].all())}
-        for metric in METRICS:
-            interval = t_interval((PERCENT * cell[metric]).tolist())
-            row |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
-        row |= _drop(cell, records, dataset, loss)
-        row["gain_over_frozen"] = row["recall_at_1"] - PERCENT * float(references.loc[dataset, "recall_at_1"])
-        rows.append(row)
-    for dataset, kind, level in dict.fromkeys((row["dataset"], row["noise_kind"], row["noise_level"]) for row in rows):
-        reference = {metric: PERCENT * float(references.loc[dataset, metric]) for metric in METRICS}
-        same = {"dataset": dataset, "noise_kind": kind, "noise_level": level, "loss": FROZEN}
-        rows.append(same | {"runs": 0, "failures": 0, "tuned": False, "gain_over_frozen": 0.0} | reference)
-    return _ordered(pd.DataFrame(rows))
+    rows = []
+    for place, runs in records.groupby(list(TABLE), sort=False):
+        where = dict(zip(TABLE, place, strict=True))
+        reference = {metric: PERCENT * float(references.loc[where["dataset"], metric]) for metric in METRICS}
+        standing = standing_of(runs)
+        for loss, cell in runs.groupby("loss", sort=False):
+            row = where | {"loss": loss} | _counts(cell) | standing.loc[loss].to_dict() | _means(cell) | _classes(cell)
+            row |= _drop(cell, _clean(records, where, str(loss)))
+            rows.append(row | {"gain_over_frozen": row["recall_at_1"] - reference["recall_at_1"]})
+        same = {"loss": FROZEN, "runs": 0, "failures": 0, "tuned": False, "ties_best": False, "gain_over_frozen": 0.0}
+        rows.append(where | same | reference)
+    return _ordered(pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64")))
 
 
-def _drop(cell: pd.DataFrame, records: pd.DataFrame, dataset: str, loss: str) -> dict[str, float]:
+def _counts(cell: pd.DataFrame) -> dict[str, Any]:
+    tuned = "origin" not in cell or cell["origin"].eq("search").all()
+    failures = int((cell["status"] != "ok").sum())
+    return {"runs": len(cell), "failures": failures, "tuned": bool(tuned) and cell["track"].iloc[0] == "tuned"}
+
+
+def _means(cell: pd.DataFrame) -> dict[str, float]:
+    means: dict[str, float] = {}
+    for metric in METRICS:
+        interval = t_interval((PERCENT * cell[metric]).tolist())
+        means |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
+    return means
+
+
+def _classes(cell: pd.DataFrame) -> dict[str, float]:
+    """The error of the mean R@1 over test classes, in points."""
+    hits, queries = class_share(cell)
+    if not len(queries):
+        return dict.fromkeys(("class_error", "class_low", "class_high"), np.nan)
+    found = class_error(hits, queries)
+    return {
+        "class_error": PERCENT * found.error,
+        "class_low": PERCENT * found.low,
+        "class_high": PERCENT * found.high,
+    }
+
+
+def _clean(records: pd.DataFrame, where: dict[str, Any], loss: str) -> pd.DataFrame:
+    same = (records["track"] == where["track"]) & (records["dataset"] == where["dataset"]) & (records["loss"] == loss)
+    return records[same & (records["noise_kind"] == where["noise_kind"]) & (records["noise_level"] == 0)]
+
+
+def _drop(cell: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
     """Mean loss of R@1 against the run of the same seed without noise, in points, with its interval."""
-    clean = records[(records["dataset"] == dataset) & (records["loss"] == loss) & (records["noise_level"] == 0)]
     pairs = clean.merge(cell, on="seed", suffixes=("_clean", "_noisy"))
     interval = t_interval((PERCENT * (pairs["recall_at_1_clean"] - pairs["recall_at_1_noisy"])).tolist())
     return {"drop_from_clean": interval.mean, "drop_low": interval.low, "drop_high": interval.high}
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    datasets: Sequence[str] = list(dict.fromkeys(table["dataset"]))
+    datasets = list(dict.fromkeys(table["dataset"]))
     keys = pd.DataFrame(
         {
+            "track": table["track"].map(TRACKS.index),
             "dataset": table["dataset"].map(datasets.index),
+            "noise_kind": table["noise_kind"],
             "noise_level": table["noise_level"],
-            "failed": table["failures"] > 0,
+            "failures": table["failures"],
             "recall": -table["recall_at_1"],
             "loss": table["loss"],
         }

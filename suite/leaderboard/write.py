@@ -1,4 +1,7 @@
-"""Writes ``results/``: leaderboard.{csv,json,md}, metrics.json for DVC, noise.svg, and times.csv apart from them."""
+"""Writes ``results/``: leaderboard.{csv,json,md,tex}, comparisons.csv, records.csv, metrics.json for DVC, noise.svg.
+
+``times.csv`` is written apart from them: it changes from run to run.
+"""
 
 import json
 import math
@@ -10,39 +13,77 @@ import pandas as pd
 from suite.config.grid import RECORDS_FOLDER, cells_of
 from suite.config.settings import Settings
 from suite.errors import SuiteError
+from suite.evaluation.flat import write_flat
 from suite.evaluation.records import METRICS, read_records
 from suite.features.store import FROZEN_FOLDER
 from suite.files import read_lines, write_json, write_text
 from suite.leaderboard.figure import draw_noise_figure
+from suite.leaderboard.judging import comparisons
+from suite.leaderboard.latex import to_latex
 from suite.leaderboard.render import to_markdown
 from suite.leaderboard.table import leaderboard
+from suite.studies.folders import PUBLISHED_FOLDER, STUDIES_FOLDER
 from suite.timing import TIMES_FOLDER
 
 RESULTS_FOLDER = Path("results")
+RECORDS_FILE = RESULTS_FOLDER / "records.csv"
 TIMES_FILE = RESULTS_FOLDER / "times.csv"
 
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """Compute the leaderboard from the records and write all its forms; gives the table."""
-    records = read_records(RECORDS_FOLDER, [cell.name for cell in cells_of(settings)])
+    records = with_published(read_records(record_files(settings)))
     frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
     board = leaderboard(records, frozen)
+    write_flat(records, RECORDS_FILE)
     write_text(RESULTS_FOLDER / "leaderboard.csv", board.to_csv(index=False))
     write_text(RESULTS_FOLDER / "leaderboard.json", board.to_json(orient="records", indent=2) + "\n")
     write_text(RESULTS_FOLDER / "leaderboard.md", to_markdown(board))
+    write_text(RESULTS_FOLDER / "leaderboard.tex", to_latex(board))
+    write_text(RESULTS_FOLDER / "comparisons.csv", comparisons(records).to_csv(index=False))
     write_json(RESULTS_FOLDER / "metrics.json", _metrics(board))
     draw_noise_figure(board, RESULTS_FOLDER / "noise.svg")
     return board
 
 
+def with_published(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of the tuned track with those of the published one, as they stand in git, for the same data and losses.
+
+    Rows of a data set that is another one now, or cut down, are left out.
+    """
+    paths = sorted((STUDIES_FOLDER / PUBLISHED_FOLDER).glob("*.jsonl"))
+    if not paths:
+        return records
+    published = read_records(paths)
+    finished = records[records["status"] == "ok"]
+    tests = {row.dataset: (row.data_sha256, row.class_queries) for row in finished.itertuples()}
+    same = [
+        row.loss in set(records["loss"]) and tests.get(row.dataset) == (row.data_sha256, row.class_queries or ())
+        if row.status == "ok"
+        else row.dataset in tests
+        for row in published.itertuples()
+    ]
+    kept = published[same]
+    levels = records[["noise_kind", "noise_level"]].drop_duplicates()
+    return pd.concat([records, kept.merge(levels, on=["noise_kind", "noise_level"])], ignore_index=True)
+
+
+def record_files(settings: Settings) -> list[Path]:
+    """Record files of the grid."""
+    return [RECORDS_FOLDER / f"{cell.name}.jsonl" for cell in cells_of(settings)]
+
+
 def write_times(settings: Settings) -> None:
-    """Collect wall-clock seconds in ``results/times.csv``, one row a features or train stage.
+    """Collect wall-clock seconds in ``results/times.csv``, one row a stage that trains or computes features.
 
     ``start_up_seconds`` is the time from the start of the process to its work, imports above all; ``work_seconds`` is the
     rest, for all seeds together; ``mean_run_seconds`` is the mean over seeds of one run in its worker process.
     """
-    rows = [_times(f"features-{dataset}", {"stage": "features", "dataset": dataset}) for dataset in settings.datasets]
-    rows += [_times(cell.name, {"stage": "train", "cell": cell.name}) for cell in cells_of(settings)]
+    names = {
+        "features": [f"features-{dataset}" for dataset in settings.datasets],
+        "train": [cell.name for cell in cells_of(settings)],
+    }
+    rows = [_times(name, {"stage": stage, "name": name}) for stage in names for name in names[stage]]
     write_text(TIMES_FILE, pd.DataFrame(rows).to_csv(index=False))
 
 
@@ -65,10 +106,9 @@ def _frozen(dataset: str) -> pd.DataFrame:
 
 
 def _metrics(board: pd.DataFrame) -> dict[str, Any]:
-    """R@1 in percent by data set, loss and noise level: what ``dvc metrics show`` prints."""
+    """R@1 in percent by track, data set, loss and noise level: what ``dvc metrics show`` prints."""
     tree: dict[str, Any] = {}
     for row in board.itertuples():
-        tree.setdefault(row.dataset, {}).setdefault(row.loss, {})[f"noise {row.noise_level:g}"] = (
-            None if math.isnan(row.recall_at_1) else row.recall_at_1
-        )
+        cell = tree.setdefault(row.track, {}).setdefault(row.dataset, {}).setdefault(row.loss, {})
+        cell[f"noise {row.noise_level:g}"] = None if math.isnan(row.recall_at_1) else row.recall_at_1
     return tree

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from suite.config.cells import tuned_plan_path
-from suite.config.grid import RECORDS_FOLDER, published_cell, tuned_cell
+from suite.config.grid import RECORDS_FOLDER, tuned_cell
 from suite.config.settings import LossSettings, Settings
 from suite.config.tuned import TunedRecipe, load_tuned, tuned_path
 from suite.datasets.sheet import SHEETS_FOLDER
@@ -18,6 +18,7 @@ from suite.figures.write import FIGURES_FOLDER
 from suite.files import read_lines
 from suite.leaderboard.table import FROZEN
 from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE
+from suite.studies.folders import PUBLISHED_FOLDER
 from suite.training.cell import CURVES_FOLDER
 from suite.tuning.settle import FOUND_FILE
 
@@ -40,7 +41,7 @@ class Inputs:
         board: rows of the leaderboard, with a column ``track``; empty if there is none.
         claims: rows of ``results/claims.json``, or None.
         influence: curves of ``docs/figures/influence.csv``, or None.
-        curves: mean training loss: columns track, dataset, loss, noise_level, seed, epoch, value.
+        curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
         records: one row a run, as written; empty if nothing was run.
         times: ``results/times.csv``, or None.
         recipes: tuned recipes by (data set, loss).
@@ -73,6 +74,7 @@ def read_inputs(settings: Settings) -> Inputs:
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
     stages = _stages(settings)
+    records = [*(RECORDS_FOLDER / f"{stage.name}.jsonl" for stage in stages), *sorted(PUBLISHED_FOLDER.glob("*.jsonl"))]
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -83,7 +85,7 @@ def read_inputs(settings: Settings) -> Inputs:
         claims=_json(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None,
         influence=_csv(INFLUENCE_FILE),
         curves=_curves(stages),
-        records=tuple(row for stage in stages for row in _rows(RECORDS_FOLDER / f"{stage.name}.jsonl")),
+        records=tuple(row for path in records for row in _rows(path)),
         times=_csv(TIMES_FILE),
         recipes={key: found for key, found in recipes.items() if found is not None},
         sheets={name: path.read_text(encoding="utf-8") for name, path in sheets.items() if path.is_file()},
@@ -109,31 +111,23 @@ class _Stage:
     """A train stage: the name of its files, and what its curves belong to."""
 
     name: str
-    track: str
     dataset: str
     loss: str
     level: float
 
 
 def _stages(settings: Settings) -> list[_Stage]:
-    tuned = [
-        _Stage(tuned_cell(dataset, loss, level).name, "tuned", dataset, loss, level)
+    return [
+        _Stage(tuned_cell(dataset, loss, level).name, dataset, loss, level)
         for dataset in settings.datasets
         for loss in settings.losses
         for level in settings.noise.levels
     ]
-    published = [
-        _Stage(published_cell(dataset, loss, settings).name, "published", dataset, loss, settings.noise.levels[0])
-        for dataset in settings.datasets
-        for loss in settings.published
-    ]
-    return tuned + published
 
 
 def _curves(stages: Sequence[_Stage]) -> pd.DataFrame:
     rows = [
         {
-            "track": stage.track,
             "dataset": stage.dataset,
             "loss": stage.loss,
             "noise_level": row.get("noise_level", stage.level),
@@ -144,7 +138,7 @@ def _curves(stages: Sequence[_Stage]) -> pd.DataFrame:
         for stage in stages
         for row in _rows(CURVES_FOLDER / f"{stage.name}.jsonl")
     ]
-    return pd.DataFrame(rows, columns=["track", "dataset", "loss", "noise_level", "seed", "epoch", "value"])
+    return pd.DataFrame(rows, columns=["dataset", "loss", "noise_level", "seed", "epoch", "value"])
 
 
 def _recipe(dataset: str, loss: str) -> TunedRecipe | None:

@@ -114,9 +114,9 @@ def _influence(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple
 def _curves(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple[str, str]]:
     mine = inputs.curves[inputs.curves["loss"] == name]
     shown = []
-    for (dataset, track), rows in mine.groupby(["dataset", "track"], sort=False):
-        key = f"curves-{slug(dataset)}-{slug(track)}"
-        charts[key] = curves_chart(rows, name, f"{dataset}, {track}")
+    for dataset, rows in mine.groupby("dataset", sort=False):
+        key = f"curves-{slug(dataset)}"
+        charts[key] = curves_chart(rows, name, dataset)
         last = rows[rows["epoch"] == rows["epoch"].max()].groupby("noise_level")["value"].mean()
         ends = ", ".join(f"{value:.3g} at noise {level:g}" for level, value in last.items())
         shown.append((key, f"Mean training loss on {dataset}; after the last epoch, over seeds: {ends}."))

@@ -24,7 +24,7 @@ from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel, report
 from suite.progress import progress_bar
 from suite.timing import StageClock
-from suite.training.run import Outcome, Run, run_one, versions
+from suite.training.run import Outcome, Run, config_sha256, run_one, versions
 
 PARTIAL_FOLDER = Path("partial")
 CURVES_FOLDER = Path("curves")
@@ -137,7 +137,7 @@ def _run(shared: tuple[Features, Sequence[Run], Function], number: int) -> Outco
 
 def _keys(runs: Sequence[Run], features: Path) -> list[str]:
     shared = [sha256_file(features), sha256_source(_CODE), versions()]
-    return [sha256_value([*shared, run.plan.as_dict(), run.noise_level, run.seed]) for run in runs]
+    return [sha256_value([*shared, config_sha256(run)]) for run in runs]
 
 
 def _resume(folder: Path, number: int, run: Run, key: str) -> Outcome | None:

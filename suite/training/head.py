@@ -33,11 +33,23 @@ class Head(nn.Module):
             if layers:
                 layers.append(nn.ReLU())
             layers.append(_linear(fan_in, fan_out, generator))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*layers, _UnitRows())
+
+    def standardised(self, features: Tensor) -> Tensor:
+        """Features (B, F) as ``layers`` takes them: training standardises once, not in every batch."""
+        return (features - self.mean) / self.scale
 
     def forward(self, features: Tensor) -> Tensor:
         """Embeddings (B, D) of unit norm for features (B, F)."""
-        return functional.normalize(self.layers((features - self.mean) / self.scale), dim=1)
+        embeddings: Tensor = self.layers(self.standardised(features))
+        return embeddings
+
+
+class _UnitRows(nn.Module):
+    """Rows divided by their norm."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return functional.normalize(rows, dim=1)
 
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:

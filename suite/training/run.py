@@ -125,7 +125,7 @@ def run_one(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Ou
         "noise_realised": corruption.realised,
         "noise_sha256": corruption.sha256,
         "data_sha256": features.data_sha256,
-        "config_sha256": sha256_value([plan.as_dict(), run.noise_level, run.seed]),
+        "config_sha256": config_sha256(run),
         "source_sha256": plan.source_sha256,
         "target": plan.target,
         "origin": plan.origin,
@@ -134,6 +134,12 @@ def run_one(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Ou
         "versions": versions(),
     }
     return Outcome(record, curve, time.perf_counter() - started)
+
+
+def config_sha256(run: Run) -> str:
+    """Digest of all settings that a run depends on: how many other seeds there are is none of them."""
+    plan = {name: value for name, value in run.plan.as_dict().items() if name not in {"seeds", "origin"}}
+    return sha256_value([plan, run.noise_level, run.seed])
 
 
 def _validation_epoch(plan: CellPlan, last: Retrieval | None, then: Retrieval | None) -> dict[str, Any] | None:
@@ -178,7 +184,9 @@ def fit(
         if after_epoch is not None:
             after_epoch(epoch, value, head)
 
-    train(head, loss, inputs.__getitem__, torch.from_numpy(labels), sampler, recipe, report)
+    fetch = head.standardised(inputs).__getitem__
+    train(head.layers, loss, fetch, torch.from_numpy(labels), sampler, recipe, report)
+    head.eval()
     return head, loss
 
 

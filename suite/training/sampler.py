@@ -42,32 +42,34 @@ class PKSampler:
         self._samples_per_class = samples_per_class
         self._classes_per_batch = classes_per_batch
         self._rng = rng
-        self._class_queue: Indices = np.empty(0, np.int64)
+        self._class_queue: list[int] = []
         self._all_classes: Indices = np.arange(len(self._members))
-        self._member_queues: list[Indices] = [np.empty(0, np.int64)] * len(self._members)
+        self._member_queues: list[list[int]] = [[] for _ in self._members]
         self.batches_per_epoch = max(1, len(labels) // (classes_per_batch * samples_per_class))
 
     def epoch(self) -> Iterator[Indices]:
         """Batches of one epoch: as many as the images fill; each (P * K,), images of a class side by side."""
         for _ in range(self.batches_per_epoch):
-            yield np.concatenate([self._draw_images(label) for label in self._draw_classes()])
+            rows = [row for label in self._draw_classes() for row in self._draw_images(label)]
+            yield np.array(rows, dtype=np.int64)
 
-    def _draw_classes(self) -> Indices:
+    def _draw_classes(self) -> list[int]:
         drawn, self._class_queue = self._draw(self._class_queue, self._all_classes, self._classes_per_batch)
         return drawn
 
-    def _draw_images(self, label: int) -> Indices:
+    def _draw_images(self, label: int) -> list[int]:
         queue, members = self._member_queues[label], self._members[label]
         drawn, self._member_queues[label] = self._draw(queue, members, self._samples_per_class)
         return drawn
 
-    def _draw(self, queue: Indices, items: Indices, wanted: int) -> tuple[Indices, Indices]:
+    def _draw(self, queue: list[int], items: Indices, wanted: int) -> tuple[list[int], list[int]]:
         """Take ``wanted`` from a queue; gives what was drawn and the rest of the queue.
 
         Where the queue runs out a new round of ``items`` follows, with those behind that this draw already holds.
+        Queues are lists: they are short, and slicing arrays of a few items costs more than the draw.
         """
         while len(queue) < wanted:
-            fresh = self._rng.permutation(items)
-            repeated = np.isin(fresh, queue)
-            queue = np.concatenate([queue, fresh[~repeated], fresh[repeated]])
+            held = set(queue)
+            fresh = self._rng.permutation(items).tolist()
+            queue = queue + [item for item in fresh if item not in held] + [item for item in fresh if item in held]
         return queue[:wanted], queue[wanted:]

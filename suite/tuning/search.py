@@ -22,7 +22,7 @@ from torch import nn
 
 from suite.config.cells import CellPlan, Search
 from suite.config.plan import with_values
-from suite.config.tuned import Trial, TunedRecipe
+from suite.config.tuned import Trial, TunedRecipe, shared_training
 from suite.errors import SuiteError
 from suite.features.store import Features
 from suite.files import read_lines, write_lines
@@ -57,7 +57,7 @@ def search_recipe(plan: CellPlan, search: Search, features: Features, console: C
     """
     started = time.perf_counter()
     space = parse_space(plan.loss, search.space)
-    preload(load_target(plan.loss, plan.target), {})
+    preload(load_target(plan.loss, plan.target), plan.hyperparameters)
     log = _Log(PARTIAL_FOLDER / f"{plan.dataset}-{plan.loss}.jsonl", plan, search, features)
     trials = _run_trials(plan, search, space, features, log, console)
     finished = [trial for trial in trials if trial.fold_map_at_r]
@@ -73,6 +73,7 @@ def search_recipe(plan: CellPlan, search: Search, features: Features, console: C
         data_sha256=features.data_sha256,
         search_space=search.space,
         folds=search.folds,
+        training=shared_training(plan.recipe),
         best=best.values,
         best_map_at_r=best.map_at_r or 0.0,
         best_fold_map_at_r=best.fold_map_at_r,

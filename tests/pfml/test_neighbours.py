@@ -33,7 +33,7 @@ def test_no_pair_is_missed(dim: int, reach: float, spread: float, speed: float, 
     classes = torch.arange(600) // 2
     neighbours = NeighbourList(reach)
     for step in range(16):
-        pairs = neighbours.near(points.to(dtype), classes)
+        pairs = neighbours.near(points.to(dtype), classes, torch.ones(600, dtype=dtype))
         expected = near_pairs(points, classes, reach * (1 - 1e-4))
         assert pairs is not None
         found = [(min(pair), max(pair)) for pair in pairs.tolist()]
@@ -64,7 +64,7 @@ def test_points_that_close_in_on_each_other_are_found_in_time(speed: float, seed
             separation[late] = 1.02 * reach + 30 * speed * torch.rand(10, 1, dtype=torch.float64, generator=generator)
         points = torch.cat([(s * separation / 2).cos() * centre + (s * separation / 2).sin() * along for s in (-1, 1)])
         before = neighbours.searched_rows
-        found = neighbours.near(points, classes)
+        found = neighbours.near(points, classes, torch.ones(2 * pairs, dtype=torch.float64))
         full += neighbours.searched_rows - before == 2 * pairs
         assert found is not None
         assert near_pairs(points, classes, reach * (1 - 1e-9)) <= {tuple(sorted(pair)) for pair in found.tolist()}
@@ -77,7 +77,7 @@ def test_slow_points_are_seldom_searched() -> None:
     points = clustered(600, 64, 0.3, generator)
     neighbours = NeighbourList(0.2)
     for _ in range(40):
-        neighbours.near(points, torch.arange(600))
+        neighbours.near(points, torch.arange(600), torch.ones(600, dtype=torch.float64))
         points = normalize(points + 1e-3 * normalize(torch.randn(600, 64, dtype=torch.float64, generator=generator)))
     assert neighbours.searched_rows <= 4 * 600
 
@@ -87,7 +87,7 @@ def test_jumping_points_are_searched_alone() -> None:
     points = clustered(600, 64, 0.3, generator)
     neighbours = NeighbourList(0.2)
     for step in range(20):
-        neighbours.near(points, torch.arange(600))
+        neighbours.near(points, torch.arange(600), torch.ones(600, dtype=torch.float64))
         points = points + 1e-3 * normalize(torch.randn(600, 64, dtype=torch.float64, generator=generator))
         if step > 3:
             points[step] = -points[step]
@@ -98,8 +98,8 @@ def test_jumping_points_are_searched_alone() -> None:
 def test_crowds_are_left_to_blocks() -> None:
     points = normalize(torch.ones(300, 8) + 0.1 * torch.randn(300, 8))
     neighbours = NeighbourList(1.0)
-    assert neighbours.near(points, torch.arange(300)) is None
-    assert neighbours.near(points, torch.arange(300)) is None
+    assert neighbours.near(points, torch.arange(300), torch.ones(300)) is None
+    assert neighbours.near(points, torch.arange(300), torch.ones(300)) is None
 
 
 def test_few_nonzero_is_nonzero() -> None:
@@ -166,7 +166,7 @@ def test_loss_stays_exact_while_proxies_move(
         for gradient, target in zip(found, expected, strict=True):
             assert (gradient - target).norm() <= tolerance * target.norm()
         if not crowded and reach < 1:
-            pairs = loss._neighbours.near(loss.proxies.detach(), loss.proxy_labels)
+            pairs = loss._neighbours.near(loss.proxies.detach(), loss.proxy_labels, torch.ones(180, dtype=dtype))
             assert pairs is not None
             assert speed > 1e-3 or len(pairs) > 0
         with torch.no_grad():

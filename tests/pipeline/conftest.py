@@ -9,8 +9,29 @@ from pathlib import Path
 
 import pytest
 
+from suite.config.tuned import Trial, TunedRecipe, save_tuned, tuned_path
+from suite.datasets.catalog import SHA256
+
 ROOT = Path(__file__).parents[2]
 SMOKE = Path(__file__).parent / "params.yaml"
+BEST = {"margin": 0.3, "learning_rate": 0.002}
+"""Of the tuned recipe that a clone has for triplet; pfml has none and is searched."""
+RECIPE = TunedRecipe(
+    dataset="emoji",
+    loss="triplet",
+    data_sha256=SHA256["emoji"],
+    search_space={},
+    folds=2,
+    training={"epochs": 2},
+    best=BEST,
+    best_map_at_r=0.5,
+    best_fold_map_at_r=[0.4, 0.6],
+    trial_quartiles=[0.5, 0.5, 0.5],
+    failed_trials=0,
+    validation_epoch=1,
+    seconds=1.0,
+    trials=[Trial(values=BEST, fold_map_at_r=[0.4, 0.6])] * 2,
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +61,13 @@ class Clone:
 
 
 def clone(target):
-    """Clone the repository's HEAD, and put the smoke settings in place of the default ones."""
+    """Clone the repository's HEAD, and put the smoke settings and recipe in place of the committed ones."""
     subprocess.run(["git", "clone", "-q", ROOT, target], check=True)
-    for name in ("results", "dvc.lock"):
+    for name in ("results", "dvc.lock", "suite/recipes/tuned"):
         path = target / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     shutil.copy(SMOKE, target / "params.yaml")
+    save_tuned(RECIPE, target / tuned_path("emoji", "triplet"))
     made = Clone(target)
     made.dvc("pull", "-q", "data.dvc")
     return made

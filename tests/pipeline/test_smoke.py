@@ -11,7 +11,7 @@ import time
 
 import yaml
 
-from tests.pipeline.conftest import SMOKE, clone
+from tests.pipeline.conftest import BEST, SMOKE, clone
 
 OWN_LOSS = """
 from torch import nn
@@ -54,6 +54,39 @@ def test_ends_in_a_leaderboard_of_real_runs(reproduced):
     assert b"<svg" in (reproduced.path / "results/noise.svg").read_bytes()
 
 
+def rows_of(project, name):
+    return [json.loads(line) for line in (project.path / f"records/{name}.jsonl").read_text().splitlines()]
+
+
+def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
+    tuned = reproduced.path / "tuned"
+    assert [path.relative_to(tuned).as_posix() for path in sorted(tuned.rglob("*.*"))] == [
+        "emoji-pfml/plan.json",
+        "emoji-pfml/search.yaml",
+        "emoji-triplet/plan.json",
+    ]
+    (found,) = rows_of(reproduced, "emoji-pfml-0")
+    search = yaml.safe_load((tuned / "emoji-pfml/search.yaml").read_text())
+    assert (found["track"], found["origin"], len(search["trials"])) == ("tuned", "search", 2)
+    (taken,) = rows_of(reproduced, "emoji-triplet-0")
+    assert (taken["track"], taken["origin"]) == ("tuned", "search")
+    for record, best in ((found, search["best"]), (taken, BEST)):
+        settings = record["recipe"] | record["hyperparameters"]
+        assert {name: settings[name] for name in best} == best
+    assert taken["validation_epoch"]["epoch"] == 1
+
+
+def test_the_published_track_runs_all_noise_levels_in_one_stage(reproduced):
+    rows = rows_of(reproduced, "published-emoji-pfml")
+    assert [(row["track"], row["origin"], row["noise_level"]) for row in rows] == [
+        ("published", "published", 0.0),
+        ("published", "published", 0.2),
+    ]
+    assert rows[0]["hyperparameters"] == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
+    assert (rows[0]["recipe"]["learning_rate"], rows[0]["recipe"]["proxy_learning_rate"]) == (5e-4, 5e-2)
+    assert not list((reproduced.path / "embeddings").glob("published*"))
+
+
 def record_images(project):
     """Training images of the cut data set, counted from the noise-free realisation of a corruption."""
     from suite.features.store import load_features
@@ -65,12 +98,13 @@ def test_a_second_repro_finds_nothing_to_do(reproduced):
     output = reproduced.dvc("repro").stdout
     assert stages_run(output) == set()
     assert "up to date" in output
+    assert not (reproduced.path / "searches").exists()
 
 
 def test_metrics_and_plots_show(reproduced):
     shown = json.loads(reproduced.dvc("metrics", "show", "--json").stdout)
     data = shown[""]["data"]["results/metrics.json"]["data"]
-    assert set(data["emoji"]) == {"pfml", "triplet", "frozen backbone"}
+    assert set(data["tuned"]["emoji"]) == {"pfml", "triplet", "frozen backbone"}
     reproduced.dvc("plots", "show", "-o", "dvc_plots")
     page = (reproduced.path / "dvc_plots/index.html").read_text()
     figures = list((reproduced.path / "dvc_plots").rglob("*noise.svg"))
@@ -92,7 +126,7 @@ def test_adding_and_editing_a_loss_runs_its_cells_only(reproduced):
             reproduced,
             lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
         )
-        own = {"train@emoji-compactness-0", "train@emoji-compactness-0.2"}
+        own = {"tune@emoji-compactness", "train@emoji-compactness-0", "train@emoji-compactness-0.2"}
         around = {"plan", "leaderboard", "times"}
         assert stages_run(reproduced.dvc("repro").stdout) == own | around
         assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
@@ -117,30 +151,46 @@ def test_a_bad_loss_name_stops_before_anything_is_written(reproduced):
         edit_params(reproduced, lambda params: params["losses"].pop("magic"))
 
 
-def test_a_killed_run_ends_in_the_same_bytes(reproduced, tmp_path):
-    """Kill -9 the whole process group in the middle of a train stage, run again, compare with an undisturbed run."""
-    one_cell = {"seeds": 2, "losses": {"pfml": {}}, "noise": {"kind": "symmetric", "levels": [0.2]}}
+def test_a_killed_repro_ends_in_the_same_bytes(reproduced, tmp_path):
+    """Kill -9 the whole process group in the middle of a search, then of a train stage; compare with an undisturbed run."""
+    one_cell = {"seeds": 2, "losses": {"pfml": {}}, "published": {}, "noise": {"kind": "symmetric", "levels": [0.2]}}
     project = clone(tmp_path / "project")
     for each in (project, reproduced):
         edit_params(each, lambda params: params.update(one_cell))
     try:
         reproduced.dvc("repro")
+        kill_once(project, "tuning/emoji-pfml.jsonl")
+        assert not list((project.path / "tuned").glob("*/*"))
+        assert "emoji pfml: resuming, 1 of 2 trials are done" in kill_once(project, "emoji-pfml-0.2/run-0.json")
+        assert not (project.path / "records/emoji-pfml-0.2.jsonl").exists()
+        # On a busy machine the second run may end before the kill, too.
+        done = len(list((project.path / "partial/emoji-pfml-0.2").glob("run-*.json")))
+        assert f"emoji-pfml-0.2: resuming, runs {list(range(done))} are done" in project.dvc("repro").stdout
+        for name in ("tuned/emoji-pfml/plan.json", "records/emoji-pfml-0.2.jsonl"):
+            assert (project.path / name).read_bytes() == (reproduced.path / name).read_bytes()
+        assert project.results() == reproduced.results()
+    finally:
+        shutil.copy(SMOKE, reproduced.path / "params.yaml")
+
+
+def kill_once(project, name):
+    """Repro with one worker, kill the whole process group once ``partial/NAME`` is there; gives what it printed."""
+    log = project.path / "killed.txt"
+    with log.open("w") as output:
         process = subprocess.Popen(
             ["dvc", "repro"],
             cwd=project.path,
             env=project.environment | {"SUITE_WORKERS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        finished = wait_for(lambda: next((project.path / "partial").glob("*/seed-0.json"), None))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert finished.parent.name == "emoji-pfml-0.2"
-        assert "emoji-pfml-0.2: resuming, seeds [0] are done" in project.dvc("repro").stdout
-        assert project.results() == reproduced.results()
-    finally:
-        shutil.copy(SMOKE, reproduced.path / "params.yaml")
+        try:
+            wait_for((project.path / "partial" / name).is_file)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return log.read_text()
 
 
 def wait_for(condition, seconds=300):
@@ -150,3 +200,21 @@ def wait_for(condition, seconds=300):
             return found
         time.sleep(0.01)
     raise AssertionError("nothing happened in time")
+
+
+def test_a_search_is_asked_for_by_name_and_adopted(reproduced):
+    stage = "pipelines/tuning/dvc.yaml:search@emoji-triplet"
+    recipe = reproduced.path / "suite/recipes/tuned/emoji/triplet.yaml"
+    other = recipe.with_name("pfml.yaml")  # that of the search within the pipeline is adopted as well
+    before = recipe.read_bytes()
+    try:
+        assert stage in stages_run(reproduced.dvc("repro", stage).stdout)
+        assert recipe.read_bytes() == before
+        printed = reproduced.run("suite", "adopt").stdout
+        assert "wrote suite/recipes/tuned/emoji/triplet.yaml" in printed
+        assert recipe.read_bytes() == (reproduced.path / "searches/emoji-triplet.yaml").read_bytes()
+        status = reproduced.dvc("status", "plan").stdout
+        assert "suite/recipes" in status
+    finally:
+        recipe.write_bytes(before)
+        other.unlink(missing_ok=True)

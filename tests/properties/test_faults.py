@@ -115,24 +115,24 @@ FAULTS_OF_REPULSION: dict[str, tuple[Callable[..., Tensor], list[Check]]] = {
 class WrongForce(PotentialField):
     """Forces that do not belong to the value."""
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-        value, slope = super().value_and_slope(squared, same)
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
+        value, slope = super().value_and_slope(squared, same=same)
         return value, slope * squared.sqrt()
 
 
 class WrongSign(PotentialField):
     """Attraction between classes, repulsion within them."""
 
-    def value_and_slope(self, squared: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-        value, slope = super().value_and_slope(squared, same)
+    def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
+        value, slope = super().value_and_slope(squared, same=same)
         return -value, -slope
 
 
 class WrongPairs(PotentialField):
     """Forces on the other side of delta."""
 
-    def active(self, squared: Tensor, same: Tensor) -> Tensor:
-        return ~super().active(squared, same)
+    def active(self, squared: Tensor, *, same: bool) -> Tensor:
+        return ~super().active(squared, same=same)
 
 
 FAULTS_OF_THE_LOSS: dict[str, tuple[Any, list[Check]]] = {

@@ -17,7 +17,7 @@ def settled(loss: str, seeds: int = 2, recipe=RECIPE, **values) -> CellPlan:
         code_sha256="code",
         noise_kind="symmetric",
         seeds=seeds,
-        origin="recipe",
+        origin="search",
         hyperparameters=values,
         recipe=recipe,
         validation_epoch=3,

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch._dynamo  # noqa: F401 - optimisers import it on first use, which forked workers would each do again
 from PIL import Image
 from rich.console import Console
 
-from suite.config.plan import CellPlan, cell_plan_path
+from suite.config.cells import CellPlan, Search, cell_plan_path, write_cell
 from suite.config.settings import Recipe
 from suite.features.store import Features, features_path, save_features
-from suite.files import write_json
 from suite.losses.registry import load_target
 
 CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"
@@ -75,13 +73,25 @@ def own_loss(body: str, name: str = "own") -> str:
 
 
 def cell_plan(loss: str = "contrastive", target: str = CONTRASTIVE, recipe: Recipe = RECIPE, **values) -> CellPlan:
-    """A plan on the data set emoji; ``values`` are hyper-parameters."""
-    return CellPlan("emoji", loss, target, load_target(loss, target).source_sha256, values, tuned=False, recipe=recipe)
+    """A plan of one seed on the data set emoji; ``values`` are hyper-parameters."""
+    return CellPlan(
+        track="tuned",
+        dataset="emoji",
+        loss=loss,
+        target=target,
+        source_sha256=load_target(loss, target).source_sha256,
+        code_sha256="code",
+        noise_kind="symmetric",
+        seeds=1,
+        origin="params.yaml",
+        hyperparameters=values,
+        recipe=recipe,
+    )
 
 
-def write_cell(plan: CellPlan, features: Features | None = None) -> CellPlan:
-    """Write a plan and features into the current folder, as the stages before training do."""
-    write_json(cell_plan_path(plan.dataset, plan.loss), plan.as_dict())
+def prepare(plan: CellPlan, search: Search | None = None, features: Features | None = None) -> CellPlan:
+    """Write a cell's plan and features into the current folder, as the stages before tuning do."""
+    write_cell(cell_plan_path(plan.dataset, plan.loss), plan, search)
     save_features(features_path(plan.dataset), features or make_features())
     return plan
 

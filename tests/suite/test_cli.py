@@ -1,16 +1,19 @@
 """The command line: one line for errors meant for the user, help, noise as CSV."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from suite import cli
+from suite.config.cells import published_plan_path, write_cell
 from suite.datasets import catalog
 from suite.datasets.noise import corrupt
 from suite.datasets.table import read_table
 from suite.hashing import sha256_file
-from tests.suite.synthetic import write_images
+from tests.suite.synthetic import cell_plan, json_rows, make_features, prepare, write_images
 
 
 @pytest.fixture
@@ -28,6 +31,19 @@ def command(workplace, monkeypatch, capsys):
 
 
 @pytest.fixture
+def main(workplace, monkeypatch):
+    """Run ``suite ARGUMENTS`` in this process, which must succeed."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 0
+
+    return run
+
+
+@pytest.fixture
 def data(workplace, monkeypatch):
     """A small data file in the current folder."""
     path = catalog.DATA_FOLDER / "emoji.parquet"
@@ -40,7 +56,11 @@ def data(workplace, monkeypatch):
     ("arguments", "message"),
     [
         (["plan"], "error: settings file params.yaml is missing; run from the project's root"),
-        (["train", "emoji", "pfml", "0"], "error: settings file params.yaml is missing; run from the project's root"),
+        (["published", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
+        (["tune", "emoji", "pfml"], "error: plan plan/cells/emoji-pfml.json is missing: name its data set and loss in"),
+        (["train", "emoji", "pfml", "0"], "error: plan tuned/emoji-pfml/plan.json is missing: name its data set and"),
+        (["search", "emoji", "pfml"], "error: plan plan/searches/emoji-pfml.json is missing: name its data set and"),
+        (["adopt"], "error: there is no finished search; run: dvc repro pipelines/tuning/dvc.yaml"),
         (["figures"], "error: settings file params.yaml is missing; run from the project's root"),
         (
             ["features", "birds"],
@@ -69,7 +89,17 @@ def test_brackets_in_an_error_are_printed_as_they_are(command):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["plan"], ["train"], ["noise"], ["tune"], ["data"], ["leaderboard"], ["figures"]]
+    "arguments",
+    [
+        [],
+        *(
+            [name]
+            for name in ("plan", "features", "tune", "train", "published", "leaderboard", "times", "search", "adopt")
+        ),
+        *([name] for name in ("readme", "figures", "noise", "measure", "data")),
+        *(["data", name] for name in ("verify", "build", "sheet")),
+    ],
+    ids=" ".join,
 )
 def test_help(command, arguments):
     status, out, _ = command(*arguments, "--help")
@@ -80,6 +110,28 @@ def test_help(command, arguments):
 def test_unknown_commands_and_values(command):
     assert command("magic")[0] == 2
     assert command("train", "emoji", "pfml", "much")[0] == 2
+
+
+@pytest.fixture
+def cell(workplace, one_worker):
+    """The plans and features of a small cell of each track."""
+    plan = prepare(replace(cell_plan(), origin="search"), features=make_features())
+    write_cell(published_plan_path("emoji", "contrastive"), replace(plan, track="published", origin="published"))
+    params = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    params |= {"losses": {"contrastive": {"target": plan.target}}, "published": {"contrastive": {}}}
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"noise": {"levels": [0, 0.2]}}))
+
+
+def test_a_cell_is_tuned_and_trained_on_both_tracks(main, cell):
+    main("tune", "emoji", "contrastive")
+    main("train", "emoji", "contrastive", "0.2")
+    main("published", "emoji", "contrastive")
+    (tuned,) = json_rows(Path("records/emoji-contrastive-0.2.jsonl"))
+    without, published = json_rows(Path("records/published-emoji-contrastive.jsonl"))
+    assert (tuned["track"], tuned["origin"], tuned["noise_level"]) == ("tuned", "search", 0.2)
+    assert (without["track"], without["noise_level"]) == ("published", 0)
+    assert (published["track"], published["origin"], published["noise_level"]) == ("published", "published", 0.2)
+    assert tuned["metrics"] == published["metrics"]
 
 
 def test_noise_is_printed_as_csv(command, data):

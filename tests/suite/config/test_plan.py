@@ -1,14 +1,25 @@
 """Plans: what is resolved, what is refused, and that nothing is written after an error."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from suite.config.plan import PLAN_FOLDER, write_plans
+from suite.config import plan as plan_module
+from suite.config.cells import (
+    PLAN_FOLDER,
+    CellPlan,
+    Search,
+    cell_plan_path,
+    published_plan_path,
+    read_cell,
+    search_plan_path,
+)
+from suite.config.plan import write_plans
 from suite.config.settings import load_settings
-from suite.config.tuned import TunedRecipe, save_tuned
+from suite.config.tuned import TunedRecipe, save_tuned, tuned_path
 from suite.datasets import catalog
 from suite.errors import SuiteError
 from suite.hashing import sha256_file
@@ -47,7 +58,8 @@ def plan(workplace, monkeypatch):
 
 
 def cell(name):
-    return json.loads((PLAN_FOLDER / "cells" / f"{name}.json").read_text())
+    """The plan before tuning, as plain data."""
+    return json.loads((PLAN_FOLDER / "cells" / f"{name}.json").read_text())["plan"]
 
 
 def written():
@@ -60,10 +72,17 @@ def save_recipe(best, dataset="emoji", loss="pfml", **changes):
         "data_sha256": catalog.SHA256[dataset],
         "search_space": load_target(loss, BUILT_IN[loss]).search_space,
         "folds": 2,
+        "training": {name: value for name, value in RECIPE.items() if "learning_rate" not in name},
         "best_map_at_r": 0.5,
-        "trials": [{"values": best, "map_at_r": 0.5}],
+        "best_fold_map_at_r": [0.4, 0.6],
+        "trial_quartiles": [0.5, 0.5, 0.5],
+        "failed_trials": 0,
+        "validation_epoch": 2,
+        "seconds": 1.0,
+        "trials": [{"values": best, "fold_map_at_r": [0.4, 0.6]}] * 2,
     }
-    save_tuned(TunedRecipe(dataset=dataset, loss=loss, best=best, **values | changes))
+    recipe = TunedRecipe(dataset=dataset, loss=loss, best=best, **values | changes)
+    save_tuned(recipe, tuned_path(dataset, loss))
 
 
 def refused(plan, **changes):
@@ -75,8 +94,8 @@ def refused(plan, **changes):
     return str(caught.value)
 
 
-def test_a_plan_for_each_data_set_and_each_cell(plan):
-    plan()
+def test_a_plan_for_each_data_set_cell_search_and_published_cell(plan):
+    plan(published={"triplet": {}})
     assert sorted(path.relative_to(PLAN_FOLDER).as_posix() for path in written()) == [
         "cells/emoji-pfml.json",
         "cells/emoji-triplet.json",
@@ -84,18 +103,68 @@ def test_a_plan_for_each_data_set_and_each_cell(plan):
         "cells/typefaces-triplet.json",
         "datasets/emoji.json",
         "datasets/typefaces.json",
+        "published/emoji-triplet.json",
+        "published/typefaces-triplet.json",
+        "searches/emoji-pfml.json",
+        "searches/emoji-triplet.json",
+        "searches/typefaces-pfml.json",
+        "searches/typefaces-triplet.json",
     ]
     dataset = json.loads((PLAN_FOLDER / "datasets/emoji.json").read_text())
     assert dataset == {"dataset": "emoji", "data_sha256": catalog.SHA256["emoji"], "max_classes": None}
-    assert cell("emoji-pfml") == {
+
+
+def test_a_plan_holds_all_that_a_run_depends_on(plan, monkeypatch):
+    plan(seeds=3, noise={"kind": "small_cluster", "levels": [0]})
+    found = cell("emoji-pfml")
+    assert found.pop("code_sha256") != found["source_sha256"]
+    assert found == {
+        "track": "tuned",
         "dataset": "emoji",
         "loss": "pfml",
         "target": "pfml:PotentialFieldLoss",
         "source_sha256": load_target("pfml", BUILT_IN["pfml"]).source_sha256,
+        "noise_kind": "small_cluster",
+        "seeds": 3,
+        "origin": "defaults",
         "hyperparameters": {},
-        "tuned": False,
         "recipe": RECIPE,
+        "validation_epoch": None,
     }
+
+
+@pytest.mark.parametrize("part", plan_module.RUN_CODE)
+def test_a_plan_changes_with_the_code_that_runs_it(plan, monkeypatch, part):
+    """Each part of the code exists, and an edit of it changes the digest; an edit of other code does not."""
+    plan(datasets={"emoji": {}}, losses={"pfml": {}})
+    before = cell("emoji-pfml")["code_sha256"]
+    copy = Path("copy")
+    shutil.copytree(Path(plan_module.__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(plan_module, "_SUITE", copy)
+    (copy / "leaderboard/table.py").write_text("")
+    plan(datasets={"emoji": {}}, losses={"pfml": {}})
+    assert cell("emoji-pfml")["code_sha256"] == before
+    file = copy / part if part.endswith(".py") else next((copy / part).glob("*.py"))
+    file.write_text(file.read_text() + "# edited\n")
+    plan(datasets={"emoji": {}}, losses={"pfml": {}})
+    assert cell("emoji-pfml")["code_sha256"] != before
+
+
+def test_plans_read_back_as_they_were_made(plan):
+    plan(losses={"pfml": {"params": {"delta": 0.9}}}, published={"pfml": {}})
+    for path in (cell_plan_path, search_plan_path, published_plan_path):
+        made, search = read_cell(path("emoji", "pfml"))
+        assert isinstance(made, CellPlan)
+        value = json.loads(path("emoji", "pfml").read_text())
+        assert made.as_dict() == value["plan"]
+        assert (search is None) == (value["search"] is None) == (path is published_plan_path)
+
+
+def test_a_missing_plan(workplace):
+    with pytest.raises(
+        SuiteError, match=r"plan plan/cells/emoji-magic\.json is missing: .* params\.yaml, then run: dvc"
+    ):
+        read_cell(cell_plan_path("emoji", "magic"))
 
 
 def test_the_same_settings_give_the_same_bytes(plan):
@@ -113,31 +182,132 @@ def test_plans_of_removed_losses_go(plan):
 
 def test_by_hand_goes_before_tuned_goes_before_default(plan):
     save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
-    remarks = plan(losses={"pfml": {"params": {"delta": 0.9, "proxy_learning_rate": 0.5}}})
-    mine = cell("emoji-pfml")
-    assert mine["hyperparameters"] == {"alpha": 5, "delta": 0.9}
-    assert mine["tuned"] is True
-    assert (mine["recipe"]["learning_rate"], mine["recipe"]["proxy_learning_rate"]) == (0.05, 0.5)
-    other = cell("typefaces-pfml")
-    assert other["hyperparameters"] == {"delta": 0.9}
-    assert other["tuned"] is False
-    assert (other["recipe"]["learning_rate"], other["recipe"]["proxy_learning_rate"]) == (0.001, 0.5)
-    assert remarks == ["pfml on typefaces is not tuned and uses its defaults; tune it with: suite tune typefaces pfml"]
+    plan(losses={"pfml": {"params": {"delta": 0.9, "proxy_learning_rate": 0.5}}})
+    mine, search = read_cell(cell_plan_path("emoji", "pfml"))
+    assert mine.hyperparameters == {"alpha": 5, "delta": 0.9}
+    assert (mine.recipe.learning_rate, mine.recipe.proxy_learning_rate) == (0.05, 0.5)
+    assert (mine.origin, mine.validation_epoch, search) == ("search", 2, None)
+    other, search = read_cell(cell_plan_path("typefaces", "pfml"))
+    assert other.hyperparameters == {"delta": 0.9}
+    assert (other.recipe.learning_rate, other.recipe.proxy_learning_rate) == (0.001, 0.5)
+    assert (other.origin, other.validation_epoch) == ("params.yaml", None)
 
 
-def test_a_recipe_of_another_search_space_is_stale(plan):
-    save_recipe({"alpha": 5}, search_space={"alpha": {"values": [5, 6]}})
-    remarks = plan(datasets={"emoji": {}}, losses={"pfml": {}})
-    path = "suite/recipes/tuned/emoji/pfml.yaml"
-    assert remarks == [f"{path} is stale: the search space has changed since; renew it with: suite tune emoji pfml"]
+def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
+    by_hand = {"delta": 0.9, "learning_rate": 0.5}
+    remarks = plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}, tuning={"trials": 7, "folds": 3})
+    made, search = read_cell(cell_plan_path("emoji", "pfml"))
+    declared = load_target("pfml", BUILT_IN["pfml"]).search_space
+    assert set(by_hand) < set(declared)
+    space = {name: item for name, item in declared.items() if name not in by_hand}
+    assert search == Search(space, by_hand, trials=7, folds=3)
+    assert made.hyperparameters == {"delta": 0.9}
+    assert remarks == ["pfml on emoji has no tuned recipe: 7 trials will search one"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "origin"),
+    [
+        ({"search": {}}, "defaults"),
+        ({"search": {"delta": {"values": [0.1, 0.2]}}, "params": {"delta": 0.5}}, "params.yaml"),
+    ],
+)
+def test_nothing_to_search(plan, entry, origin):
+    remarks = plan(datasets={"emoji": {}}, losses={"pfml": entry})
+    for path in (cell_plan_path, search_plan_path):
+        made, search = read_cell(path("emoji", "pfml"))
+        assert (made.origin, search) == (origin, None)
+    assert remarks == ["pfml on emoji has nothing to search and runs as it is"]
+
+
+def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):
+    save_recipe({"alpha": 5, "delta": 0.7})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}}) == []
+    made, search = read_cell(search_plan_path("emoji", "pfml"))
+    assert made.hyperparameters == {"delta": 0.9}
+    assert made.validation_epoch is None
+    assert (search.by_hand, search.trials, search.folds) == ({"delta": 0.9}, 2, 2)
+    assert "alpha" in search.space
+    assert "delta" not in search.space
+
+
+def test_a_search_space_of_an_unknown_hyperparameter(plan):
+    message = refused(plan, losses={"pfml": {"search": {"marign": {"values": [1]}}}})
+    assert message.startswith("search space of pfml: marign is no hyper-parameter of loss pfml; allowed: ")
+
+
+STALE = "suite/recipes/tuned/emoji/pfml.yaml is stale: {} changed since; renew it with: "
+RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite adopt"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "what"),
+    [
+        ({"search_space": {"alpha": {"values": [5, 6]}}}, {}, "the search space has"),
+        ({}, {"losses": {"pfml": {"search": {"alpha": {"values": [5, 6]}}}}}, "the search space has"),
+        ({"data_sha256": "0" * 64}, {}, "the data have"),
+        ({}, {"tuning": {"trials": 3, "folds": 2}}, "tuning.trials has"),
+        ({}, {"tuning": {"trials": 2, "folds": 3}}, "tuning.folds has"),
+        ({}, {"recipe": RECIPE | {"epochs": 3}}, "the recipe has"),
+    ],
+)
+def test_a_stale_recipe_is_used_and_remarked(plan, recipe, settings, what):
+    small = {"datasets": {"emoji": {}}, "losses": {"pfml": {}}}
+    save_recipe({"alpha": 5})
+    assert plan(**small) == []
+    save_recipe({"alpha": 5}, **recipe)
+    assert plan(**small | settings) == [STALE.format(what) + RENEW]
+    made, search = read_cell(cell_plan_path("emoji", "pfml"))
+    assert (made.origin, made.hyperparameters, search) == ("search", {"alpha": 5}, None)
+
+
+def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):
     own = {"alpha": {"values": [5, 6]}}
+    save_recipe({"alpha": 5}, search_space=own)
     assert plan(datasets={"emoji": {}}, losses={"pfml": {"search": own}}) == []
 
 
-def test_a_recipe_of_other_data_is_stale(plan):
-    save_recipe({"alpha": 5}, data_sha256="0" * 64)
-    (remark,) = plan(datasets={"emoji": {}}, losses={"pfml": {}})
-    assert "pfml.yaml is stale: the data have changed since; renew it with: suite tune emoji pfml" in remark
+def test_another_general_learning_rate_makes_no_recipe_stale(plan):
+    save_recipe({"alpha": 5, "learning_rate": 0.05})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {}}, recipe=RECIPE | {"learning_rate": 0.3}) == []
+
+
+def test_several_changes_are_each_remarked(plan):
+    save_recipe({"alpha": 5}, data_sha256="0" * 64, folds=5)
+    remarks = plan(datasets={"emoji": {}}, losses={"pfml": {}})
+    assert remarks == [STALE.format(what) + RENEW for what in ("the data have", "tuning.folds has")]
+
+
+def test_published_plans_hold_the_values_of_the_paper(plan):
+    save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
+    plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}, "triplet": {}}, published={"pfml": {}})
+    made, search = read_cell(published_plan_path("emoji", "pfml"))
+    assert (made.track, made.origin, made.validation_epoch, search) == ("published", "published", None, None)
+    assert made.hyperparameters == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
+    assert (made.recipe.learning_rate, made.recipe.proxy_learning_rate) == (5e-4, 5e-2)
+    assert made.recipe.epochs == RECIPE["epochs"]
+    assert not published_plan_path("emoji", "triplet").exists()
+
+
+def test_the_size_of_the_training_classes_decides_which_published_value(plan, monkeypatch):
+    path = catalog.DATA_FOLDER / "emoji.parquet"
+    write_images(path, classes=10, images=17)
+    monkeypatch.setitem(catalog.SHA256, "emoji", sha256_file(path))
+    plan_module.training_half.cache_clear()
+    plan(published={"pfml": {}})
+    proxies = {
+        name: read_cell(published_plan_path(name, "pfml"))[0].hyperparameters["proxies_per_class"]
+        for name in ("emoji", "typefaces")
+    }
+    assert proxies == {"emoji": 15, "typefaces": 2}
+
+
+def test_only_losses_that_declare_values_may_be_published(plan):
+    losses = {"cpml": {}, "pfml": {}, "own": {"target": own_loss("return value")}, "triplet": {}}
+    message = refused(plan, losses=losses, published={"pfml": {}, "cpml": {}})
+    assert message == ("params.yaml: published.cpml: this loss declares no published values; allowed: pfml, triplet")
+    message = refused(plan, losses={"own": losses["own"]}, published={"own": {}})
+    assert message.endswith("published.own: this loss declares no published values; allowed: none of the losses named")
 
 
 def test_a_damaged_recipe_is_refused(plan):

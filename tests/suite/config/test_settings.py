@@ -43,8 +43,29 @@ def test_own_settings_load():
 
 
 def test_entries_may_be_empty(tmp_path):
-    settings = load_settings(altered(tmp_path, "losses", {"pfml": None}))
+    settings = load_settings(altered(tmp_path, "datasets", {"emoji": None}))
+    assert settings.datasets["emoji"].max_classes is None
+    settings = load_settings(altered(tmp_path, "losses|pfml", None))
     assert settings.losses["pfml"].params == {}
+
+
+def test_published_may_be_empty_or_left_out(tmp_path):
+    assert load_settings(altered(tmp_path, "published", {})).published == {}
+    path = altered(tmp_path, "published", {"pfml": None})
+    assert list(load_settings(path).published) == ["pfml"]
+    params = yaml.safe_load(path.read_text())
+    del params["published"]
+    path.write_text(yaml.safe_dump(params))
+    assert load_settings(path).published == {}
+
+
+def test_a_published_loss_that_is_none_of_the_losses(tmp_path):
+    message = refusal(altered(tmp_path, "published", {"pfml": {}, "magic": {}}))
+    assert message.startswith("published.magic is not under losses; allowed: cpml, ")
+
+
+def test_published_is_not_blamed_for_losses_that_are_wrong(tmp_path):
+    assert refusal(altered(tmp_path, "losses|pfml", 3)) == "losses.pfml = 3; allowed: a mapping"
 
 
 def test_numbers_may_be_written_with_an_exponent(tmp_path):
@@ -55,7 +76,11 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("sedes", 3, "sedes is not a setting; allowed: datasets, losses, noise, seeds, recipe, tuning"),
+        (
+            "sedes",
+            3,
+            "sedes is not a setting; allowed: datasets, losses, published, noise, seeds, recipe, tuning, ablation, geometry",
+        ),
         (
             "recipe|learning_rat",
             1,
@@ -63,6 +88,8 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ),
         ("datasets|emoji", {"max": 9}, "datasets.emoji.max is not a setting; allowed: max_classes"),
         ("losses|pfml", {"parms": {}}, "losses.pfml.parms is not a setting; allowed: target, params, search"),
+        ("published", {"pfml": {"alpha": 3}}, "published.pfml.alpha is not a setting; allowed: none"),
+        ("published", ["pfml"], "published = ['pfml']; allowed: a mapping"),
         ("noise|kind", "asymmetric", "noise.kind = 'asymmetric'; allowed: 'symmetric' or 'small_cluster'"),
         ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
         ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),

@@ -8,7 +8,7 @@ from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
 from suite.errors import SuiteError
 from suite.evaluation import retrieval
-from suite.evaluation.retrieval import retrieval_metrics
+from suite.evaluation.retrieval import retrieval_metrics, retrieve
 
 K_VALUES = (1, 2, 4, 8)
 
@@ -30,6 +30,19 @@ def slow_metrics(embeddings, labels):
     return {name: float(np.mean(values)) for name, values in rows.items()}
 
 
+def slow_hits(embeddings, labels):
+    """Hits and answered queries of each class in the order of labels, one query after the other."""
+    hits, queries = dict.fromkeys(sorted(set(labels.tolist())), 0), dict.fromkeys(sorted(set(labels.tolist())), 0)
+    for query, label in enumerate(labels.tolist()):
+        if (labels == label).sum() < 2:
+            continue
+        others = [i for i in range(len(labels)) if i != query]
+        nearest = min(others, key=lambda i: (-float(embeddings[i] @ embeddings[query]), i))
+        queries[label] += 1
+        hits[label] += int(labels[nearest] == label)
+    return list(hits.values()), list(queries.values())
+
+
 def unit(rng, n, dim):
     vectors = rng.normal(size=(n, dim)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -44,6 +57,29 @@ def test_equals_the_definitions(seed, n, classes):
     expected = slow_metrics(embeddings, labels)
     found = retrieval_metrics(embeddings, labels, K_VALUES)
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(12, 60), st.integers(2, 20), st.integers(1, 1000))
+def test_hits_by_class_equal_a_double_loop(seed, n, classes, step):
+    """Labels need not begin at 0 nor be dense, and some classes may have one item."""
+    rng = np.random.default_rng(seed)
+    labels = 7 + step * np.concatenate([[0, 0], rng.integers(0, classes, n - 2)])
+    embeddings = unit(rng, n, 5)
+    found = retrieve(embeddings, labels)
+    assert (found.class_hits, found.class_queries) == slow_hits(embeddings, labels)
+    share = sum(found.class_hits) / sum(found.class_queries)
+    assert share == pytest.approx(found.metrics["recall_at_1"], abs=1e-12)
+    assert sum(found.class_queries) == found.metrics["queries"]
+    assert all(type(count) is int for count in found.class_hits + found.class_queries)
+
+
+def test_a_class_of_one_item_has_no_query():
+    embeddings = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]], np.float32)
+    found = retrieve(embeddings, np.array([4, 9, 9, 4]))
+    assert (found.class_hits, found.class_queries) == ([0, 2], [2, 2])
+    found = retrieve(embeddings, np.array([4, 9, 9, 11]))
+    assert (found.class_hits, found.class_queries) == ([0, 2, 0], [0, 2, 0])
 
 
 def test_equals_pytorch_metric_learning():
@@ -85,9 +121,11 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 5)
     embeddings = unit(rng, 100, 4)
-    whole = retrieval_metrics(embeddings, labels)
+    whole = retrieve(embeddings, labels)
     monkeypatch.setattr(retrieval, "_BLOCK", 7)
-    assert retrieval_metrics(embeddings, labels) == pytest.approx(whole, abs=1e-12)
+    blocks = retrieve(embeddings, labels)
+    assert blocks.metrics == pytest.approx(whole.metrics, abs=1e-12)
+    assert (blocks.class_hits, blocks.class_queries) == (whole.class_hits, whole.class_queries)
 
 
 @pytest.mark.parametrize(

@@ -34,16 +34,25 @@ def test_it_names_data_sets_losses_and_reference(tmp_path):
     parts = [table(*CELLS, dataset=name) for name in ("emoji", "typefaces")]
     board = leaderboard(pd.concat(parts), pd.concat([frozen(dataset="emoji"), frozen(dataset="typefaces")]))
     draw_noise_figure(board, tmp_path / "a.svg")
-    assert {"emoji", "typefaces", "pfml", "own_loss", FROZEN, "label noise", "test R@1 (%)"} <= texts(
+    assert {"emoji, tuned", "typefaces, tuned", "pfml", "own_loss", FROZEN, "label noise", "test R@1 (%)"} <= texts(
         tmp_path / "a.svg"
     )
 
 
 def test_a_loss_without_any_finished_run_is_drawn_as_nothing(tmp_path):
     draw_noise_figure(
-        leaderboard(table(*CELLS, ("dead", 0, [None]), ("dead", 0.2, [None])), frozen()), tmp_path / "a.svg"
+        leaderboard(table(*CELLS, ("dead", 0, [None] * 2), ("dead", 0.2, [None] * 2)), frozen()), tmp_path / "a.svg"
     )
     assert "dead" in texts(tmp_path / "a.svg")
+
+
+def test_tracks_are_rows_of_panels_and_gaps_stay_empty(tmp_path):
+    tuned = pd.concat([table(*CELLS, dataset=name) for name in ("emoji", "typefaces")])
+    published = table(("pfml", 0, [0.3, 0.32]), ("other", 0, [0.3, 0.2]), track="published")
+    references = pd.concat([frozen(dataset="emoji"), frozen(dataset="typefaces")])
+    draw_noise_figure(leaderboard(pd.concat([tuned, published]), references), tmp_path / "a.svg")
+    titles = {f"{dataset}, {track}" for dataset in ("emoji", "typefaces") for track in ("tuned", "published")}
+    assert titles | {"other"} <= texts(tmp_path / "a.svg")
 
 
 def test_one_level_and_one_seed(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.leaderboard.readme import with_tables
+from suite.leaderboard.render import DETAILS
 
 BOARD = "# Leaderboard\n\n## emoji\n\n| loss |\n"
 
@@ -15,6 +16,11 @@ def test_tables_stand_between_the_markers():
         "# Title\n\n<!-- leaderboard -->\n\n### emoji\n\n| loss |\n\n<!-- end of leaderboard -->\n\nMore\n"
     )
     assert with_tables(updated, BOARD) == updated
+
+
+def test_the_details_stay_in_the_results():
+    updated = with_tables("<!-- leaderboard --><!-- end of leaderboard -->", f"{BOARD}{DETAILS}\n## Track\n")
+    assert updated == "<!-- leaderboard -->\n\n### emoji\n\n| loss |\n\n<!-- end of leaderboard -->"
 
 
 def test_a_readme_without_markers_is_refused():

@@ -2,17 +2,21 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from suite.errors import SuiteError
 from suite.leaderboard.table import FROZEN, leaderboard
-from tests.suite.leaderboard.records import frozen, table
+from tests.suite.leaderboard.records import QUERIES, frozen, table
 
 T_2 = 4.302652729911275
 """97.5 % quantile of Student's t with 2 degrees of freedom, from a printed table."""
 
 
-def rows(board):
+def rows(board, track="tuned"):
+    board = board[board["track"] == track]
     return {(row["dataset"], row["loss"], row["noise_level"]): row for row in board.to_dict("records")}
 
 
@@ -99,8 +103,81 @@ def test_the_order_of_records_does_not_matter():
     assert leaderboard(records.iloc[::-1], frozen()).equals(first)
 
 
-def test_a_loss_is_tuned_if_all_its_runs_are():
-    records = pd.concat([table(("a", 0, [0.5])), table(("b", 0, [0.5]), tuned=False)])
-    board = rows(leaderboard(records, frozen()))
-    assert board["emoji", "a", 0]["tuned"]
-    assert not board["emoji", "b", 0]["tuned"]
+def test_a_loss_is_tuned_if_its_track_is_and_no_run_says_otherwise():
+    parts = [table(("a", 0, [0.5])), table(("b", 0, [0.5]), tuned=False), table(("a", 0, [0.5]), track="published")]
+    board = leaderboard(pd.concat(parts), frozen())
+    assert rows(board)["emoji", "a", 0]["tuned"]
+    assert not rows(board)["emoji", "b", 0]["tuned"]
+    assert not rows(board, "published")["emoji", "a", 0]["tuned"]
+
+
+def test_tracks_are_tables_of_their_own_and_tuned_comes_first():
+    published = table(("a", 0, [0.5, 0.5]), ("a", 0.2, [0.2, 0.2]), track="published")
+    tuned = table(("a", 0, [0.7, 0.7]), ("a", 0.2, [0.6, 0.6]), ("b", 0, [0.8, 0.8]), ("b", 0.2, [0.8, 0.8]))
+    board = leaderboard(pd.concat([published, tuned]), frozen())
+    assert board["track"].tolist() == ["tuned"] * 6 + ["published"] * 4
+    assert rows(board, "published")["emoji", "a", 0.2]["drop_from_clean"] == pytest.approx(30)
+    assert rows(board)["emoji", "a", 0.2]["drop_from_clean"] == pytest.approx(10)
+    assert rows(board, "published")["emoji", "a", 0]["rank_high"] == 1
+    assert rows(board)["emoji", "a", 0]["rank_low"] == 2
+
+
+def test_standing_is_that_of_the_paired_differences():
+    first = [0.50, 0.60, 0.55]
+    cells = ("a", 0, first), ("b", 0, [r - 0.05 for r in first]), ("c", 0, [0.4502, 0.5499, 0.4999])
+    board = rows(leaderboard(table(*cells), frozen()))
+    spans = {
+        loss: (int(board["emoji", loss, 0]["rank_low"]), int(board["emoji", loss, 0]["rank_high"])) for loss in "abc"
+    }
+    assert spans == {"a": (1, 1), "b": (2, 3), "c": (2, 3)}
+    assert [board["emoji", loss, 0]["ties_best"] for loss in "abc"] == [True, False, False]
+    assert (board["emoji", "b", 0]["behind_low"], board["emoji", "b", 0]["behind_high"]) == (5, 5)
+    assert not board["emoji", FROZEN, 0]["ties_best"]
+    assert pd.isna(board["emoji", FROZEN, 0]["rank_low"])
+
+
+def test_one_seed_leaves_all_ranks_open():
+    board = rows(leaderboard(table(("a", 0, [0.9]), ("b", 0, [0.1])), frozen()))
+    assert all((board["emoji", loss, 0]["rank_low"], board["emoji", loss, 0]["rank_high"]) == (1, 2) for loss in "ab")
+    assert board["emoji", "b", 0]["ties_best"]
+
+
+def test_failed_runs_never_help_a_loss():
+    """Whatever the runs that finished are worth, a loss ends no better than if it had finished them all."""
+    others = ("a", 0, [0.50, 0.51, 0.52]), ("b", 0, [0.40, 0.41, 0.42])
+    whole = rows(leaderboard(table(*others, ("mine", 0, [0.60, 0.61, 0.62])), frozen()))["emoji", "mine", 0]
+    assert (whole["rank_low"], whole["rank_high"], whole["ties_best"]) == (1, 1, True)
+    for runs in ([0.60, 0.61, None], [0.99, None, None], [None, None, None]):
+        board = rows(leaderboard(table(*others, ("mine", 0, runs)), frozen()))
+        mine = board["emoji", "mine", 0]
+        assert (mine["rank_low"], mine["rank_high"], mine["ties_best"]) == (3, 3, False)
+        assert math.isnan(mine["behind_high"])
+        assert (board["emoji", "a", 0]["rank_low"], board["emoji", "a", 0]["rank_high"]) == (1, 1)
+
+
+def test_losses_with_failed_runs_share_the_last_ranks():
+    cells = ("a", 0, [0.5, 0.6]), ("one", 0, [0.9, None]), ("two", 0, [None, None])
+    board = leaderboard(table(*cells), frozen())
+    assert board["loss"].tolist() == ["a", FROZEN, "one", "two"]
+    assert [(row["rank_low"], row["rank_high"]) for row in board.to_dict("records") if row["failures"]] == [(2, 3)] * 2
+    nobody = leaderboard(table(*cells[1:]), frozen())
+    assert not nobody["ties_best"].any()
+    assert nobody["rank_low"].dropna().tolist() == [1, 1]
+
+
+def test_the_error_over_classes_is_that_of_the_mean_over_seeds():
+    records = table(("a", 0, [0.5, 0.52, None]))
+    hits = (np.array(records["class_hits"][0]) + np.array(records["class_hits"][1])) / 2
+    mine = rows(leaderboard(records, frozen()))["emoji", "a", 0]
+    # Four classes of one size: the standard error of their mean share.
+    assert mine["class_error"] == pytest.approx(100 * stats.sem(hits / QUERIES), abs=1e-4)
+    half = stats.t.ppf(0.975, 3) * mine["class_error"]
+    assert (mine["class_low"], mine["class_high"]) == pytest.approx((51 - half, 51 + half), abs=1e-3)
+    dead = rows(leaderboard(table(("a", 0, [None])), frozen()))["emoji", "a", 0]
+    assert math.isnan(dead["class_error"])
+
+
+def test_losses_with_other_seeds_are_refused():
+    records = table(("a", 0, [0.5, 0.6]), ("b", 0, [0.5]))
+    with pytest.raises(SuiteError, match="not paired: b lacks seed 1"):
+        leaderboard(records, frozen())

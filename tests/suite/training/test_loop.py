@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from suite.errors import SuiteError
 from suite.randomness import stream
-from suite.training import loop
+from suite.training import loop, optimizer
 from suite.training.sampler import PKSampler
 from tests.suite.synthetic import RECIPE
 
@@ -41,35 +40,39 @@ def run(loss, model=None, after_epoch=None, recipe=RECIPE):
 
 def test_proxies_have_their_own_learning_rate_and_no_weight_decay():
     model, loss = nn.Linear(4, 3), Proxies()
-    optimizer = loop.make_optimizer(model, loss, RECIPE)
-    first, second = optimizer.param_groups
-    assert (first["lr"], first["weight_decay"]) == (RECIPE.learning_rate, RECIPE.weight_decay)
-    assert (second["lr"], second["weight_decay"]) == (RECIPE.proxy_learning_rate, 0.0)
-    assert [id(p) for p in first["params"]] == [id(p) for p in model.parameters()]
-    assert [id(p) for p in second["params"]] == [id(loss.proxy)]
+    first, second = loop.make_optimizer(model, loss, RECIPE, 10).groups
+    assert (first.learning_rate, first.weight_decay) == (RECIPE.learning_rate, RECIPE.weight_decay)
+    assert (second.learning_rate, second.weight_decay) == (RECIPE.proxy_learning_rate, 0.0)
+    assert [id(p) for p in first.parameters] == [id(p) for p in model.parameters()]
+    assert [id(p) for p in second.parameters] == [id(loss.proxy)]
 
 
 def test_a_loss_without_parameters_needs_no_group():
-    assert len(loop.make_optimizer(nn.Linear(4, 3), nn.Identity(), RECIPE).param_groups) == 1
+    assert len(loop.make_optimizer(nn.Linear(4, 3), nn.Identity(), RECIPE, 10).groups) == 1
 
 
-def test_the_cosine_schedule_ends_at_zero(monkeypatch):
+def test_the_cosine_schedule_covers_all_steps_of_model_and_proxies(monkeypatch):
     rates = []
+    step = optimizer.ParameterGroup.step
 
-    class Watched(CosineAnnealingLR):
-        def step(self, epoch=None):
-            super().step(epoch)
-            rates.append(self.get_last_lr())
+    def watching(group, share):
+        rates.append(share * group.learning_rate)
+        step(group, share)
 
-    monkeypatch.setattr(loop, "CosineAnnealingLR", Watched)
+    monkeypatch.setattr(optimizer.ParameterGroup, "step", watching)
     loss = Proxies()
-    sampler = run(loss)
-    steps = RECIPE.epochs * sampler.batches_per_epoch
+    steps = RECIPE.epochs * run(loss).batches_per_epoch
     assert loss.calls == steps
-    rates = rates[-steps:]
-    expected = [0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(1, steps + 1)]
-    assert np.allclose(rates, np.outer(expected, [RECIPE.learning_rate, RECIPE.proxy_learning_rate]), atol=1e-12)
-    assert rates[-1] == pytest.approx([0, 0], abs=1e-12)
+    shares = [0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
+    expected = np.outer(shares, [RECIPE.learning_rate, RECIPE.proxy_learning_rate])
+    assert np.allclose(np.reshape(rates, (-1, 2)), expected, rtol=1e-12)
+
+
+def test_model_and_proxies_both_move():
+    model, loss = nn.Linear(4, 3), Proxies()
+    before = [tensor.clone() for tensor in (model.weight, loss.proxy)]
+    run(loss, model)
+    assert not any(torch.equal(old, new) for old, new in zip(before, (model.weight, loss.proxy), strict=True))
 
 
 def test_epochs_are_reported_with_the_mean_loss():

@@ -1,0 +1,1 @@
+"""Generic tests of any loss: what a failure means in training, before anything is trained."""

@@ -1,0 +1,17 @@
+"""From records to verdicts."""
+
+from suite.commands.shared import console
+
+
+def claims() -> None:
+    """Judge all claims by the records and write results/claims.{json,md} and results/sensitivity.md."""
+    from suite.claims.render import summary, to_markdown, to_rich
+    from suite.claims.write import write_claims
+    from suite.config.settings import load_settings
+
+    found = write_claims(load_settings())
+    if console.is_terminal:
+        console.print(to_rich(found))
+        console.print(summary(found), markup=False)
+    else:
+        console.print(to_markdown(found), markup=False, highlight=False)

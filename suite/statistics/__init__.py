@@ -1,0 +1,1 @@
+"""Statistics for few paired seeds: t-tests, equivalence, Holm's adjustment, power, trends."""

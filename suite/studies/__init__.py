@@ -1,0 +1,1 @@
+"""Studies beside the grid: asked for by name, their outcomes adopted into ``studies/``."""

@@ -1,0 +1,106 @@
+"""The pages on own losses and own data, followed word by word in a clone, through real dvc."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from tests.pipeline.conftest import ROOT, clone
+from tests.pipeline.test_smoke import edit_params, stages_run
+
+AROUND = {"plan", "leaderboard", "times"}
+
+
+def blocks(page):
+    """The fenced blocks of a page: language and text."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def follow(project, page):
+    """Put each yaml block into params.yaml and run each command; gives command and stages that ran, in order."""
+    done = []
+    for language, text in blocks(page):
+        if language == "yaml":
+            new = yaml.safe_load(text)
+            edit_params(project, lambda params, new=new: [params[key].update(new[key]) for key in new])
+        else:
+            assert language == "sh"
+            done += [(line, stages_run(project.run("sh", "-c", line).stdout)) for line in text.splitlines()]
+    return done
+
+
+def cells(*losses, dataset="emoji"):
+    return {f"train@{dataset}-{loss}-{level}" for loss in losses for level in ("0", "0.2")}
+
+
+def leaderboard(project):
+    with (project.path / "results/leaderboard.csv").open() as file:
+        return {(row["dataset"], row["loss"]) for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A clone with its smoke results, and a folder of pictures."""
+    made = clone(tmp_path_factory.mktemp("own") / "project")
+    made.dvc("repro")
+    random = np.random.default_rng(0)
+    for label in range(22):
+        for number in range(4):
+            file = made.path / f"photos/bird{label}/{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = random.normal(np.random.default_rng(label).integers(0, 256, 3), 30, (40, 40, 3))
+            Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(file)
+    return made
+
+
+def test_a_loss_gets_its_row_as_the_page_says(project):
+    commands = follow(project, "adding-a-loss.md")
+    assert [line for line, _ in commands] == [
+        "suite new-loss my_loss",
+        "suite check my_loss.py:MyLoss",
+        "suite losses",
+        "dvc repro",
+        "suite tune emoji my_loss",
+        "dvc repro",
+    ]
+    assert commands[3][1] == cells("my_loss", "circle") | AROUND
+    assert commands[5][1] - {"own@files"} <= cells("my_loss") | AROUND
+    assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
+
+
+def test_nothing_is_left_to_do_and_the_lock_stays(project):
+    project.dvc("repro")
+    lock = (project.path / "dvc.lock").read_bytes()
+    assert stages_run(project.dvc("repro").stdout) == {"own@files"}
+    assert (project.path / "dvc.lock").read_bytes() == lock
+
+
+def test_an_edit_of_the_loss_runs_its_cells_only(project):
+    file = project.path / "my_loss.py"
+    file.write_text(file.read_text().replace("cosines / self.temperature", "2 * cosines / self.temperature"))
+    ran = stages_run(project.dvc("repro").stdout)
+    assert cells("my_loss") | {"own@files", "plan"} <= ran <= cells("my_loss") | {"own@files"} | AROUND
+
+
+def test_images_get_their_rows_as_the_page_says(project):
+    commands = follow(project, "adding-data.md")
+    assert [line for line, _ in commands] == ["suite data own birds", "suite datasets", "dvc repro"]
+    losses = ("pfml", "triplet", "my_loss", "circle")
+    assert commands[2][1] - {"own@files"} == cells(*losses, dataset="birds") | {"features@birds"} | AROUND
+    assert {("birds", loss) for loss in losses} <= leaderboard(project)
+    assert "data.dvc" not in project.run("git", "status", "--short").stdout
+    assert "changed" not in project.dvc("status", "data.dvc").stdout
+
+
+def test_what_is_taken_back_leaves_nothing_behind(project):
+    (project.path / "my_loss.py").unlink()
+    edit_params(project, lambda params: [params["losses"].pop(name) for name in ("my_loss", "circle")])
+    edit_params(project, lambda params: params["datasets"].pop("birds"))
+    assert not stages_run(project.dvc("repro").stdout) & (cells("pfml", "triplet") | {"features@emoji"})
+    assert {dataset for dataset, _ in leaderboard(project)} == {"emoji"}
+    assert project.run("git", "status", "--short", "own").stdout == ""
+    assert stages_run(project.dvc("repro").stdout) == set()

@@ -1,0 +1,109 @@
+"""Miners in front of losses, and the modules that a loss file imports from beside itself."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from suite.config.settings import LossSettings
+from suite.errors import SuiteError
+from suite.losses.probe import probe
+from suite.losses.registry import build_loss, check_hyperparameters, find_loss, load_target
+
+CIRCLE = "pytorch_metric_learning.losses:CircleLoss"
+MINER = "pytorch_metric_learning.miners:MultiSimilarityMiner"
+
+
+def test_a_library_loss_with_its_miner_is_the_library_s_own_combination():
+    from pytorch_metric_learning.losses import CircleLoss
+    from pytorch_metric_learning.miners import MultiSimilarityMiner
+
+    settings = LossSettings(target=CIRCLE, miner=MINER, params={"m": 0.3}, miner_params={"epsilon": 0.05})
+    entry = find_loss("circle", settings)
+    check_hyperparameters(entry, settings.by_hand, "here")
+    loss = build_loss(entry, settings.by_hand, 6, 8)
+    embeddings = normalize(torch.randn(24, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    labels = torch.arange(24) % 6
+    miner, plain = MultiSimilarityMiner(epsilon=0.05), CircleLoss(m=0.3)
+    assert torch.equal(loss(embeddings, labels), plain(embeddings, labels, miner(embeddings, labels)))
+    assert not torch.equal(loss(embeddings, labels), plain(embeddings, labels))
+    probe("circle", loss, 6, 8)
+
+
+def test_the_target_of_a_plan_brings_the_miner_back():
+    entry = find_loss("circle", LossSettings(target=CIRCLE, miner=MINER))
+    assert entry.target == f"{CIRCLE} + {MINER}"
+    assert load_target("circle", entry.target) == entry
+    assert entry.source_sha256 != load_target("circle", CIRCLE).source_sha256
+    assert "miner_epsilon" in entry.hyperparameter_names()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"miner": "pytorch_metric_learning.miners:None"},
+            "losses.circle.miner = .*: no nn.Module of that name; allowed: ",
+        ),
+        ({"miner": "gone.py:Miner"}, "losses.circle.miner = 'gone.py:Miner': file gone.py does not exist"),
+        (
+            {"target": "pfml:PotentialFieldLoss", "miner": MINER},
+            "PotentialFieldLoss takes no mined pairs; allowed with",
+        ),
+    ],
+)
+def test_miners_that_are_refused(workplace, settings, message):
+    with pytest.raises(SuiteError, match=message):
+        find_loss("circle", LossSettings(**{"target": CIRCLE, "miner": MINER} | settings))
+
+
+def test_an_unknown_setting_of_a_miner():
+    settings = LossSettings(target=CIRCLE, miner=MINER, miner_params={"epsilom": 0.1})
+    with pytest.raises(
+        SuiteError, match=r"miner_epsilom is no hyper-parameter of loss circle; allowed: .*miner_epsilon"
+    ):
+        check_hyperparameters(find_loss("circle", settings), settings.by_hand, "here")
+
+
+LOSS = """
+from torch import nn
+
+import shared_part
+
+
+class Own(nn.Module):
+    def forward(self, embeddings, labels):
+        return shared_part.value(embeddings)
+"""
+
+
+def write(folder, factor):
+    Path(folder).mkdir(exist_ok=True)
+    Path(folder, "loss.py").write_text(LOSS)
+    Path(folder, "shared_part.py").write_text(f"def value(embeddings):\n    return {factor} * embeddings.sum()\n")
+    return load_target("own", f"{folder}/loss.py:Own")
+
+
+@pytest.fixture
+def clean_path(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("shared_part", None)
+
+
+def test_an_edited_helper_is_what_runs(workplace, clean_path):
+    first = write("one", 2)
+    assert first.cls()(torch.ones(3), None).item() == 6
+    second = write("one", 5)
+    assert second.cls()(torch.ones(3), None).item() == 15
+    assert first.source_sha256 != second.source_sha256
+
+
+def test_two_helpers_of_one_name_are_refused(workplace, clean_path):
+    write("one", 2)
+    with pytest.raises(
+        SuiteError, match=r"import of shared_part finds .*one/shared_part\.py instead of .*two/shared_part"
+    ):
+        write("two", 3)

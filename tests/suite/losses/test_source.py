@@ -1,0 +1,82 @@
+"""The files behind an own loss: found by their imports, hashed together, told to the pipeline."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from suite.config.own import DIGESTS_FILE, update_own
+from suite.errors import SuiteError
+from suite.losses.source import own_digest, own_files
+from tests.suite.datasets.test_own import settings_with
+
+
+@pytest.fixture
+def files(workplace):
+    """A loss with helpers beside it, in a package, and helpers of helpers."""
+    for name, text in {
+        "lib/loss.py": "import math, helper\nfrom parts import inner\nfrom parts.deep.last import x\nimport other.thing\n",
+        "lib/helper.py": "def f():\n    import lazy\n",
+        "lib/lazy.py": "",
+        "lib/parts/__init__.py": "from .sibling import y\n",
+        "lib/parts/inner.py": "",
+        "lib/parts/sibling.py": "from ..helper import f\n",
+        "lib/parts/deep/last.py": "from . import near\n",
+        "lib/parts/deep/near.py": "",
+        "lib/parts/unused.py": "",
+        "lib/unused.py": "",
+        "helper.py": "",
+    }.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    return Path("lib/loss.py")
+
+
+USED = ["helper", "lazy", "parts/__init__", "parts/deep/last", "parts/deep/near", "parts/inner", "parts/sibling"]
+
+
+def test_imports_are_followed(files):
+    assert [path.as_posix() for path in own_files(files, "x")] == ["lib/loss.py", *(f"lib/{name}.py" for name in USED)]
+
+
+@pytest.mark.parametrize("name", ["loss", *USED])
+def test_an_edit_of_any_of_them_changes_the_digest(files, name):
+    before = own_digest(files, "x")
+    with Path(f"lib/{name}.py").open("a") as file:
+        file.write("# edited\n")
+    assert own_digest(files, "x") != before
+
+
+@pytest.mark.parametrize("name", ["lib/unused", "lib/parts/unused", "helper"])
+def test_an_edit_of_another_file_does_not(files, name):
+    before = own_digest(files, "x")
+    Path(f"{name}.py").write_text("edited = 1\n")
+    assert own_digest(files, "x") == before
+
+
+def test_files_that_are_refused(files):
+    with pytest.raises(SuiteError, match=r"^x: file gone\.py does not exist$"):
+        own_files(Path("gone.py"), "x")
+    Path("../outside.py").write_text("")
+    with pytest.raises(SuiteError, match=r"^x: \.\./outside\.py lies outside the project"):
+        own_files(Path("../outside.py"), "x")
+    Path("lib/lazy.py").write_text("def (")
+    with pytest.raises(SuiteError, match=r"^x: lib/lazy\.py fails on import: SyntaxError"):
+        own_files(files, "x")
+
+
+def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
+    Path("my_losses").mkdir()
+    Path("my_losses/a.py").write_text("import helper\n")
+    losses = {
+        "root": {"target": "lib/loss.py:Loss"},
+        "watched": {"target": "my_losses/a.py:Loss"},
+        "mined": {"target": "pytorch_metric_learning.losses:CircleLoss", "miner": "helper.py:Miner"},
+    }
+    update_own(settings_with(losses=losses))
+    found = json.loads(DIGESTS_FILE.read_text())
+    assert found == {
+        "losses": {"lib/loss.py:Loss": own_digest(files, "x"), "helper.py:Miner": own_digest(Path("helper.py"), "x")}
+    }
+    update_own(settings_with(losses={"watched": losses["watched"]}))
+    assert json.loads(DIGESTS_FILE.read_text()) == {}
