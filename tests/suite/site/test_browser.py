@@ -142,7 +142,8 @@ def test_a_map_shows_the_image_on_hover_and_brings_a_class_out(visit):
     page.wait_for_selector("#vg-tooltip-element.visible img")
     page.wait_for_function("document.querySelector('#vg-tooltip-element img').naturalWidth > 0")
     page.locator("select[data-signal=chosen]").select_option("class 7")
-    bright = "[...document.querySelectorAll('figure svg .mark-symbol path')].filter((p) => p.getAttribute('opacity') === '0.9')"
+    bright = "[...document.querySelectorAll('figure svg .mark-symbol path')]"
+    bright += ".filter((p) => p.getAttribute('opacity') === '0.9')"
     page.wait_for_function(f"{bright}.length === 8")
 
 
