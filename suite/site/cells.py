@@ -99,14 +99,14 @@ def rank_cell(row: Row) -> Cell:
 
 def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
     """A mean with its 95 % interval; ± where that is symmetric to two decimals."""
-    value, low, high = row.get(name), row.get(low), row.get(high)
+    value, least, most = row.get(name), row.get(low), row.get(high)
     if value is None or pd.isna(value):
         return Cell(ABSENT, -LAST)
-    if low is None or high is None or pd.isna(low) or pd.isna(high):
+    if least is None or most is None or pd.isna(least) or pd.isna(most):
         return Cell(f"{value:.2f}", value)
-    if abs((high - value) - (value - low)) < 0.01:
-        return Cell(f"{value:.2f} ± {(high - low) / 2:.2f}", value)
-    return Cell(f"{value:.2f} [{low:.2f}, {high:.2f}]", value)
+    if abs((most - value) - (value - least)) < 0.01:
+        return Cell(f"{value:.2f} ± {(most - least) / 2:.2f}", value)
+    return Cell(f"{value:.2f} [{least:.2f}, {most:.2f}]", value)
 
 
 def range_cell(row: Row, low: str, high: str) -> Cell:

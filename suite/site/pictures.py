@@ -37,7 +37,7 @@ class Pictures:
 
     def class_name(self, row: int) -> str:
         """Name of the class of a row."""
-        return self.table.class_names[self.table.labels[row]]
+        return self.table.class_names[int(self.table.labels[row])]
 
 
 def open_pictures(dataset: str, slug: str, site: Path) -> Pictures | None:

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from suite.figures.style import COLOURS
-from suite.site.charts.theme import INK, Spec, finished
+from suite.site.charts.theme import INK, Spec, finished, inline
 from suite.site.names import SHAPES
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
@@ -25,7 +25,7 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
 
     A row has ``name``, ``effect``, ``low``, ``high``, ``verdict``, ``shown``, ``smallest`` and its negative, ``least``.
     """
-    base = alt.Chart(alt.Data(values=list(rows)))
+    base = alt.Chart(inline(rows))
     order = [row["name"] for row in rows]
     y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False))
     x = alt.X("effect:Q", title=f"effect, {unit}")
@@ -37,7 +37,7 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
         base.mark_bar(color=INK, opacity=0.08, height={"band": 1}).encode(
             alt.X("least:Q", title=f"effect, {unit}"), alt.X2("smallest:Q"), y
         ),
-        alt.Chart(alt.Data(values=[{}])).mark_rule(color=INK, opacity=0.8).encode(x=alt.datum(0)),
+        alt.Chart(inline([{}])).mark_rule(color=INK, opacity=0.8).encode(x=alt.datum(0)),
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2)
         .encode(alt.X("low:Q"), alt.X2("high:Q"), y, color=colour),

@@ -9,7 +9,7 @@ from suite.config.tuned import TunedRecipe
 from suite.figures.influence import LOWEST, TICKS, TITLES
 from suite.figures.style import COLOURS
 from suite.influence.scene import Pair
-from suite.site.charts.theme import INK, Spec, finished, loss_colour
+from suite.site.charts.theme import INK, Spec, finished, inline, loss_colour
 
 NOISE_COLOURS = (COLOURS[1], COLOURS[4], COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[5])
 NOISE_DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
@@ -20,7 +20,7 @@ def influence_chart(curves: pd.DataFrame, loss: str, losses: Sequence[str], pair
     rows = curves[(curves["pair"] == pair) & (curves["normalised"] >= LOWEST)]
     shown = sorted(set(rows["loss"]) & set(losses))
     values = rows[rows["loss"].isin(shown)][["loss", "distance", "normalised"]].to_dict("records")
-    base = alt.Chart(alt.Data(values=values), title=TITLES[pair])
+    base = alt.Chart(inline(values), title=TITLES[pair])
     x = alt.X(
         "distance:Q",
         title="distance from the anchor",
@@ -57,7 +57,7 @@ def curves_chart(curves: pd.DataFrame, loss: str, dataset: str) -> Spec:
     colours = [NOISE_COLOURS[place % len(NOISE_COLOURS)] for place in range(len(levels))]
     dashes = [NOISE_DASHES[place % len(NOISE_DASHES)] for place in range(len(levels))]
     chart = (
-        alt.Chart(alt.Data(values=values), title=dataset)
+        alt.Chart(inline(values), title=dataset)
         .mark_line(strokeWidth=1.6)
         .encode(
             alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
@@ -82,7 +82,7 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
         values.append(
             {"trial": number, "value": None if share is None else 100 * share, "best": 100 * best, "at": shown}
         )
-    base = alt.Chart(alt.Data(values=values), title=recipe.dataset)
+    base = alt.Chart(inline(values), title=recipe.dataset)
     x = alt.X("trial:Q", title="trial", axis=alt.Axis(tickMinStep=1, format="d"))
     y = alt.Y("value:Q", title="validation MAP@R, %", scale=alt.Scale(zero=False))
     points = base.mark_point(filled=True, size=60, color=COLOURS[1], opacity=1, stroke=INK, strokeWidth=0.6).encode(

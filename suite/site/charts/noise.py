@@ -5,7 +5,7 @@ import pandas as pd
 
 from suite.evaluation.records import METRICS
 from suite.leaderboard.table import FROZEN
-from suite.site.charts.theme import INK, Spec, finished, loss_colour, loss_shape
+from suite.site.charts.theme import INK, Spec, finished, inline, loss_colour, loss_shape
 
 LABELS = {
     "recall_at_1": "R@1",
@@ -30,7 +30,7 @@ def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
     """Chart of the leaderboard's rows of one data set and kind of noise."""
     losses = sorted(set(rows["loss"]) - {FROZEN})
     levels = sorted(rows["noise_level"].unique().tolist())
-    data = alt.Data(values=_points(rows, losses))
+    data = inline(_points(rows, losses))
     base = (
         alt.Chart(data)
         .transform_filter("datum.metric == metric && datum.track == track && indexof(hidden, datum.loss) < 0")

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 
 from suite.figures.style import COLOURS
-from suite.site.charts.theme import INK, Spec, finished
+from suite.site.charts.theme import INK, Spec, finished, inline
 from suite.site.names import BLACK, SHAPES
 
 
@@ -16,7 +16,7 @@ def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str]) -> 
     every = range(len(classes))
     hidden = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
     chart = (
-        alt.Chart(alt.Data(values=points), title=loss)
+        alt.Chart(inline(points), title=loss)
         .mark_point(filled=True, size=45)
         .encode(
             alt.X("x:Q", axis=hidden, scale=alt.Scale(domain=[-1.05, 1.05])),

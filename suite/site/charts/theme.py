@@ -1,6 +1,6 @@
 """What all charts share: colours of the page around them, its width, and the scales of losses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -29,6 +29,11 @@ def finished(chart: Any, description: str, height: int = 260) -> Spec:
     """The chart's specification, as wide as its place in the page, with a description for screen readers."""
     spec: Spec = chart.properties(width="container", height=height, description=description).to_dict()
     return spec | {"config": CONFIG, "autosize": {"type": "fit", "contains": "padding"}}
+
+
+def inline(values: Iterable[Mapping[str, Any]]) -> alt.Data:
+    """Rows that stand in the specification itself."""
+    return alt.Data(values=[dict(row) for row in values])  # type: ignore[no-untyped-call] # Altair leaves it untyped
 
 
 def loss_colour(losses: Sequence[str], of: Sequence[str]) -> alt.Color:
