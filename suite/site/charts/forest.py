@@ -34,10 +34,10 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
     tooltip = [alt.Tooltip("name:N", title="line"), alt.Tooltip("shown:N", title="effect"), alt.Tooltip("verdict:N")]
     colour = alt.Color("verdict:N", scale=scale, legend=None)
     layers = [
-        base.mark_bar(color=INK, opacity=0.08, height={"band": 1}).encode(
+        base.mark_bar(color=INK, opacity=0.08, height={"band": 1}, aria=False).encode(
             alt.X("least:Q", title=f"effect, {unit}"), alt.X2("smallest:Q"), y
         ),
-        alt.Chart(inline([{}])).mark_rule(color=INK, opacity=0.8).encode(x=alt.datum(0)),
+        alt.Chart(inline([{}])).mark_rule(color=INK, opacity=0.8, aria=False).encode(x=alt.datum(0)),
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2)
         .encode(alt.X("low:Q"), alt.X2("high:Q"), y, color=colour),
