@@ -10,14 +10,14 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 
-from suite.figures.style import COLOURS, save_svg, style
+from suite.figures.style import COLOURS, save_figure, style
 from suite.figures.toy import Equilibrium, Toy
 
 HALF_WIDTH, POINTS, LEVELS = 1.75, 201, 9
 
 
 def draw_field_figure(toy: Toy, path: Path) -> None:
-    """Write the figure as SVG; the same toy problem gives the same bytes."""
+    """Write the figure as SVG and PDF; the same toy problem gives the same bytes."""
     with style():
         figure = Figure(figsize=(9.2, 4.9), layout="constrained")
         for axes, equilibrium in zip(figure.subplots(1, 2, sharey=True), toy.equilibria, strict=True):
@@ -31,7 +31,7 @@ def draw_field_figure(toy: Toy, path: Path) -> None:
         bar.set_ticks(np.asarray(contours.levels)[[0, -1]].tolist(), labels=["low", "high"])
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-        save_svg(figure, path)
+        save_figure(figure, path)
 
 
 def _draw_contours(axes: Axes, equilibrium: Equilibrium) -> QuadContourSet:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from suite.figures.style import GRID_COLOUR, loss_styles, save_svg, style
+from suite.figures.style import GRID_COLOUR, loss_styles, save_figure, style
 from suite.influence.scene import PAIRS
 
 TITLES = {"positive": "pull of a positive", "negative": "push of a negative"}
@@ -16,7 +16,7 @@ TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 def draw_influence_figure(curves: pd.DataFrame, path: Path) -> None:
-    """Write the curves of `suite.influence.curve.influence_curves` as SVG; the same curves give the same bytes."""
+    """Write the curves of `suite.influence.curve.influence_curves` as SVG and PDF; the same curves give the same bytes."""
     styles = loss_styles(curves["loss"])
     with style():
         figure = Figure(figsize=(9.2, 4.2), layout="constrained")
@@ -43,4 +43,4 @@ def draw_influence_figure(curves: pd.DataFrame, path: Path) -> None:
         figure.axes[0].set_ylabel("influence on the anchor / its maximum")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
-        save_svg(figure, path)
+        save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""How figures look: one colour and marker a loss, and SVG whose bytes depend on its content alone."""
+"""How figures look: one colour and marker a loss, and SVG and PDF whose bytes depend on their content alone."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def loss_styles(losses: Iterable[str]) -> dict[str, LossStyle]:
 @contextmanager
 def style() -> Iterator[None]:
     """Settings under which a figure is drawn and saved."""
-    with mpl.rc_context({"svg.hashsalt": "pfml-suite", "svg.fonttype": "none", "font.size": 10}):
+    with mpl.rc_context({"svg.hashsalt": "pfml-suite", "svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 10}):
         yield
 
 
@@ -43,3 +43,10 @@ def save_svg(figure: Figure, path: Path) -> None:
     """Write a figure as SVG without a date, atomically; parts that are marked as rasterised have 200 dots an inch."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="svg", dpi=200, metadata={"Date": None})
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as the SVG ``path`` and, for papers, as a PDF beside it; both without a date."""
+    save_svg(figure, path)
+    with replacing(path.with_suffix(".pdf")) as temporary:
+        figure.savefig(temporary, format="pdf", dpi=200, metadata={"CreationDate": None})

@@ -1,4 +1,4 @@
-"""Writes ``docs/figures/``: influence.{csv,svg} of all losses of params.yaml, and field.svg of the toy problem."""
+"""Writes ``docs/figures/``: influence.{csv,svg,pdf} of all losses of params.yaml, field.{svg,pdf}."""
 
 from pathlib import Path
 

@@ -6,12 +6,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from suite.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_svg, style
+from suite.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_figure, style
 from suite.leaderboard.table import FROZEN
 
 
 def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
-    """Write the figure as SVG; the same leaderboard gives the same bytes."""
+    """Write the figure as SVG and PDF; the same leaderboard gives the same bytes."""
     datasets, tracks = list(dict.fromkeys(board["dataset"])), list(dict.fromkeys(board["track"]))
     styles = loss_styles(set(board["loss"]) - {FROZEN})
     with style():
@@ -41,7 +41,7 @@ def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
             ncols=min(6, len(names)),
             frameon=False,
         )
-        save_svg(figure, path)
+        save_figure(figure, path)
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle]) -> None:

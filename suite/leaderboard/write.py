@@ -1,4 +1,4 @@
-"""Writes ``results/``: leaderboard.{csv,json,md,tex}, comparisons.csv, records.csv, metrics.json for DVC, noise.svg.
+"""Writes ``results/``: leaderboard.{csv,json,md,tex}, comparisons.csv, records.csv, metrics.json for DVC, noise.{svg,pdf}.
 
 ``times.csv`` is written apart from them: it changes from run to run.
 """

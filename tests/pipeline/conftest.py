@@ -57,7 +57,8 @@ class Clone:
         return self.run("dvc", *arguments, check=check)
 
     def results(self):
-        return {path.name: path.read_bytes() for path in (self.path / "results").iterdir() if path.name != "times.csv"}
+        files = [path for path in (self.path / "results").iterdir() if path.is_file() and path.name != "times.csv"]
+        return {path.name: path.read_bytes() for path in files}
 
 
 def clone(target):

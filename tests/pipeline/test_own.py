@@ -11,7 +11,7 @@ from PIL import Image
 from tests.pipeline.conftest import ROOT, clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
-AROUND = {"plan", "leaderboard", "times"}
+AROUND = {"plan", "leaderboard", "times", "site"}
 
 
 def blocks(page):

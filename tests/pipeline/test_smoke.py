@@ -127,7 +127,7 @@ def test_adding_and_editing_a_loss_runs_its_cells_only(reproduced):
             lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
         )
         own = {"tune@emoji-compactness", "train@emoji-compactness-0", "train@emoji-compactness-0.2"}
-        around = {"plan", "leaderboard", "times"}
+        around = {"plan", "leaderboard", "times", "site"}
         assert stages_run(reproduced.dvc("repro").stdout) == own | around
         assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
         file.write_text(OWN_LOSS.replace("weight: float = 1.0", "weight: float = 3.0"))

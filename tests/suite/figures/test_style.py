@@ -1,8 +1,8 @@
-"""One look a loss, and SVG whose bytes depend on its content alone."""
+"""One look a loss, and files whose bytes depend on their content alone."""
 
 from matplotlib.figure import Figure
 
-from suite.figures.style import COLOURS, MARKERS, loss_styles, save_svg, style
+from suite.figures.style import COLOURS, MARKERS, loss_styles, save_figure, style
 
 
 def test_a_loss_looks_the_same_whatever_the_order():
@@ -20,6 +20,8 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
         with style():
             figure = Figure()
             figure.subplots().plot([0, 1], [0, 1])
-            save_svg(figure, tmp_path / name)
+            save_figure(figure, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes()
+    assert b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()

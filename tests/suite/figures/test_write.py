@@ -15,6 +15,7 @@ from suite.losses.registry import find_loss
 from tests.suite.synthetic import own_loss, silent
 
 ROOT = Path(__file__).parents[3]
+WRITTEN = ("influence.csv", "influence.svg", "influence.pdf", "field.svg", "field.pdf")
 
 
 def settings(**losses):
@@ -25,7 +26,7 @@ def settings(**losses):
 def test_all_files_are_written_for_any_loss(workplace):
     entry = {"target": own_loss("return value"), "params": {"weight": 2.0}}
     text = write_figures(settings(own=entry), silent())
-    assert {path.name for path in FIGURES_FOLDER.iterdir()} == {"influence.csv", "influence.svg", "field.svg"}
+    assert {path.name for path in FIGURES_FOLDER.iterdir()} == set(WRITTEN)
     curves = pd.read_csv(FIGURES_FOLDER / "influence.csv")
     assert set(curves["loss"]) == {"own"}
     assert curves.groupby("pair")["normalised"].max().tolist() == [1, 1]

@@ -1,0 +1,19 @@
+"""``suite site``: the results as web pages."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def site(
+    *, open_page: Annotated[bool, typer.Option("--open", help="Open the first page in the browser.")] = False
+) -> None:
+    """Write results/site/index.html and the pages beside it from whatever results there are."""
+    from suite.config.settings import load_settings
+    from suite.site.write import write_site
+
+    page = write_site(load_settings())
+    Console(soft_wrap=True).print(f"wrote {page}", highlight=False)
+    if open_page:
+        typer.launch(page.resolve().as_uri())

@@ -1,0 +1,1 @@
+"""Interactive charts as Vega-Lite specifications, built with Altair."""

@@ -1,0 +1,138 @@
+"""Writes ``results/site/``: all pages, in a folder that replaces the old one only when it is complete."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from suite.config.settings import PARAMS_FILE, Settings
+from suite.files import write_text
+from suite.leaderboard.table import FROZEN
+from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE
+from suite.site.board import board_table
+from suite.site.charts.noise import noise_chart
+from suite.site.charts.theme import Spec
+from suite.site.claims import summary, write_claims
+from suite.site.datasets import write_datasets
+from suite.site.figures import write_figures_page
+from suite.site.inputs import BOARD_FILE, CLAIMS_FILE, Inputs, read_inputs
+from suite.site.libraries import charts_script, tables_script
+from suite.site.losses import write_losses
+from suite.site.names import looks, slug
+from suite.site.pictures import Pictures, open_pictures
+from suite.site.provenance import write_provenance
+from suite.site.render import Pages
+from suite.site.retrieval import find_embeddings, retrieval_page, write_retrieval
+
+SITE_FOLDER = RESULTS_FOLDER / "site"
+PROVENANCE_FILES = (PARAMS_FILE, Path("dvc.lock"), Path("data.dvc"), BOARD_FILE, CLAIMS_FILE, TIMES_FILE)
+_LEAD = (
+    "Losses for deep metric learning on the same data, label noise, seeds and tuning budget; test classes are never trained "
+    "on. Choose data set, noise, track and metric; table and charts follow."
+)
+
+
+def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
+    """Write the site and give its first page; everything but ``provenance.html`` depends on the inputs alone.
+
+    Raises:
+        SuiteError: an input is there and cannot be read; the old site stays as it is.
+    """
+    inputs = read_inputs(settings)
+    with _replacing_folder(folder) as site:
+        _write_assets(site)
+        pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, slug(name), site))}
+        pages = Pages(site, _navigation())
+        retrieval = _write_retrieval(pages, settings, inputs, pictures)
+        write_datasets(pages, inputs, pictures, retrieval)
+        write_losses(pages, inputs)
+        write_claims(pages, inputs.claims)
+        write_figures_page(pages, inputs.figures)
+        write_provenance(pages, inputs.records, PROVENANCE_FILES)
+        _write_index(pages, inputs, retrieval)
+    return folder / "index.html"
+
+
+def _navigation() -> list[tuple[str, str]]:
+    return [
+        ("index.html", "Results"),
+        ("claims.html", "Claims"),
+        ("losses.html", "Losses"),
+        ("datasets.html", "Data sets"),
+        ("figures.html", "Figures"),
+        ("provenance.html", "Provenance"),
+    ]
+
+
+def _write_assets(site: Path) -> None:
+    static = files("suite.site") / "static"
+    for name in ("site.css", "site.js"):
+        write_text(site / "assets" / name, (static / name).read_text(encoding="utf-8"))
+    write_text(site / "assets" / "charts.js", charts_script())
+    write_text(site / "assets" / "tables.js", tables_script())
+
+
+def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures: dict[str, Pictures]) -> dict[str, str]:
+    """Pages of nearest neighbours, of the least noise; gives the page of each data set that has one."""
+    level = min(settings.noise.levels)
+    written = {}
+    for dataset, shown in pictures.items():
+        found = find_embeddings(dataset, tuple(settings.losses), level)
+        if found:
+            write_retrieval(pages, dataset, found, shown, level, inputs.losses)
+            written[dataset] = retrieval_page(dataset)
+    return written
+
+
+def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> None:
+    charts: dict[str, Spec] = {}
+    listed = []
+    if not inputs.board.empty:
+        for (dataset, kind), rows in inputs.board.groupby(["dataset", "noise_kind"], sort=False):
+            name = f"noise-{slug(dataset)}-{slug(kind)}"
+            charts[name] = noise_chart(rows, f"{dataset}, {kind} noise")
+            listed.append((name, dataset, f"{dataset}: means over seeds; bars are 95 % intervals of the mean."))
+    look = looks(set(inputs.board["loss"]) - {FROZEN}) if listed else {}
+    pages.write(
+        "index.html",
+        "index",
+        "Results",
+        lead=_LEAD,
+        verdicts=summary(inputs.claims),
+        table=None if inputs.board.empty else board_table(inputs.board),
+        tables=not inputs.board.empty,
+        charts=charts,
+        noise_charts=listed,
+        legend=[*look.items(), (FROZEN, None)],
+        more=_more(inputs, retrieval),
+    )
+
+
+def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str]]:
+    links: list[tuple[Any, ...]] = [("claims.html", "Claims", "what held of the paper, with intervals")]
+    links += [(f"loss-{slug(loss)}.html", loss, "formula, values, influence, training") for loss in inputs.losses]
+    links += [(f"dataset-{slug(name)}.html", name, "samples, licences, data sheet") for name in inputs.datasets]
+    links += [
+        (href, f"Retrieval on {name}", "nearest neighbours under every loss, maps") for name, href in retrieval.items()
+    ]
+    links += [
+        ("figures.html", "Figures", "as in papers"),
+        ("provenance.html", "Provenance", "commit, digests, versions"),
+    ]
+    return [(str(href), str(text), str(detail)) for href, text, detail in links]
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of ``folder`` if the block ends without an error."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
