@@ -24,17 +24,18 @@ from suite.config.cells import (
     write_cell,
 )
 from suite.config.own import update_own
-from suite.config.settings import PARAMS_FILE, DatasetSettings, Recipe, Settings, explain
+from suite.config.settings import PARAMS_FILE, DatasetSettings, LossSettings, Recipe, Settings, explain
 from suite.config.tuned import applicable_recipe
 from suite.datasets.catalog import check_name, verified
 from suite.datasets.split import cut_classes, num_training_classes
-from suite.errors import SuiteError
+from suite.errors import SuiteError, allowed
 from suite.features.weights import weights_path
 from suite.files import write_json
 from suite.hashing import sha256_source, sha256_value
 from suite.losses.probe import probe
 from suite.losses.published import published_values
 from suite.losses.registry import (
+    BUILT_IN,
     TRAINING_SETTINGS,
     Hyperparameters,
     LossEntry,
@@ -101,7 +102,7 @@ def write_plans(settings: Settings) -> list[str]:
     own = update_own(settings)
     datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
-    also = [find_loss(name, entry) for name, entry in settings.tuning.also.items()]
+    also = [_find_also(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)
     cells = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
     searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also]
@@ -129,6 +130,16 @@ def write_plans(settings: Settings) -> list[str]:
     for cell in published:
         write_cell(published_plan_path(cell.dataset, cell.loss), cell)
     return own + list(dict.fromkeys(planner.remarks))
+
+
+def _find_also(name: str, settings: LossSettings) -> LossEntry:
+    """A loss that the grid does not run; an unknown one is blamed on the setting that names it."""
+    if settings.target is None and name not in BUILT_IN:
+        raise SuiteError(
+            f"{PARAMS_FILE}: tuning.also.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
+            "or an entry with target: module:Class or path/file.py:Class"
+        )
+    return find_loss(name, settings)
 
 
 def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
@@ -166,12 +177,16 @@ class Planner:
             check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
             return self._cell("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
         plan, search = self.searched(dataset, entry)
-        self.remarks.append(
-            f"{entry.name} on {dataset.dataset} has nothing to search and runs as it is"
-            if search is None
-            else f"{entry.name} on {dataset.dataset} has no tuned recipe: {search.trials} trials will search one"
-        )
+        self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, search)}")
         return plan, search
+
+    def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, search: Search | None) -> str:
+        if search is None:
+            return "has nothing to search and runs as it is"
+        if entry.name in self._settings.losses:
+            return f"has no tuned recipe: {search.trials} trials will search one"
+        search_one = f"dvc repro pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name} && suite adopt"
+        return f"has no tuned recipe and is studied as it is; search one: {search_one}"
 
     def searched(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[CellPlan, Search | None]:
         """Plan a cell without a tuned recipe, and the search for one; None if there is nothing to search.

@@ -31,6 +31,13 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
+def _filled(entries: Any) -> Any:
+    """``emoji:`` with nothing behind it means ``emoji: {}``."""
+    if isinstance(entries, dict):
+        return {name: {} if value is None else value for name, value in entries.items()}
+    return entries
+
+
 Scalar = bool | int | float | str | None
 Number = Annotated[float, BeforeValidator(_no_flag)]
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
@@ -144,6 +151,11 @@ class TuningSettings(Strict):
     also: dict[Name, LossSettings] = {}
     """Losses that studies need and the grid does not run."""
 
+    @field_validator("also", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: Any) -> Any:
+        return _filled(entries)
+
 
 class PublishedSettings(Strict):
     """One entry of ``published``: a loss that also runs at the values of its paper. There is nothing to set."""
@@ -157,7 +169,7 @@ NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 
 
 class AblationAxes(Strict):
-    """Values of pfml that are varied one at a time around its tuned ones; an axis without values is not run."""
+    """Values of pfml that are varied one at a time around its tuned ones; to run an axis without values is refused."""
 
     proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
     alpha: tuple[NotNegative, ...] = ()
@@ -180,6 +192,11 @@ class GeometrySettings(Strict):
     """Losses with proxies; all take the same number of them a class."""
     proxies_per_class: Count = 2
 
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: Any) -> Any:
+        return _filled(entries)
+
 
 class Settings(Strict):
     """The whole of ``params.yaml``."""
@@ -199,13 +216,10 @@ class Settings(Strict):
         """Losses of the grid and those that are tuned besides."""
         return self.tuning.also | self.losses
 
-    @field_validator("datasets", "losses", "published", mode="before")
+    @field_validator("datasets", "losses", "published", "ablation", mode="before")
     @classmethod
     def _empty_entries(cls, entries: Any) -> Any:
-        """``emoji:`` with nothing behind it means ``emoji: {}``."""
-        if isinstance(entries, dict):
-            return {name: {} if value is None else value for name, value in entries.items()}
-        return entries
+        return _filled(entries)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -217,6 +231,11 @@ class Settings(Strict):
             for name in names:
                 if name not in known:
                     raise ValueError(f"{setting}.{name} is not under {place}; allowed: {allowed(known)}")
+        for name in self.tuning.also:
+            if name in self.losses:
+                raise ValueError(
+                    f"tuning.also.{name} is under losses as well; allowed: losses that the grid does not run"
+                )
         return self
 
 

@@ -103,9 +103,10 @@ def applicable_recipe(
         )
         if changed
     ]
+    stage = "search" if entry.name in settings.losses else "search-also"
     remarks += [
         f"{path} is stale: {change} changed since; renew it with: "
-        f"dvc repro pipelines/tuning/dvc.yaml:search@{dataset}-{entry.name} && suite adopt"
+        f"dvc repro pipelines/tuning/dvc.yaml:{stage}@{dataset}-{entry.name} && suite adopt"
         for change in changes
     ]
     return recipe

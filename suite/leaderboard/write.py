@@ -5,6 +5,7 @@
 
 import json
 import math
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +50,30 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
 def with_published(records: pd.DataFrame) -> pd.DataFrame:
     """Records of the tuned track with those of the published one, as they stand in git, for the same data and losses.
 
-    Rows of a data set that is another one now, or cut down, are left out.
+    Left out are losses and noise levels that the grid does not have, and data sets that are others now or are cut down:
+    failed runs included, for a failure on other data says nothing here.
     """
     paths = sorted((STUDIES_FOLDER / PUBLISHED_FOLDER).glob("*.jsonl"))
     if not paths:
         return records
     published = read_records(paths)
-    finished = records[records["status"] == "ok"]
-    tests = {row.dataset: (row.data_sha256, row.class_queries) for row in finished.itertuples()}
-    same = [
-        row.loss in set(records["loss"]) and tests.get(row.dataset) == (row.data_sha256, row.class_queries or ())
-        if row.status == "ok"
-        else row.dataset in tests
-        for row in published.itertuples()
-    ]
-    kept = published[same]
+    alike = [dataset for dataset, runs in published.groupby("dataset") if _same_tests(runs, _of(records, dataset))]
+    kept = published[published["dataset"].isin(alike) & published["loss"].isin(records["loss"])]
     levels = records[["noise_kind", "noise_level"]].drop_duplicates()
     return pd.concat([records, kept.merge(levels, on=["noise_kind", "noise_level"])], ignore_index=True)
+
+
+def _of(records: pd.DataFrame, dataset: Hashable) -> pd.DataFrame:
+    return records[records["dataset"] == dataset]
+
+
+def _same_tests(these: pd.DataFrame, those: pd.DataFrame) -> bool:
+    """Whether runs on one data set, each checked by ``read_records``, had the same data and test classes."""
+    if these.empty or those.empty or these["data_sha256"].iloc[0] != those["data_sha256"].iloc[0]:
+        return False
+    classes = [runs.loc[runs["status"] == "ok", "class_queries"] for runs in (these, those)]
+    # Failed runs have none; where all have failed, the data must do.
+    return any(runs.empty for runs in classes) or classes[0].iloc[0] == classes[1].iloc[0]
 
 
 def record_files(settings: Settings) -> list[Path]:

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.pipeline.conftest import ROOT, clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
-AROUND = {"plan", "leaderboard", "times", "site"}
+AROUND = {"plan", "leaderboard", "claims", "times", "site"}
 
 
 def blocks(page):
@@ -34,7 +34,13 @@ def follow(project, page):
 
 
 def cells(*losses, dataset="emoji"):
-    return {f"train@{dataset}-{loss}-{level}" for loss in losses for level in ("0", "0.2")}
+    """All stages of these losses."""
+    train = {f"train@{dataset}-{loss}-{level}" for loss in losses for level in ("0", "0.2")}
+    return train | settled(*losses, dataset=dataset)
+
+
+def settled(*losses, dataset="emoji"):
+    return {f"tune@{dataset}-{loss}" for loss in losses}
 
 
 def leaderboard(project):
@@ -64,11 +70,14 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
         "suite check my_loss.py:MyLoss",
         "suite losses",
         "dvc repro",
-        "suite tune emoji my_loss",
+        "suite adopt",
         "dvc repro",
     ]
     assert commands[3][1] == cells("my_loss", "circle") | AROUND
-    assert commands[5][1] - {"own@files"} <= cells("my_loss") | AROUND
+    # What was searched becomes the recipe and its plan comes out the same: nothing is trained again.
+    assert commands[5][1] == {"own@files", "plan"} | settled("pfml", "my_loss", "circle")
+    found = project.path / "suite/recipes/tuned/emoji"
+    assert {path.stem for path in found.iterdir()} == {"pfml", "triplet", "my_loss", "circle"}
     assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
 
 

@@ -11,7 +11,10 @@ import time
 
 import yaml
 
-from tests.pipeline.conftest import BEST, SMOKE, clone
+from tests.pipeline.conftest import BEST, SMOKE, clone, forget_studies
+from tests.suite.synthetic import json_rows
+
+STUDY_FOLDERS = ("as_published", "ablations", "geometry")
 
 OWN_LOSS = """
 from torch import nn
@@ -55,7 +58,7 @@ def test_ends_in_a_leaderboard_of_real_runs(reproduced):
 
 
 def rows_of(project, name):
-    return [json.loads(line) for line in (project.path / f"records/{name}.jsonl").read_text().splitlines()]
+    return json_rows(project.path / f"records/{name}.jsonl")
 
 
 def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
@@ -76,15 +79,25 @@ def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
     assert taken["validation_epoch"]["epoch"] == 1
 
 
-def test_the_published_track_runs_all_noise_levels_in_one_stage(reproduced):
-    rows = rows_of(reproduced, "published-emoji-pfml")
-    assert [(row["track"], row["origin"], row["noise_level"]) for row in rows] == [
-        ("published", "published", 0.0),
-        ("published", "published", 0.2),
-    ]
-    assert rows[0]["hyperparameters"] == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
-    assert (rows[0]["recipe"]["learning_rate"], rows[0]["recipe"]["proxy_learning_rate"]) == (5e-4, 5e-2)
-    assert not list((reproduced.path / "embeddings").glob("published*"))
+STUDIES = {
+    "published@emoji-pfml",
+    *(f"ablation@emoji-{axis}" for axis in ("proxies_per_class", "alpha", "delta", "reach")),
+    "geometry@emoji-pfml",
+}
+
+
+def test_a_plain_repro_runs_neither_searches_nor_studies(reproduced):
+    cells = {f"emoji-{loss}" for loss in ("pfml", "triplet")}
+    assert stages_run(reproduced.first) == {
+        "plan",
+        "features@emoji",
+        *(f"tune@{cell}" for cell in cells),
+        *(f"train@{cell}-{level}" for cell in cells for level in ("0", "0.2")),
+        "leaderboard",
+        "claims",
+        "times",
+    }
+    assert not any((reproduced.path / folder).exists() for folder in ("searches", *STUDY_FOLDERS))
 
 
 def record_images(project):
@@ -98,7 +111,6 @@ def test_a_second_repro_finds_nothing_to_do(reproduced):
     output = reproduced.dvc("repro").stdout
     assert stages_run(output) == set()
     assert "up to date" in output
-    assert not (reproduced.path / "searches").exists()
 
 
 def test_metrics_and_plots_show(reproduced):
@@ -127,7 +139,7 @@ def test_adding_and_editing_a_loss_runs_its_cells_only(reproduced):
             lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
         )
         own = {"tune@emoji-compactness", "train@emoji-compactness-0", "train@emoji-compactness-0.2"}
-        around = {"plan", "leaderboard", "times", "site"}
+        around = {"plan", "leaderboard", "claims", "times", "site"}
         assert stages_run(reproduced.dvc("repro").stdout) == own | around
         assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
         file.write_text(OWN_LOSS.replace("weight: float = 1.0", "weight: float = 3.0"))
@@ -200,6 +212,35 @@ def wait_for(condition, seconds=300):
             return found
         time.sleep(0.01)
     raise AssertionError("nothing happened in time")
+
+
+def test_studies_are_asked_for_by_name_and_adopted(reproduced):
+    """The published track, ablations and geometry; what is adopted reaches leaderboard and claims and runs nothing else."""
+    before = (reproduced.path / "results/leaderboard.csv").read_bytes()
+    try:
+        ran = stages_run(reproduced.dvc("repro", "pipelines/studies/dvc.yaml").stdout)
+        assert ran == {f"pipelines/studies/dvc.yaml:{name}" for name in STUDIES}
+        assert (reproduced.path / "results/leaderboard.csv").read_bytes() == before
+        rows = json_rows(reproduced.path / "as_published/emoji-pfml.jsonl")
+        assert [(row["track"], row["origin"], row["noise_level"]) for row in rows] == [
+            ("published", "published", 0.0),
+            ("published", "published", 0.2),
+        ]
+        assert rows[0]["hyperparameters"] == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
+        assert (rows[0]["recipe"]["learning_rate"], rows[0]["recipe"]["proxy_learning_rate"]) == (5e-4, 5e-2)
+        printed = reproduced.run("suite", "adopt").stdout
+        assert printed.count("wrote studies/") == len(STUDIES)
+        # The recipe that the pipeline found is adopted as well: its plan is made anew and comes out the same.
+        assert stages_run(reproduced.dvc("repro").stdout) == {"plan", "tune@emoji-pfml", "leaderboard", "claims"}
+        with (reproduced.path / "results/leaderboard.csv").open() as file:
+            board = list(csv.DictReader(file))
+        published = [(row["loss"], row["noise_level"]) for row in board if row["track"] == "published"]
+        assert {("pfml", "0.0"), ("pfml", "0.2")} <= set(published)
+    finally:
+        forget_studies(reproduced.path)
+        for folder in STUDY_FOLDERS:
+            shutil.rmtree(reproduced.path / folder, ignore_errors=True)
+        (reproduced.path / "suite/recipes/tuned/emoji/pfml.yaml").unlink(missing_ok=True)
 
 
 def test_a_search_is_asked_for_by_name_and_adopted(reproduced):

@@ -1,6 +1,6 @@
 """Settled plans and features in the current folder, as the stages before a study leave them."""
 
-from suite.config.cells import CellPlan, tuned_plan_path, write_cell
+from suite.config.cells import CellPlan, geometry_plan_path, tuned_plan_path, write_cell
 from suite.features.store import features_path, save_features
 from suite.losses.registry import BUILT_IN, load_target
 from tests.suite.synthetic import RECIPE, make_features
@@ -22,6 +22,7 @@ def settled(loss: str, seeds: int = 2, recipe=RECIPE, **values) -> CellPlan:
         recipe=recipe,
         validation_epoch=3,
     )
-    write_cell(tuned_plan_path("emoji", loss), plan)
+    for path in (tuned_plan_path, geometry_plan_path):
+        write_cell(path("emoji", loss), plan)
     save_features(features_path("emoji"), make_features())
     return plan

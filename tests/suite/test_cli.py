@@ -60,7 +60,9 @@ def data(workplace, monkeypatch):
         (["tune", "emoji", "pfml"], "error: plan plan/cells/emoji-pfml.json is missing: name its data set and loss in"),
         (["train", "emoji", "pfml", "0"], "error: plan tuned/emoji-pfml/plan.json is missing: name its data set and"),
         (["search", "emoji", "pfml"], "error: plan plan/searches/emoji-pfml.json is missing: name its data set and"),
-        (["adopt"], "error: there is no finished search; run: dvc repro pipelines/tuning/dvc.yaml"),
+        (["adopt"], "error: there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml"),
+        (["ablation", "emoji", "alpha"], "error: settings file params.yaml is missing; run from the project's root"),
+        (["geometry", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
         (["figures"], "error: settings file params.yaml is missing; run from the project's root"),
         (
             ["features", "birds"],
@@ -96,6 +98,7 @@ def test_brackets_in_an_error_are_printed_as_they_are(command):
             [name]
             for name in ("plan", "features", "tune", "train", "published", "leaderboard", "times", "search", "adopt")
         ),
+        *([name] for name in ("ablation", "geometry", "claims")),
         *([name] for name in ("readme", "figures", "noise", "measure", "data")),
         *(["data", name] for name in ("verify", "build", "sheet")),
     ],
@@ -118,7 +121,7 @@ def cell(workplace, one_worker):
     plan = prepare(replace(cell_plan(), origin="search"), features=make_features())
     write_cell(published_plan_path("emoji", "contrastive"), replace(plan, track="published", origin="published"))
     params = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
-    params |= {"losses": {"contrastive": {"target": plan.target}}, "published": {"contrastive": {}}}
+    params |= {"losses": {"contrastive": {"target": plan.target}}, "published": {"contrastive": {}}, "geometry": {}}
     Path("params.yaml").write_text(yaml.safe_dump(params | {"noise": {"levels": [0, 0.2]}}))
 
 
@@ -127,7 +130,7 @@ def test_a_cell_is_tuned_and_trained_on_both_tracks(main, cell):
     main("train", "emoji", "contrastive", "0.2")
     main("published", "emoji", "contrastive")
     (tuned,) = json_rows(Path("records/emoji-contrastive-0.2.jsonl"))
-    without, published = json_rows(Path("records/published-emoji-contrastive.jsonl"))
+    without, published = json_rows(Path("as_published/emoji-contrastive.jsonl"))
     assert (tuned["track"], tuned["origin"], tuned["noise_level"]) == ("tuned", "search", 0.2)
     assert (without["track"], without["noise_level"]) == ("published", 0)
     assert (published["track"], published["origin"], published["noise_level"]) == ("published", "published", 0.2)
@@ -154,3 +157,13 @@ def test_noise_is_printed_as_csv(command, data):
 )
 def test_noise_out_of_range(command, data, options, message):
     assert command("noise", "emoji", *options) == (2, "", f"error: {message}\n")
+
+
+def test_an_ablation_of_a_data_set_that_is_not_named(command):
+    params = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    params["ablation"] = {"furniture": {"alpha": [1]}, "typefaces": {"alpha": [1]}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    status, out, err = command("ablation", "emoji", "alpha")
+    assert (status, out) == (2, "")
+    assert err == "error: params.yaml: ablation has no data set 'emoji'; allowed: furniture, typefaces\n"
+    assert not Path("ablations").exists()

@@ -175,7 +175,7 @@ def model(seed, *, loss="pfml", dataset="emoji", proxies_per_class=2, delta=0.4,
 def write(folder, rows, name="some"):
     """Put rows into a folder of the current directory."""
     path = Path(folder) / f"{name}.jsonl"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 

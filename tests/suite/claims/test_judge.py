@@ -131,7 +131,9 @@ def test_records_of_another_backbone_are_no_reproduction():
 def test_insensitivity(curve, verdict):
     shifts = (WIGGLE, REST, -WIGGLE)
     grid = dict(zip((0.4, 0.8, 1.2), (y + s for y, s in zip(curve, shifts, strict=True)), strict=True))
-    write("ablations", along("delta", grid | {2.0: 20 + WIGGLE}))  # the last lies outside the range of the claim
+    write(
+        "studies/ablations", along("delta", grid | {2.0: 20 + WIGGLE})
+    )  # the last lies outside the range of the claim
     found = one(claim("insensitivity"))
     assert found.verdict == verdict
     assert float(found.line.evidence.effect) == pytest.approx(max(curve) - min(curve))
@@ -147,7 +149,7 @@ def test_insensitivity(curve, verdict):
 )
 def test_trend(curve, verdict):
     grid = dict(zip((0, 0.1, 0.2), (y + s for y, s in zip(curve, (WIGGLE, REST, REST), strict=True)), strict=True))
-    write("ablations", along("reach", grid))
+    write("studies/ablations", along("reach", grid))
     assert one(claim("trend")).verdict == verdict
 
 
@@ -165,14 +167,14 @@ def test_saturation(curve, verdict):
     grid = dict(
         zip((0, 1, 3, 4), (y + s for y, s in zip(curve, (REST, WIGGLE, WIGGLE, REST), strict=True)), strict=True)
     )
-    write("ablations", along("alpha", grid))
+    write("studies/ablations", along("alpha", grid))
     assert one(claim("saturation")).verdict == verdict
 
 
 @pytest.mark.parametrize(("own", "verdict"), [(0.3, "supported"), (0.7, "contradicted"), (0.5, "equivalent")])
 def test_closeness(own, verdict):
     rows = [model(s, w2=[own + w / 50] * 3 + [0.9]) for s, w in enumerate(WIGGLE)]
-    write("geometry", rows + [model(s, loss="cpml") for s in range(5)])
+    write("studies/geometry", rows + [model(s, loss="cpml") for s in range(5)])
     meets, rest = judged(claim("closeness"))
     assert (meets.verdict, meets.line.premise) == (verdict, 0.75)
     assert float(meets.line.evidence.effect) == pytest.approx(own - 0.5)
@@ -183,7 +185,7 @@ def test_closeness(own, verdict):
 
 def test_closeness_relative_to_the_spread_of_each_model():
     rows = [model(s, w2=[0.3] * 4, spread=[0.6 + w / 50] * 4) for s, w in enumerate(WIGGLE)]
-    write("geometry", rows + [model(s, loss="cpml", spread=[2.0] * 4) for s in range(5)])
+    write("studies/geometry", rows + [model(s, loss="cpml", spread=[2.0] * 4) for s in range(5)])
     (found,) = [one for one in judged(claim("closeness", estimand="w2_relative")) if one.line.counts]
     assert float(found.line.evidence.effect) == pytest.approx(0.5 - 0.25, abs=1e-3)
     assert found.verdict == "contradicted"
@@ -191,7 +193,10 @@ def test_closeness_relative_to_the_spread_of_each_model():
 
 def test_a_premise_that_no_class_meets_is_the_verdict():
     # As measured once on emoji: class sd .57, delta 1.0, and proxies that lie far from the data.
-    write("geometry", [model(s, delta=1.0) for s in range(5)] + [model(s, loss="cpml", w2=[0.9] * 4) for s in range(5)])
+    write(
+        "studies/geometry",
+        [model(s, delta=1.0) for s in range(5)] + [model(s, loss="cpml", w2=[0.9] * 4) for s in range(5)],
+    )
     meets, rest = judged(claim("closeness"))
     assert meets.verdict == Verdict.PREMISE_NOT_MET
     assert "0.0% of the classes meet it" in meets.line.reason
@@ -199,14 +204,14 @@ def test_a_premise_that_no_class_meets_is_the_verdict():
 
 
 def test_a_premise_that_too_few_classes_meet_is_not_met():
-    write("geometry", [model(s) for s in range(5)] + [model(s, loss="cpml") for s in range(5)])
+    write("studies/geometry", [model(s) for s in range(5)] + [model(s, loss="cpml") for s in range(5)])
     strict = {"name": "delta_below_spread", "minimum_share": 0.8, "because": "for a test"}
     assert judged(claim("closeness", premise=strict))[0].verdict == Verdict.PREMISE_NOT_MET
 
 
 def test_minima():
     many = [[400, 400], [200, 200], [200, 200], [0, 0]]
-    write("geometry", [model(s, minima_met=many) for s in range(5)])
+    write("studies/geometry", [model(s, minima_met=many) for s in range(5)])
     met, rest = judged(claim("minima"))
     assert (met.verdict, met.line.premise) == (Verdict.SUPPORTED, 0.5)
     assert float(met.line.evidence.high) == 1
@@ -215,7 +220,7 @@ def test_minima():
 
 
 def test_few_flows_support_nothing_however_well_they_agree():
-    write("geometry", [model(s) for s in range(5)])  # 100 flows, all of which ended within delta
+    write("studies/geometry", [model(s) for s in range(5)])  # 100 flows, all of which ended within delta
     met = judged(claim("minima"))[0]
     assert met.verdict == Verdict.INCONCLUSIVE
     assert met.p[Verdict.SUPPORTED] == pytest.approx(0.99**100)
@@ -223,7 +228,7 @@ def test_few_flows_support_nothing_however_well_they_agree():
 
 def test_minima_without_their_condition():
     none = {"condition": [0.0] * 4, "minima_met": [[0, 0]] * 4}
-    write("geometry", [model(s, **none) for s in range(5)])
+    write("studies/geometry", [model(s, **none) for s in range(5)])
     assert judged(claim("minima"))[0].verdict == Verdict.PREMISE_NOT_MET
 
 
@@ -254,7 +259,7 @@ def test_too_few_seeds_are_not_run():
 
 
 def test_a_grid_too_small_for_the_claim_is_not_run():
-    write("ablations", along("delta", {0.4: 50 + WIGGLE, 1.2: 50 + REST}))
+    write("studies/ablations", along("delta", {0.4: 50 + WIGGLE, 1.2: 50 + REST}))
     assert one(claim("insensitivity")).verdict == Verdict.NOT_RUN
 
 
@@ -299,7 +304,7 @@ def test_failed_runs_support_no_other_kind_either():
         + runs(failing(73.4 + WIGGLE, 0), dataset="cub", track="published", backbone="resnet50_512"),
     )
     flat = {v: 50 + w for v, w in zip((0.4, 0.8, 1.2), (WIGGLE, REST, WIGGLE), strict=True)}
-    write("ablations", along("delta", flat | {1.0: failing(50 + REST, 2)}))
+    write("studies/ablations", along("delta", flat | {1.0: failing(50 + REST, 2)}))
     found = judged(claim("robustness"), claim("reproduction", family="b"), claim("insensitivity", family="c"))
     assert [one.verdict for one in found] == [Verdict.INCONCLUSIVE] * 3
     assert all("failed" in " ".join(one.line.evidence.remarks) for one in found)

@@ -35,10 +35,15 @@ def test_a_run_that_stands_twice():
     assert refused() == "records/b.jsonl, line 1: seed = 0: this run stands in records/a.jsonl, line 1 too"
 
 
-@pytest.mark.parametrize("folder", ["records", "ablations", "geometry"])
+@pytest.mark.parametrize("folder", ["records", "studies/as_published", "studies/ablations", "studies/geometry"])
 def test_rows_on_other_data(folder):
     write("records", runs(FIVE), "a")
-    other = {"records": run(50, 9), "ablations": along("alpha", {1: [50]})[0], "geometry": model(0)}[folder]
+    other = {
+        "records": run(50, 9),
+        "studies/as_published": run(50, 0, track="published"),
+        "studies/ablations": along("alpha", {1: [50]})[0],
+        "studies/geometry": model(0),
+    }[folder]
     write(folder, [other | {"data_sha256": "other"}], "b")
     assert f"{folder}/b.jsonl, line 1: data_sha256 differs from that of" in refused()
 
@@ -71,23 +76,28 @@ def test_half_a_line():
 
 
 def test_arrays_of_unequal_length():
-    write("geometry", [model(0, w2=[0.5])])
+    write("studies/geometry", [model(0, w2=[0.5])])
     assert "w2 has 1 entries; allowed: one a class, 4 as in size" in refused()
 
 
 def test_proxies_of_other_number_are_not_compared():
-    write("geometry", [model(s) for s in range(5)] + [model(s, loss="cpml", proxies_per_class=4) for s in range(5)])
+    write(
+        "studies/geometry",
+        [model(s) for s in range(5)] + [model(s, loss="cpml", proxies_per_class=4) for s in range(5)],
+    )
     assert "line 6: proxies_per_class = 4 for cpml; allowed: 2" in refused(claim("closeness"))
 
 
 def test_a_premise_needs_its_delta():
-    write("geometry", [model(s) | {"delta": None} for s in range(5)] + [model(s, loss="cpml") for s in range(5)])
+    write(
+        "studies/geometry", [model(s) | {"delta": None} for s in range(5)] + [model(s, loss="cpml") for s in range(5)]
+    )
     assert "line 1: delta = null" in refused(claim("closeness"))
 
 
 def test_other_classes_are_not_compared():
     rows = [model(s, loss="cpml", size=[9, 10, 10, 10]) for s in range(5)]
-    write("geometry", [model(s) for s in range(5)] + rows)
+    write("studies/geometry", [model(s) for s in range(5)] + rows)
     assert "size differs" in refused(claim("closeness"))
 
 

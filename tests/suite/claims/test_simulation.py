@@ -101,8 +101,10 @@ def test_a_number_as_far_off_as_the_margin_is_rarely_called_reproduced(n, runs):
 @pytest.mark.parametrize("n", [3, 5])
 def test_a_share_at_the_edge_is_rarely_called_reached(n):
     ended = rng(n).binomial(400, 0.99, (400, n))
-    p = [share_reached(row, np.full(n, 400), 1.0, 0.01).p[Verdict.SUPPORTED] for row in ended]
-    assert np.mean(np.array(p) <= 0.05) <= 0.055
+    # The order of seeds does not matter: each study that occurs is judged once, and counted as often as it occurs.
+    studies, times = np.unique(np.sort(ended), axis=0, return_counts=True)
+    p = [share_reached(row, np.full(n, 400), 1.0, 0.01).p[Verdict.SUPPORTED] for row in studies]
+    assert np.average(np.array(p) <= 0.05, weights=times) <= 0.055
 
 
 def covered(evidence, truth):

@@ -13,6 +13,7 @@ from suite.config.cells import (
     CellPlan,
     Search,
     cell_plan_path,
+    geometry_plan_path,
     published_plan_path,
     read_cell,
     search_plan_path,
@@ -112,6 +113,53 @@ def test_a_plan_for_each_data_set_cell_search_and_published_cell(plan):
     ]
     dataset = json.loads((PLAN_FOLDER / "datasets/emoji.json").read_text())
     assert dataset == {"dataset": "emoji", "data_sha256": catalog.SHA256["emoji"], "max_classes": None}
+
+
+def test_losses_of_studies_get_searches_and_geometry_but_no_cells(plan):
+    plan(
+        tuning={"trials": 2, "folds": 2, "also": {"soft_triple": {}}},
+        geometry={"losses": {"pfml": {}, "soft_triple": {}}},
+    )
+    names = {path.relative_to(PLAN_FOLDER).as_posix() for path in written()}
+    assert {name for name in names if name.startswith("geometry/")} == {
+        f"geometry/{dataset}-{loss}.json" for dataset in ("emoji", "typefaces") for loss in ("pfml", "soft_triple")
+    }
+    assert "searches/emoji-soft_triple.json" in names
+    assert not {name for name in names if name.startswith("cells/") and "soft_triple" in name}
+
+
+def test_the_geometry_is_planned_at_tuned_values(plan):
+    save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
+    plan(geometry={"losses": {"pfml": {}}})
+    made, search = read_cell(geometry_plan_path("emoji", "pfml"))
+    assert (made, search) == read_cell(cell_plan_path("emoji", "pfml"))
+    assert (made.hyperparameters, made.recipe.learning_rate) == ({"alpha": 5, "delta": 0.7}, 0.05)
+    assert not geometry_plan_path("emoji", "triplet").exists()
+
+
+def test_a_loss_of_studies_without_a_recipe_is_remarked_with_the_search_for_one(plan):
+    also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
+    found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
+    (named,) = [remark for remark in found if remark.startswith("soft_triple")]
+    assert named == (
+        "soft_triple on emoji has no tuned recipe and is studied as it is; search one: "
+        "dvc repro pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite adopt"
+    )
+
+
+def test_a_stale_recipe_of_a_loss_of_studies_names_its_own_stage(plan):
+    save_recipe({}, loss="soft_triple", folds=5)
+    also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
+    found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
+    (stale,) = [remark for remark in found if "is stale" in remark]
+    assert stale.endswith("pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite adopt")
+
+
+def test_an_unknown_loss_of_studies_is_blamed_on_its_setting(plan):
+    message = refused(plan, tuning={"trials": 2, "folds": 2, "also": {"magic": {}}})
+    assert message.startswith(
+        "params.yaml: tuning.also.magic: unknown loss; allowed: pfml, cpml, proxy_anchor, triplet,"
+    )
 
 
 def test_a_plan_holds_all_that_a_run_depends_on(plan, monkeypatch):

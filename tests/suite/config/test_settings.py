@@ -43,10 +43,29 @@ def test_own_settings_load():
 
 
 def test_entries_may_be_empty(tmp_path):
-    settings = load_settings(altered(tmp_path, "datasets", {"emoji": None}))
+    settings = load_settings(altered(tmp_path, "datasets|emoji", None))
     assert settings.datasets["emoji"].max_classes is None
     settings = load_settings(altered(tmp_path, "losses|pfml", None))
     assert settings.losses["pfml"].params == {}
+    settings = load_settings(altered(tmp_path, "tuning|also", {"soft_triple": None}))
+    assert settings.tuning.also["soft_triple"].params == {}
+    settings = load_settings(altered(tmp_path, "geometry|losses", {"pfml": None}))
+    assert list(settings.geometry.losses) == ["pfml"]
+    settings = load_settings(altered(tmp_path, "ablation", {"emoji": None}))
+    assert settings.ablation["emoji"].alpha == ()
+
+
+def test_losses_of_studies_are_known_beside_those_of_the_grid(tmp_path):
+    also = {"soft_triple": {"params": {"proxies_per_class": 3}}}
+    settings = load_settings(altered(tmp_path, "tuning|also", also))
+    assert set(settings.all_losses) == {*settings.losses, "soft_triple"}
+    assert "soft_triple" not in settings.losses
+    assert settings.all_losses["soft_triple"].params == {"proxies_per_class": 3}
+
+
+def test_the_geometry_of_a_loss_that_is_no_longer_tuned(tmp_path):
+    message = refusal(altered(tmp_path, "tuning|also", {}))
+    assert message.startswith("geometry.losses.soft_triple is not under losses or tuning.also; allowed: ")
 
 
 def test_published_may_be_empty_or_left_out(tmp_path):
@@ -126,6 +145,39 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ),
         ("datasets|emoji", {"side": 64}, "side is for images of your own; allowed with path: FOLDER or TABLE"),
         ("datasets|birds", {"path": "photos", "side": 8}, "datasets.birds.side = 8; allowed: numbers from 32"),
+        (
+            "tuning|also",
+            {"pfml": {}, "soft_triple": {}},
+            "tuning.also.pfml is under losses as well; allowed: losses that the grid does not run",
+        ),
+        (
+            "tuning|also",
+            {"soft_triple": {"alpha": 1}},
+            "tuning.also.soft_triple.alpha is not a setting; allowed: target, ",
+        ),
+        ("tuning|also", ["soft_triple"], "tuning.also = ['soft_triple']; allowed: a mapping"),
+        (
+            "geometry|losses",
+            {"magic": {}},
+            "geometry.losses.magic is not under losses or tuning.also; allowed: cpml, ",
+        ),
+        ("geometry|losses", {"pfml": {"alpha": 1}}, "geometry.losses.pfml.alpha is not a setting; allowed: none"),
+        ("geometry|proxies_per_class", 0, "geometry.proxies_per_class = 0; allowed: numbers from 1"),
+        (
+            "ablation",
+            {"birds": {"alpha": [1]}},
+            "ablation.birds is not under datasets; allowed: emoji, furniture, typefaces",
+        ),
+        (
+            "ablation|furniture",
+            {"gamma": [1]},
+            "ablation.furniture.gamma is not a setting; allowed: proxies_per_class, alpha, delta, reach",
+        ),
+        (
+            "ablation|furniture|alpha",
+            [1, 1],
+            "ablation.furniture.alpha = [1, 1]: allowed: values that differ from each other",
+        ),
         ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
     ],
 )

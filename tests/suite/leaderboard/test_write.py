@@ -15,11 +15,19 @@ from suite.config.settings import load_settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import read_flat
 from suite.evaluation.records import METRICS, read_records
-from suite.files import write_lines
-from suite.leaderboard.write import RECORDS_FILE, record_files, write_leaderboard
+from suite.files import write_json, write_lines
+from suite.leaderboard.write import (
+    RECORDS_FILE,
+    TIMES_FILE,
+    record_files,
+    with_published,
+    write_leaderboard,
+    write_times,
+)
 from tests.suite.leaderboard.records import as_written, row
 
 ROOT = Path(__file__).parents[3]
+PUBLISHED = Path("studies/as_published/emoji-pfml.jsonl")
 
 
 @pytest.fixture
@@ -29,6 +37,9 @@ def settings(workplace):
     params |= {
         "datasets": {"emoji": {}},
         "losses": {"pfml": {}, "triplet": {}},
+        "published": {"pfml": {}},
+        "ablation": {},
+        "geometry": {},
         "noise": {"levels": [0, 0.2]},
         "seeds": 2,
     }
@@ -40,7 +51,7 @@ def settings(workplace):
     rows = [
         row("pfml", level, seed, 0.3 if seed else None, track="published") for level in (0, 0.2) for seed in range(2)
     ]
-    write_lines(Path("records/published-emoji-pfml.jsonl"), [as_written(record) for record in rows])
+    write_lines(PUBLISHED, [as_written(record) for record in rows])
     write_lines(Path("frozen/emoji.jsonl"), [{"dataset": "emoji"} | dict.fromkeys(METRICS, 0.4)])
     return load_settings()
 
@@ -81,7 +92,7 @@ def test_the_same_records_give_the_same_bytes_in_another_process_without_torch(s
 def test_the_flat_records_are_the_records(settings):
     write_leaderboard(settings)
     flat = read_flat(RECORDS_FILE)
-    records = read_records(record_files(settings))
+    records = read_records([*record_files(settings), PUBLISHED])
     pd.testing.assert_frame_equal(flat[list(METRICS)], records[list(METRICS)])
     assert flat["track"].tolist() == ["tuned"] * 8 + ["published"] * 4
     assert flat["status"].tolist() == ["ok"] * 8 + ["failed", "ok"] * 2
@@ -116,4 +127,83 @@ def test_what_is_missing_is_told(settings, path, message):
     Path(path).unlink()
     with pytest.raises(SuiteError, match=message):
         write_leaderboard(settings)
+    assert not Path("results").exists()
+
+
+def beside(settings, *published):
+    """What is kept of published records that stand in git beside those of the grid."""
+    PUBLISHED.unlink()
+    if published:
+        write_lines(PUBLISHED, [as_written(record) for record in published])
+    records = read_records(record_files(settings))
+    both = with_published(records)
+    pd.testing.assert_frame_equal(both[: len(records)][list(METRICS)], records[list(METRICS)])
+    added = both[len(records) :]
+    return list(zip(added["loss"], added["noise_level"], added["seed"], added["status"], strict=True))
+
+
+def as_published(loss="pfml", level=0, seed=0, recall=0.3, **other):
+    return row(loss, level, seed, recall, track="published", **other)
+
+
+def test_without_adopted_studies_there_is_no_published_track(settings):
+    assert beside(settings) == []
+    assert set(write_leaderboard(settings)["track"]) == {"tuned"}
+
+
+def test_published_rows_of_the_grid_are_kept(settings):
+    assert beside(settings, as_published(), as_published(seed=1, recall=None)) == [
+        ("pfml", 0, 0, "ok"),
+        ("pfml", 0, 1, "failed"),
+    ]
+
+
+FEWER = {"class_hits": [3000, 3000], "class_queries": [5000, 5000]}
+
+
+@pytest.mark.parametrize("recall", [0.3, None])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"loss": "multi_similarity"},
+        {"level": 0.4},
+        {"level": 0.2, "noise_kind": "small_cluster"},
+        {"dataset": "furniture"},
+        {"data_sha256": "another file"},
+    ],
+    ids=lambda other: next(reversed(other)),
+)
+def test_published_rows_beside_the_grid_are_left_out(settings, other, recall):
+    """Those that failed as well."""
+    if "data_sha256" in other:
+        assert beside(settings, as_published(recall=recall, **other)) == []
+    else:
+        assert beside(settings, as_published(), as_published(recall=recall, **other)) == [("pfml", 0, 0, "ok")]
+
+
+def test_published_rows_of_other_test_classes_are_left_out_with_their_failures(settings):
+    rows = [as_published(seed=0, recall=0.6, **FEWER), as_published(seed=1, recall=None)]
+    assert beside(settings, *rows) == []
+
+
+def test_published_runs_that_all_failed_are_kept_on_the_same_data(settings):
+    assert beside(settings, as_published(recall=None)) == [("pfml", 0, 0, "failed")]
+
+
+def test_times_are_of_the_stages_of_the_default_pipeline(settings):
+    names = ["features-emoji", *(path.stem for path in record_files(settings))]
+    for number, name in enumerate(names):
+        runs = {} if name == "features-emoji" else {"seed 0": 1.0, "seed 1": 2.0}
+        write_json(Path(f"times/{name}.json"), {"start_up": 3.0, "work": number, "runs": runs})
+    write_times(settings)
+    table = pd.read_csv(TIMES_FILE)
+    assert table["name"].tolist() == names
+    assert table["stage"].tolist() == ["features", *["train"] * 4]
+    assert table["work_seconds"].tolist() == [0, 1, 2, 3, 4]
+    assert table["mean_run_seconds"].tolist()[1:] == [1.5] * 4
+
+
+def test_a_missing_times_file_is_told(settings):
+    with pytest.raises(SuiteError, match=r"times file times/features-emoji\.json is missing; run: dvc repro"):
+        write_times(settings)
     assert not Path("results").exists()

@@ -38,7 +38,6 @@ def test_a_record_for_each_value_and_seed(workplace, one_worker):
     assert isinstance(rows[0]["value"], float)
     assert "ablation-emoji-alpha alpha 2 seed 1: R@1" in printed
     assert not (PARTIAL_FOLDER / "ablation-emoji-alpha").exists()
-    assert Path("times/ablation-emoji-alpha.json").is_file()
 
 
 def test_the_tuned_value_gives_the_metrics_of_the_tuned_track(workplace, one_worker):
@@ -85,7 +84,7 @@ def test_values_of_another_grid_are_not_resumed(workplace, one_worker, monkeypat
     ("axis", "message"),
     [
         ("gamma", r"unknown axis 'gamma'; allowed: proxies_per_class, alpha, delta, reach"),
-        ("delta", r"params\.yaml: ablation\.axes\.delta has no values"),
+        ("delta", r"params\.yaml: ablation\.emoji\.delta has no values"),
         ("alpha", r"plan tuned/emoji-pfml/plan\.json is missing"),
     ],
 )

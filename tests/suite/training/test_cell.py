@@ -74,7 +74,7 @@ def test_the_same_bytes_for_any_number_of_workers(monkeypatch):
 
 
 def test_several_noise_levels_in_one_stage(one_worker):
-    """A published cell: all levels and seeds, each row what a stage of its own would have given, and no embeddings."""
+    """Each row is what a stage of its own would have given; embeddings are kept for the tuned track alone."""
     plan = replace(cell_plan(), seeds=2, track="published")
     printed = run(plan, "published-emoji-contrastive", (0, 0.4))
     rows = read_records("published-emoji-contrastive")

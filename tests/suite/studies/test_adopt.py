@@ -1,4 +1,4 @@
-"""Adopting: what searches found becomes the recipes in git."""
+"""Adopting: what searches found becomes the recipes in git, what studies measured the records in git."""
 
 from pathlib import Path
 
@@ -62,7 +62,10 @@ def test_a_search_by_name_goes_before_that_of_a_missing_recipe(workplace):
 
 
 def test_nothing_to_adopt(workplace):
-    with pytest.raises(SuiteError, match=r"there is no finished search; run: dvc repro pipelines/tuning/dvc\.yaml"):
+    pattern = (
+        r"there is no finished search or study; run: dvc repro pipelines/tuning/dvc\.yaml, or: .*/studies/dvc\.yaml"
+    )
+    with pytest.raises(SuiteError, match=pattern):
         adopt()
     assert not Path("suite").exists()
 
@@ -74,3 +77,47 @@ def test_a_damaged_one_stops_all(workplace):
     with pytest.raises(SuiteError, match=r"searches/typefaces-triplet\.yaml: best is missing; bset is not a setting"):
         adopt()
     assert not Path("suite").exists()
+
+
+STUDIES = ("as_published/emoji-pfml.jsonl", "ablations/furniture-alpha.jsonl", "geometry/emoji-cpml.jsonl")
+
+
+def save_studies(line):
+    """Leave an outcome of each kind of study, as its stage does."""
+    for name in STUDIES:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(f'{{"in": "{name}", "as": "{line}"}}\n')
+
+
+def test_records_of_each_kind_of_study_are_copied_byte_by_byte(workplace):
+    save_studies("ä")
+    assert adopt() == [Path("studies", name) for name in STUDIES]
+    for name in STUDIES:
+        assert Path("studies", name).read_bytes() == Path(name).read_bytes()
+    assert not Path("suite").exists()
+
+
+def test_adopted_studies_are_replaced_and_others_stay(workplace):
+    save_studies("first")
+    adopt()
+    kept = Path("studies/as_published/emoji-triplet.jsonl")
+    kept.write_text("{}\n")
+    save_studies("second")
+    adopt()
+    assert all('"second"' in Path("studies", name).read_text() for name in STUDIES)
+    assert kept.read_text() == "{}\n"
+
+
+def test_recipes_and_studies_are_adopted_together(workplace):
+    save_tuned(recipe("emoji", "pfml"), SETTLED)
+    save_studies("first")
+    assert adopt() == [tuned_path("emoji", "pfml"), *(Path("studies", name) for name in STUDIES)]
+
+
+def test_a_damaged_recipe_stops_studies_too(workplace):
+    save_tuned(recipe("emoji", "pfml"), SETTLED)
+    SETTLED.write_text(SETTLED.read_text().replace("best:", "bset:"))
+    save_studies("first")
+    with pytest.raises(SuiteError, match="best is missing"):
+        adopt()
+    assert not Path("studies").exists()
