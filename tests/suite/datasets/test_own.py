@@ -14,7 +14,8 @@ from suite.config.settings import DatasetSettings, Settings
 from suite.datasets import own
 from suite.datasets.catalog import verified
 from suite.datasets.own import own_datasets, renew
-from suite.datasets.table import num_training_classes, read_table
+from suite.datasets.split import num_training_classes
+from suite.datasets.table import read_table
 from suite.errors import SuiteError
 
 CLASSES, IMAGES = 6, 3
