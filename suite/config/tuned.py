@@ -92,10 +92,15 @@ def applicable_recipe(
     if not path.is_file():
         return None
     recipe = load_tuned(path)
+    mine = settings.all_losses[entry.name]
+
+    def searched(space: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {name: item for name, item in space.items() if name not in mine.by_hand}
+
     changes = [
         change
         for change, changed in (
-            ("the search space has", recipe.search_space != entry.space(settings.all_losses[entry.name])),
+            ("the search space has", searched(recipe.search_space) != searched(entry.space(mine))),
             ("the data have", recipe.data_sha256 != data_sha256),
             ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
             ("the recipe has", recipe.training != shared_training(settings.recipe)),

@@ -315,6 +315,14 @@ def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):
     assert plan(datasets={"emoji": {}}, losses={"pfml": {"search": own}}) == []
 
 
+def test_a_recipe_searched_beside_values_set_by_hand_is_stale_once_they_are_no_longer(plan):
+    by_hand = {"delta": 0.9, "learning_rate": 0.5}
+    declared = load_target("pfml", BUILT_IN["pfml"]).search_space
+    save_recipe({"alpha": 5}, search_space={name: item for name, item in declared.items() if name not in by_hand})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}) == []
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {}}) == [STALE.format("the search space has") + RENEW]
+
+
 def test_another_general_learning_rate_makes_no_recipe_stale(plan):
     save_recipe({"alpha": 5, "learning_rate": 0.05})
     assert plan(datasets={"emoji": {}}, losses={"pfml": {}}, recipe=RECIPE | {"learning_rate": 0.3}) == []
