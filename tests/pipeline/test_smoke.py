@@ -232,7 +232,13 @@ def test_studies_are_asked_for_by_name_and_adopted(reproduced):
         printed = reproduced.run("suite", "adopt").stdout
         assert printed.count("wrote studies/") == len(STUDIES)
         # The recipe that the pipeline found is adopted as well: its plan is made anew and comes out the same.
-        assert stages_run(reproduced.dvc("repro").stdout) == {"plan", "tune@emoji-pfml", "leaderboard", "claims"}
+        assert stages_run(reproduced.dvc("repro").stdout) == {
+            "plan",
+            "tune@emoji-pfml",
+            "leaderboard",
+            "claims",
+            "site",
+        }
         with (reproduced.path / "results/leaderboard.csv").open() as file:
             board = list(csv.DictReader(file))
         published = [(row["loss"], row["noise_level"]) for row in board if row["track"] == "published"]
