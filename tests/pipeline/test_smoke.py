@@ -96,6 +96,7 @@ def test_a_plain_repro_runs_neither_searches_nor_studies(reproduced):
         "leaderboard",
         "claims",
         "times",
+        "site",
     }
     assert not any((reproduced.path / folder).exists() for folder in ("searches", *STUDY_FOLDERS))
 
