@@ -121,7 +121,7 @@ def test_losses_as_text_leave_nothing_out(command):
     _, out, _ = command("losses")
     assert "  formula: mean over semi-hard triplets of max(0, |a - p|^2 - |a - n|^2 + margin)\n" in out
     assert "  hyper-parameters: margin 0.2, squared yes\n" in out
-    assert "alpha (low 8.0, high 64.0, log yes)" in out
+    assert "alpha (low 2.0, high 64.0, log yes)" in out
 
 
 def test_data_sets_with_and_without_their_files(command, data_folder):

@@ -69,7 +69,7 @@ def test_files_that_cannot_be_used(tmp_path):
         ({"status": "failed"}, "line 2: metrics of a run with status 'failed'; allowed: {}"),
         ({"class_hits": [3]}, "line 2: class_hits and class_queries must hold one number for each test class"),
         ({"class_hits": [3, 2]}, "line 2: class_hits make 0.625000, metrics.recall_at_1 is 0.500000"),
-        ({"class_queries": [8, 0]}, "line 2.class_queries.1 = 0; allowed: numbers above 0"),
+        ({"class_queries": [9, -1]}, "line 2.class_queries.1 = -1; allowed: numbers from 0"),
     ],
 )
 def test_values_that_are_not_allowed_are_named_with_file_and_line(tmp_path, change, message):

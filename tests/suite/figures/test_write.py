@@ -19,7 +19,7 @@ WRITTEN = ("influence.csv", "influence.svg", "influence.pdf", "field.svg", "fiel
 
 
 def settings(**losses):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"losses": losses}
+    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"losses": losses, "published": {}, "geometry": {}}
     return Settings.model_validate(values)
 
 

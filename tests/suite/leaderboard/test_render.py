@@ -96,7 +96,7 @@ def test_two_kinds_of_noise_are_two_columns():
 
 
 def test_names_are_escaped():
-    text = markdown(("a|b<script>", 0, [0.3, 0.3]), tuned=False)
+    text = markdown(("a|b<script>", 0, [0.3, 0.3]), origin="defaults")
     assert "| a\\|b&lt;script> | " in text
     assert "a\\|b&lt;script> does not beat" in text
     assert "class defaults: a\\|b&lt;script>." in text
@@ -127,9 +127,9 @@ def test_details_say_how_many_runs_failed(recalls, failed):
 
 
 def test_losses_without_a_tuned_recipe_are_named():
-    assert "\nNot tuned, class defaults: a, b.\n" in markdown(("b", 0, [0.5]), ("a", 0, [0.5]), tuned=False)
+    assert "\nNot tuned, class defaults: a, b.\n" in markdown(("b", 0, [0.5]), ("a", 0, [0.5]), origin="defaults")
     assert "Not tuned" not in markdown(("b", 0, [0.5]))
-    assert "Not tuned" not in markdown(("b", 0, [0.5]), track="published", tuned=False)
+    assert "Not tuned" not in markdown(("b", 0, [0.5]), track="published", origin="defaults")
 
 
 def test_without_clean_runs_there_is_no_drop():

@@ -104,7 +104,11 @@ def test_the_order_of_records_does_not_matter():
 
 
 def test_a_loss_is_tuned_if_its_track_is_and_no_run_says_otherwise():
-    parts = [table(("a", 0, [0.5])), table(("b", 0, [0.5]), tuned=False), table(("a", 0, [0.5]), track="published")]
+    parts = [
+        table(("a", 0, [0.5])),
+        table(("b", 0, [0.5]), origin="params.yaml"),
+        table(("a", 0, [0.5]), track="published"),
+    ]
     board = leaderboard(pd.concat(parts), frozen())
     assert rows(board)["emoji", "a", 0]["tuned"]
     assert not rows(board)["emoji", "b", 0]["tuned"]
