@@ -133,19 +133,22 @@ class Measured:
         return PERCENT * metrics[name]
 
 
-def read_measured(datasets: dict[str, bool], root: Path = Path()) -> Measured:
+def read_measured(
+    datasets: dict[str, bool], root: Path = Path(), in_grid: Callable[[RunRow], bool] | None = None
+) -> Measured:
     """Read and check the folders of the pipeline; what is missing is empty.
 
     Args:
         datasets: data sets of ``params.yaml``, and whether it cuts them down. Rows of others are left aside.
+        in_grid: which runs of ``records`` count; None for all. The folder keeps files of cells that are run no more.
         root: folder that holds ``records``, ``studies`` and ``docs``.
 
     Raises:
         SuiteError: a row is malformed, stands twice, or saw other data than the rest.
     """
     studies = root / STUDIES_FOLDER
-    folders = (root / RECORDS, studies / PUBLISHED_FOLDER)
-    runs = [row for folder in folders for row in read_rows(folder, RunRow) if row.dataset in datasets]
+    runs = [row for row in read_rows(root / RECORDS, RunRow) if in_grid is None or in_grid(row)]
+    runs = [row for row in [*runs, *read_rows(studies / PUBLISHED_FOLDER, RunRow)] if row.dataset in datasets]
     ablations = [row for row in read_rows(studies / ABLATIONS_FOLDER, AblationRow) if row.dataset in datasets]
     geometry = [row for row in read_rows(studies / GEOMETRY_FOLDER, GeometryRow) if row.dataset in datasets]
     _check_data((*runs, *ablations, *geometry))

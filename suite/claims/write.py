@@ -8,6 +8,7 @@ from suite.claims.load import CLAIMS_FOLDER, load_claims
 from suite.claims.measured import Measured, read_measured
 from suite.claims.render import sensitivity_page, to_markdown
 from suite.claims.report import report
+from suite.claims.rows import RunRow
 from suite.claims.sensitivity import sensitivity
 from suite.config.settings import Settings
 from suite.files import write_json, write_text
@@ -25,7 +26,12 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, 
     """
     files = load_claims(settings.losses, folder)
     claims = [file.claim for file in files]
-    measured = read_measured({name: entry.max_classes is not None for name, entry in settings.datasets.items()})
+    cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
+
+    def in_grid(row: RunRow) -> bool:
+        return row.loss in settings.losses and row.noise_level in settings.noise.levels and row.seed < settings.seeds
+
+    measured = read_measured(cut, in_grid=in_grid)
     judged = judge(claims, measured)
     found = report(files, judged, sensitivity(claims, measured, judged), _counts(measured))
     write_json(RESULTS_FOLDER / "claims.json", found)

@@ -107,6 +107,13 @@ def test_report_and_pages(project):
     assert "| first | emoji | supported | not run | same |" in Path("results/sensitivity.md").read_text()
 
 
+def test_runs_that_params_yaml_names_no_more_do_not_count(project):
+    settings = load_settings()
+    before = write_claims(settings)
+    write("records", [run(50.0, 0, loss="gone"), run(50.0, settings.seeds)], "stale")
+    assert write_claims(settings) == before
+
+
 def test_the_report_is_a_function_of_the_records(project):
     write("records", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     names = ("claims.json", "claims.md", "sensitivity.md")
