@@ -129,7 +129,7 @@ def test_metrics_are_those_of_the_trained_head():
     plan = cell_plan()
     record = outcome(plan, 0).record
     found = retrieve(trained_head(plan, 0), FEATURES.test()[1])
-    assert record["metrics"] == found.metrics == retrieval_metrics(trained_head(plan, 0), FEATURES.test()[1])
+    assert record["metrics"] == found.metrics == retrieve(trained_head(plan, 0), FEATURES.test()[1]).metrics
     assert (record["class_hits"], record["class_queries"]) == (found.class_hits, found.class_queries)
     assert record["class_queries"] == [6] * 20
     assert sum(record["class_hits"]) / sum(record["class_queries"]) == pytest.approx(record["metrics"]["recall_at_1"])
@@ -175,7 +175,7 @@ def test_epochs_are_reported():
 def test_the_validation_epoch_is_evaluated_when_it_is_reached(epoch):
     plan = replace(cell_plan(), validation_epoch=epoch)
     record = outcome(plan).record
-    then = retrieval_metrics(trained_head(plan, epochs=epoch), FEATURES.test()[1])
+    then = retrieve(trained_head(plan, epochs=epoch), FEATURES.test()[1]).metrics
     assert record["validation_epoch"] == {"epoch": epoch, "metrics": then}
     assert then != record["metrics"]
 
