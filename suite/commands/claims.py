@@ -1,6 +1,7 @@
 """From records to verdicts."""
 
 from suite.commands.shared import console
+from suite.timing import begin_work
 
 
 def claims() -> None:
@@ -9,6 +10,7 @@ def claims() -> None:
     from suite.claims.write import write_claims
     from suite.config.settings import load_settings
 
+    begin_work()
     found = write_claims(load_settings())
     if console.is_terminal:
         console.print(to_rich(found))

@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from suite.commands.shared import Dataset, Loss, console
+from suite.timing import begin_work
 
 
 def plan() -> None:
@@ -13,6 +14,7 @@ def plan() -> None:
     from suite.config.plan import write_plans
     from suite.config.settings import load_settings
 
+    begin_work()
     for remark in write_plans(load_settings()):
         console.print("[yellow]note:[/] " + escape(remark))
 

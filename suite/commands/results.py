@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from suite.commands.shared import console, errors
+from suite.timing import begin_work
 
 
 def leaderboard() -> None:
@@ -12,6 +13,7 @@ def leaderboard() -> None:
     from suite.config.settings import load_settings
     from suite.leaderboard.write import RESULTS_FOLDER, write_leaderboard
 
+    begin_work()
     write_leaderboard(load_settings())
     console.print((RESULTS_FOLDER / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
 
@@ -25,14 +27,11 @@ def times() -> None:
 
 
 def measure(command: Annotated[list[str], typer.Argument(help="A command, e.g. dvc repro.")]) -> None:
-    """Run a command that fills results/times.csv and print its time, peak memory and share of start-up."""
-    import pandas as pd
-
-    from suite.leaderboard.write import TIMES_FILE
+    """Run a command and print its time, its peak memory, and what start-up and DVC took of it."""
     from suite.timing import measure, report
 
     measured = measure(command)
-    console.print(report(measured, pd.read_csv(TIMES_FILE)), highlight=False)
+    console.print(report(measured), highlight=False)
     raise typer.Exit(measured.exit_code)
 
 

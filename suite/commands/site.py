@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from suite.timing import begin_work
+
 
 def site(
     *, open_page: Annotated[bool, typer.Option("--open", help="Open the first page in the browser.")] = False
@@ -13,6 +15,7 @@ def site(
     from suite.config.settings import load_settings
     from suite.site.write import write_site
 
+    begin_work()
     page = write_site(load_settings())
     Console(soft_wrap=True).print(f"wrote {page}", highlight=False)
     if open_page:

@@ -50,7 +50,7 @@ def leaderboard(records: pd.DataFrame, frozen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(cell: pd.DataFrame) -> dict[str, Any]:
-    tuned = "origin" not in cell or cell["origin"].eq("search").all()
+    tuned = "origin" not in cell or cell["origin"].dropna().eq("search").all()
     failures = int((cell["status"] != "ok").sum())
     return {"runs": len(cell), "failures": failures, "tuned": bool(tuned) and cell["track"].iloc[0] == "tuned"}
 

@@ -1,14 +1,18 @@
 """Times of stages, and measuring a command."""
 
 import json
+import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
-from suite.timing import Measurement, StageClock, measure, report
+from suite.timing import PROCESS_LOG, Measurement, StageClock, log_process, measure, report
+
+ROOT = str(Path(__file__).parents[2])
 
 
 def test_a_clock_splits_start_up_from_work(tmp_path, monkeypatch):
@@ -22,6 +26,18 @@ def test_a_clock_splits_start_up_from_work(tmp_path, monkeypatch):
     assert times["start_up"] > 0
 
 
+def test_start_up_is_counted_from_the_start_of_the_process(tmp_path):
+    code = "import time; time.sleep(0.5); from suite.timing import StageClock; StageClock().write('cell')"
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT}, check=True)
+    # Whole seconds, to which the time of boot is known, would be too coarse here.
+    assert (
+        0.49
+        <= json.loads((tmp_path / "times/cell.json").read_text())["start_up"]
+        <= time.perf_counter() - started + 0.01
+    )
+
+
 def test_memory_of_children_counts():
     child = "import time; block = bytearray(300 << 20); time.sleep(2)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True); sys.exit(3)"
@@ -32,12 +48,38 @@ def test_memory_of_children_counts():
 
 
 def test_the_report_splits_wall_clock():
-    times = pd.DataFrame({"work_seconds": [60.0, 20.0], "start_up_seconds": [2.0, 3.0]})
-    lines = report(Measurement(0, 100.0, 2**31), times).splitlines()
-    assert lines[0] == "wall clock: 100 s (1.7 min), exit status 0"
-    assert lines[1] == "peak memory of all processes: 2.00 GiB"
-    assert lines[3] == "their start-up: 5 s"
-    assert lines[4] == "start-up, DVC and all other stages: 20 s, 20.0 %"
+    lines = report(Measurement(0, 100.0, 2**31, processes=7, start_up=5.0, work=80.0)).splitlines()
+    assert lines == [
+        "wall clock: 100 s (1.7 min), exit status 0",
+        "peak memory of all processes: 2.00 GiB",
+        "work of 7 processes of the suite: 80 s",
+        "their start-up, imports above all: 5 s",
+        "DVC, and the ends of processes: 15 s",
+        "start-up and DVC together: 20 s, 20.0 %",
+    ]
+
+
+def test_processes_of_the_suite_are_measured_from_their_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stage = (
+        "import time; time.sleep(0.3); from suite.timing import begin_work, log_process; "
+        "begin_work(); time.sleep(0.2); log_process()"
+    )
+    unmarked = "import time; time.sleep(0.3); from suite.timing import log_process; log_process()"
+    both = (
+        f"import subprocess, sys; [subprocess.run([sys.executable, '-c', c], check=True) for c in {[stage, unmarked]}]"
+    )
+    measured = measure([sys.executable, "-c", both])
+    assert measured.processes == 2
+    assert 0.2 <= measured.work < measured.seconds - 0.6
+    assert 0.58 <= measured.start_up <= measured.seconds - measured.work
+
+
+def test_outside_a_measurement_nothing_is_logged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(PROCESS_LOG, raising=False)
+    log_process()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_command_that_does_not_exist():
