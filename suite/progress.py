@@ -1,23 +1,42 @@
-"""Progress of runs that train in other processes: a live bar on a terminal, plain lines elsewhere."""
-
-from collections.abc import Callable
+"""Progress of long commands: a live bar with the time left on a terminal, nothing elsewhere."""
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
-Report = Callable[[int, int], None]
-"""Called with a seed and its number of finished epochs."""
+from suite.time_left import NOTHING_AFTER, After, time_left
 
 
-def progress_bar(console: Console, unit: str = "") -> Progress:
-    """The suite's progress bar; invisible where the console is no terminal."""
+def progress_bar(console: Console, unit: str = "", after: After = NOTHING_AFTER) -> Progress:
+    """The suite's progress bar; invisible where the console is no terminal.
+
+    Args:
+        console: where it is shown.
+        unit: what its tasks count.
+        after: what the run has to do after this command, for the time left.
+    """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        TimeRemainingColumn(),
+        _TimeLeft(after),
         console=console,
         disable=not console.is_terminal,
         auto_refresh=False,  # no second thread: workers are forked from this process
     )
+
+
+class _TimeLeft(ProgressColumn):
+    """Time left by the mean speed of this command so far."""
+
+    def __init__(self, after: After) -> None:
+        self._after = after
+        self._first: dict[int, float] = {}
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        """The time left of a task, and of what comes after it."""
+        resumed = self._first.setdefault(task.id, task.completed)
+        done, total = task.completed - resumed, (task.total or 0) - resumed
+        return Text(time_left(task.elapsed or 0.0, done / total if total else 1.0, self._after), style="cyan")

@@ -20,9 +20,9 @@ from suite.errors import SuiteError
 from suite.features.store import Features, features_path, load_features
 from suite.files import write_json, write_lines
 from suite.hashing import sha256_file, sha256_source, sha256_value
+from suite.live import RunsView
 from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel, report
-from suite.progress import progress_bar
 from suite.timing import StageClock
 from suite.training.run import Outcome, Run, config_sha256, run_one, versions
 
@@ -92,22 +92,12 @@ def run_all(name: str, runs: Sequence[Run], console: Console, function: Function
         for number, (run, key) in enumerate(zip(runs, keys, strict=True))
         if (found := _resume(folder, number, run, key))
     }
-    if outcomes:
-        console.print(f"{name}: resuming, runs {sorted(outcomes)} are done", markup=False)
     waiting = [number for number in range(len(runs)) if number not in outcomes]
-    with progress_bar(console, "epochs") as progress:
-        bars = {
-            number: progress.add_task(f"{name} {runs[number].name}", total=runs[number].plan.recipe.epochs)
-            for number in waiting
-        }
-
-        def on_message(message: tuple[int, int]) -> None:
-            progress.update(bars[message[0]], completed=message[1], refresh=True)
-
-        for number, outcome in in_parallel(_run, (features, runs, function), waiting, on_message):
+    with RunsView(name, runs, outcomes, console) as view:
+        for number, outcome in in_parallel(_run, (features, runs, function), waiting, view.on_epoch):
             outcomes[number] = outcome
             write_json(folder / f"run-{number}.json", {"key": keys[number]} | asdict(outcome))
-            console.print(f"{name} {runs[number].name}: {_summary(outcome)}", markup=False)
+            view.finish(number, outcome)
     return [outcomes[number] for number in range(len(runs))]
 
 
@@ -149,11 +139,3 @@ def _resume(folder: Path, number: int, run: Run, key: str) -> Outcome | None:
     except json.JSONDecodeError:
         return None
     return Outcome(kept["record"], kept["curve"], kept["seconds"]) if kept["key"] == key else None
-
-
-def _summary(outcome: Outcome) -> str:
-    record = outcome.record
-    result = f"failed, {record['failure']}" if record["failure"] else "done"
-    if record.get("metrics"):
-        result = f"R@1 {100 * record['metrics']['recall_at_1']:.1f} %"
-    return f"{result} in {outcome.seconds:.1f} s"

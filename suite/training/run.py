@@ -55,9 +55,14 @@ class Run:
     label: str = ""
 
     @property
+    def group(self) -> str:
+        """What the runs that differ in their seeds alone share, e.g. ``noise 0.2``."""
+        return self.label or f"noise {self.noise_level:g}"
+
+    @property
     def name(self) -> str:
         """A short name within its stage, e.g. ``noise 0.2 seed 3``."""
-        return f"{self.label or f'noise {self.noise_level:g}'} seed {self.seed}"
+        return f"{self.group} seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)

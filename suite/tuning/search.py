@@ -31,6 +31,7 @@ from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel
 from suite.progress import progress_bar
 from suite.randomness import entropy
+from suite.time_left import NOTHING_AFTER, after_stage
 from suite.training.loop import TrainingFailure
 from suite.training.run import evaluate, fit
 from suite.tuning.space import Space, parse_space
@@ -119,8 +120,9 @@ def _run_trials(
         study.add_trial(_as_optuna(trial, space))
     if trials:
         console.print(f"{name}: resuming, {len(trials)} of {search.trials} trials are done", markup=False)
-    with progress_bar(console, "trials") as progress:
-        bar = progress.add_task(f"tuning {name}", total=search.trials, completed=len(trials))
+    after = after_stage(f"tune-{plan.dataset}-{plan.loss}") if console.is_terminal else NOTHING_AFTER
+    with progress_bar(console, "trials", after) as progress:
+        bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
             started = time.perf_counter()
             seed = entropy("tune", plan.dataset, plan.loss, number) % 2**32
@@ -133,10 +135,15 @@ def _run_trials(
             study.tell(asked, trial.map_at_r, state=state)
             trials.append(trial)
             log.add(trial, time.perf_counter() - started)
-            progress.update(bar, advance=1, refresh=True)
+            progress.update(bar, advance=1, description=_title(name, trials), refresh=True)
             shown = "failed" if trial.map_at_r is None else f"MAP@R {100 * trial.map_at_r:.2f} %"
             console.print(f"{name} trial {number}: {shown} {values}", markup=False)
     return trials
+
+
+def _title(name: str, trials: Sequence[Trial]) -> str:
+    found = [trial.map_at_r for trial in trials if trial.map_at_r is not None]
+    return f"tuning {name}" + (f", best MAP@R so far {100 * max(found):.1f} %" if found else "")
 
 
 def _as_optuna(trial: Trial, space: Space) -> optuna.trial.FrozenTrial:
