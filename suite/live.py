@@ -1,25 +1,23 @@
 """The view of a train stage while it goes on: a bar for each run on a terminal, a plain line for each that ended everywhere.
 
-emoji pfml noise 0.2 seed 3 ━━━━━━━━━━━╸━━━━ 11/15 epochs
-R@1 so far 47.6 % (3 of 5 seeds) · left: 0:12, 0:14:10 with the 36 stages after this one
+``emoji pfml noise 0.2 seed 3 ━━━━━━━━━━━╸━━━━ 11/15 epochs``
+``R@1 so far 47.6 % (3 of 5 seeds) · left: 0:00:12, whole run 0:14:10``
 """
 
 import math
 import time
 from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from suite.time_left import NOTHING_AFTER, After, after_stage, time_left
+from suite.time_left import NOTHING_AFTER, after_stage, time_left
 from suite.training.run import Outcome, Run
 
 
-class RunsView:
-    """Shows runs that train in other processes; use it as a context manager.
+class RunsView(Progress):
+    """Shows runs that train in other processes; a context manager.
 
     Args:
         stage: name of the stage.
@@ -31,63 +29,10 @@ class RunsView:
     def __init__(self, stage: str, runs: Sequence[Run], done: dict[int, Outcome], console: Console) -> None:
         self._stage = stage
         self._runs = runs
-        self._console = console
         self._outcomes = dict(done)
         self._latest = max(done, default=0)
         self._started = time.monotonic()
         self._after = after_stage(stage) if console.is_terminal else NOTHING_AFTER
-        self._bars = _Bars(self, console)
-        self._tasks = {
-            place: self._bars.add_task(f"{_title(run)} {run.name}", total=run.plan.recipe.epochs, visible=False)
-            for place, run in enumerate(runs)
-            if place not in done
-        }
-        if done:
-            console.print(f"{stage}: resuming, runs {sorted(done)} are done", markup=False)
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def on_epoch(self, message: tuple[int, int]) -> None:
-        """Take up (place of a run, number of its finished epochs)."""
-        place, epochs = message
-        self._bars.update(self._tasks[place], completed=epochs, visible=place not in self._outcomes, refresh=True)
-
-    def finish(self, place: int, outcome: Outcome) -> None:
-        """Take up the outcome of a run: its bar becomes a line."""
-        self._outcomes[place] = outcome
-        self._latest = place
-        run = self._runs[place]
-        self._bars.update(self._tasks[place], completed=run.plan.recipe.epochs, visible=False)
-        self._console.print(f"{self._stage} {run.name}: {_result(outcome)}", markup=False, highlight=False)
-        self._bars.refresh()
-
-    def summary(self) -> str:
-        """R@1 of the runs like the latest, over the seeds that ended; and the time left."""
-        group = self._runs[self._latest].group
-        alike = [place for place, run in enumerate(self._runs) if run.group == group]
-        ended = [self._outcomes[place] for place in alike if place in self._outcomes]
-        found = [recall for outcome in ended if (recall := _recall(outcome)) is not None]
-        mean = f"{sum(found) / len(found):.1f} %" if found else "–"
-        failed = len([outcome for outcome in ended if outcome.record["failure"]])
-        counted = f"{len(ended)} of {len(alike)} seeds" + (f", {failed} failed" if failed else "")
-        tasks = [task for task in self._bars.tasks if task.id in self._tasks.values()]
-        share = math.fsum(task.completed for task in tasks) / max(1.0, math.fsum(task.total or 0 for task in tasks))
-        left = time_left(time.monotonic() - self._started, share, self._after)
-        return f"R@1 so far {mean} ({counted}) · left: {left}"
-
-
-class _Bars(Progress):
-    """Bars of the runs that train, and the summary below them."""
-
-    def __init__(self, view: RunsView, console: Console) -> None:
-        self._view = view
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -98,15 +43,52 @@ class _Bars(Progress):
             auto_refresh=False,  # no second thread: workers are forked from this process
             transient=True,
         )
+        if done:
+            console.print(f"{stage}: resuming, runs {sorted(done)} are done", markup=False)
+        self._bars = {
+            place: self.add_task(_title(run), total=run.plan.recipe.epochs, visible=False)
+            for place, run in enumerate(runs)
+            if place not in done
+        }
+
+    def on_epoch(self, message: tuple[int, int]) -> None:
+        """Take up (place of a run, number of its finished epochs)."""
+        place, epochs = message
+        self.update(self._bars[place], completed=epochs, visible=place not in self._outcomes, refresh=True)
+
+    def finish(self, place: int, outcome: Outcome) -> None:
+        """Take up the outcome of a run: its bar becomes a line."""
+        self._outcomes[place] = outcome
+        self._latest = place
+        run = self._runs[place]
+        self.update(self._bars[place], completed=run.plan.recipe.epochs, visible=False)
+        self.console.print(f"{self._stage} {run.name}: {_result(outcome)}", markup=False)
+        self.refresh()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bars, then the summary."""
+        """The bars, and the summary below them."""
         yield self.make_tasks_table(self.tasks)
-        yield Text(self._view.summary(), style="cyan", overflow="ellipsis", no_wrap=True)
+        yield Text(self._summary(), style="cyan", overflow="ellipsis", no_wrap=True)
+
+    def _summary(self) -> str:
+        """R@1 of the runs like the latest, over the seeds that ended; and the time left."""
+        group = self._runs[self._latest].group
+        alike = [place for place, run in enumerate(self._runs) if run.group == group]
+        ended = [self._outcomes[place] for place in alike if place in self._outcomes]
+        found = [recall for outcome in ended if (recall := _recall(outcome)) is not None]
+        mean = f"{sum(found) / len(found):.1f} %" if found else "–"
+        failed = sum(outcome.record["failure"] is not None for outcome in ended)
+        counted = f"{len(ended)} of {len(alike)} seeds" + (f", {failed} failed" if failed else "")
+        return f"R@1 so far {mean} ({counted}) · left: {self._left()}"
+
+    def _left(self) -> str:
+        epochs = math.fsum(task.total or 0 for task in self.tasks)
+        share = math.fsum(task.completed for task in self.tasks) / epochs if epochs else 1.0
+        return time_left(time.monotonic() - self._started, share, self._after)
 
 
 def _title(run: Run) -> str:
-    return f"{run.plan.dataset} {run.plan.loss}"
+    return f"{run.plan.dataset} {run.plan.loss} {run.name}"
 
 
 def _recall(outcome: Outcome) -> float | None:

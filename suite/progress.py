@@ -4,23 +4,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from suite.time_left import NOTHING_AFTER, After, time_left
+from suite.time_left import NOTHING_AFTER, After, after_stage, time_left
 
 
-def progress_bar(console: Console, unit: str = "", after: After = NOTHING_AFTER) -> Progress:
+def progress_bar(console: Console, unit: str = "", stage: str = "") -> Progress:
     """The suite's progress bar; invisible where the console is no terminal.
 
     Args:
         console: where it is shown.
         unit: what its tasks count.
-        after: what the run has to do after this command, for the time left.
+        stage: name of the stage at work, as in ``times/``, so that the time left is also told of the whole run.
     """
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn(unit),
-        _TimeLeft(after),
+        _TimeLeft(after_stage(stage) if stage and console.is_terminal else NOTHING_AFTER),
         console=console,
         disable=not console.is_terminal,
         auto_refresh=False,  # no second thread: workers are forked from this process

@@ -56,7 +56,7 @@ def time_left(elapsed: float, share: float, after: After = NOTHING_AFTER) -> str
     if not after.stages:
         return _clock(here)
     together = _clock(here + after.seconds + after.unknown * whole)
-    return f"{_clock(here)}, {together} with the {after.stages} stages after this one"
+    return f"{_clock(here)}, whole run {together}"
 
 
 def _clock(seconds: float) -> str:

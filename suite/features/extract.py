@@ -21,7 +21,6 @@ from suite.features.store import FROZEN_FOLDER, Features, features_path, load_fe
 from suite.files import write_lines
 from suite.parallel import in_parallel
 from suite.progress import progress_bar
-from suite.time_left import NOTHING_AFTER, after_stage
 from suite.timing import StageClock
 
 _BLOCK = 64
@@ -63,8 +62,7 @@ def extract(table: ImageTable, name: str, console: Console) -> NDArray[np.float3
     inputs = _Inputs(table, load_backbone())
     blocks = [np.arange(start, min(start + _BLOCK, len(table.labels))) for start in range(0, len(table.labels), _BLOCK)]
     features = np.empty((len(table.labels), FEATURE_DIM), np.float32)
-    after = after_stage(f"features-{name}") if console.is_terminal else NOTHING_AFTER
-    with progress_bar(console, "images", after) as progress:
+    with progress_bar(console, "images", f"features-{name}") as progress:
         bar = progress.add_task(f"features of {name}", total=len(table.labels))
         for rows, block in in_parallel(_features_of, inputs, blocks):
             features[rows] = block

@@ -31,7 +31,6 @@ from suite.losses.registry import load_target, preload
 from suite.parallel import in_parallel
 from suite.progress import progress_bar
 from suite.randomness import entropy
-from suite.time_left import NOTHING_AFTER, after_stage
 from suite.training.loop import TrainingFailure
 from suite.training.run import evaluate, fit
 from suite.tuning.space import Space, parse_space
@@ -120,8 +119,7 @@ def _run_trials(
         study.add_trial(_as_optuna(trial, space))
     if trials:
         console.print(f"{name}: resuming, {len(trials)} of {search.trials} trials are done", markup=False)
-    after = after_stage(f"tune-{plan.dataset}-{plan.loss}") if console.is_terminal else NOTHING_AFTER
-    with progress_bar(console, "trials", after) as progress:
+    with progress_bar(console, "trials", f"tune-{plan.dataset}-{plan.loss}") as progress:
         bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
             started = time.perf_counter()
@@ -143,7 +141,7 @@ def _run_trials(
 
 def _title(name: str, trials: Sequence[Trial]) -> str:
     found = [trial.map_at_r for trial in trials if trial.map_at_r is not None]
-    return f"tuning {name}" + (f", best MAP@R so far {100 * max(found):.1f} %" if found else "")
+    return f"tuning {name}" + (f", best MAP@R {100 * max(found):.1f} %" if found else "")
 
 
 def _as_optuna(trial: Trial, space: Space) -> optuna.trial.FrozenTrial:
