@@ -69,9 +69,9 @@ class NeighbourList:
             return None
         anchors = self._anchors
         if anchors is None or anchors.shape != points.shape or anchors.dtype != points.dtype:
-            return self._rebuild(points * scale[:, None], classes, skin=0.0)
+            return self._rebuild(points, classes, scale, skin=0.0)
         if anchors.device != points.device:
-            return self._rebuild(points * scale[:, None], classes, skin=0.0)
+            return self._rebuild(points, classes, scale, skin=0.0)
         self._steps += 1
         moved_by = _apart(points, scale, anchors)
         # Written so that a point that was NaN counts as moved.
@@ -81,20 +81,22 @@ class NeighbourList:
         if self._skin > 0 and len(moved) <= len(points) // 8:
             there = points.index_select(0, moved) * scale.index_select(0, moved)[:, None]
             found = self._search_anew(there, classes, moved)
-            return found if found is not None else self._rebuild(points * scale[:, None], classes, skin=0.0)
+            return found if found is not None else self._rebuild(points, classes, scale, skin=0.0)
         speed = moved_by.quantile(0.9).item() / self._steps
         skin = min(2 * _STEPS * speed, self._widest)
-        return self._rebuild(points * scale[:, None], classes, skin if skin >= 2 * _FEWEST * speed else 0.0)
+        del anchors  # as large as the proxies: not to be held while others are made
+        return self._rebuild(points, classes, scale, skin if skin >= 2 * _FEWEST * speed else 0.0)
 
-    def _rebuild(self, points: Tensor, classes: Tensor, skin: float) -> Tensor | None:
+    def _rebuild(self, points: Tensor, classes: Tensor, scale: Tensor, skin: float) -> Tensor | None:
         """Search all pairs; in the crowded case there is no list for a while."""
         self._skin, self._steps = skin, 0
-        self._anchors = points
+        self._anchors = None  # released before there is another
+        self._anchors = points * scale[:, None]
         self.searched_rows += len(points)
-        pairs = _search(points, None, self.reach + skin)
+        pairs = _search(self._anchors, None, self.reach + skin)
         if pairs is None and skin > 0:
             self._widest = skin / 2
-            return self._rebuild(points, classes, skin=0.0)
+            return self._rebuild(points, classes, scale, skin=0.0)
         if pairs is None:
             self._anchors, self._pause = None, _PAUSE
             return None
@@ -127,7 +129,7 @@ def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
 
 def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None:
     """Pairs (i, j) within the radius, or farther by rounding; i over ``rows``, or over all points with i < j."""
-    norms = points.square().sum(dim=1)
+    norms = torch.linalg.vector_norm(points, dim=1).square_()
     threshold = -0.5 * radius**2 - _ROUNDING * norms.max().item()
     left, right = _bounds(points, norms, threshold)
     sources = torch.arange(len(points), device=points.device) if rows is None else rows

@@ -40,14 +40,14 @@ def load_class(target: str, setting: str) -> tuple[type[nn.Module], str]:
         module = _load_file(Path(where), setting)
     else:
         module = _load_module(where, setting)
-        digest = _module_digest(module)
+        digest = None
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         classes = [
             key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)
         ]
         raise SuiteError(f"{setting}: no nn.Module of that name; allowed: {allowed(classes) or 'none there'}")
-    return cls, digest
+    return cls, digest or _module_digest(module, setting)
 
 
 def _load_file(path: Path, setting: str) -> ModuleType:
@@ -101,9 +101,11 @@ def _load_module(name: str, setting: str) -> ModuleType:
         raise SuiteError(f"{setting}: cannot import {name}: {error}") from error
 
 
-def _module_digest(module: ModuleType) -> str:
+def _module_digest(module: ModuleType, setting: str) -> str:
     """Digest of a module's file or package, and of our packages that it imports (the baselines use parts of ``pfml``)."""
-    path = Path(str(module.__file__))
+    path = Path(str(getattr(module, "__file__", None)))
+    if path.suffix != ".py":
+        raise SuiteError(f"{setting}: {module.__name__} has no Python source, whose digest its runs would record")
     own = sha256_source(path.parent if path.name == "__init__.py" else path)
     top = module.__name__.partition(".")[0]
     used = [

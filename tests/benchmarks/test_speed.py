@@ -1,6 +1,6 @@
-"""Time of one forward and backward pass of the loss, beside Proxy-Anchor and the dense reference, on one thread.
+"""Time of one forward and backward pass of the loss, beside Proxy-Anchor and the dense reference, on one thread and on two.
 
-Not run by default: ``python -m pytest tests/benchmarks`` prints the table. Proxies move between passes as an optimiser
+Not run by default: ``tox -e bench`` prints the table, with the ratios below it. Proxies move between passes as an optimiser
 would move them, by ``speed`` along the sphere, so that the neighbour list has something to follow.
 """
 
@@ -14,36 +14,40 @@ from torch.nn.functional import normalize
 
 from baselines.proxy_anchor import ProxyAnchorLoss
 from pfml import PotentialFieldLoss, total_energy
+from tests.benchmarks.ratios import PEER, group
 
 pytestmark = pytest.mark.benchmark
 
 
 class Scale(NamedTuple):
-    """A problem size: batch, classes, proxies per class, dimension, delta."""
+    """A problem size: batch, classes, proxies per class, dimension, delta, and rounds to take the median of."""
 
     batch: int
     classes: int
     proxies: int
     dim: int
     delta: float
+    rounds: int
 
 
 SCALES = {
-    "cub": Scale(120, 100, 15, 512, 0.2),
-    "sop": Scale(120, 11318, 2, 512, 0.2),
-    "embedded": Scale(120, 791, 1, 128, 1.0),
-    "no proxies": Scale(120, 100, 0, 512, 0.2),
+    "cub": Scale(120, 100, 15, 512, 0.2, 200),
+    "sop": Scale(120, 11318, 2, 512, 0.2, 20),
+    "embedded": Scale(120, 791, 1, 128, 1.0, 200),
+    "no proxies": Scale(120, 100, 0, 512, 0.2, 200),
+    # A wide radius, so that a few per cent of all pairs of proxies repel each other.
+    "crowded": Scale(120, 780, 2, 128, 1.3, 30),
 }
 SPEEDS = [0.0, 0.01, 0.1]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    """Timings are per thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(autouse=True, params=[1, 2], ids=["1-thread", "2-threads"])
+def threads(request: Any) -> Any:
+    """Timings are per number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
 
 
 def data(scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,7 +61,7 @@ def data(scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
     return embeddings.requires_grad_(), labels, proxies
 
 
-def measure(benchmark: Any, step: Callable[[], Tensor], between: Callable[[], None], rounds: int = 15) -> None:
+def measure(benchmark: Any, step: Callable[[], Tensor], between: Callable[[], None], rounds: int) -> None:
     """Time ``step`` and its backward pass, with ``between`` before each round, untimed."""
 
     def run() -> None:
@@ -79,7 +83,7 @@ def moves(weight: nn.Parameter | None, speed: float) -> Callable[[], None]:
 
 @pytest.mark.parametrize("speed", SPEEDS)
 @pytest.mark.parametrize("name", SCALES)
-def test_potential_field(name: str, speed: float, benchmark: Any) -> None:
+def test_potential_field(name: str, speed: float, threads: int, benchmark: Any) -> None:
     scale = SCALES[name]
     if scale.proxies == 0 and speed > 0:
         pytest.skip("no proxies to move")
@@ -89,27 +93,30 @@ def test_potential_field(name: str, speed: float, benchmark: Any) -> None:
     if weight is not None:
         with torch.no_grad():
             weight.copy_(proxies)
-    benchmark.group = name
-    measure(benchmark, lambda: loss(embeddings, labels), moves(weight, speed))
+    benchmark.group = group(name, threads)
+    benchmark.extra_info["row"] = f"pfml, proxies move by {speed:g}"
+    measure(benchmark, lambda: loss(embeddings, labels), moves(weight, speed), scale.rounds)
 
 
 @pytest.mark.parametrize("name", SCALES)
-def test_proxy_anchor(name: str, benchmark: Any) -> None:
+def test_proxy_anchor(name: str, threads: int, benchmark: Any) -> None:
     scale = SCALES[name]
     embeddings, labels, _ = data(scale)
     loss = ProxyAnchorLoss(scale.classes, scale.dim)
-    benchmark.group = name
-    measure(benchmark, lambda: loss(embeddings, labels), lambda: None)
+    benchmark.group = group(name, threads)
+    benchmark.extra_info["row"] = PEER
+    measure(benchmark, lambda: loss(embeddings, labels), lambda: None, scale.rounds)
 
 
 @pytest.mark.parametrize("name", [name for name in SCALES if name != "sop"])
-def test_dense_reference(name: str, benchmark: Any) -> None:
+def test_dense_reference(name: str, threads: int, benchmark: Any) -> None:
     """All distances and autograd; out of reach for SOP, which has 22,756^2 pairs."""
     scale = SCALES[name]
     embeddings, labels, proxies = data(scale)
     classes = torch.arange(scale.classes).repeat_interleave(scale.proxies)
     proxies.requires_grad_()
-    benchmark.group = name
+    benchmark.group = group(name, threads)
+    benchmark.extra_info["row"] = "dense reference"
     measure(
         benchmark,
         lambda: total_energy(embeddings, labels, proxies, classes, alpha=4.0, delta=scale.delta, min_distance=0.01),

@@ -1,0 +1,26 @@
+"""Below the timings, their ratios to the peer in the same group, as a table for docs/speed.md."""
+
+from collections import defaultdict
+from typing import Any
+
+from tests.benchmarks.ratios import PEER
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the ratios of the session's timings."""
+    session = getattr(terminalreporter.config, "_benchmarksession", None)
+    rows: dict[str, dict[str, Any]] = defaultdict(dict)
+    for timing in getattr(session, "benchmarks", []):
+        if timing.group and "row" in timing.extra_info:
+            rows[timing.group][timing.extra_info["row"]] = timing.stats
+    if not rows:
+        return
+    terminalreporter.section(f"ratios to {PEER}")
+    terminalreporter.write_line(f"| scale | evaluation | median (ms) | ratio of medians to {PEER} | of means |")
+    terminalreporter.write_line("|---|---|---:|---:|---:|")
+    for group, timings in rows.items():
+        peer = timings.get(PEER)
+        for name, stats in timings.items():
+            ratios = ["", ""] if peer is None else [stats.median / peer.median, stats.mean / peer.mean]
+            shown = " | ".join(ratio if ratio == "" else f"{ratio:.2f}" for ratio in ratios)
+            terminalreporter.write_line(f"| {group} | {name} | {1e3 * stats.median:.2f} | {shown} |")
