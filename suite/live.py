@@ -7,11 +7,13 @@
 import math
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from suite.config.cells import Plan
 from suite.time_left import NOTHING_AFTER, after_stage, time_left
 from suite.training.run import Outcome, Run
 
@@ -22,13 +24,22 @@ class RunsView(Progress):
     Args:
         stage: name of the stage.
         runs: all its runs.
+        epochs: how many each of them has.
         done: outcomes of those that an interrupted stage left, by place in ``runs``.
         console: where it is shown; only plain lines if that is no terminal.
     """
 
-    def __init__(self, stage: str, runs: Sequence[Run], done: dict[int, Outcome], console: Console) -> None:
+    def __init__(
+        self,
+        stage: str,
+        runs: Sequence[Run[Plan[Any]]],
+        epochs: Sequence[int],
+        done: dict[int, Outcome],
+        console: Console,
+    ) -> None:
         self._stage = stage
         self._runs = runs
+        self._epochs = epochs
         self._outcomes = dict(done)
         self._latest = max(done, default=0)
         self._started = time.monotonic()
@@ -46,7 +57,7 @@ class RunsView(Progress):
         if done:
             console.print(f"{stage}: resuming, runs {sorted(done)} are done", markup=False)
         self._bars = {
-            place: self.add_task(_title(run), total=run.plan.recipe.epochs, visible=False)
+            place: self.add_task(_title(run), total=epochs[place], visible=False)
             for place, run in enumerate(runs)
             if place not in done
         }
@@ -61,7 +72,7 @@ class RunsView(Progress):
         self._outcomes[place] = outcome
         self._latest = place
         run = self._runs[place]
-        self.update(self._bars[place], completed=run.plan.recipe.epochs, visible=False)
+        self.update(self._bars[place], completed=self._epochs[place], visible=False)
         self.console.print(f"{self._stage} {run.name}: {_result(outcome)}", markup=False)
         self.refresh()
 
@@ -87,7 +98,7 @@ class RunsView(Progress):
         return time_left(time.monotonic() - self._started, share, self._after)
 
 
-def _title(run: Run) -> str:
+def _title(run: Run[Plan[Any]]) -> str:
     return f"{run.plan.dataset} {run.plan.loss} {run.name}"
 
 

@@ -6,9 +6,11 @@ only, so it holds all else that their runs depend on, digests of code included.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
 
 from suite.config.settings import Recipe
 from suite.errors import SuiteError
@@ -22,9 +24,12 @@ Track = Literal["tuned", "published", "ablation"]
 Origin = Literal["search", "params.yaml", "defaults", "published"]
 
 
+R_co = TypeVar("R_co", bound=BaseModel, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class CellPlan:
-    """What the runs of one (track, data set, loss) share.
+class Plan(Generic[R_co]):
+    """What the runs of one (track, data set, loss) share, whatever they train.
 
     Attributes:
         track: "tuned": values found with an equal budget; "published": the paper's as they stand; "ablation".
@@ -38,7 +43,6 @@ class CellPlan:
         origin: where its hyper-parameters come from; "search" whether its recipe stands in git or was just found.
         hyperparameters: constructor arguments that differ from the class's defaults.
         recipe: training settings, learning rates resolved.
-        validation_epoch: the epoch that was best on validation classes during the search, None if nothing was searched.
     """
 
     track: Track
@@ -51,16 +55,26 @@ class CellPlan:
     seeds: int
     origin: Origin
     hyperparameters: Hyperparameters
-    recipe: Recipe
-    validation_epoch: int | None = None
+    recipe: R_co
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        plain = {field: getattr(self, field) for field in self.__slots__}
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
         return plain | {
             "hyperparameters": dict(sorted(self.hyperparameters.items())),
-            "recipe": self.recipe.model_dump(),
+            "recipe": self.recipe.model_dump(mode="json"),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan(Plan[Recipe]):
+    """A plan of heads trained on frozen features.
+
+    Attributes:
+        validation_epoch: the epoch that was best on validation classes during the search, None if nothing was searched.
+    """
+
+    validation_epoch: int | None = None
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "CellPlan":

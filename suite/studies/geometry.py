@@ -59,7 +59,7 @@ def _with_proxies(dataset: str, loss: str, count: int) -> CellPlan:
     return replace(with_values(plan, values), validation_epoch=None)
 
 
-def measure_run(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Outcome:
+def measure_run(run: Run[CellPlan], features: Features, on_epoch: Callable[[int], None]) -> Outcome:
     """Train on the true labels and measure; a NaN or a collapse becomes a row with status ``failed`` and no arrays.
 
     Raises:

@@ -8,13 +8,14 @@ however often the stage was interrupted and whatever the number of processes.
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from suite.config.cells import CellPlan
+from suite.config.cells import CellPlan, Plan
 from suite.config.grid import RECORDS_FOLDER
 from suite.errors import SuiteError
 from suite.features.store import Features, features_path, load_features
@@ -22,7 +23,7 @@ from suite.files import write_json, write_lines
 from suite.hashing import sha256_file, sha256_source, sha256_value
 from suite.live import RunsView
 from suite.losses.registry import load_target, preload
-from suite.parallel import in_parallel, report
+from suite.parallel import Message, in_parallel, report
 from suite.timing import StageClock
 from suite.training.run import Outcome, Run, config_sha256, run_one, versions
 
@@ -30,8 +31,10 @@ PARTIAL_FOLDER = Path("partial")
 CURVES_FOLDER = Path("curves")
 EMBEDDINGS_FOLDER = Path("embeddings")
 
-Function = Callable[[Run, Features, Callable[[int], None]], Outcome]
+Function = Callable[[Run[CellPlan], Features, Callable[[int], None]], Outcome]
 """What a stage does with a run, as ``run_one`` does; a function of a module, which worker processes find by its name."""
+Execute = Callable[[Sequence[int], Callable[[Message], None]], Iterator[tuple[int, Outcome]]]
+"""Runs those of these numbers; gives number and outcome as they finish, and (number, finished epochs) as messages."""
 
 _CODE = Path(__file__).parents[1]
 
@@ -51,7 +54,11 @@ def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Consol
         for level in levels
         for seed in range(plan.seeds)
     ]
-    outcomes = run_all(name, runs, console)
+    write_outputs(name, runs, run_all(name, runs, console), clock)
+
+
+def write_outputs(name: str, runs: Sequence[Run[Plan[Any]]], outcomes: Sequence[Outcome], clock: StageClock) -> None:
+    """Write the ``records``, ``curves`` and ``times`` of a stage, and forget what was kept for resuming it."""
     curves = [
         {"noise_level": run.noise_level, "seed": run.seed, "epoch": epoch, "loss": value}
         for run, outcome in zip(runs, outcomes, strict=True)
@@ -63,7 +70,7 @@ def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Consol
     forget(name)
 
 
-def run_all(name: str, runs: Sequence[Run], console: Console, function: Function = run_one) -> list[Outcome]:
+def run_all(name: str, runs: Sequence[Run[CellPlan]], console: Console, function: Function = run_one) -> list[Outcome]:
     """Run these runs of one data set in parallel processes, or take up what an interrupted stage of that name left.
 
     Call ``forget`` once the outputs are written.
@@ -85,20 +92,59 @@ def run_all(name: str, runs: Sequence[Run], console: Console, function: Function
     features = load_features(path)
     for plan in {id(run.plan): run.plan for run in runs}.values():
         check_code(plan)
-    keys = _keys(runs, path)
+
+    def execute(waiting: Sequence[int], on_message: Callable[[Message], None]) -> Iterator[tuple[int, Outcome]]:
+        return in_parallel(_run, (features, runs, function), waiting, on_message)
+
+    keys = run_keys(runs, sha256_file(path), versions())
+    return resume_all(name, runs, keys, [run.plan.recipe.epochs for run in runs], execute, console)
+
+
+def run_keys(runs: Sequence[Run[Plan[Any]]], data: str, with_versions: dict[str, str]) -> list[str]:
+    """A key for each run that covers all it depends on: its settings, data (by digest), all code, versions."""
+    shared = [data, sha256_source(_CODE), with_versions]
+    return [sha256_value([*shared, config_sha256(run)]) for run in runs]
+
+
+def resume_all(
+    name: str,
+    runs: Sequence[Run[Plan[Any]]],
+    keys: Sequence[str],
+    epochs: Sequence[int],
+    execute: Execute,
+    console: Console,
+) -> list[Outcome]:
+    """Take up what an interrupted stage of that name left, and run the rest.
+
+    Args:
+        name: of the stage.
+        runs: all runs of the stage.
+        keys: what each of them depends on.
+        epochs: how many each of them has.
+        execute: runs some of them.
+        console: where progress is shown.
+
+    Returns:
+        Outcomes in the order of runs.
+    """
+    outcomes = finished(name, runs, keys)
+    waiting = [number for number in range(len(runs)) if number not in outcomes]
+    with RunsView(name, runs, epochs, outcomes, console) as view:
+        for number, outcome in execute(waiting, view.on_epoch):
+            outcomes[number] = outcome
+            write_json(PARTIAL_FOLDER / name / f"run-{number}.json", {"key": keys[number]} | asdict(outcome))
+            view.finish(number, outcome)
+    return [outcomes[number] for number in range(len(runs))]
+
+
+def finished(name: str, runs: Sequence[Run[Plan[Any]]], keys: Sequence[str]) -> dict[int, Outcome]:
+    """Outcomes that an interrupted stage of that name left, by the number of the run."""
     folder = PARTIAL_FOLDER / name
-    outcomes = {
+    return {
         number: found
         for number, (run, key) in enumerate(zip(runs, keys, strict=True))
         if (found := _resume(folder, number, run, key))
     }
-    waiting = [number for number in range(len(runs)) if number not in outcomes]
-    with RunsView(name, runs, outcomes, console) as view:
-        for number, outcome in in_parallel(_run, (features, runs, function), waiting, view.on_epoch):
-            outcomes[number] = outcome
-            write_json(folder / f"run-{number}.json", {"key": keys[number]} | asdict(outcome))
-            view.finish(number, outcome)
-    return [outcomes[number] for number in range(len(runs))]
 
 
 def forget(name: str) -> None:
@@ -106,7 +152,7 @@ def forget(name: str) -> None:
     shutil.rmtree(PARTIAL_FOLDER / name, ignore_errors=True)
 
 
-def check_code(plan: CellPlan) -> None:
+def check_code(plan: Plan[Any]) -> None:
     """Check that a loss's code is the planned one, and load what its constructor imports.
 
     Raises:
@@ -120,17 +166,12 @@ def check_code(plan: CellPlan) -> None:
     preload(entry, plan.hyperparameters)
 
 
-def _run(shared: tuple[Features, Sequence[Run], Function], number: int) -> Outcome:
+def _run(shared: tuple[Features, Sequence[Run[CellPlan]], Function], number: int) -> Outcome:
     features, runs, function = shared
     return function(runs[number], features, lambda epoch: report(number, epoch))
 
 
-def _keys(runs: Sequence[Run], features: Path) -> list[str]:
-    shared = [sha256_file(features), sha256_source(_CODE), versions()]
-    return [sha256_value([*shared, config_sha256(run)]) for run in runs]
-
-
-def _resume(folder: Path, number: int, run: Run, key: str) -> Outcome | None:
+def _resume(folder: Path, number: int, run: Run[Plan[Any]], key: str) -> Outcome | None:
     path = folder / f"run-{number}.json"
     if not path.is_file() or (run.embeddings is not None and not run.embeddings.is_file()):
         return None

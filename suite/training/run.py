@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import nn
 
-from suite.config.cells import CellPlan
+from suite.config.cells import CellPlan, Plan
 from suite.config.settings import Recipe
-from suite.datasets.noise import corrupt
+from suite.datasets.noise import Corruption, corrupt
 from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.features.store import Features
 from suite.files import replacing
@@ -35,9 +35,11 @@ COLLAPSED = 1e-6
 """Embeddings whose total variance is below this lie on one point: the model has collapsed."""
 VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
 
+P_co = TypeVar("P_co", bound=Plan[Any], covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(Generic[P_co]):
     """One (noise level, seed) of a plan.
 
     Attributes:
@@ -48,7 +50,7 @@ class Run:
         label: what tells it from other runs of its stage besides noise and seed, if anything.
     """
 
-    plan: CellPlan
+    plan: P_co
     noise_level: float
     seed: int
     embeddings: Path | None = None
@@ -80,7 +82,7 @@ class Outcome:
     seconds: float
 
 
-def run_one(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Outcome:
+def run_one(run: Run[CellPlan], features: Features, on_epoch: Callable[[int], None]) -> Outcome:
     """Train and evaluate; a NaN or a collapse becomes a record with status ``failed``.
 
     Args:
@@ -114,7 +116,31 @@ def run_one(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Ou
         failure = str(error)
     if run.embeddings is not None:
         save_embeddings(run.embeddings, head if found else None, features)
-    record = {
+    epoch = _validation_epoch(plan, found, at_validation_epoch)
+    record = record_of(run, corruption, features.data_sha256, found, failure, epoch)
+    return Outcome(record, curve, time.perf_counter() - started)
+
+
+def record_of(
+    run: Run[Plan[Any]],
+    corruption: Corruption,
+    data_sha256: str,
+    found: Retrieval | None,
+    failure: str | None,
+    validation_epoch: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The record of a run, whatever it trained.
+
+    Args:
+        run: what was run.
+        corruption: of its training labels.
+        data_sha256: digest of its data.
+        found: retrieval on the test classes, None for a failed run.
+        failure: why it failed, None for a finished run.
+        validation_epoch: number and metrics of the epoch that was best on validation classes.
+    """
+    plan = run.plan
+    return {
         "track": plan.track,
         "dataset": plan.dataset,
         "loss": plan.loss,
@@ -124,24 +150,23 @@ def run_one(run: Run, features: Features, on_epoch: Callable[[int], None]) -> Ou
         "status": "failed" if failure else "ok",
         "failure": failure,
         "metrics": found.metrics if found else {},
-        "validation_epoch": _validation_epoch(plan, found, at_validation_epoch),
+        "validation_epoch": validation_epoch,
         "class_hits": found.class_hits if found else [],
         "class_queries": found.class_queries if found else [],
         "noise_realised": corruption.realised,
         "noise_sha256": corruption.sha256,
-        "data_sha256": features.data_sha256,
+        "data_sha256": data_sha256,
         "config_sha256": config_sha256(run),
         "source_sha256": plan.source_sha256,
         "target": plan.target,
         "origin": plan.origin,
         "hyperparameters": plan.hyperparameters,
-        "recipe": plan.recipe.model_dump(),
+        "recipe": plan.recipe.model_dump(mode="json"),
         "versions": versions(),
     }
-    return Outcome(record, curve, time.perf_counter() - started)
 
 
-def config_sha256(run: Run) -> str:
+def config_sha256(run: Run[Plan[Any]]) -> str:
     """Digest of all settings that a run depends on: how many other seeds there are is none of them."""
     plan = {name: value for name, value in run.plan.as_dict().items() if name not in {"seeds", "origin"}}
     return sha256_value([plan, run.noise_level, run.seed])
@@ -211,11 +236,20 @@ def checked_embeddings(head: nn.Module, features: NDArray[np.float32]) -> NDArra
         TrainingFailure: the embeddings are not finite or lie on one point.
     """
     embeddings = embed(head, features)
+    check_embeddings(embeddings)
+    return embeddings
+
+
+def check_embeddings(embeddings: NDArray[np.float32]) -> None:
+    """Check that embeddings (N, D) are those of a model that has not failed.
+
+    Raises:
+        TrainingFailure: they are not finite or lie on one point.
+    """
     if not np.isfinite(embeddings).all():
         raise TrainingFailure("the embeddings are not finite")
     if embeddings.var(axis=0).sum() < COLLAPSED:
         raise TrainingFailure("the embeddings collapsed to one point")
-    return embeddings
 
 
 def embed(head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -35,6 +35,10 @@ def runs(seeds=3, levels=(0.2,)):
     return [Run(plan, level, seed) for level in levels for seed in range(seeds)]
 
 
+def view_of(these, done, console):
+    return RunsView(STAGE, these, [run.plan.recipe.epochs for run in these], done, console)
+
+
 def terminal():
     return Console(file=io.StringIO(), force_terminal=True, width=120)
 
@@ -48,7 +52,7 @@ def shown(console):
 
 def test_the_view_shows_what_runs_and_what_was_found():
     console = terminal()
-    with RunsView(STAGE, runs(), {}, console) as view:
+    with view_of(runs(), {}, console) as view:
         shown(console)
         view.on_epoch((1, 3))
         text = shown(console)
@@ -67,7 +71,7 @@ def test_the_view_shows_what_runs_and_what_was_found():
 
 def test_the_mean_is_over_the_seeds_of_one_noise_level():
     console = terminal()
-    with RunsView(STAGE, runs(2, (0.0, 0.4)), {}, console) as view:
+    with view_of(runs(2, (0.0, 0.4)), {}, console) as view:
         view.finish(0, outcome(0.9))
         view.finish(2, outcome(0.3))
         shown(console)
@@ -77,7 +81,7 @@ def test_the_mean_is_over_the_seeds_of_one_noise_level():
 
 def test_what_an_interrupted_stage_left_counts_for_the_mean_and_not_for_the_time():
     console = terminal()
-    with RunsView(STAGE, runs(2), {0: outcome(0.2)}, console) as view:
+    with view_of(runs(2), {0: outcome(0.2)}, console) as view:
         view.on_epoch((1, 0))
         text = shown(console)
         assert f"{STAGE}: resuming, runs [0] are done" in text
@@ -87,14 +91,14 @@ def test_what_an_interrupted_stage_left_counts_for_the_mean_and_not_for_the_time
 def test_the_whole_run_is_told_where_the_grid_has_more(workplace, monkeypatch):
     monkeypatch.setattr("suite.live.after_stage", lambda stage: {STAGE: AFTER}[stage])
     console = terminal()
-    with RunsView(STAGE, runs(1), {}, console) as view:
+    with view_of(runs(1), {}, console) as view:
         view.finish(0, outcome(0.5))
         assert "left: 0:00:00, whole run 0:01:40" in shown(console)
 
 
 def test_elsewhere_there_are_plain_lines_only():
     console = silent()
-    with RunsView(STAGE, runs(2), {0: outcome(0.2)}, console) as view:
+    with view_of(runs(2), {0: outcome(0.2)}, console) as view:
         view.on_epoch((1, 3))
         view.finish(1, outcome(0.4))
     assert console.file.getvalue() == (
