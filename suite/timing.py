@@ -49,11 +49,12 @@ class StageClock:
         self._started = time.perf_counter()
         self._start_up = _age()
 
-    def write(self, name: str, runs: dict[str, float] | None = None) -> None:
-        """Write ``times/NAME.json``: seconds of start-up and work until now, and seconds of each run."""
+    def write(self, name: str, runs: dict[str, float] | None = None, root: Path = Path()) -> None:
+        """Write ``times/NAME.json`` below ``root``: seconds of start-up and work until now, and seconds of each run."""
         rounded = {run: round(seconds, 3) for run, seconds in (runs or {}).items()}
         work = round(time.perf_counter() - self._started, 3)
-        write_json(TIMES_FOLDER / f"{name}.json", {"start_up": round(self._start_up, 3), "work": work, "runs": rounded})
+        seconds = {"start_up": round(self._start_up, 3), "work": work, "runs": rounded}
+        write_json(root / TIMES_FOLDER / f"{name}.json", seconds)
 
 
 def _age() -> float:

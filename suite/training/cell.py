@@ -57,16 +57,18 @@ def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Consol
     write_outputs(name, runs, run_all(name, runs, console), clock)
 
 
-def write_outputs(name: str, runs: Sequence[Run[Plan[Any]]], outcomes: Sequence[Outcome], clock: StageClock) -> None:
-    """Write the ``records``, ``curves`` and ``times`` of a stage, and forget what was kept for resuming it."""
+def write_outputs(
+    name: str, runs: Sequence[Run[Plan[Any]]], outcomes: Sequence[Outcome], clock: StageClock, root: Path = Path()
+) -> None:
+    """Write the ``records``, ``curves`` and ``times`` of a stage below ``root``; forget what was kept for resuming it."""
     curves = [
         {"noise_level": run.noise_level, "seed": run.seed, "epoch": epoch, "loss": value}
         for run, outcome in zip(runs, outcomes, strict=True)
         for epoch, value in enumerate(outcome.curve, 1)
     ]
-    write_lines(CURVES_FOLDER / f"{name}.jsonl", curves)
-    write_lines(RECORDS_FOLDER / f"{name}.jsonl", [outcome.record for outcome in outcomes])
-    clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)})
+    write_lines(root / CURVES_FOLDER / f"{name}.jsonl", curves)
+    write_lines(root / RECORDS_FOLDER / f"{name}.jsonl", [outcome.record for outcome in outcomes])
+    clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)}, root)
     forget(name)
 
 
