@@ -72,10 +72,11 @@ def compare(first: Evaluation, second: Evaluation, tolerance: float) -> str:
 
 
 def _rename(loss: nn.Module, numbers: Tensor) -> None:
-    """Move what belongs to class c to class ``numbers[c]``: proxies, and parameters with one value a class."""
+    """Move what belongs to class c to class ``numbers[c]``: proxies, and parameters with one row or value a class."""
     with torch.no_grad():
         found = list(find_proxies(loss, NUM_CLASSES, EMBEDDING_DIM))
-        per_class = [p for p in loss.parameters() if p.ndim == 1 and len(p) == NUM_CLASSES]
+        proxies = {rows.data_ptr() for rows, _ in found}
+        per_class = [p for p in loss.parameters() if p.shape[:1] == (NUM_CLASSES,) and p.data_ptr() not in proxies]
         for rows, classes in [*found, *((p, torch.arange(NUM_CLASSES)) for p in per_class)]:
             old = rows.clone()
             for number in range(NUM_CLASSES):

@@ -114,12 +114,14 @@ def _nearest_others(
         if not cut.any():
             break
         fetched = min(fetched * 4, size)
-    order = np.lexsort((found, -similarity), axis=1)
-    found = np.take_along_axis(found, order, axis=1)
-    others = found != rows[:, None]
-    # Stable: keeps the order of the others and moves the query itself, if it was found, behind them.
-    keep = np.argsort(~others, axis=1, kind="stable")[:, :depth]
-    return np.take_along_axis(found, keep, axis=1)
+    # Descending as found: only rows with equal similarities need the rule by index. Sorting all takes a tenth of the search.
+    tied = np.flatnonzero((similarity[:, 1:] >= similarity[:, :-1]).any(axis=1))
+    order = np.lexsort((found[tied], -similarity[tied]), axis=1)
+    found[tied] = np.take_along_axis(found[tied], order, axis=1)
+    # All but one column of each row: without the query itself, or where it was not found, without the last.
+    kept = found != rows[:, None]
+    kept[kept.all(axis=1), -1] = False
+    return found[kept].reshape(len(rows), -1)[:, :depth]
 
 
 def _summed(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k_values: Sequence[int]) -> NDArray[np.float64]:

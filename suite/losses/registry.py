@@ -29,6 +29,8 @@ BUILT_IN = {
     "triplet": "baselines.triplet:TripletLoss",
     "multi_similarity": "baselines.multi_similarity:MultiSimilarityLoss",
     "soft_triple": "baselines.soft_triple:SoftTripleLoss",
+    "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPlusPlusLoss",
+    "hist": "baselines.hist:HISTLoss",
 }
 TRAINING_SETTINGS = ("learning_rate", "proxy_learning_rate")
 """Hyper-parameters of a loss that belong to the optimiser, not to its constructor."""

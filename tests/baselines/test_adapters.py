@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from baselines.multi_similarity import MultiSimilarityLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
+from baselines.proxy_nca_pp import ProxyNCAPlusPlusLoss
 from baselines.soft_triple import SoftTripleLoss
 from baselines.triplet import TripletLoss
 from tests.baselines import formulas
@@ -107,6 +108,66 @@ def test_soft_triple_keeps_the_type_of_its_proxies() -> None:
 
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("temperature", [1 / 9, 0.01, 2.0])
+def test_proxy_nca_pp(labels: list[int], seed: int, temperature: float) -> None:
+    embeddings, classes = clustered(labels, seed)
+    torch.manual_seed(seed)
+    loss = ProxyNCAPlusPlusLoss(5, 4, temperature).double()
+    proxies = loss.loss.proxies.tolist()
+    expected = formulas.proxy_nca_pp(embeddings.tolist(), labels, proxies, temperature)
+    assert loss(embeddings, classes).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("classes", [5, 40])  # the library takes distances by products where there are more than 25
+def test_proxy_nca_pp_gradcheck(classes: int) -> None:
+    embeddings, labels = clustered(LABELS[1], 0)
+    torch.manual_seed(0)
+    loss = ProxyNCAPlusPlusLoss(classes, 4).double()
+    torch.autograd.gradcheck(lambda z: loss(z, labels), (embeddings.requires_grad_(),))
+
+    def of_proxies(free: Tensor) -> Tensor:
+        value: Tensor = torch.func.functional_call(loss, {"loss.proxies": free}, (embeddings.detach(), labels))
+        return value
+
+    torch.autograd.gradcheck(of_proxies, (loss.loss.proxies.detach().clone().requires_grad_(),))
+
+
+def test_proxy_nca_pp_starts_as_the_authors_code() -> None:
+    torch.manual_seed(0)
+    loss = ProxyNCAPlusPlusLoss(100, 400)
+    assert loss.temperature == pytest.approx(1 / 9)
+    assert loss.loss.proxies.std().item() == pytest.approx(1 / 8, rel=0.02)
+    assert loss.proxy_labels.tolist() == list(range(100))
+    torch.testing.assert_close(loss.proxies.norm(dim=1), torch.ones(100))
+
+
+def test_proxy_nca_pp_pulls_what_the_library_drops() -> None:
+    """At low temperatures the probability of a far proxy is zero in float32."""
+    loss = ProxyNCAPlusPlusLoss(2, 2, temperature=0.01)
+    with torch.no_grad():
+        loss.loss.proxies.copy_(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+    embeddings = torch.tensor([[-0.8, 0.6]], requires_grad=True)
+    value = loss(embeddings, torch.tensor([0]))
+    value.backward()
+    assert value.item() == pytest.approx(320, rel=1e-5)  # (3.6 - 0.4) / 0.01
+    assert embeddings.grad is not None
+    assert embeddings.grad.norm().item() > 1
+    loss.loss.softmax_scale = 100
+    assert bool(loss.loss(embeddings, torch.tensor([0])).isnan())  # the mean of nothing
+
+
+def test_proxy_nca_pp_keeps_the_type_of_its_proxies() -> None:
+    embeddings, classes = clustered(LABELS[0], 0)
+    loss = ProxyNCAPlusPlusLoss(5, 4)
+    before = loss(embeddings.float(), classes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(loss(embeddings.float(), classes), before)
+    loss(embeddings.bfloat16(), classes)
+    assert {weight.dtype for weight in loss.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("margin", [0.1, 0.5])
 @pytest.mark.parametrize("squared", [True, False])
 def test_triplet(labels: list[int], seed: int, margin: float, *, squared: bool) -> None:
@@ -142,6 +203,8 @@ def test_multi_similarity_mining_leaves_out_easy_pairs() -> None:
         (SoftTripleLoss, {"num_classes": 3, "embedding_dim": 4, "proxies_per_class": 0}, "proxies_per_class = 0"),
         (SoftTripleLoss, {"num_classes": 3, "embedding_dim": 4, "gamma": 0}, "gamma = 0: allowed .* > 0"),
         (SoftTripleLoss, {"num_classes": 3, "embedding_dim": 4, "tau": -0.1}, "tau = -0.1"),
+        (ProxyNCAPlusPlusLoss, {"num_classes": 3, "embedding_dim": 0}, "embedding_dim = 0"),
+        (ProxyNCAPlusPlusLoss, {"num_classes": 3, "embedding_dim": 4, "temperature": 0}, "temperature = 0: .* > 0"),
         (TripletLoss, {"margin": 0.0}, "margin = 0.0"),
         (TripletLoss, {"squared": 1}, "squared = 1: allowed are True and False"),
         (MultiSimilarityLoss, {"beta": float("inf")}, "beta = inf"),

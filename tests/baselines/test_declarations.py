@@ -10,13 +10,24 @@ import torch
 from torch.nn.functional import normalize
 
 from baselines.cpml import CPMLLoss
+from baselines.hist import HISTLoss
 from baselines.multi_similarity import MultiSimilarityLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
+from baselines.proxy_nca_pp import ProxyNCAPlusPlusLoss
 from baselines.soft_triple import SoftTripleLoss
 from baselines.triplet import TripletLoss
 from pfml import PotentialFieldLoss
 
-LOSSES: list[Any] = [PotentialFieldLoss, CPMLLoss, ProxyAnchorLoss, TripletLoss, MultiSimilarityLoss, SoftTripleLoss]
+LOSSES: list[Any] = [
+    PotentialFieldLoss,
+    CPMLLoss,
+    ProxyAnchorLoss,
+    TripletLoss,
+    MultiSimilarityLoss,
+    SoftTripleLoss,
+    ProxyNCAPlusPlusLoss,
+    HISTLoss,
+]
 TRAINING = {"learning_rate", "proxy_learning_rate"}
 
 
@@ -100,7 +111,7 @@ def test_labels_of_any_integer_type(loss: Any) -> None:
 def test_import_leaves_the_library_alone() -> None:
     code = (
         "import sys, baselines.cpml, baselines.proxy_anchor, baselines.triplet, baselines.multi_similarity, "
-        "baselines.soft_triple, pfml; "
+        "baselines.soft_triple, baselines.proxy_nca_pp, baselines.hist, pfml; "
         "print([name for name in ('pytorch_metric_learning', 'suite') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

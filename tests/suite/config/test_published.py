@@ -14,6 +14,7 @@ from suite.errors import SuiteError
 from suite.losses.registry import build_loss, check_hyperparameters, find_loss
 
 NAMES = [
+    "hist_resnet50",
     "multi_similarity_resnet50",
     "pfml_main_text",
     "pfml_table5",
@@ -69,7 +70,70 @@ PROXY_ANCHOR_INCEPTION = PROXY_ANCHOR | {
     "schedule.warm_up_epochs": 1,
     "batches.size": 180,
 }
+HIST = {
+    "backbone.architecture": "resnet50",
+    "backbone.pooling": "average_plus_max",
+    "optimiser.name": "adam",
+    "schedule.warm_up_epochs": 1,
+    "schedule.kind": "step",
+    "schedule.gamma": 0.5,
+    "batches.sampler": "random",
+    "batches.size": 32,
+    "loss.name": "hist",
+    "loss.hyperparameters.lambda_s": 1.0,
+    "loss.hyperparameters.hidden_dim": 512,
+}
+
 FACTS = [
+    (
+        "hist_resnet50",
+        "cub",
+        HIST
+        | {
+            "backbone.freeze_batch_norm": "statistics_and_affine",
+            "optimiser.learning_rate": 1.2e-4,
+            "optimiser.proxy_learning_rate_factor": pytest.approx(0.1 / 1.2e-4, rel=1e-12),
+            "optimiser.weight_decay": 5e-5,
+            "schedule.length": 40,
+            "schedule.step": 5,
+            "loss.hyperparameters.tau": 32,
+            "loss.hyperparameters.alpha": 1.1,
+            "loss.hyperparameters.network_rate": pytest.approx(5 * 1.2e-4 / 0.1),
+        },
+    ),
+    (
+        "hist_resnet50",
+        "cars",
+        HIST
+        | {
+            "backbone.freeze_batch_norm": "statistics_and_affine",
+            "optimiser.learning_rate": 1e-4,
+            "optimiser.proxy_learning_rate_factor": 1000,
+            "optimiser.weight_decay": 1e-4,
+            "schedule.length": 50,
+            "schedule.step": 10,
+            "loss.hyperparameters.tau": 32,
+            "loss.hyperparameters.alpha": 0.9,
+            "loss.hyperparameters.network_rate": pytest.approx(10 * 1e-4 / 0.1),
+        },
+    ),
+    (
+        "hist_resnet50",
+        "sop",
+        HIST
+        | {
+            "backbone.freeze_batch_norm": "none",
+            "optimiser.learning_rate": 1e-4,
+            "optimiser.proxy_learning_rate_factor": 100,
+            "optimiser.weight_decay": 1e-4,
+            "schedule.length": 60,
+            "schedule.step": 10,
+            "loss.hyperparameters.tau": 16,
+            "loss.hyperparameters.alpha": 2,
+            "loss.hyperparameters.network_rate": pytest.approx(10 * 1e-4 / 0.01),
+            "evaluation.recall_at": [1, 10, 100, 1000],
+        },
+    ),
     ("pfml_main_text", "cub", PFML | {"optimiser.learning_rate": 5e-4, "loss.hyperparameters.proxies_per_class": 15}),
     ("pfml_main_text", "cars", PFML | {"optimiser.learning_rate": 5e-4, "loss.hyperparameters.proxies_per_class": 15}),
     ("pfml_main_text", "sop", PFML | {"optimiser.learning_rate": 5e-4, "loss.hyperparameters.proxies_per_class": 2}),
@@ -193,9 +257,9 @@ def test_losses_have_the_hyperparameters_and_all_of_them_are_set(name):
         assert has_proxies == (factor is not None)
 
 
-def test_every_loss_of_the_grid_but_the_control_has_a_recipe():
+def test_every_loss_of_the_grid_but_the_control_and_hist_have_a_recipe():
     names = {load_published(name).settings.loss.name for name in NAMES}
-    assert names == {"pfml", "proxy_anchor", "multi_similarity", "triplet"}  # cpml's values are not published
+    assert names == {"pfml", "proxy_anchor", "multi_similarity", "triplet", "hist"}  # cpml's values are not published
 
 
 def altered(tmp_path, change):

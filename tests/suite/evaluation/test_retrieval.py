@@ -117,6 +117,17 @@ def test_ties_go_to_the_lower_index():
     assert retrieval_metrics(embeddings, labels, (1,))["recall_at_1"] == pytest.approx(1 / 40)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_ties_at_every_rank_go_to_the_lower_index(seed):
+    """On the axes similarities are 1, 0 and -1 exactly, and the search gives equal ones in any order."""
+    rng = np.random.default_rng(seed)
+    embeddings = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 150)] * rng.choice([-1, 1], (150, 1)).astype(np.float32)
+    labels = rng.integers(0, 30, 150)
+    found = retrieval_metrics(embeddings, labels, K_VALUES)
+    expected = slow_metrics(embeddings, labels)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
 def test_blocks_do_not_change_the_result(monkeypatch):
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 5)

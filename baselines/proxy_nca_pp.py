@@ -1,0 +1,91 @@
+"""Proxy-NCA++, through pytorch-metric-learning.
+
+Source: Teh et al., "ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis", ECCV 2020: Proxy-NCA as
+the probability of a proxy among all proxies, the own one included, at a low temperature T. With x an embedding and p_c the
+proxy of class c, both of unit norm, and y the class of x,
+
+    L = mean_x -log( exp(-|x - p_y|^2 / T) / sum_c exp(-|x - p_c|^2 / T) )
+
+The authors' code gives the loss a ``scale`` of 3 = sqrt(1 / T), T = 1/9; the library calls 1 / T ``softmax_scale``. Proxies
+and distances are the library's. Its loss is not: it takes the logarithm of the probability and leaves out embeddings whose
+probability is zero in float32; here, as in the authors' code, it is taken of the softmax at once. Proxies start as in the
+authors' code, normal with deviation 1/8, which decides how fast they turn. The paper's other parts (maximum pooling, layer
+norm, rates) belong to the network and its training.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from pfml.batch import checked_batch
+from pfml.settings import checked_integer, checked_number
+
+_START = 1 / 8
+
+
+class ProxyNCAPlusPlusLoss(nn.Module):
+    """Proxy-NCA++ with one proxy a class.
+
+    Args:
+        num_classes: C.
+        embedding_dim: D.
+        temperature: divisor T of squared distances, > 0.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    formula: ClassVar[str] = "mean -log softmax_y(-|x - p|^2 / temperature) over all proxies p"
+    source: ClassVar[str] = (
+        "Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis, ECCV 2020"
+    )
+    search_space: ClassVar[dict[str, dict[str, Any]]] = {
+        "temperature": {"low": 0.02, "high": 1.0, "log": True},
+        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+    }
+    published: ClassVar[dict[str, Any]] = {"temperature": 1 / 9}
+    undisclosed: ClassVar[tuple[str, ...]] = (
+        "learning rates for AdamW: the authors' code has 4e-3 and, for proxies, 4e2 on CUB, under Adam with epsilon 1",
+    )
+
+    proxy_labels: Tensor
+
+    def __init__(self, num_classes: int, embedding_dim: int, temperature: float = 1 / 9) -> None:
+        super().__init__()
+        self.num_classes = checked_integer("num_classes", num_classes, at_least=1)
+        self.embedding_dim = checked_integer("embedding_dim", embedding_dim, at_least=1)
+        self.temperature = checked_number("temperature", temperature, above=0)
+        # Imported here because the library takes seconds to load.
+        from pytorch_metric_learning.losses import ProxyNCALoss as LibraryLoss
+
+        self.loss = LibraryLoss(num_classes, embedding_dim)
+        nn.init.normal_(self.loss.proxies, std=_START)
+        self.register_buffer("proxy_labels", torch.arange(num_classes))
+
+    @property
+    def proxies(self) -> Tensor:
+        """The proxies as used, (C, D), unit norm, class by class."""
+        return normalize(self.loss.proxies)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Loss of a batch.
+
+        Args:
+            embeddings: (B, D), rows of unit norm, B >= 1.
+            labels: (B,) integers in [0, C).
+
+        Returns:
+            Scalar in the type of the proxies.
+
+        Raises:
+            ValueError: a shape, a type or a label is out of range.
+        """
+        embeddings, labels = checked_batch(
+            embeddings, labels, num_classes=self.num_classes, embedding_dim=self.embedding_dim
+        )
+        with torch.autocast(embeddings.device.type, enabled=False):
+            squared: Tensor = self.loss.get_logits(embeddings.to(self.loss.proxies.dtype))
+            return cross_entropy(-squared / self.temperature, labels)
