@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from suite.config.cells import CellPlan, cell_plan_path, read_cell, tuned_plan_path
-from suite.config.grid import RECORDS_FOLDER, Cell, tuned_cell
+from suite.config.grid import RECORDS_FOLDER, Cell
 from suite.config.settings import Settings, load_settings
 from suite.config.tuned import shared_training
 from suite.errors import SuiteError
@@ -105,8 +105,8 @@ def _stages(settings: Settings) -> Iterator[_Stage]:
                 plan = _settled(planned)
                 yield _Stage(f"tune-{dataset}-{loss}", "tune", dataset, loss, worth, left=plan is None)
             for level in settings.noise.levels:
-                cell = tuned_cell(dataset, loss, level)
-                yield _Stage(cell.name, "train", dataset, loss, left=plan is None or not _done(cell, plan, level))
+                cell = Cell(dataset, loss, level)
+                yield _Stage(cell.name, "train", dataset, loss, left=plan is None or not _done(cell, plan))
 
 
 def _settled(planned: CellPlan) -> CellPlan | None:
@@ -129,7 +129,7 @@ def _core(plan: CellPlan) -> list[object]:
     ]
 
 
-def _done(cell: Cell, plan: CellPlan, level: float) -> bool:
+def _done(cell: Cell, plan: CellPlan) -> bool:
     """Whether the records of a cell were made by this plan."""
     from suite.training.run import Run, config_sha256  # torch is loaded where this is asked for, and not before
 
@@ -137,7 +137,7 @@ def _done(cell: Cell, plan: CellPlan, level: float) -> bool:
     if not path.is_file():
         return False
     lines = path.read_text(encoding="utf-8").splitlines()
-    wanted = config_sha256(Run(plan, level, 0))
+    wanted = config_sha256(Run(plan, cell.level, 0))
     return len(lines) == plan.seeds and json.loads(lines[0])["config_sha256"] == wanted
 
 

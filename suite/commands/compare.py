@@ -1,4 +1,4 @@
-"""``suite compare A B``: two losses side by side, from the committed records."""
+"""``suite compare``: two losses side by side, or one beside pfml and the best baseline, from the committed records."""
 
 from typing import Annotated
 
@@ -7,7 +7,9 @@ import typer
 
 def compare(
     first: Annotated[str, typer.Argument(help="Name of a loss on the leaderboard.")],
-    second: Annotated[str, typer.Argument(help="Name of the loss it is compared with.")],
+    second: Annotated[
+        str | None, typer.Argument(help="Name of the loss it is compared with; pfml and the best baseline if left out.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="One data set; all if left out.")] = None,
     noise: Annotated[float | None, typer.Option(help="One noise level; all if left out.")] = None,
     track: Annotated[str, typer.Option(help="tuned or published.")] = "tuned",
@@ -16,13 +18,25 @@ def compare(
     """Paired difference of two losses for each data set and noise level: interval, p and one sentence."""
     from rich.console import Console
 
+    from suite.config.settings import load_settings
     from suite.evaluation.flat import read_flat
-    from suite.leaderboard.contrast import as_text, contrast, select, sentence
+    from suite.leaderboard import contrast, verdicts
     from suite.leaderboard.write import RECORDS_FILE
 
-    losses = (first, second)
-    chosen = select(read_flat(RECORDS_FILE), losses, dataset=dataset, noise=noise, track=track, metric=metric)
-    found = contrast(chosen, losses, metric)
+    records = read_flat(RECORDS_FILE)
+    if second is None:
+        mine = contrast.within(records, dataset=dataset, noise=noise, track=track, metric=metric)
+        found = verdicts.verdicts_on(first, mine, verdicts.own_losses(load_settings()), metric)
+        text = [
+            verdicts.as_text(found),
+            verdicts.sentence(found),
+            verdicts.EXPLAINED.format(metric=contrast.NAMES[metric]),
+        ]
+    else:
+        losses = (first, second)
+        chosen = contrast.select(records, losses, dataset=dataset, noise=noise, track=track, metric=metric)
+        found = contrast.contrast(chosen, losses, metric)
+        text = [contrast.as_text(found, losses), contrast.sentence(found, losses, metric)]
     console = Console(soft_wrap=True)
-    console.print(as_text(found, losses), markup=False, highlight=False)
-    console.print(sentence(found, losses, metric), markup=False, highlight=False)
+    for part in text:
+        console.print(part, markup=False, highlight=False)

@@ -47,8 +47,8 @@ def train(
 ) -> None:
     """Train and evaluate all seeds of one cell of the tuned track, resuming those that are done."""
     from suite.config.cells import read_cell
-    from suite.config.grid import tuned_cell
+    from suite.config.grid import Cell
     from suite.training.cell import run_cell
 
-    cell = tuned_cell(dataset, loss, noise_level)
-    run_cell(cell.name, read_cell(cell.plan)[0], cell.levels, console)
+    cell = Cell(dataset, loss, noise_level)
+    run_cell(cell.name, read_cell(cell.plan)[0], (cell.level,), console)

@@ -13,10 +13,15 @@ def site(
 ) -> None:
     """Write results/site/index.html and the pages beside it from whatever results there are."""
     from suite.config.settings import load_settings
+    from suite.leaderboard.write import own_verdicts
     from suite.site.write import write_site
 
     begin_work()
-    page = write_site(load_settings())
-    Console(soft_wrap=True).print(f"wrote {page}", highlight=False)
+    settings = load_settings()
+    page = write_site(settings)
+    console = Console(soft_wrap=True)
+    for told in own_verdicts(settings):
+        console.print(told, markup=False, highlight=False)
+    console.print(f"wrote {page}", highlight=False)
     if open_page:
         typer.launch(page.resolve().as_uri())

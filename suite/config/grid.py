@@ -12,28 +12,27 @@ RECORDS_FOLDER = Path("records")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A train stage.
+    """A train stage of the tuned track: one data set, loss and noise level, all seeds."""
 
-    Attributes:
-        name: of its outputs, e.g. ``emoji-pfml-0.2``.
-        plan: file of its plan.
-        levels: noise levels that it runs, with all seeds.
-    """
+    dataset: str
+    loss: str
+    level: float
 
-    name: str
-    plan: Path
-    levels: tuple[float, ...]
+    @property
+    def name(self) -> str:
+        """Of its outputs, e.g. ``emoji-pfml-0.2``."""
+        return f"{self.dataset}-{self.loss}-{self.level:g}"
 
-
-def tuned_cell(dataset: str, loss: str, level: float) -> Cell:
-    """The tuned track: one stage a noise level."""
-    return Cell(f"{dataset}-{loss}-{level:g}", tuned_plan_path(dataset, loss), (level,))
+    @property
+    def plan(self) -> Path:
+        """File of its plan."""
+        return tuned_plan_path(self.dataset, self.loss)
 
 
 def cells_of(settings: Settings) -> list[Cell]:
     """All train stages, in the order of ``params.yaml``."""
     return [
-        tuned_cell(dataset, loss, level)
+        Cell(dataset, loss, level)
         for dataset in settings.datasets
         for loss in settings.losses
         for level in settings.noise.levels

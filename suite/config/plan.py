@@ -3,6 +3,7 @@
 Everything is checked first; after an error nothing has been written.
 """
 
+import itertools
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from suite.config.cells import (
     search_plan_path,
     write_cell,
 )
+from suite.config.folds import least_training
 from suite.config.own import update_own
 from suite.config.settings import PARAMS_FILE, DatasetSettings, LossSettings, Recipe, Settings, explain
 from suite.config.tuned import applicable_recipe
@@ -45,6 +47,8 @@ from suite.losses.registry import (
 )
 
 _SUITE = Path(__file__).parents[1]
+LEAST_CLASSES = 2
+"""Of a batch: a loss that compares classes has nothing to do on one."""
 RUN_CODE = (
     "training",
     "losses/registry.py",
@@ -177,8 +181,47 @@ class Planner:
             check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
             return self._cell("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
         plan, search = self.searched(dataset, entry)
+        if search is not None and entry.name in self._settings.losses:
+            self._check_folds(plan, dataset, search)
         self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, search)}")
         return plan, search
+
+    def _check_folds(self, plan: CellPlan, dataset: DatasetPlan, search: Search) -> None:
+        """Check that a batch can be drawn while a fold of the training classes is held out."""
+        classes, folds = training_half(dataset).classes, search.folds
+        left = least_training(classes, folds)
+        if left < LEAST_CLASSES:
+            needed = next(count for count in itertools.count(classes) if least_training(count, folds) >= LEAST_CLASSES)
+            raise SuiteError(
+                f"{PARAMS_FILE}: datasets.{dataset.dataset} has {classes} training classes, too few to search {plan.loss} "
+                f"with tuning.folds = {folds}; allowed: {needed} training classes or more"
+            )
+        if plan.recipe.classes_per_batch > left:
+            raise self._too_large(
+                "classes_per_batch",
+                dataset,
+                f"a search of {plan.loss} with tuning.folds = {folds} trains on {left} of {classes} training classes",
+                left,
+            )
+
+    def _check_batch(self, recipe: Recipe, dataset: DatasetPlan) -> int:
+        """Check that a P x K batch can be drawn; give the number of training classes."""
+        half = training_half(dataset)
+        if recipe.classes_per_batch > half.classes:
+            found = f"{dataset.dataset} has {half.classes} training classes"
+            raise self._too_large("classes_per_batch", dataset, found, half.classes)
+        if recipe.samples_per_class > half.most_images:
+            found = f"the largest training class of {dataset.dataset} has {half.most_images} images"
+            raise self._too_large("samples_per_class", dataset, found, half.most_images)
+        return half.classes
+
+    def _too_large(self, setting: str, dataset: DatasetPlan, found: str, most: int) -> SuiteError:
+        name = dataset.dataset
+        mine = getattr(self._settings.datasets[name], setting)
+        where = "recipe" if mine is None else f"datasets.{name}"
+        value = getattr(self._settings.recipe_of(name), setting)
+        elsewhere = f", for this data set alone as datasets.{name}.{setting}" if mine is None else ""
+        return SuiteError(f"{PARAMS_FILE}: {where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")
 
     def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, search: Search | None) -> str:
         if search is None:
@@ -230,8 +273,8 @@ class Planner:
         origin: str,
         validation_epoch: int | None,
     ) -> CellPlan:
-        recipe = with_learning_rates(self._settings.recipe, values, entry.name)
-        num_classes = _check_batch(recipe, dataset)
+        recipe = with_learning_rates(self._settings.recipe_of(dataset.dataset), values, entry.name)
+        num_classes = self._check_batch(recipe, dataset)
         hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
         loss = build_loss(entry, hyperparameters, num_classes, recipe.embedding_dim)
         probe(entry.name, loss, num_classes, recipe.embedding_dim)
@@ -282,20 +325,3 @@ def training_half(dataset: DatasetPlan) -> _Training:
     training = num_training_classes(len(classes))
     sizes = np.bincount(labels)[classes[:training]]
     return _Training(training, float(sizes.mean()), int(sizes.max()))
-
-
-def _check_batch(recipe: Recipe, dataset: DatasetPlan) -> int:
-    """Check that a P x K batch can be drawn; give the number of training classes."""
-    half = training_half(dataset)
-    where = f"{PARAMS_FILE}: recipe"
-    if recipe.classes_per_batch > half.classes:
-        raise SuiteError(
-            f"{where}.classes_per_batch = {recipe.classes_per_batch}: {dataset.dataset} has {half.classes} training "
-            f"classes; allowed: 2 to {half.classes}"
-        )
-    if recipe.samples_per_class > half.most_images:
-        raise SuiteError(
-            f"{where}.samples_per_class = {recipe.samples_per_class}: the largest training class of {dataset.dataset} has "
-            f"{half.most_images} images; allowed: 2 to {half.most_images}"
-        )
-    return half.classes

@@ -21,6 +21,8 @@ from pydantic import (
 from suite.errors import SuiteError, allowed
 
 PARAMS_FILE = Path("params.yaml")
+BATCH = ("classes_per_batch", "samples_per_class")
+"""Settings of ``recipe`` that a data set may have of its own."""
 MINER_PREFIX = "miner_"
 """Before the names of a miner's hyper-parameters where they stand among those of its loss."""
 
@@ -43,6 +45,7 @@ Number = Annotated[float, BeforeValidator(_no_flag)]
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
+AtLeastTwo = Annotated[int, Field(ge=2, strict=True)]
 # Names become parts of stage and file names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
@@ -68,10 +71,14 @@ class DatasetSettings(Strict):
     """Images of your own are cut to squares of this many pixels; the embedded ones have 96."""
     licence: str = "unknown"
     """Licence of the images, for the record."""
+    classes_per_batch: AtLeastTwo | None = None
+    """In place of that of ``recipe``, where this data set has fewer classes."""
+    samples_per_class: AtLeastTwo | None = None
+    """In place of that of ``recipe``, where the classes of this data set have fewer images."""
 
     @model_validator(mode="after")
     def _only_with_path(self) -> Self:
-        extra = sorted(self.model_fields_set - {"path", "max_classes"})
+        extra = sorted(self.model_fields_set - {"path", "max_classes", *BATCH})
         if extra and self.path is None:
             raise ValueError(f"{extra[0]} is for images of your own; allowed with path: FOLDER or TABLE")
         return self
@@ -133,8 +140,8 @@ class Recipe(Strict):
     hidden_dim: Annotated[int, Field(ge=0, strict=True)]
     """Width of a hidden layer of the head; 0 for a linear head."""
     epochs: Count
-    classes_per_batch: Annotated[int, Field(ge=2, strict=True)]
-    samples_per_class: Annotated[int, Field(ge=2, strict=True)]
+    classes_per_batch: AtLeastTwo
+    samples_per_class: AtLeastTwo
     learning_rate: Positive
     """Learning rate of the head; a loss's tuned value replaces it."""
     proxy_learning_rate: Positive
@@ -215,6 +222,12 @@ class Settings(Strict):
     def all_losses(self) -> dict[str, LossSettings]:
         """Losses of the grid and those that are tuned besides."""
         return self.tuning.also | self.losses
+
+    def recipe_of(self, dataset: str) -> Recipe:
+        """The recipe on a data set: with its own size of batches, if it has one."""
+        mine = self.datasets[dataset]
+        own = {name: value for name in BATCH if (value := getattr(mine, name)) is not None}
+        return self.recipe.model_copy(update=own)
 
     @field_validator("datasets", "losses", "published", "ablation", mode="before")
     @classmethod

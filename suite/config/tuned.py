@@ -103,7 +103,7 @@ def applicable_recipe(
             ("the search space has", searched(recipe.search_space) != searched(entry.space(mine))),
             ("the data have", recipe.data_sha256 != data_sha256),
             ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
-            ("the recipe has", recipe.training != shared_training(settings.recipe)),
+            ("the recipe has", recipe.training != shared_training(settings.recipe_of(dataset))),
             ("tuning.folds has", recipe.folds != settings.tuning.folds),
         )
         if changed

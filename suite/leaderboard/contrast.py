@@ -20,6 +20,42 @@ NAMES = {metric: metric.replace("recall_at_", "R@") for metric in METRICS} | {
 }
 
 
+def within(
+    records: pd.DataFrame,
+    *,
+    dataset: str | None = None,
+    noise: float | None = None,
+    track: str | None = None,
+    metric: str = METRIC,
+) -> pd.DataFrame:
+    """Records of one data set, noise level or track; of all where none is named.
+
+    Raises:
+        SuiteError: a name is not in the records, or the metric is unknown.
+    """
+    if metric not in METRICS:
+        raise SuiteError(f"metric {metric!r} is unknown; allowed: {allowed(METRICS)}")
+    wanted = {"dataset": dataset, "noise_level": noise, "track": track}
+    chosen = pd.Series(data=True, index=records.index)
+    for column, value in wanted.items():
+        if value is not None:
+            check_known(records, column, value)
+            chosen &= records[column] == value
+    return records[chosen]
+
+
+def check_known(records: pd.DataFrame, column: str, value: str | float) -> None:
+    """Check that a column of the records holds a value.
+
+    Raises:
+        SuiteError: it does not.
+    """
+    known = sorted(set(records[column]))
+    if value not in known:
+        shown = f"{value:g}" if isinstance(value, float) else repr(value)
+        raise SuiteError(f"{column} {shown} is not in the records; allowed: {allowed(known)}")
+
+
 def select(
     records: pd.DataFrame,
     losses: tuple[str, str],
@@ -34,23 +70,14 @@ def select(
     Raises:
         SuiteError: a name is not in the records or the metric is unknown, or the losses have no table in common.
     """
-    if metric not in METRICS:
-        raise SuiteError(f"metric {metric!r} is unknown; allowed: {allowed(METRICS)}")
     if losses[0] == losses[1]:
         others = sorted(set(records["loss"]) - {losses[0]})
         raise SuiteError(f"{losses[0]} cannot be compared with itself; allowed: {allowed(others)}")
-    wanted = {"dataset": dataset, "noise_level": noise, "track": track}
-    for column, value in [("loss", losses[0]), ("loss", losses[1]), *wanted.items()]:
-        known = sorted(set(records[column]))
-        if value is not None and value not in known:
-            shown = f"{value:g}" if isinstance(value, float) else repr(value)
-            raise SuiteError(f"{column} {shown} is not in the records; allowed: {allowed(known)}")
-    chosen = records["loss"].isin(losses)
-    for column, value in wanted.items():
-        if value is not None:
-            chosen &= records[column] == value
-    both = records[chosen].groupby(list(TABLE))["loss"].transform("nunique") == 2
-    found = records[chosen][both]
+    for loss in losses:
+        check_known(records, "loss", loss)
+    mine = within(records, dataset=dataset, noise=noise, track=track, metric=metric)
+    mine = mine[mine["loss"].isin(losses)]
+    found = mine[mine.groupby(list(TABLE))["loss"].transform("nunique") == 2]
     if not len(found):
         raise SuiteError(f"{losses[0]} and {losses[1]} have no table in common among those asked for")
     return found
@@ -71,16 +98,19 @@ def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = METRI
         leave out just the seeds that a loss could not bear.
     """
     rows = [
-        dict(zip(TABLE, place, strict=True)) | _row(runs, losses, metric)
+        dict(zip(TABLE, place, strict=True)) | difference(runs, losses, metric)
         for place, runs in records.groupby(list(TABLE), sort=False)
     ]
-    table = pd.DataFrame(rows)
-    table["p_adjusted"] = np.nan
+    return judged(pd.DataFrame(rows))
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences with ``p_adjusted``, by Holm over all rows that have a p, and the ``verdict`` that follows from it."""
+    table = table.assign(p_adjusted=np.nan)
     tested = table["p"].notna()
     if tested.any():
         table.loc[tested, "p_adjusted"] = holm(table.loc[tested, "p"])
-    table["verdict"] = table.apply(_verdict, axis=1)
-    return table
+    return table.assign(verdict=[_verdict(row) for _, row in table.iterrows()])
 
 
 def sentence(table: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> str:
@@ -88,12 +118,16 @@ def sentence(table: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC)
     first, second = losses
     if len(table) == 1:
         return _about_one(table.iloc[0], first, second, NAMES[metric])
-    counts = table["verdict"].value_counts()
-    parts = [f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts]
     return (
-        f"In {len(table)} comparisons by {NAMES[metric]}, {first} against {second} is {', '.join(parts)} "
+        f"In {len(table)} comparisons by {NAMES[metric]}, {first} against {second} is {counted(table)} "
         f"(paired t-tests, at most {100 * LEVEL:g} % error for all together by Holm)."
     )
+
+
+def counted(table: pd.DataFrame) -> str:
+    """How often each verdict was given."""
+    counts = table["verdict"].value_counts()
+    return ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
 
 
 def as_text(table: pd.DataFrame, losses: tuple[str, str]) -> str:
@@ -109,7 +143,7 @@ def as_text(table: pd.DataFrame, losses: tuple[str, str]) -> str:
             "difference": table["difference"].map(number),
             "low": table["low"].map(number),
             "high": table["high"].map(number),
-            p: table["p_adjusted"].map(lambda value: NOTHING if np.isnan(value) else f"{value:.2g}"),
+            p: table["p_adjusted"].map(p_text),
             "pairs": table["pairs"].map(str),
             "verdict": table["verdict"],
         }
@@ -131,7 +165,15 @@ def _about_one(row: pd.Series, first: str, second: str, name: str) -> str:
     return f"{verdict} {where}: {row['difference']:+.2f} points of {name}, {interval}, {row['pairs']} seeds."
 
 
-def _row(runs: pd.DataFrame, losses: tuple[str, str], metric: str) -> dict[str, Any]:
+def difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> dict[str, Any]:
+    """The paired difference of two losses in one table: a row of ``contrast`` before it is judged.
+
+    Args:
+        runs: records of one table; those of other losses are left out.
+        losses: their names.
+        metric: column of the records.
+    """
+    runs = runs[runs["loss"].isin(losses)]
     values = (
         PERCENT * runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
     )
@@ -143,6 +185,11 @@ def _row(runs: pd.DataFrame, losses: tuple[str, str], metric: str) -> dict[str, 
         pair = all_pairs(values.to_numpy(dtype=np.float64))
         row |= {name: float(getattr(pair, name)[0, 1]) for name in ("low", "high", "p")}
     return row
+
+
+def p_text(p: float) -> str:
+    """A p-value to read."""
+    return NOTHING if np.isnan(p) else f"{p:.2g}"
 
 
 def _verdict(row: pd.Series) -> str:

@@ -32,10 +32,16 @@ over the runs that finished. All pairwise differences: [comparisons.csv](compari
 """
 
 
-def to_markdown(board: pd.DataFrame) -> str:
-    """The tables of all tracks; the same leaderboard gives the same text."""
+def to_markdown(board: pd.DataFrame, verdicts: str = "") -> str:
+    """The tables of all tracks, and a section of verdicts; the same leaderboard gives the same text."""
     first = board["track"].iloc[0]
-    parts = ["# Leaderboard\n", glance(board[board["track"] == first]), DETAILS, f"\n{EXPLANATION}"]
+    parts = [
+        "# Leaderboard\n",
+        glance(board[board["track"] == first]),
+        DETAILS,
+        f"\n{EXPLANATION}",
+        *([verdicts] if verdicts else []),
+    ]
     for track, rows in board.groupby("track", sort=False):
         parts.append(f"## Track `{track}`\n\n{SETTING[str(track)]}\n")
         parts += [f"### {dataset}, {track}\n\n{_table(mine)}" for dataset, mine in rows.groupby("dataset", sort=False)]

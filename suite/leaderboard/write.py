@@ -1,5 +1,6 @@
-"""Writes ``results/``: leaderboard.{csv,json,md,tex}, comparisons.csv, records.csv, metrics.json for DVC, noise.{svg,pdf}.
+"""Writes ``results/``: leaderboard.{csv,json,md,tex} and what is beside them, the figure noise.{svg,pdf} included.
 
+``comparisons.csv`` and ``verdicts.csv`` are differences of losses, ``records.csv`` the runs, ``metrics.json`` is for DVC.
 ``times.csv`` is written apart from them: it changes from run to run.
 """
 
@@ -23,11 +24,13 @@ from suite.leaderboard.judging import comparisons
 from suite.leaderboard.latex import to_latex
 from suite.leaderboard.render import to_markdown
 from suite.leaderboard.table import leaderboard
+from suite.leaderboard.verdicts import own_losses, sentence, to_section, verdicts
 from suite.studies.folders import PUBLISHED_FOLDER, STUDIES_FOLDER
 from suite.timing import TIMES_FOLDER
 
 RESULTS_FOLDER = Path("results")
 RECORDS_FILE = RESULTS_FOLDER / "records.csv"
+VERDICTS_FILE = RESULTS_FOLDER / "verdicts.csv"
 TIMES_FILE = RESULTS_FOLDER / "times.csv"
 
 
@@ -36,15 +39,27 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     records = with_published(read_records(record_files(settings)))
     frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
     board = leaderboard(records, frozen)
+    own = own_losses(settings)
+    judged = verdicts(records, own)
     write_flat(records, RECORDS_FILE)
     write_text(RESULTS_FOLDER / "leaderboard.csv", board.to_csv(index=False))
     write_text(RESULTS_FOLDER / "leaderboard.json", board.to_json(orient="records", indent=2) + "\n")
-    write_text(RESULTS_FOLDER / "leaderboard.md", to_markdown(board))
+    write_text(RESULTS_FOLDER / "leaderboard.md", to_markdown(board, to_section(judged, own)))
     write_text(RESULTS_FOLDER / "leaderboard.tex", to_latex(board))
     write_text(RESULTS_FOLDER / "comparisons.csv", comparisons(records).to_csv(index=False))
+    write_text(VERDICTS_FILE, judged.to_csv(index=False, float_format="%.6g"))
     write_json(RESULTS_FOLDER / "metrics.json", _metrics(board))
     draw_noise_figure(board, RESULTS_FOLDER / "noise.svg")
     return board
+
+
+def own_verdicts(settings: Settings) -> list[str]:
+    """A sentence on each loss that is not built in, of the tuned track; nothing before there is a leaderboard."""
+    if not VERDICTS_FILE.is_file():
+        return []
+    table = pd.read_csv(VERDICTS_FILE)
+    rows = [table[(table["loss"] == loss) & (table["track"] == "tuned")] for loss in own_losses(settings)]
+    return [f"{sentence(mine)} More: suite compare {mine['loss'].iloc[0]}" for mine in rows if len(mine)]
 
 
 def with_published(records: pd.DataFrame) -> pd.DataFrame:
@@ -87,15 +102,18 @@ def write_times(settings: Settings) -> None:
     ``start_up_seconds`` is the time from the start of the process to its work, imports above all; ``work_seconds`` is the
     rest, for all seeds together; ``mean_run_seconds`` is the mean over seeds of one run in its worker process.
     """
-    names = {
-        "features": [f"features-{dataset}" for dataset in settings.datasets],
-        "train": [cell.name for cell in cells_of(settings)],
-    }
-    rows = [_times(name, {"stage": stage, "name": name}) for stage in names for name in names[stage]]
-    write_text(TIMES_FILE, pd.DataFrame(rows).to_csv(index=False))
+    rows: list[dict[str, Any]] = [
+        {"stage": "features", "name": f"features-{name}", "dataset": name} for name in settings.datasets
+    ]
+    rows += [
+        {"stage": "train", "name": cell.name, "dataset": cell.dataset, "loss": cell.loss, "noise_level": cell.level}
+        for cell in cells_of(settings)
+    ]
+    table = pd.DataFrame([row | _times(row["name"]) for row in rows])
+    write_text(TIMES_FILE, table.to_csv(index=False))
 
 
-def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
+def _times(name: str) -> dict[str, Any]:
     path = TIMES_FOLDER / f"{name}.json"
     if not path.is_file():
         raise SuiteError(f"times file {path} is missing; run: dvc repro")
@@ -103,7 +121,7 @@ def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
     runs = list(times["runs"].values())
     mean = round(sum(runs) / len(runs), 3) if runs else None
     seconds = {"start_up_seconds": times["start_up"], "work_seconds": times["work"]}
-    return row | seconds | {"runs": len(runs), "mean_run_seconds": mean}
+    return seconds | {"runs": len(runs), "mean_run_seconds": mean}
 
 
 def _frozen(dataset: str) -> pd.DataFrame:

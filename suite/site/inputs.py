@@ -9,15 +9,18 @@ from typing import Any
 import pandas as pd
 
 from suite.config.cells import tuned_plan_path
-from suite.config.grid import RECORDS_FOLDER, tuned_cell
+from suite.config.grid import RECORDS_FOLDER, Cell, cells_of
 from suite.config.settings import LossSettings, Settings
 from suite.config.tuned import TunedRecipe, load_tuned, tuned_path
 from suite.datasets.sheet import SHEETS_FOLDER
 from suite.errors import SuiteError
 from suite.figures.write import FIGURES_FOLDER
 from suite.files import read_lines
+from suite.influence.curve import influence_curves
 from suite.leaderboard.table import FROZEN
-from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE
+from suite.leaderboard.verdicts import own_losses
+from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE, VERDICTS_FILE
+from suite.losses.registry import find_loss
 from suite.studies.folders import PUBLISHED_FOLDER
 from suite.training.cell import CURVES_FOLDER
 from suite.tuning.settle import FOUND_FILE
@@ -39,8 +42,10 @@ class Inputs:
         datasets: names of the data sets, likewise.
         declared: entries of ``losses`` in ``params.yaml``.
         board: rows of the leaderboard, with a column ``track``; empty if there is none.
+        verdicts: rows of ``results/verdicts.csv``, or None.
         claims: rows of ``results/claims.json``, or None.
-        influence: curves of ``docs/figures/influence.csv``, or None.
+        influence: curves of ``docs/figures/influence.csv``, or None; of losses that are not built in, measured anew.
+        unmeasured: why the influence of a loss cannot be measured, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
         records: one row a run, as written; empty if nothing was run.
         times: ``results/times.csv``, or None.
@@ -53,8 +58,10 @@ class Inputs:
     datasets: tuple[str, ...]
     declared: Mapping[str, LossSettings]
     board: pd.DataFrame
+    verdicts: pd.DataFrame | None
     claims: Any
     influence: pd.DataFrame | None
+    unmeasured: Mapping[str, str]
     curves: pd.DataFrame
     records: tuple[Row, ...]
     times: pd.DataFrame | None
@@ -73,8 +80,9 @@ def read_inputs(settings: Settings) -> Inputs:
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
-    stages = _stages(settings)
-    records = [*(RECORDS_FOLDER / f"{stage.name}.jsonl" for stage in stages), *sorted(PUBLISHED_FOLDER.glob("*.jsonl"))]
+    cells = cells_of(settings)
+    influence, unmeasured = _influence(settings)
+    records = [*(RECORDS_FOLDER / f"{cell.name}.jsonl" for cell in cells), *sorted(PUBLISHED_FOLDER.glob("*.jsonl"))]
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -82,9 +90,11 @@ def read_inputs(settings: Settings) -> Inputs:
         datasets=datasets,
         declared=settings.losses,
         board=board,
+        verdicts=_csv(VERDICTS_FILE),
         claims=_json(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None,
-        influence=_csv(INFLUENCE_FILE),
-        curves=_curves(stages),
+        influence=influence,
+        unmeasured=unmeasured,
+        curves=_curves(cells),
         records=tuple(row for path in records for row in _rows(path)),
         times=_csv(TIMES_FILE),
         recipes={key: found for key, found in recipes.items() if found is not None},
@@ -106,37 +116,33 @@ def _board() -> pd.DataFrame:
     return board
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A train stage: the name of its files, and what its curves belong to."""
-
-    name: str
-    dataset: str
-    loss: str
-    level: float
-
-
-def _stages(settings: Settings) -> list[_Stage]:
-    return [
-        _Stage(tuned_cell(dataset, loss, level).name, dataset, loss, level)
-        for dataset in settings.datasets
-        for loss in settings.losses
-        for level in settings.noise.levels
-    ]
+def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:
+    """Influence curves, and why those of a loss are missing. The file in git knows nothing of losses of the user's own."""
+    committed = _csv(INFLUENCE_FILE)
+    own = own_losses(settings)
+    curves = [] if committed is None else [committed[~committed["loss"].isin(own)]]
+    unmeasured = {}
+    for name in own:
+        entry = settings.losses[name]
+        try:
+            curves.append(influence_curves(find_loss(name, entry), entry.by_hand, settings.recipe.embedding_dim))
+        except SuiteError as error:
+            unmeasured[name] = str(error)
+    return pd.concat(curves) if curves else None, unmeasured
 
 
-def _curves(stages: Sequence[_Stage]) -> pd.DataFrame:
+def _curves(cells: Sequence[Cell]) -> pd.DataFrame:
     rows = [
         {
-            "dataset": stage.dataset,
-            "loss": stage.loss,
-            "noise_level": row.get("noise_level", stage.level),
+            "dataset": cell.dataset,
+            "loss": cell.loss,
+            "noise_level": row.get("noise_level", cell.level),
             "seed": row["seed"],
             "epoch": row["epoch"],
             "value": row["loss"],
         }
-        for stage in stages
-        for row in _rows(CURVES_FOLDER / f"{stage.name}.jsonl")
+        for cell in cells
+        for row in _rows(CURVES_FOLDER / f"{cell.name}.jsonl")
     ]
     return pd.DataFrame(rows, columns=["dataset", "loss", "noise_level", "seed", "epoch", "value"])
 

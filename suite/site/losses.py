@@ -10,6 +10,9 @@ from suite.config.tuned import TunedRecipe
 from suite.errors import SuiteError
 from suite.figures.influence import TITLES
 from suite.influence.scene import PAIRS
+from suite.leaderboard.contrast import NAMES
+from suite.leaderboard.judging import METRIC
+from suite.leaderboard.verdicts import EXPLAINED, as_cells, sentence
 from suite.losses.registry import TRAINING_SETTINGS, find_loss
 from suite.site.charts.loss import curves_chart, influence_chart, trials_chart
 from suite.site.charts.theme import Spec
@@ -35,9 +38,11 @@ def write_losses(pages: Pages, inputs: Inputs) -> None:
 def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     name = loss["name"]
     charts: dict[str, Spec] = {}
+    loss["verdicts"] = _verdicts(inputs.verdicts, name)
     loss["settings"] = _values(inputs, name)
     loss["tuning"] = [_tuning(inputs.recipes[d, name], charts) for d in inputs.datasets if (d, name) in inputs.recipes]
     loss["influence"] = _influence(inputs, name, charts)
+    loss["unmeasured"] = inputs.unmeasured.get(name)
     loss["curves"] = _curves(inputs, name, charts)
     loss["seconds"] = _seconds(inputs.times, name)
     pages.write(
@@ -57,6 +62,20 @@ def _definition(name: str, declared: LossSettings | None) -> Shown:
         "formula": getattr(cls, "formula", None),
         "source": getattr(cls, "source", None),
         "undisclosed": list(getattr(cls, "undisclosed", ())),
+    }
+
+
+def _verdicts(verdicts: pd.DataFrame | None, name: str) -> Shown | None:
+    """The loss against pfml and the best baseline."""
+    mine = None if verdicts is None else verdicts[verdicts["loss"] == name]
+    if mine is None or mine.empty:
+        return None
+    heads, rows = as_cells(mine)
+    return {
+        "sentence": sentence(mine),
+        "explained": EXPLAINED.format(metric=NAMES[METRIC]),
+        "heads": heads,
+        "rows": rows,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.config.grid import tuned_cell
+from suite.config.grid import Cell
 from suite.site.charts.plane import plane_chart
 from suite.site.charts.theme import Spec
 from suite.site.embeddings import (
@@ -34,7 +34,7 @@ def retrieval_page(dataset: str) -> str:
 
 def find_embeddings(dataset: str, losses: Sequence[str], level: float) -> dict[str, Embeddings]:
     """Embeddings of a data set by loss at one noise level, of the losses that have them."""
-    paths = {loss: EMBEDDINGS_FOLDER / f"{tuned_cell(dataset, loss, level).name}.safetensors" for loss in losses}
+    paths = {loss: EMBEDDINGS_FOLDER / f"{Cell(dataset, loss, level).name}.safetensors" for loss in losses}
     return {loss: load_embeddings(path) for loss, path in paths.items() if path.is_file()}
 
 

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from rich.console import Console
 from torch import nn
 
 from suite.config.cells import CellPlan, Search
+from suite.config.folds import fold_bounds
 from suite.config.plan import with_values
 from suite.config.tuned import Trial, TunedRecipe, shared_training
 from suite.errors import SuiteError
@@ -161,12 +161,6 @@ def _scores(candidate: CellPlan, search: Search, features: Features, *, every_ep
     results = {fold.held_out: scores for fold, scores in in_parallel(_validate, features, folds)}
     scores = [results[fold] for fold in bounds]
     return scores if all(scores) else []
-
-
-def fold_bounds(num_classes: int, folds: int) -> list[tuple[int, int]]:
-    """Contiguous, disjoint class ranges [low, high) that cover all training classes."""
-    edges: Sequence[int] = np.linspace(0, num_classes, folds + 1).round().astype(int).tolist()
-    return list(pairwise(edges))
 
 
 def _validate(features: Features, fold: _Fold) -> list[float]:

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from suite.cli import app
 from suite.errors import SuiteError
 from suite.evaluation.flat import write_flat
 from tests.suite.leaderboard.records import table
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -46,3 +49,21 @@ def test_an_unknown_loss_is_told():
 def test_records_that_are_missing_are_told():
     with pytest.raises(SuiteError, match=r"results/records\.csv is missing; run: dvc repro leaderboard"):
         compare("a", "b")
+
+
+@pytest.mark.usefixtures("records")
+def test_one_loss_is_compared_with_pfml_and_the_best_baseline():
+    """Of the two, a is pfml's like: a loss of the user's own."""
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings |= {"losses": {"a": {"target": "a.py:A"}, "b": {}}, "published": {}, "geometry": {}, "ablation": {}}
+    Path("params.yaml").write_text(yaml.safe_dump(settings))
+    done = compare("a")
+    assert done.exit_code == 0
+    assert "b (best baseline)" in done.stdout
+    assert "a in 2 tables: against the best baseline ahead in 1, not told apart in 1." in done.stdout
+    assert "a in 1 table:" in compare("a", "--noise", "0").stdout
+    assert "points of MAP@R" in compare("a", "--metric", "map_at_r").stdout
+    with pytest.raises(SuiteError, match="loss 'c' is not in the records; allowed: a, b"):
+        compare("c")
+    with pytest.raises(SuiteError, match="b shares no table with pfml or a baseline"):
+        compare("b")

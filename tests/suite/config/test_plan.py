@@ -32,7 +32,7 @@ RECIPE = {
     "embedding_dim": 8,
     "hidden_dim": 0,
     "epochs": 2,
-    "classes_per_batch": 4,
+    "classes_per_batch": 2,
     "samples_per_class": 3,
     "learning_rate": 0.001,
     "proxy_learning_rate": 0.01,
@@ -405,13 +405,57 @@ def test_a_learning_rate_out_of_range(plan):
 
 def test_batches_that_the_data_cannot_fill(plan):
     message = refused(plan, recipe=RECIPE | {"classes_per_batch": 6})
-    assert message == "params.yaml: recipe.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5"
+    assert message == (
+        "params.yaml: recipe.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5, "
+        "for this data set alone as datasets.emoji.classes_per_batch"
+    )
     message = refused(plan, recipe=RECIPE | {"samples_per_class": 4})
     assert message == (
-        "params.yaml: recipe.samples_per_class = 4: the largest training class of emoji has 3 images; allowed: 2 to 3"
+        "params.yaml: recipe.samples_per_class = 4: the largest training class of emoji has 3 images; allowed: 2 to 3, "
+        "for this data set alone as datasets.emoji.samples_per_class"
     )
-    message = refused(plan, datasets={"emoji": {"max_classes": 6}})
+    message = refused(plan, datasets={"emoji": {"max_classes": 6}}, recipe=RECIPE | {"classes_per_batch": 4})
     assert "emoji has 3 training classes" in message
+
+
+def test_a_data_set_may_have_batches_of_its_own(plan):
+    message = refused(plan, datasets={"emoji": {"classes_per_batch": 6}})
+    assert message == "params.yaml: datasets.emoji.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5"
+    large = RECIPE | {"classes_per_batch": 9, "samples_per_class": 9}
+    plan(recipe=large, datasets={"emoji": {"classes_per_batch": 2, "samples_per_class": 3}})
+    found = cell("emoji-pfml")["recipe"]
+    assert (found["classes_per_batch"], found["samples_per_class"]) == (2, 3)
+    plan(datasets={"emoji": {"samples_per_class": 2}, "typefaces": {}})
+    assert [cell(f"{name}-pfml")["recipe"]["samples_per_class"] for name in ("emoji", "typefaces")] == [2, 3]
+
+
+def test_a_recipe_of_a_data_set_with_batches_of_its_own_is_not_stale(plan):
+    mine = {"emoji": {"samples_per_class": 2}}
+    training = {name: value for name, value in RECIPE.items() if "learning_rate" not in name}
+    save_recipe({}, training=training | {"samples_per_class": 2})
+    remarks = plan(datasets=mine, losses={"pfml": {}})
+    assert not [remark for remark in remarks if "the recipe has" in remark]
+    assert [remark for remark in plan(datasets={"emoji": {}}, losses={"pfml": {}}) if "the recipe has" in remark]
+
+
+def test_a_search_must_be_able_to_fill_a_batch_with_a_fold_held_out(plan):
+    """5 training classes in 2 folds: 2 of them train while 3 are held out."""
+    message = refused(plan, recipe=RECIPE | {"classes_per_batch": 3})
+    assert message == (
+        "params.yaml: recipe.classes_per_batch = 3: a search of pfml with tuning.folds = 2 trains on 2 of 5 training "
+        "classes; allowed: 2 to 2, for this data set alone as datasets.emoji.classes_per_batch"
+    )
+    save_recipe({})
+    plan(recipe=RECIPE | {"classes_per_batch": 3}, datasets={"emoji": {}}, losses={"pfml": {}})
+    plan(recipe=RECIPE | {"classes_per_batch": 4}, tuning={"trials": 2, "folds": 5})  # 4 of 5 train
+
+
+def test_classes_that_are_too_few_for_a_search(plan):
+    message = refused(plan, datasets={"emoji": {"max_classes": 6}})
+    assert message == (
+        "params.yaml: datasets.emoji has 3 training classes, too few to search pfml with tuning.folds = 2; "
+        "allowed: 4 training classes or more"
+    )
 
 
 def test_unknown_data_set_and_loss(plan):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from suite.config.settings import load_settings
+from suite.config.settings import LossSettings, load_settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import read_flat
 from suite.evaluation.records import METRICS, read_records
@@ -19,6 +19,7 @@ from suite.files import write_json, write_lines
 from suite.leaderboard.write import (
     RECORDS_FILE,
     TIMES_FILE,
+    VERDICTS_FILE,
     record_files,
     with_published,
     write_leaderboard,
@@ -72,7 +73,7 @@ def test_all_forms_agree(settings):
 
 IN_ANOTHER_PROCESS = """
 import sys
-from suite.config.settings import load_settings
+from suite.config.settings import LossSettings, load_settings
 from suite.leaderboard.write import write_leaderboard
 
 write_leaderboard(load_settings())
@@ -190,6 +191,22 @@ def test_published_runs_that_all_failed_are_kept_on_the_same_data(settings):
     assert beside(settings, as_published(recall=None)) == [("pfml", 0, 0, "failed")]
 
 
+def test_an_own_loss_gets_its_verdicts(settings):
+    assert "## Verdicts" not in markdown(settings)
+    mine = settings.model_copy(update={"losses": settings.losses | {"triplet": LossSettings(target="mine.py:Triplet")}})
+    assert "### triplet against pfml and the best baseline\n\ntriplet in 2 tables: against pfml behind in" in markdown(
+        mine
+    )
+    table = pd.read_csv(VERDICTS_FILE)
+    tuned = table[table["track"] == "tuned"]
+    assert list(zip(tuned["loss"], tuned["other"], strict=True)) == [("triplet", "pfml")] * 2
+
+
+def markdown(settings):
+    write_leaderboard(settings)
+    return Path("results/leaderboard.md").read_text()
+
+
 def test_times_are_of_the_stages_of_the_default_pipeline(settings):
     names = ["features-emoji", *(path.stem for path in record_files(settings))]
     for number, name in enumerate(names):
@@ -199,6 +216,8 @@ def test_times_are_of_the_stages_of_the_default_pipeline(settings):
     table = pd.read_csv(TIMES_FILE)
     assert table["name"].tolist() == names
     assert table["stage"].tolist() == ["features", *["train"] * 4]
+    cells = list(table[["dataset", "loss", "noise_level"]].iloc[1:].itertuples(index=False, name=None))
+    assert cells == [("emoji", loss, level) for loss in ("pfml", "triplet") for level in (0, 0.2)]
     assert table["work_seconds"].tolist() == [0, 1, 2, 3, 4]
     assert table["mean_run_seconds"].tolist()[1:] == [1.5] * 4
 

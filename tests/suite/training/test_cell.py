@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from suite.config.cells import tuned_plan_path, write_cell
-from suite.config.grid import tuned_cell
+from suite.config.grid import Cell
 from suite.errors import SuiteError
 from suite.features.store import features_path, save_features
 from suite.randomness import torch_seed
@@ -249,7 +249,7 @@ def test_a_killed_stage_resumes_and_ends_in_the_same_bytes(monkeypatch):
     resumed = outputs(OWN)
 
     monkeypatch.setenv("SUITE_WORKERS", "3")
-    run(plan, tuned_cell("emoji", "own", 0.2).name)
+    run(plan, Cell("emoji", "own", 0.2).name)
     assert outputs(OWN) == resumed
 
 

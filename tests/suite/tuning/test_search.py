@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
 from suite.features.store import Features
 from suite.training.loop import TrainingFailure
 from suite.tuning import search
-from suite.tuning.search import PARTIAL_FOLDER, fold_bounds
+from suite.tuning.search import PARTIAL_FOLDER
 from tests.suite.synthetic import RECIPE, own_loss, silent
 from tests.suite.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
 
@@ -28,15 +26,6 @@ def prepared(workplace, one_worker):
 def judged(score):
     """A retrieval of this MAP@R."""
     return Retrieval({"map_at_r": score}, [], [])
-
-
-@given(st.integers(2, 500), st.integers(2, 10))
-def test_folds_are_disjoint_and_cover_all_classes(classes, folds):
-    bounds = fold_bounds(classes, folds)
-    assert len(bounds) == folds
-    assert [label for low, high in bounds for label in range(low, high)] == list(range(classes))
-    sizes = [high - low for low, high in bounds]
-    assert max(sizes) - min(sizes) <= 1
 
 
 def test_the_same_search_gives_the_same_recipe_for_any_number_of_workers(monkeypatch):
