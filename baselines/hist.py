@@ -154,9 +154,10 @@ class HISTLoss(nn.Module):
 
     def _incidence(self, distances: Tensor, labels: Tensor) -> Tensor:
         """H (B, E), a column for each class of the batch."""
-        present = labels.unique()
+        present = torch.bincount(labels, minlength=self.num_classes).nonzero().squeeze(1)
         own = (labels[:, None] == present).to(distances.dtype)
-        return own + (1 - own) * (-self.alpha * distances[:, present]).exp()
+        incidence: Tensor = own + (1 - own) * (-self.alpha * distances[:, present]).exp()
+        return incidence
 
 
 class HypergraphNetwork(nn.Module):

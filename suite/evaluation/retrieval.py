@@ -121,7 +121,8 @@ def _nearest_others(
     # All but one column of each row: without the query itself, or where it was not found, without the last.
     kept = found != rows[:, None]
     kept[kept.all(axis=1), -1] = False
-    return found[kept].reshape(len(rows), -1)[:, :depth]
+    others: NDArray[np.int64] = found[kept].reshape(len(rows), -1)[:, :depth]
+    return others
 
 
 def _summed(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k_values: Sequence[int]) -> NDArray[np.float64]:
