@@ -63,7 +63,7 @@ def _age() -> float:
     Linux tells the start since boot to a hundredth of a second, but the time of boot, which psutil adds, to a second only.
     """
     started = psutil.Process().create_time()
-    if sys.platform == "linux":
+    if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME) - (started - psutil.boot_time())
     return time.time() - started
 

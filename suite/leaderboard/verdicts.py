@@ -121,7 +121,8 @@ def as_cells(rows: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 def as_text(rows: pd.DataFrame) -> str:
     """The verdicts on one loss for the terminal."""
     heads, cells = as_cells(rows)
-    return pd.DataFrame(cells, columns=heads).to_string(index=False)
+    text: str = pd.DataFrame(cells, columns=heads).to_string(index=False)
+    return text
 
 
 def to_section(table: pd.DataFrame, losses: Iterable[str]) -> str:
