@@ -60,7 +60,7 @@ def renew(name: str, settings: DatasetSettings) -> OwnData:
         raise SuiteError(f"{setting}.path: {name} is an embedded data set; allowed: any other name")
     listing = list_images(settings, setting)
     stamp, chosen = _stamp(listing.items), _chosen(settings)
-    known = _known(name)
+    known = described(name)
     if known is not None and known.settings == chosen:
         if known.stamp == stamp:
             return known
@@ -117,7 +117,7 @@ def _describe(name: str, data: OwnData) -> OwnData:
     return data
 
 
-def _known(name: str) -> OwnData | None:
+def described(name: str) -> OwnData | None:
     """What is known of the converted file, if it is there and has the bytes that were written."""
     path = own_data_path(name)
     try:

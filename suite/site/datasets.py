@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from suite.datasets.own import described
+from suite.datasets.own_sheet import own_sheet
 from suite.datasets.sheet import SHEETS_FOLDER
 from suite.datasets.split import num_training_classes
 from suite.datasets.table import ImageTable
@@ -36,7 +38,7 @@ def write_datasets(
             values["counts"] = f"{table.num_classes:,} classes, {len(table.labels):,} images"
             values["strip"] = [group["pictures"][0] for part in samples for group in part["classes"]][:STRIP]
         listed.append(values)
-        sheet = inputs.sheets.get(name)
+        sheet = inputs.sheets.get(name) or _own_sheet(name, inputs, pictures)
         pages.write(
             values["href"],
             "dataset",
@@ -50,6 +52,14 @@ def write_datasets(
             retrieval_href=retrieval.get(name),
         )
     pages.write("datasets.html", "datasets", "Data sets", datasets=listed)
+
+
+def _own_sheet(name: str, inputs: Inputs, pictures: Mapping[str, Pictures]) -> str | None:
+    """The sheet of images of the user's own that have none in ``docs/data``."""
+    entry, made = inputs.entries.get(name), described(name)
+    if entry is None or entry.path is None or made is None or name not in pictures:
+        return None
+    return own_sheet(name, entry, pictures[name].table, made)
 
 
 def _part(dataset: str, pictures: Pictures, half: str) -> dict[str, Any]:

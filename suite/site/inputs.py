@@ -10,7 +10,7 @@ import pandas as pd
 
 from suite.config.cells import tuned_plan_path
 from suite.config.grid import RECORDS_FOLDER, Cell, cells_of
-from suite.config.settings import LossSettings, Settings
+from suite.config.settings import DatasetSettings, LossSettings, Settings
 from suite.config.tuned import TunedRecipe, load_tuned, tuned_path
 from suite.datasets.sheet import SHEETS_FOLDER
 from suite.errors import SuiteError
@@ -41,6 +41,7 @@ class Inputs:
         losses: names of the losses, in the order of ``params.yaml``, then those that only the leaderboard names.
         datasets: names of the data sets, likewise.
         declared: entries of ``losses`` in ``params.yaml``.
+        entries: entries of ``datasets``.
         board: rows of the leaderboard, with a column ``track``; empty if there is none.
         verdicts: rows of ``results/verdicts.csv``, or None.
         claims: rows of ``results/claims.json``, or None.
@@ -57,6 +58,7 @@ class Inputs:
     losses: tuple[str, ...]
     datasets: tuple[str, ...]
     declared: Mapping[str, LossSettings]
+    entries: Mapping[str, DatasetSettings]
     board: pd.DataFrame
     verdicts: pd.DataFrame | None
     claims: Any
@@ -89,6 +91,7 @@ def read_inputs(settings: Settings) -> Inputs:
         losses=losses,
         datasets=datasets,
         declared=settings.losses,
+        entries=settings.datasets,
         board=board,
         verdicts=_csv(VERDICTS_FILE),
         claims=_json(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None,

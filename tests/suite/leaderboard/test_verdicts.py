@@ -77,10 +77,7 @@ def test_a_baseline_with_failed_runs_is_the_best_only_where_all_have_some():
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 10_000), min_size=3, max_size=3), min_size=3, max_size=3), st.randoms())
 def test_the_order_of_records_does_not_matter(values, random):
-    cells = [
-        (name, 0, [value / 10_000 for value in by_seed])
-        for name, by_seed in zip(("mine", "pfml", "cpml"), values, strict=True)
-    ]
+    cells = [(name, 0, [value / 10_000 for value in by_seed]) for name, by_seed in zip(LOSSES, values, strict=True)]
     records = table(*cells)
     order = list(range(len(records)))
     random.shuffle(order)

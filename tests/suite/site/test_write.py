@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from suite.config.settings import LossSettings
 from suite.errors import SuiteError
+from suite.site.names import slug
 from suite.site.write import write_site
 from tests.suite.site.project import HOSTILE, settings, write_board, write_data
 
@@ -54,6 +56,33 @@ def test_a_hostile_name_stands_in_no_page_as_markup(site):
 
 def test_markup_in_a_data_sheet_is_text(site):
     assert "Plain &lt;b&gt;colours&lt;/b&gt;" in (site / "dataset-shapes.html").read_text()
+
+
+def test_images_without_a_data_sheet_get_one(workplace):
+    write_data()
+    page = write_site(settings()).with_name("dataset-shapes.html").read_text()
+    assert "<td>6</td>\n<td>24</td>\n<td>4 / 4 / 4</td>" in page
+    assert "from images, a table of image files and labels. Licence: unknown." in page
+    assert "2 images more than once in a &lt;b&gt;class" in page
+    assert "12 classes, 48 images" in page
+
+
+def test_each_loss_has_its_verdicts(site):
+    page = (site / "loss-pfml.html").read_text()
+    assert "pfml in 2 tables: against the best baseline" in page
+    assert "triplet (best baseline)" in page
+    assert "in 2 tables: against pfml" in (site / f"loss-{slug(HOSTILE)}.html").read_text()
+
+
+def test_own_losses_have_their_influence_measured(workplace):
+    target = "pytorch_metric_learning.losses:ContrastiveLoss"
+    mine = settings().losses | {"mine": LossSettings(target=target), "lost": LossSettings(target="no_file.py:Loss")}
+    folder = write_site(settings().model_copy(update={"losses": mine})).parent
+    page = (folder / "loss-mine.html").read_text()
+    assert 'id="influence-positive"' in page
+    assert 'id="influence-negative"' in page
+    lost = (folder / "loss-lost.html").read_text()
+    assert "Not measured.</strong> params.yaml: losses.lost.target" in lost
 
 
 def test_notices_go_with_the_images(site):
