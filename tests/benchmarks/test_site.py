@@ -1,0 +1,40 @@
+"""Time until the pages of the results can be used, in headless Chromium from disk, and their size.
+
+Not run by default: ``python -m pytest tests/benchmarks/test_site.py`` prints the table. It takes ``results/site`` where that
+is there, so run ``suite site`` first, and the tests' small site otherwise. A page can be used once its tables and charts are
+made: the mark ``ready`` of ``site.js``, counted from the start of the navigation. Each time is that of a new browser context.
+"""
+
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.suite.site.conftest import browser, site  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.benchmark
+REAL = Path(__file__).parents[2] / "results/site"
+ROUNDS = 5
+READY = "performance.getEntriesByName('ready')[0].startTime"
+
+
+def opened(browser, page):  # noqa: F811
+    """Milliseconds until a page is ready, in a context of its own."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    try:
+        tab = context.new_page()
+        tab.goto(page.as_uri())
+        tab.wait_for_selector("html[data-ready=yes]", timeout=120_000)
+        return tab.evaluate(READY)
+    finally:
+        context.close()
+
+
+def test_time_until_pages_can_be_used(browser, site, capsys):  # noqa: F811
+    folder = REAL if (REAL / "index.html").is_file() else site
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    rows = {page.name: [opened(browser, page) for _ in range(ROUNDS)] for page in sorted(folder.glob("*.html"))}
+    with capsys.disabled():
+        print(f"\n{folder}: {size / 2**20:.2f} MiB in {len(rows)} pages; ms until ready, {ROUNDS} rounds")
+        for name, times in rows.items():
+            print(f"{name:<36} median {median(times):7.0f}  most {max(times):7.0f}")
