@@ -2,9 +2,10 @@
 
 Not run by default: ``python -m pytest tests/benchmarks/test_site.py`` prints the table. It takes ``results/site`` where that
 is there, so run ``suite site`` first, and the tests' small site otherwise. A page can be used once its tables and charts are
-made: the mark ``ready`` of ``site.js``, counted from the start of the navigation. Each time is that of a new browser context.
+made: the mark ``ready`` of ``site.js``, counted from the start of the navigation. Each time is that of a new context.
 """
 
+import sys
 from pathlib import Path
 from statistics import median
 
@@ -35,6 +36,6 @@ def test_time_until_pages_can_be_used(browser, site, capsys):  # noqa: F811
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     rows = {page.name: [opened(browser, page) for _ in range(ROUNDS)] for page in sorted(folder.glob("*.html"))}
     with capsys.disabled():
-        print(f"\n{folder}: {size / 2**20:.2f} MiB in {len(rows)} pages; ms until ready, {ROUNDS} rounds")
+        sys.stdout.write(f"\n{folder}: {size / 2**20:.2f} MiB in {len(rows)} pages; ms until ready, {ROUNDS} rounds\n")
         for name, times in rows.items():
-            print(f"{name:<36} median {median(times):7.0f}  most {max(times):7.0f}")
+            sys.stdout.write(f"{name:<36} median {median(times):7.0f}  most {max(times):7.0f}\n")
