@@ -116,7 +116,8 @@ class Measured:
         seeds = sorted(cells[0].keys() - {self.view.without_seed})
         needed = minimum - (self.view.without_seed is not None)
         if len(seeds) < needed:
-            raise NotRunError(f"{len(seeds)} of the {needed} seeds that minimum_seeds asks for")
+            file = next((row.file for row in cells[0].values()), "no file")
+            raise NotRunError(f"{file}: seed: {len(seeds)} of the {needed} seeds that minimum_seeds asks for")
         return seeds
 
     def _value(self, row: RunRow, metric: str) -> float:

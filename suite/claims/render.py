@@ -18,9 +18,10 @@ _STYLES = {
 _HEAD = ("claim", "data set", "verdict", "effect [95 % interval]", "n", "Holm p", "remarks")
 
 _EXPLAINED = """\
-A line is a claim on one data set; `all` is the verdict that it holds on every one. p is adjusted by Holm over the lines of a
-family, at 5 %. *Fragile*: another look at the records changes the verdict, see [sensitivity.md](sensitivity.md). Lines in
-parentheses are classes or embeddings that do not meet the premise of the theorem behind the claim; they do not count for it.
+A line is a claim on one data set; `all` is the verdict that it holds on every one. p is that of the verdict given, of
+support where it is inconclusive, adjusted by Holm over the lines of a family, at 5 %; claims.json has it for every verdict.
+*Fragile*: another look at the records changes the verdict, see [sensitivity.md](sensitivity.md). Lines in parentheses are
+classes or embeddings that do not meet the premise of the theorem behind the claim; they do not count for it.
 How each kind of claim is judged: [docs/claims.md](../docs/claims.md).
 """
 

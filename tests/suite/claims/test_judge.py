@@ -254,7 +254,8 @@ def test_what_has_no_rows_is_not_run():
 def test_too_few_seeds_are_not_run():
     write("records", runs(52 + WIGGLE[:3]) + runs(50 + REST[:3], loss="cpml"))
     found = one(claim("superiority"))
-    assert (found.verdict, found.line.reason) == (Verdict.NOT_RUN, "3 of the 5 seeds that minimum_seeds asks for")
+    assert found.verdict == Verdict.NOT_RUN
+    assert found.line.reason == "records/some.jsonl: seed: 3 of the 5 seeds that minimum_seeds asks for"
     assert one(claim("superiority", minimum_seeds=3)).verdict == Verdict.SUPPORTED
 
 

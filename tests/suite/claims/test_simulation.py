@@ -64,6 +64,16 @@ def test_without_an_interaction_robustness_is_supported_as_rarely_as_stated(n):
 
 
 @SEEDS
+@pytest.mark.parametrize("verdict", [Verdict.SUPPORTED, Verdict.CONTRADICTED])
+def test_without_interactions_a_family_of_robustness_is_rarely_decided(n, verdict):
+    """Four baselines on three data sets; PFML's runs at both levels serve four lines, and all methods lose."""
+    runs = rng(n).normal(0, SD, (FAMILIES, 3, 5, n, 2)) + rng(n + 1).normal(0, 1, (FAMILIES, 3, 1, n, 2))
+    runs += np.arange(5)[:, None, None] - np.array([0, 8])
+    changes = [change_over_range(runs[:, d, 0] - runs[:, d, b], (0, 0.2)) for d in range(3) for b in range(1, 5)]
+    assert share_of(verdict, *(difference(change, 1e-9) for change in changes)) <= 0.055
+
+
+@SEEDS
 def test_a_difference_as_large_as_the_margin_is_rarely_called_equivalent(n):
     pairs = rng(n).normal(0, SD / 4, (STUDIES, 2, n))
     assert share_of(Verdict.EQUIVALENT, difference(SMALLEST + pairs[:, 0] - pairs[:, 1], SMALLEST)) <= 0.055
@@ -98,7 +108,20 @@ def test_a_number_as_far_off_as_the_margin_is_rarely_called_reproduced(n, runs):
     assert share_of(Verdict.SUPPORTED, reproduction(ours, published, 1.0)) <= 0.055
 
 
-@pytest.mark.parametrize("n", [3, 5])
+def published_with_error(n, true):
+    """Published means of five runs with their standard errors, one a study: an array stands where a file has a number."""
+    theirs = rng(n + 1).normal(true, SD / 2, (STUDIES, 5))
+    error = theirs.std(axis=1, ddof=1) / np.sqrt(5)
+    return PublishedValue.model_construct(value=theirs.mean(axis=1), spread=error, runs=5)
+
+
+@SEEDS
+def test_a_number_with_its_error_as_far_off_as_the_margin_is_rarely_called_reproduced(n):
+    ours = rng(n).normal(51.0, SD / 2, (STUDIES, n))
+    assert share_of(Verdict.SUPPORTED, reproduction(ours, published_with_error(n, 50.0), 1.0)) <= 0.055
+
+
+@SEEDS
 def test_a_share_at_the_edge_is_rarely_called_reached(n):
     ended = rng(n).binomial(400, 0.99, (400, n))
     # The order of seeds does not matter: each study that occurs is judged once, and counted as often as it occurs.
@@ -132,6 +155,12 @@ def test_intervals_around_a_published_number_without_spread_cover_what_they_stat
     ours = rng(n).normal(51.5, SD, (STUDIES, n)) - theirs
     found = reproduction(ours, PublishedValue(value=50, spread=None, runs=runs), 1.0)
     assert 0.94 <= covered(found, 1.5) <= 0.96
+
+
+@SEEDS
+def test_intervals_around_a_published_number_with_its_error_cover_what_they_state(n):
+    ours = rng(n).normal(51.5, SD / 2, (STUDIES, n))
+    assert 0.94 <= covered(reproduction(ours, published_with_error(n, 50.0), 1.0), 1.5) <= 0.96
 
 
 @SEEDS
