@@ -135,8 +135,14 @@ INFORMATION = {"cost": cost.compare_cost}
 
 
 def run_checks(subject: Subject) -> Iterator[Finding]:
-    """Run all checks; one that raises something unforeseen has failed."""
-    for check in CHECKS:
+    """Run all checks; one that raises something unforeseen has failed. Without a scalar there is nothing else to look at."""
+    first, *others = CHECKS
+    found = _run(first, subject)
+    yield found
+    if found.status == "fail":
+        yield Finding("all other checks", "note", "not run", "they call backward() on the value of a batch")
+        return
+    for check in others:
         yield _run(check, subject)
     for name, measure in INFORMATION.items():
         try:
@@ -152,9 +158,9 @@ def _run(check: Check, subject: Subject) -> Finding:
         return Finding(check.name, check.otherwise, str(error), check.meaning)
     except Incomparable as error:
         return Finding(check.name, "note", str(error), "nothing is shown by this check")
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a loss that ends the process has not passed
         return Finding(check.name, check.otherwise, _one_line(error), check.meaning)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return f"it raises {type(error).__name__}: {' '.join(str(error).split())}"

@@ -10,6 +10,7 @@ from suite.leaderboard.table import FROZEN
 from suite.site.cells import (
     Cell,
     Column,
+    drop_cell,
     failures_cell,
     gain_cell,
     in_tie_group,
@@ -107,7 +108,6 @@ def _columns(board: pd.DataFrame) -> list[Column]:
     rank = ("rank_low", "rank_high")
     columns.append(Column("rank", "ranks by R@1 that the intervals leave open", rank_cell, rank, r1))
     behind, classes = ("behind_low", "behind_high"), ("class_low", "class_high")
-    drop = partial(mean_cell, name="drop_from_clean", low="drop_low", high="drop_high")
     columns += [
         Column(
             "behind best",
@@ -123,7 +123,7 @@ def _columns(board: pd.DataFrame) -> list[Column]:
             classes,
             r1,
         ),
-        Column("drop", "points of R@1 lost against training without label noise", drop, ("drop_from_clean",), r1),
+        Column("drop", "points of R@1 lost against training without label noise", drop_cell, ("drop_from_clean",), r1),
         Column("over frozen", "points of R@1 above the frozen backbone", gain_cell, ("gain_over_frozen",), r1),
         Column("failed", "failed runs", failures_cell, ("failures", "runs")),
     ]

@@ -109,6 +109,11 @@ def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
     return Cell(f"{value:.2f} [{least:.2f}, {most:.2f}]", value)
 
 
+def drop_cell(row: Row) -> Cell:
+    """Points lost to label noise; nothing to say where there is none."""
+    return mean_cell(row, "drop_from_clean", "drop_low", "drop_high") if row["noise_level"] else Cell(ABSENT, -LAST)
+
+
 def range_cell(row: Row, low: str, high: str) -> Cell:
     """An interval, sorted by its upper end."""
     if pd.isna(row[low]) or pd.isna(row[high]):

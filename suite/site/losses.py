@@ -76,6 +76,7 @@ def _verdicts(verdicts: pd.DataFrame | None, name: str) -> Shown | None:
         "explained": EXPLAINED.format(metric=NAMES[METRIC]),
         "heads": heads,
         "rows": rows,
+        "text": [heads.index(head) for head in ("data set", "against", "verdict")],
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from suite.config.settings import PARAMS_FILE, Settings
 from suite.files import write_text
 from suite.leaderboard.table import FROZEN
+from suite.leaderboard.verdicts import sentence
 from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE
 from suite.site.board import board_table
 from suite.site.charts.noise import noise_chart
@@ -17,7 +18,7 @@ from suite.site.charts.theme import Spec
 from suite.site.claims import summary, write_claims
 from suite.site.datasets import write_datasets
 from suite.site.figures import write_figures_page
-from suite.site.inputs import BOARD_FILE, CLAIMS_FILE, Inputs, read_inputs
+from suite.site.inputs import BOARD_FILE, CLAIMS_FILE, DEFAULT_TRACK, Inputs, read_inputs
 from suite.site.libraries import charts_script, tables_script
 from suite.site.losses import write_losses
 from suite.site.names import looks, slug
@@ -101,6 +102,7 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         "Results",
         lead=_LEAD,
         verdicts=summary(inputs.claims),
+        own=_own(inputs),
         table=None if inputs.board.empty else board_table(inputs.board),
         tables=not inputs.board.empty,
         charts=charts,
@@ -108,6 +110,15 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         legend=[*look.items(), (FROZEN, None)],
         more=_more(inputs, retrieval),
     )
+
+
+def _own(inputs: Inputs) -> list[tuple[str, str]]:
+    """The page of each loss of the user's own and a sentence of its verdicts, of the tuned track."""
+    if inputs.verdicts is None:
+        return []
+    tuned = inputs.verdicts[inputs.verdicts["track"] == DEFAULT_TRACK]
+    own = [name for name, entry in inputs.declared.items() if entry.target is not None]
+    return [(f"loss-{slug(name)}.html", sentence(rows)) for name in own if len(rows := tuned[tuned["loss"] == name])]
 
 
 def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -33,14 +33,17 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
     shape = alt.Scale(domain=list(VERDICTS), range=[path for _, path in VERDICTS.values()])
     tooltip = [alt.Tooltip("name:N", title="line"), alt.Tooltip("shown:N", title="effect"), alt.Tooltip("verdict:N")]
     colour = alt.Color("verdict:N", scale=scale, legend=None)
+    intervals = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2)
+        .encode(alt.X("low:Q"), alt.X2("high:Q"), y, color=colour)
+    )
     layers = [
         base.mark_bar(color=INK, opacity=0.08, height={"band": 1}, aria=False).encode(
             alt.X("least:Q", title=f"effect, {unit}"), alt.X2("smallest:Q"), y
         ),
         alt.Chart(inline([{}])).mark_rule(color=INK, opacity=0.8, aria=False).encode(x=alt.datum(0)),
-        base.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2)
-        .encode(alt.X("low:Q"), alt.X2("high:Q"), y, color=colour),
+        *([intervals] if any(row["low"] is not None for row in rows) else []),
         base.mark_point(filled=True, size=80, opacity=1, stroke=INK, strokeWidth=0.7).encode(
             x, y, color=colour, shape=alt.Shape("verdict:N", scale=shape, legend=None), tooltip=tooltip
         ),

@@ -146,3 +146,8 @@ class PushesPositives(Sound):
     def forward(self, embeddings, labels):
         same = (labels[:, None] == labels).to(embeddings.dtype)
         return super().forward(embeddings, labels) + 100 * (same * (embeddings @ embeddings.T)).sum()
+
+
+class Exits(Sound):
+    def forward(self, embeddings, labels):
+        raise SystemExit(0)

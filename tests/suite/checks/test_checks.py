@@ -59,6 +59,14 @@ def test_a_check_fails_the_loss_that_is_wrong_in_its_way_and_passes_a_sound_one(
     assert (sound.status, sound.meaning) == ("pass", ""), sound
 
 
+@pytest.mark.parametrize("cls", [broken.Vector, broken.Exits])
+def test_without_a_scalar_nothing_else_is_looked_at(cls):
+    """A loss that ends the process has not passed."""
+    first, rest = run_checks(subject(cls))
+    assert (first.check, first.status) == ("scalar output", "fail")
+    assert (rest.status, rest.found) == ("note", "not run")
+
+
 def test_changed_labels_are_seen_too():
     assert finding("inputs unchanged", broken.InPlaceLabels).found == "it changes the labels in place"
 

@@ -140,5 +140,7 @@ def claim(identifier, verdict, effect):
 
 
 def write_claims():
-    claims = [claim("one", "supported", 1.5), claim("two", "contradicted", -2.0), claim("three", "not run", 0.0)]
+    exact = claim("exact", "supported", 0.0) | {"family": "theorem", "unit": "share"}
+    exact["lines"][0] |= dict.fromkeys(("low", "high", "p"))
+    claims = [claim("one", "supported", 1.5), claim("two", "contradicted", -2.0), claim("three", "not run", 0.0), exact]
     Path("results/claims.json").write_text(json.dumps({"claims_sha256": "ab" * 32, "claims": claims}))

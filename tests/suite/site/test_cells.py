@@ -2,7 +2,7 @@
 
 import pytest
 
-from suite.site.cells import LAST, failures_cell, gain_cell, in_tie_group, mean_cell, rank_cell
+from suite.site.cells import LAST, drop_cell, failures_cell, gain_cell, in_tie_group, mean_cell, rank_cell
 from suite.site.names import looks, slug
 
 
@@ -18,6 +18,12 @@ def test_a_mean_that_is_absent_sorts_behind_all_others(value):
     cell = mean_cell({"m": value}, "m", "low", "high")
     assert (cell.text, cell.order) == ("–", -LAST)
     assert gain_cell({"loss": "pfml", "gain_over_frozen": value}).order == -LAST
+
+
+def test_a_drop_is_told_of_noisy_labels_alone():
+    row = {"noise_level": 0.2, "drop_from_clean": 3.0, "drop_low": 2.0, "drop_high": 4.0}
+    assert drop_cell(row).text == "3.00 ± 1.00"
+    assert drop_cell(row | {"noise_level": 0.0}).text == "–"
 
 
 def test_ranks_sort_by_their_best_end_first():

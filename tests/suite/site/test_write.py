@@ -10,7 +10,7 @@ from suite.config.settings import LossSettings
 from suite.errors import SuiteError
 from suite.site.names import slug
 from suite.site.write import write_site
-from tests.suite.site.project import HOSTILE, settings, write_board, write_data
+from tests.suite.site.project import HOSTILE, settings, write_board, write_data, write_verdicts
 
 
 class References(HTMLParser):
@@ -72,6 +72,15 @@ def test_each_loss_has_its_verdicts(site):
     assert "pfml in 2 tables: against the best baseline" in page
     assert "triplet (best baseline)" in page
     assert "in 2 tables: against pfml" in (site / f"loss-{slug(HOSTILE)}.html").read_text()
+
+
+def test_the_first_page_tells_the_verdicts_on_own_losses(workplace):
+    write_board()
+    write_verdicts()
+    mine = settings().losses | {"triplet": LossSettings(target="pytorch_metric_learning.losses:ContrastiveLoss")}
+    page = write_site(settings().model_copy(update={"losses": mine})).read_text()
+    assert 'href="loss-triplet.html#verdicts">Verdicts</a> on triplet in 2 tables: against pfml' in page
+    assert "on pfml in" not in page
 
 
 def test_own_losses_have_their_influence_measured(workplace):
