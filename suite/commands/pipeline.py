@@ -5,12 +5,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from suite.commands.shared import Dataset, Loss, console
+from suite.commands.shared import Dataset, Loss, Published, console
 from suite.timing import begin_work
 
 
-def plan() -> None:
+def plan(published: Published = False) -> None:
     """Check params.yaml, data and losses, and write the plan of each cell."""
+    if published:
+        from suite.config.benchmarks import load_benchmarks, write_benchmark_plans
+
+        write_benchmark_plans(load_benchmarks())
+        return
     from suite.config.plan import write_plans
     from suite.config.settings import load_settings
 

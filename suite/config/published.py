@@ -51,8 +51,8 @@ class Images(Strict):
     """Probability of a flip."""
     test_resize: Count
     test_crop: Count
-    pixels: Literal["rgb_imagenet", "bgr_255"]
-    """ImageNet's mean and deviation, or blue-green-red in 0 to 255 minus (104, 117, 128)."""
+    pixels: Literal["rgb_imagenet", "rgb_half", "bgr_255"]
+    """ImageNet's mean and deviation, .5 for both, or blue-green-red in 0 to 255 minus (104, 117, 128)."""
 
 
 class Optimiser(Strict):
@@ -216,6 +216,20 @@ def load_published(name: str, folder: Path = PUBLISHED_RECIPES) -> PublishedReci
         raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise SuiteError(explain(error, PublishedRecipe, path)) from error
+
+
+def find_published(recipe: str) -> PublishedRecipe:
+    """A published recipe by its name, or one of your own by its path, which ends in .yaml.
+
+    Raises:
+        SuiteError: there is none, or it does not fit the schema.
+    """
+    path = Path(recipe)
+    if path.suffix != ".yaml":
+        return load_published(recipe)
+    if not path.is_file():
+        raise SuiteError(f"recipe file {path} is missing")
+    return load_published(path.stem, path.parent)
 
 
 def published_names(folder: Path = PUBLISHED_RECIPES) -> list[str]:

@@ -68,10 +68,14 @@ class EmbeddingNetwork(nn.Module):
         Args:
             images: (N, 3, H, W), normalised as the weights expect.
         """
-        trunk: Any = self.trunk
-        embeddings = self.head(self.pool(trunk.forward_features(images)))
+        embeddings = self.head(self.features(images))
         with torch.autocast(embeddings.device.type, enabled=False):
             return normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features (N, C), which the head takes."""
+        trunk: Any = self.trunk
+        return self.pool(trunk.forward_features(images))
 
     def pool(self, features: Tensor) -> Tensor:
         """Pooled features (N, C) of maps (N, C, H, W) or tokens (N, T, C)."""
@@ -100,6 +104,11 @@ class EmbeddingNetwork(nn.Module):
             for layer in self._batch_norms():
                 layer.requires_grad_(requires_grad=False)
 
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether the trunk has layers of batch norm."""
+        return any(True for _ in self._batch_norms())
+
     def _batch_norms(self) -> Iterator[nn.Module]:
         return (layer for layer in self.trunk.modules() if isinstance(layer, _BatchNorm))
 
@@ -110,12 +119,21 @@ def build_network(settings: Backbone) -> EmbeddingNetwork:
     Raises:
         SuiteError: no kept library has the architecture, the weights are those of another one, or they cannot be had.
     """
+    check_architecture(settings)
+    return EmbeddingNetwork(_trunk(settings.architecture, settings.weights), settings)
+
+
+def check_architecture(settings: Backbone) -> None:
+    """Check that a recipe's network can be built, without building it.
+
+    Raises:
+        SuiteError: no kept library has the architecture.
+    """
     if settings.architecture == "bn_inception":
         raise SuiteError(
             "backbone.architecture = 'bn_inception': no library that is kept up has it; allowed: resnet50, "
             "vit_small_patch16_224, tf_efficientnet_lite0"
         )
-    return EmbeddingNetwork(_trunk(settings.architecture, settings.weights), settings)
 
 
 def _trunk(architecture: str, weights: str | None) -> nn.Module:

@@ -1,6 +1,6 @@
 """What is done to images before the network, as a recipe's ``images`` say; on PIL images, with torchvision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from PIL import Image
@@ -21,6 +21,8 @@ Transform = Callable[[Image.Image], Tensor]
 """From an RGB image to a tensor (3, H, W) in float32."""
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
+"""Mean and deviation of networks that take pixels in [-1, 1], such as the embedded one and timm's first ViT-S/16."""
 BGR_MEAN = (104.0, 117.0, 128.0)
 """Of networks ported from Caffe: blue, green, red in 0 to 255, no division."""
 
@@ -46,15 +48,17 @@ def test_transform(settings: Images) -> Transform:
 
 
 def _normalisation(settings: Images) -> Callable[[Image.Image], Tensor]:
-    return BgrPixels() if settings.pixels == "bgr_255" else RgbPixels()
+    if settings.pixels == "bgr_255":
+        return BgrPixels()
+    return RgbPixels(HALF, HALF) if settings.pixels == "rgb_half" else RgbPixels(IMAGENET_MEAN, IMAGENET_DEVIATION)
 
 
 class RgbPixels:
-    """Red, green, blue in [0, 1], minus ImageNet's mean, divided by its deviation."""
+    """Red, green, blue in [0, 1], minus a mean, divided by a deviation, one a channel."""
 
-    def __init__(self) -> None:
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
         self._to_tensor = PILToTensor()
-        self._normalise = Normalize(IMAGENET_MEAN, IMAGENET_DEVIATION)
+        self._normalise = Normalize(mean, deviation)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Normalised pixels (3, H, W)."""

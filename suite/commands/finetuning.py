@@ -1,0 +1,63 @@
+"""Fine-tuning on the published data sets."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from suite.commands.shared import console
+
+
+class Device(StrEnum):
+    """What trains."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+Row = Annotated[str, typer.Argument(help="Name of a row in pipelines/published/params.yaml, e.g. pfml.")]
+Benchmark = Annotated[str, typer.Argument(help="cub, cars or sop.")]
+Accelerator = Annotated[Device, typer.Option(envvar="SUITE_ACCELERATOR", help="auto: GPUs where there are some.")]
+Devices = Annotated[
+    int, typer.Option(envvar="SUITE_DEVICES", min=0, help="Processes on this machine, each with its GPU; 0: all GPUs.")
+]
+Nodes = Annotated[int, typer.Option(envvar="SUITE_NODES", min=1, help="Machines.")]
+Readers = Annotated[int, typer.Option(envvar="SUITE_READERS", min=0, help="Processes that read images, a device.")]
+
+
+def finetune(
+    dataset: Benchmark,
+    row: Row,
+    noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")],
+    accelerator: Accelerator = Device.auto,
+    devices: Devices = 0,
+    nodes: Nodes = 1,
+    readers: Readers = 4,
+    compiled: Annotated[
+        bool, typer.Option("--compile", envvar="SUITE_COMPILE", help="Compile the network (torch.compile).")
+    ] = False,
+) -> None:
+    """Fine-tune and evaluate all seeds of one row on a published data set, going on where an interrupted stage stopped."""
+    from suite.config.benchmarks import benchmark_cell, load_benchmarks, read_benchmark_plan
+    from suite.finetuning.engine import Machine
+    from suite.finetuning.stage import run_stage
+
+    load_benchmarks().row(dataset, row)
+    cell = benchmark_cell(dataset, row, noise_level)
+    machine = Machine(accelerator.value, devices, nodes, readers, compiled)
+    run_stage(cell, read_benchmark_plan(cell.plan), machine, console)
+
+
+def frozen(
+    dataset: Benchmark,
+    accelerator: Accelerator = Device.auto,
+    readers: Readers = 4,
+) -> None:
+    """Measure the untrained backbone on the test classes of a published data set: the leaderboard's reference."""
+    from suite.config.benchmarks import load_benchmarks
+    from suite.finetuning.engine import Machine
+    from suite.finetuning.frozen import write_frozen
+
+    machine = Machine(accelerator.value, devices=1, workers=readers)
+    console.print(f"wrote {write_frozen(dataset, load_benchmarks(), machine)}")

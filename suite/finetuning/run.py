@@ -1,0 +1,98 @@
+"""One run: a network fine-tuned with one loss under one noise level and seed, then judged on the test classes."""
+
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from suite.archives.dataset import CachedImages
+from suite.config.benchmarks import FinetunePlan
+from suite.datasets.noise import corrupt
+from suite.errors import SuiteError
+from suite.evaluation.retrieval import Retrieval, retrieve
+from suite.finetuning.checkpoint import Checkpoint
+from suite.finetuning.embed import embed_images
+from suite.finetuning.engine import Engine
+from suite.finetuning.fit import finetune
+from suite.losses.registry import load_target
+from suite.training.loop import TrainingFailure
+from suite.training.run import Outcome, Run, check_embeddings, record_of, versions
+from suite.vision.transforms import test_transform
+
+VERSIONED = ("timm", "torchvision", "pillow", "lightning-fabric")
+"""Libraries that a fine-tuned network depends on besides those of all runs."""
+RECALL_AT = (1, 2, 4, 8)
+"""What every record has; a recipe may add to it."""
+
+
+def finetune_one(
+    run: Run[FinetunePlan],
+    engine: Engine,
+    folder: Path,
+    checkpoint: Checkpoint,
+    on_epoch: Callable[[int], None],
+) -> Outcome:
+    """Train and evaluate; a NaN or a collapse becomes a record with status ``failed``.
+
+    All processes of the engine call this; the outcome of the first one counts.
+
+    Args:
+        run: what to run.
+        engine: what trains.
+        folder: holds the image cache.
+        checkpoint: where the state after each epoch is kept.
+        on_epoch: called with the number of finished epochs.
+
+    Raises:
+        SuiteError: the recipe does not fit the data or the machine, or the GPU's memory does not do.
+    """
+    started = time.perf_counter()
+    plan = run.plan
+    training = CachedImages(plan.dataset, "training", folder=folder)
+    corruption = corrupt(training.labels, plan.dataset, plan.noise_kind, run.noise_level, run.seed)
+    curve: list[float] = []
+
+    def after_epoch(epoch: int, value: float) -> None:
+        curve.append(value)
+        on_epoch(epoch)
+
+    found: Retrieval | None = None
+    failure = None
+    entry = load_target(plan.loss, plan.target)
+    try:
+        network = finetune(
+            engine,
+            plan.recipe,
+            entry,
+            training,
+            corruption.labels,
+            training.num_training_classes,
+            (plan.dataset, run.seed),
+            checkpoint,
+            after_epoch,
+        )
+        test = CachedImages(plan.dataset, "test", folder=folder)
+        transform, size = test_transform(plan.recipe.images), plan.recipe.batches.size
+        embeddings = embed_images(engine, network, test, np.arange(len(test)), transform, size)
+        check_embeddings(embeddings)
+        if engine.rank == 0:
+            found = retrieve(embeddings, test.labels, sorted({*RECALL_AT, *plan.recipe.evaluation.recall_at}))
+    except TrainingFailure as error:
+        failure = str(error)
+    except torch.cuda.OutOfMemoryError as error:
+        raise SuiteError(
+            f"out of GPU memory: lower batches.size = {plan.recipe.batches.size} in recipe {plan.recipe_name}, "
+            f"or share it among more GPUs (--devices): {str(error).splitlines()[0]}"
+        ) from error
+    record = record_of(run, corruption, training.data_sha256, found, failure)
+    record |= {"backbone": plan.backbone, "recipe_name": plan.recipe_name, "precision": plan.precision}
+    record["versions"] = finetuning_versions()
+    return Outcome(record, curve, time.perf_counter() - started)
+
+
+def finetuning_versions() -> dict[str, str]:
+    """Versions of Python and the libraries that a result depends on."""
+    return versions() | {name: version(name) for name in VERSIONED}

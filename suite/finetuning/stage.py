@@ -1,0 +1,68 @@
+"""A stage: all seeds of one row and noise level, one after the other, resumed run by run and epoch by epoch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from suite.archives.cache import open_cache
+from suite.config.benchmarks import BENCHMARKS_FOLDER, FinetunePlan
+from suite.config.grid import Cell
+from suite.finetuning.batches import BatchPlan
+from suite.finetuning.checkpoint import Checkpoint
+from suite.finetuning.engine import Engine, Machine
+from suite.finetuning.run import finetune_one, finetuning_versions
+from suite.parallel import Message
+from suite.timing import StageClock
+from suite.training.cell import PARTIAL_FOLDER, check_code, finished, resume_all, run_keys, write_outputs
+from suite.training.run import Outcome, Run
+
+
+def run_stage(cell: Cell, plan: FinetunePlan, machine: Machine, console: Console) -> None:
+    """Run or resume all seeds; writes ``records``, ``curves`` and ``times`` below ``published/``.
+
+    Raises:
+        SuiteError: the image cache is missing, the loss's code is not the planned one, or the machine does not do.
+    """
+    clock = StageClock()
+    check_code(plan)
+    folder = BENCHMARKS_FOLDER
+    cache = open_cache(plan.dataset, folder)
+    name = cell.name
+    runs = [Run(plan, level, seed) for level in cell.levels for seed in range(plan.seeds)]
+    keys = run_keys(runs, cache.data_sha256, finetuning_versions())
+    labels = cache.column("label")[cache.column("training")]
+    epochs = [BatchPlan(labels, plan.recipe, plan.dataset, run.seed).epochs for run in runs]
+    engine = Engine(machine, plan.precision, part_learns=plan.recipe.schedule.warm_up_epochs > 0)
+    work = _Work(name, runs, keys, engine, folder)
+    if engine.rank > 0:
+        done = finished(name, runs, keys)
+        for _ in work([number for number in range(len(runs)) if number not in done], lambda _: None):
+            pass
+        return
+    console.print(f"{name}: {engine.world} x {engine.device.type}, {plan.precision}", markup=False)
+    outcomes = resume_all(name, runs, keys, epochs, work, console)
+    write_outputs(name, runs, outcomes, clock, folder)
+
+
+class _Work:
+    """Runs those that are waiting, in all processes alike."""
+
+    def __init__(
+        self, name: str, runs: Sequence[Run[FinetunePlan]], keys: Sequence[str], engine: Engine, folder: Path
+    ) -> None:
+        self._name, self._runs, self._keys = name, runs, keys
+        self._engine, self._folder = engine, folder
+
+    def __call__(self, waiting: Sequence[int], on_message: Callable[[Message], None]) -> Iterator[tuple[int, Outcome]]:
+        self._engine.wait()  # all processes have read which runs are done, before one of them adds to these
+        for number in waiting:
+            path = PARTIAL_FOLDER / self._name / f"run-{number}.pt"
+
+            def on_epoch(epoch: int, number: int = number) -> None:
+                on_message((number, epoch))
+
+            checkpoint = Checkpoint(path, self._keys[number])
+            yield number, finetune_one(self._runs[number], self._engine, self._folder, checkpoint, on_epoch)
+            if self._engine.rank == 0:
+                path.unlink(missing_ok=True)
