@@ -38,7 +38,6 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.tune,
         pipeline.train,
         finetuning.finetune,
-        finetuning.frozen,
         studies.published,
         studies.ablation,
         studies.geometry,

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from suite.claims.judge import judge
-from suite.claims.load import CLAIMS_FOLDER, load_claims
+from suite.claims.load import CLAIMS_FOLDER, ClaimFile, load_claims
 from suite.claims.measured import Measured, read_measured
 from suite.claims.render import sensitivity_page, to_markdown
 from suite.claims.report import report
 from suite.claims.rows import RunRow
 from suite.claims.sensitivity import sensitivity
+from suite.config.benchmarks import BENCHMARKS_FOLDER, BenchmarkSettings
 from suite.config.settings import Settings
 from suite.files import write_json, write_text
 
@@ -25,18 +26,36 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, 
         SuiteError: a claim file is refused, or rows are malformed or contradict each other.
     """
     files = load_claims(settings.losses, folder)
-    claims = [file.claim for file in files]
     cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
 
     def in_grid(row: RunRow) -> bool:
         return row.loss in settings.losses and row.noise_level in settings.noise.levels and row.seed < settings.seeds
 
-    measured = read_measured(cut, in_grid=in_grid)
+    return _judge(files, read_measured(cut, in_grid=in_grid), RESULTS_FOLDER)
+
+
+def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = CLAIMS_FOLDER / "published") -> dict[str, Any]:
+    """The same for claims about the published data sets, by what lies in ``published/``; in ``results/published``.
+
+    Raises:
+        SuiteError: as ``write_claims``.
+    """
+
+    def in_grid(row: RunRow) -> bool:
+        return (row.dataset, row.loss, row.noise_level) in cells and row.seed < settings.seeds
+
+    cells = {(name, loss, level) for name, loss in settings.named_rows for level in settings.noise.levels}
+    measured = read_measured(dict.fromkeys(settings.datasets, False), BENCHMARKS_FOLDER, in_grid)
+    return _judge(load_claims(settings.losses, folder), measured, RESULTS_FOLDER / BENCHMARKS_FOLDER)
+
+
+def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str, Any]:
+    claims = [file.claim for file in files]
     judged = judge(claims, measured)
     found = report(files, judged, sensitivity(claims, measured, judged), _counts(measured))
-    write_json(RESULTS_FOLDER / "claims.json", found)
-    write_text(RESULTS_FOLDER / "claims.md", to_markdown(found))
-    write_text(RESULTS_FOLDER / "sensitivity.md", sensitivity_page(found))
+    write_json(folder / "claims.json", found)
+    write_text(folder / "claims.md", to_markdown(found))
+    write_text(folder / "sensitivity.md", sensitivity_page(found))
     return found
 
 

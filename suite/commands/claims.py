@@ -1,17 +1,18 @@
 """From records to verdicts."""
 
-from suite.commands.shared import console
+from suite.commands.shared import Published, console
 from suite.timing import begin_work
 
 
-def claims() -> None:
+def claims(published: Published = False) -> None:
     """Judge all claims by the records and write results/claims.{json,md} and results/sensitivity.md."""
     from suite.claims.render import summary, to_markdown, to_rich
-    from suite.claims.write import write_claims
+    from suite.claims.write import write_benchmark_claims, write_claims
+    from suite.config.benchmarks import load_benchmarks
     from suite.config.settings import load_settings
 
     begin_work()
-    found = write_claims(load_settings())
+    found = write_benchmark_claims(load_benchmarks()) if published else write_claims(load_settings())
     if console.is_terminal:
         console.print(to_rich(found))
         console.print(summary(found), markup=False, highlight=False)

@@ -39,7 +39,8 @@ def finetune(
     ] = False,
 ) -> None:
     """Fine-tune and evaluate all seeds of one row on a published data set, going on where an interrupted stage stopped."""
-    from suite.config.benchmarks import benchmark_cell, load_benchmarks, read_benchmark_plan
+    from suite.config.benchmarks import benchmark_cell, load_benchmarks
+    from suite.config.finetuning import read_benchmark_plan
     from suite.finetuning.engine import Machine
     from suite.finetuning.stage import run_stage
 
@@ -47,17 +48,3 @@ def finetune(
     cell = benchmark_cell(dataset, row, noise_level)
     machine = Machine(accelerator.value, devices, nodes, readers, compiled)
     run_stage(cell, read_benchmark_plan(cell.plan), machine, console)
-
-
-def frozen(
-    dataset: Benchmark,
-    accelerator: Accelerator = Device.auto,
-    readers: Readers = 4,
-) -> None:
-    """Measure the untrained backbone on the test classes of a published data set: the leaderboard's reference."""
-    from suite.config.benchmarks import load_benchmarks
-    from suite.finetuning.engine import Machine
-    from suite.finetuning.frozen import write_frozen
-
-    machine = Machine(accelerator.value, devices=1, workers=readers)
-    console.print(f"wrote {write_frozen(dataset, load_benchmarks(), machine)}")

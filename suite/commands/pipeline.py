@@ -12,7 +12,8 @@ from suite.timing import begin_work
 def plan(published: Published = False) -> None:
     """Check params.yaml, data and losses, and write the plan of each cell."""
     if published:
-        from suite.config.benchmarks import load_benchmarks, write_benchmark_plans
+        from suite.config.benchmarks import load_benchmarks
+        from suite.config.finetuning import write_benchmark_plans
 
         write_benchmark_plans(load_benchmarks())
         return

@@ -4,26 +4,40 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.shared import console, errors
+from suite.commands.shared import Published, console, errors
 from suite.timing import begin_work
 
 
-def leaderboard() -> None:
+def leaderboard(published: Published = False) -> None:
     """Compute results/leaderboard.{csv,json,md} and the noise figure from the records."""
+    from suite.config.benchmarks import load_benchmarks
     from suite.config.settings import load_settings
-    from suite.leaderboard.write import RESULTS_FOLDER, write_leaderboard
+    from suite.leaderboard.write import (
+        BENCHMARK_RESULTS,
+        RESULTS_FOLDER,
+        write_benchmark_leaderboard,
+        write_leaderboard,
+    )
 
     begin_work()
-    write_leaderboard(load_settings())
-    console.print((RESULTS_FOLDER / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
+    folder = BENCHMARK_RESULTS if published else RESULTS_FOLDER
+    if published:
+        write_benchmark_leaderboard(load_benchmarks())
+    else:
+        write_leaderboard(load_settings())
+    console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
 
 
-def times() -> None:
+def times(published: Published = False) -> None:
     """Collect the seconds of all runs in results/times.csv."""
+    from suite.config.benchmarks import load_benchmarks
     from suite.config.settings import load_settings
-    from suite.leaderboard.write import write_times
+    from suite.leaderboard.write import write_benchmark_times, write_times
 
-    write_times(load_settings())
+    if published:
+        write_benchmark_times(load_benchmarks())
+    else:
+        write_times(load_settings())
 
 
 def measure(command: Annotated[list[str], typer.Argument(help="A command, e.g. dvc repro.")]) -> None:

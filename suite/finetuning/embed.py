@@ -7,9 +7,11 @@ import torch
 import torch.utils.data
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from suite.finetuning.batches import Images, Indices, PlainImages
 from suite.finetuning.engine import Engine
+from suite.vision.backbones import EmbeddingNetwork
 from suite.vision.transforms import Transform
 
 
@@ -44,3 +46,12 @@ def embed_images(
         embedded = torch.cat([network(engine.to_device(batch)) for batch in loader])
         found: NDArray[np.float32] = engine.gather(embedded, len(rows)).float().cpu().numpy()
     return found
+
+
+def without_head(network: EmbeddingNetwork) -> Callable[[Tensor], Tensor]:
+    """What a network gives before its head, as rows of unit norm."""
+
+    def embed(images: Tensor) -> Tensor:
+        return normalize(network.features(images))
+
+    return embed

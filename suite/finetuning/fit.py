@@ -32,6 +32,7 @@ def finetune(
     words: tuple[str, int],
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
+    at_start: Callable[[EmbeddingNetwork], None] | None = None,
 ) -> EmbeddingNetwork:
     """Train a network by a recipe; gives it in evaluation mode.
 
@@ -45,6 +46,7 @@ def finetune(
         words: data set and seed, which name the random streams.
         checkpoint: where to keep the state after each epoch, and to take it up; None for nowhere.
         on_epoch: called with the number of finished epochs and the mean loss of the last one, for those taken up too.
+        at_start: called with the network as it is before training, in evaluation mode.
 
     Raises:
         TrainingFailure: the loss left the finite numbers.
@@ -56,6 +58,8 @@ def finetune(
     loss = build_loss(entry, settings.loss.hyperparameters, num_classes, settings.backbone.embedding_dim)
     plan = BatchPlan(labels, settings, *words)
     forward, objective_of = engine.set_up_network(network), engine.set_up_loss(loss)
+    if at_start is not None:
+        at_start(network.eval())
     optimizer = RecipeOptimizer(network, loss, settings, plan.batches_per_epoch)
     parts: dict[str, Stateful] = {"network": network, "loss": loss, "optimizer": optimizer}
     curve = checkpoint.load(parts) if checkpoint else []

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from suite.archives.dataset import CachedImages
-from suite.config.benchmarks import FinetunePlan
+from suite.config.finetuning import FinetunePlan
 from suite.datasets.noise import corrupt
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.finetuning.checkpoint import Checkpoint
-from suite.finetuning.embed import embed_images
+from suite.finetuning.embed import embed_images, without_head
 from suite.finetuning.engine import Engine
 from suite.finetuning.fit import finetune
 from suite.losses.registry import load_target
 from suite.training.loop import TrainingFailure
 from suite.training.run import Outcome, Run, check_embeddings, record_of, versions
+from suite.vision.backbones import EmbeddingNetwork
 from suite.vision.transforms import test_transform
 
 VERSIONED = ("timm", "torchvision", "pillow", "lightning-fabric")
@@ -37,7 +40,8 @@ def finetune_one(
 ) -> Outcome:
     """Train and evaluate; a NaN or a collapse becomes a record with status ``failed``.
 
-    All processes of the engine call this; the outcome of the first one counts.
+    The record has ``frozen`` too: metrics of the pretrained network without head, before training. All processes of the
+    engine call this; the outcome of the first one counts.
 
     Args:
         run: what to run.
@@ -59,27 +63,41 @@ def finetune_one(
         curve.append(value)
         on_epoch(epoch)
 
+    test = CachedImages(plan.dataset, "test", folder=folder)
+    frozen: dict[str, float] = {}
+
+    def embed(network: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        transform, size = test_transform(plan.recipe.images), plan.recipe.batches.size
+        return embed_images(engine, network, test, np.arange(len(test)), transform, size)
+
+    def judge(embeddings: NDArray[np.float32]) -> Retrieval | None:
+        """Retrieval on the test classes, in the first process."""
+        if engine.rank > 0:
+            return None
+        return retrieve(embeddings, test.labels, sorted({*RECALL_AT, *plan.recipe.evaluation.recall_at}))
+
+    def at_start(network: EmbeddingNetwork) -> None:
+        before = judge(embed(without_head(network)))
+        frozen.update(before.metrics if before else {})
+
     found: Retrieval | None = None
     failure = None
-    entry = load_target(plan.loss, plan.target)
     try:
         network = finetune(
             engine,
             plan.recipe,
-            entry,
+            load_target(plan.loss, plan.target),
             training,
             corruption.labels,
             training.num_training_classes,
             (plan.dataset, run.seed),
             checkpoint,
             after_epoch,
+            at_start,
         )
-        test = CachedImages(plan.dataset, "test", folder=folder)
-        transform, size = test_transform(plan.recipe.images), plan.recipe.batches.size
-        embeddings = embed_images(engine, network, test, np.arange(len(test)), transform, size)
+        embeddings = embed(network)
         check_embeddings(embeddings)
-        if engine.rank == 0:
-            found = retrieve(embeddings, test.labels, sorted({*RECALL_AT, *plan.recipe.evaluation.recall_at}))
+        found = judge(embeddings)
     except TrainingFailure as error:
         failure = str(error)
     except torch.cuda.OutOfMemoryError as error:
@@ -89,7 +107,7 @@ def finetune_one(
         ) from error
     record = record_of(run, corruption, training.data_sha256, found, failure)
     record |= {"backbone": plan.backbone, "recipe_name": plan.recipe_name, "precision": plan.precision}
-    record["versions"] = finetuning_versions()
+    record |= {"frozen": frozen, "versions": finetuning_versions()}
     return Outcome(record, curve, time.perf_counter() - started)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.archives.cache import open_cache
-from suite.config.benchmarks import BENCHMARKS_FOLDER, FinetunePlan
+from suite.config.benchmarks import BENCHMARKS_FOLDER
+from suite.config.finetuning import FinetunePlan
 from suite.config.grid import Cell
 from suite.finetuning.batches import BatchPlan
 from suite.finetuning.checkpoint import Checkpoint

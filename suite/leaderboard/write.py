@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from suite.config.benchmarks import BENCHMARKS_FOLDER, BenchmarkSettings, benchmark_cells, own_rows
 from suite.config.grid import RECORDS_FOLDER, cells_of
 from suite.config.settings import Settings
 from suite.errors import SuiteError
@@ -30,6 +31,8 @@ from suite.timing import TIMES_FOLDER
 
 RESULTS_FOLDER = Path("results")
 RECORDS_FILE = RESULTS_FOLDER / "records.csv"
+BENCHMARK_RESULTS = RESULTS_FOLDER / BENCHMARKS_FOLDER
+"""Results on the published data sets."""
 VERDICTS_FILE = RESULTS_FOLDER / "verdicts.csv"
 TIMES_FILE = RESULTS_FOLDER / "times.csv"
 
@@ -38,18 +41,31 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """Compute the leaderboard from the records and write all its forms; gives the table."""
     records = with_published(read_records(record_files(settings)))
     frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
+    return _write_board(records, frozen, own_losses(settings), RESULTS_FOLDER)
+
+
+def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
+    """The same of the published data sets, in ``results/published``."""
+    folder = BENCHMARKS_FOLDER / RECORDS_FOLDER
+    records = read_records([folder / f"{cell.name}.jsonl" for cell in benchmark_cells(settings)])
+    # Of each data set the network of its first row, as it was before training.
+    first = records.drop_duplicates("dataset")
+    frozen = pd.DataFrame([{"dataset": row.dataset} | row.frozen for row in first.itertuples()])
+    return _write_board(records, frozen[["dataset", *METRICS]], own_rows(settings), BENCHMARK_RESULTS)
+
+
+def _write_board(records: pd.DataFrame, frozen: pd.DataFrame, own: list[str], folder: Path) -> pd.DataFrame:
     board = leaderboard(records, frozen)
-    own = own_losses(settings)
     judged = verdicts(records, own)
-    write_flat(records, RECORDS_FILE)
-    write_text(RESULTS_FOLDER / "leaderboard.csv", board.to_csv(index=False))
-    write_text(RESULTS_FOLDER / "leaderboard.json", board.to_json(orient="records", indent=2) + "\n")
-    write_text(RESULTS_FOLDER / "leaderboard.md", to_markdown(board, to_section(judged, own)))
-    write_text(RESULTS_FOLDER / "leaderboard.tex", to_latex(board))
-    write_text(RESULTS_FOLDER / "comparisons.csv", comparisons(records).to_csv(index=False))
-    write_text(VERDICTS_FILE, judged.to_csv(index=False, float_format="%.6g"))
-    write_json(RESULTS_FOLDER / "metrics.json", _metrics(board))
-    draw_noise_figure(board, RESULTS_FOLDER / "noise.svg")
+    write_flat(records, folder / RECORDS_FILE.name)
+    write_text(folder / "leaderboard.csv", board.to_csv(index=False))
+    write_text(folder / "leaderboard.json", board.to_json(orient="records", indent=2) + "\n")
+    write_text(folder / "leaderboard.md", to_markdown(board, to_section(judged, own)))
+    write_text(folder / "leaderboard.tex", to_latex(board))
+    write_text(folder / "comparisons.csv", comparisons(records).to_csv(index=False))
+    write_text(folder / VERDICTS_FILE.name, judged.to_csv(index=False, float_format="%.6g"))
+    write_json(folder / "metrics.json", _metrics(board))
+    draw_noise_figure(board, folder / "noise.svg")
     return board
 
 
@@ -113,8 +129,20 @@ def write_times(settings: Settings) -> None:
     write_text(TIMES_FILE, table.to_csv(index=False))
 
 
+<<<<<<< HEAD
 def _times(name: str) -> dict[str, Any]:
     path = TIMES_FOLDER / f"{name}.json"
+=======
+def write_benchmark_times(settings: BenchmarkSettings) -> None:
+    """The same of the fine-tuned networks, in ``results/published/times.csv``."""
+    names = [cell.name for cell in benchmark_cells(settings)]
+    rows = [_times(name, {"stage": "train", "name": name}, BENCHMARKS_FOLDER) for name in names]
+    write_text(BENCHMARK_RESULTS / TIMES_FILE.name, pd.DataFrame(rows).to_csv(index=False))
+
+
+def _times(name: str, row: dict[str, Any], root: Path = Path()) -> dict[str, Any]:
+    path = root / TIMES_FOLDER / f"{name}.json"
+>>>>>>> 4cbdb97 (Give the published data sets their pipeline, with leaderboard, claims and times by the same commands; tests and page)
     if not path.is_file():
         raise SuiteError(f"times file {path} is missing; run: dvc repro")
     times = json.loads(path.read_text())
