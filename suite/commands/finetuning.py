@@ -39,12 +39,12 @@ def finetune(
     ] = False,
 ) -> None:
     """Fine-tune and evaluate all seeds of one row on a published data set, going on where an interrupted stage stopped."""
-    from suite.config.benchmarks import benchmark_cell, load_benchmarks
+    from suite.config.benchmarks import BenchmarkCell, load_benchmarks
     from suite.config.finetuning import read_benchmark_plan
     from suite.finetuning.engine import Machine
     from suite.finetuning.stage import run_stage
 
     load_benchmarks().row(dataset, row)
-    cell = benchmark_cell(dataset, row, noise_level)
+    cell = BenchmarkCell(dataset, row, noise_level)
     machine = Machine(accelerator.value, devices, nodes, readers, compiled)
     run_stage(cell, read_benchmark_plan(cell.plan), machine, console)

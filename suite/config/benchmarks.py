@@ -1,5 +1,6 @@
 """``pipelines/published/params.yaml``: what is fine-tuned on the published data sets."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -99,14 +100,19 @@ def load_benchmarks(path: Path = BENCHMARKS_FILE) -> BenchmarkSettings:
         raise SuiteError(explain(error, BenchmarkSettings, path)) from error
 
 
-def benchmark_cells(settings: BenchmarkSettings) -> list[Cell]:
+@dataclass(frozen=True, slots=True)
+class BenchmarkCell(Cell):
+    """A train stage: one row and noise level, all seeds; ``loss`` is the name of the row."""
+
+    @property
+    def plan(self) -> Path:
+        """File of its plan."""
+        return PLANS_FOLDER / f"{self.dataset}-{self.loss}.json"
+
+
+def benchmark_cells(settings: BenchmarkSettings) -> list[BenchmarkCell]:
     """All train stages, in the order of the file."""
-    return [benchmark_cell(*row, level) for row in settings.named_rows for level in settings.noise.levels]
-
-
-def benchmark_cell(dataset: str, name: str, level: float) -> Cell:
-    """The train stage of a row at one noise level."""
-    return Cell(f"{dataset}-{name}-{level:g}", PLANS_FOLDER / f"{dataset}-{name}.json", (level,))
+    return [BenchmarkCell(*row, level) for row in settings.named_rows for level in settings.noise.levels]
 
 
 def own_rows(settings: BenchmarkSettings) -> list[str]:

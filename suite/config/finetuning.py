@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from suite.config.benchmarks import BENCHMARKS_FILE, Benchmark, BenchmarkSettings, benchmark_cell
+from suite.config.benchmarks import BENCHMARKS_FILE, Benchmark, BenchmarkCell, BenchmarkSettings
 from suite.config.cells import Plan
 from suite.config.plan import RUN_CODE
 from suite.config.published import Backbone, PublishedRecipe, PublishedSettings, find_published
@@ -65,7 +65,7 @@ def write_benchmark_plans(settings: BenchmarkSettings) -> None:
     """
     plans = [plan_benchmark(settings, dataset, name) for dataset, name in settings.named_rows]
     for plan in plans:
-        write_json(benchmark_cell(plan.dataset, plan.loss, 0).plan, plan.as_dict())
+        write_json(BenchmarkCell(plan.dataset, plan.loss, 0).plan, plan.as_dict())
 
 
 def read_benchmark_plan(path: Path) -> FinetunePlan:

@@ -6,9 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.archives.cache import open_cache
-from suite.config.benchmarks import BENCHMARKS_FOLDER
+from suite.config.benchmarks import BENCHMARKS_FOLDER, BenchmarkCell
 from suite.config.finetuning import FinetunePlan
-from suite.config.grid import Cell
 from suite.finetuning.batches import BatchPlan
 from suite.finetuning.checkpoint import Checkpoint
 from suite.finetuning.engine import Engine, Machine
@@ -19,7 +18,7 @@ from suite.training.cell import PARTIAL_FOLDER, check_code, finished, resume_all
 from suite.training.run import Outcome, Run
 
 
-def run_stage(cell: Cell, plan: FinetunePlan, machine: Machine, console: Console) -> None:
+def run_stage(cell: BenchmarkCell, plan: FinetunePlan, machine: Machine, console: Console) -> None:
     """Run or resume all seeds; writes ``records``, ``curves`` and ``times`` below ``published/``.
 
     Raises:
@@ -30,7 +29,7 @@ def run_stage(cell: Cell, plan: FinetunePlan, machine: Machine, console: Console
     folder = BENCHMARKS_FOLDER
     cache = open_cache(plan.dataset, folder)
     name = cell.name
-    runs = [Run(plan, level, seed) for level in cell.levels for seed in range(plan.seeds)]
+    runs = [Run(plan, cell.level, seed) for seed in range(plan.seeds)]
     keys = run_keys(runs, cache.data_sha256, finetuning_versions())
     labels = cache.column("label")[cache.column("training")]
     epochs = [BatchPlan(labels, plan.recipe, plan.dataset, run.seed).epochs for run in runs]

@@ -129,20 +129,18 @@ def write_times(settings: Settings) -> None:
     write_text(TIMES_FILE, table.to_csv(index=False))
 
 
-<<<<<<< HEAD
-def _times(name: str) -> dict[str, Any]:
-    path = TIMES_FOLDER / f"{name}.json"
-=======
 def write_benchmark_times(settings: BenchmarkSettings) -> None:
     """The same of the fine-tuned networks, in ``results/published/times.csv``."""
-    names = [cell.name for cell in benchmark_cells(settings)]
-    rows = [_times(name, {"stage": "train", "name": name}, BENCHMARKS_FOLDER) for name in names]
-    write_text(BENCHMARK_RESULTS / TIMES_FILE.name, pd.DataFrame(rows).to_csv(index=False))
+    rows = [
+        {"stage": "train", "name": cell.name, "dataset": cell.dataset, "loss": cell.loss, "noise_level": cell.level}
+        for cell in benchmark_cells(settings)
+    ]
+    table = pd.DataFrame([row | _times(str(row["name"]), BENCHMARKS_FOLDER) for row in rows])
+    write_text(BENCHMARK_RESULTS / TIMES_FILE.name, table.to_csv(index=False))
 
 
-def _times(name: str, row: dict[str, Any], root: Path = Path()) -> dict[str, Any]:
+def _times(name: str, root: Path = Path()) -> dict[str, Any]:
     path = root / TIMES_FOLDER / f"{name}.json"
->>>>>>> 4cbdb97 (Give the published data sets their pipeline, with leaderboard, claims and times by the same commands; tests and page)
     if not path.is_file():
         raise SuiteError(f"times file {path} is missing; run: dvc repro")
     times = json.loads(path.read_text())
