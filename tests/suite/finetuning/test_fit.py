@@ -127,7 +127,7 @@ def test_the_loss_sees_float32_unit_vectors(workplace, watched, precision):
     for embeddings, labels, _ in seen:
         assert embeddings.dtype == torch.float32
         assert torch.allclose(embeddings.norm(dim=1), torch.ones(8), atol=1e-5)
-        assert labels.tolist() == np.repeat(labels[::2], 2).tolist()
+        assert torch.equal(labels, labels[::2].repeat_interleave(2))
 
 
 def test_bfloat16_reaches_the_network(workplace, watched):

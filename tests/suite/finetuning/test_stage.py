@@ -188,7 +188,7 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, finetuned, com
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"pfml": {"recipe": "magic"}}, "benchmarks.cub.pfml: no published recipe 'magic'; allowed: multi_similarity"),
+        ({"pfml": {"recipe": "magic"}}, "benchmarks.cub.pfml: no published recipe 'magic'; allowed: hist_resnet50"),
         ({"pfml": {"recipe": "no.yaml"}}, "benchmarks.cub.pfml: recipe file no.yaml is missing"),
         ({"pa": {"recipe": "proxy_anchor_bn_inception"}}, "backbone.architecture = 'bn_inception': no library that is"),
         ({"pfml": {"recipe": "pfml_table5", "params": {"speed": 1}}}, "benchmarks.cub.pfml.params: speed is no hyper"),

@@ -62,7 +62,8 @@ def recipe_file(path: Path, base: str = "pfml_table5", dataset: str = "cub", **c
         for part in group.split("."):
             place = place[part]
         place[leaf] = value
-    recipe["datasets"] = {dataset: {}}
+    recipe |= {"datasets": {dataset: {}}, "undisclosed": {}, "departures": {}}
+    recipe["sources"] = dict.fromkeys(recipe["settings"], "made for tests")
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
     return path
 

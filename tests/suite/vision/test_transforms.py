@@ -41,6 +41,12 @@ def test_bgr_pixels_are_those_of_caffe():
     assert np.array_equal(given.numpy(), expected)
 
 
+def test_pixels_with_mean_and_deviation_of_a_half_lie_between_minus_one_and_one():
+    pixels = np.asarray(photo((224, 224)), np.float32).transpose(2, 0, 1)
+    given = transforms.test_transform(settings(pixels="rgb_half", test_resize=224))(photo((224, 224)))
+    assert np.allclose(given.numpy(), pixels / 127.5 - 1, atol=1e-6)
+
+
 def test_training_crops_are_random_and_repeat_with_the_seed():
     transform = transforms.training_transform(settings())
     torch.manual_seed(3)
