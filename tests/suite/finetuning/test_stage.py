@@ -159,14 +159,14 @@ def test_a_loss_with_its_own_hyperparameters(cub, finetuned):
 
 def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, finetuned, command):
     tiny.recipe_file(Path("r.yaml"))
-    loss = own_loss('open("calls.txt", "a").write("x")\nreturn value')
+    count = 'import pathlib\nwith pathlib.Path("calls.txt").open("a") as calls:\n    calls.write("x")\n'
+    loss = own_loss(count + "return value")
     tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": loss}}, seeds=2)
     finetuned()
     whole = RECORDS.read_bytes()
     assert len(Path("calls.txt").read_text()) == 2 * 2 * 3 + 1  # the plan's probe
     # Killed in the last step of the second run's second epoch.
-    count = 'open("calls.txt", "a").write("x")\n'
-    kill = 'if len(open("calls.txt").read()) == 12:\n    raise KeyboardInterrupt\nreturn value'
+    kill = 'if len(pathlib.Path("calls.txt").read_text()) == 12:\n    raise KeyboardInterrupt\nreturn value'
     assert own_loss(count + kill) == loss
     Path("calls.txt").unlink()
     assert command("plan", "--published").status == 0
