@@ -10,6 +10,8 @@ from suite.site.names import looks
 Spec = dict[str, Any]
 INK = "currentColor"
 """Charts are SVG inside the page: they take the colour of its text, in light and in dark."""
+DIGITS = 5
+"""Significant digits of the numbers in charts: most of a page's bytes are such numbers."""
 _AXIS = {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK, "gridColor": INK}
 _FONT = {"font": "system-ui, sans-serif"}
 CONFIG: Spec = {
@@ -32,8 +34,13 @@ def finished(chart: Any, description: str, height: int = 260) -> Spec:
 
 
 def inline(values: Iterable[Mapping[str, Any]]) -> alt.Data:
-    """Rows that stand in the specification itself."""
-    return alt.Data(values=[dict(row) for row in values])  # type: ignore[no-untyped-call] # Altair leaves it untyped
+    """Rows that stand in the specification itself, numbers with as many digits as a chart or its tooltip can show."""
+    rows = [{name: _short(value) for name, value in row.items()} for row in values]
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call] # Altair leaves it untyped
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def loss_colour(losses: Sequence[str], of: Sequence[str]) -> alt.Color:
