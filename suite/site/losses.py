@@ -39,6 +39,7 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     name = loss["name"]
     charts: dict[str, Spec] = {}
     loss["verdicts"] = _verdicts(inputs.verdicts, name)
+    loss["verdicts_explained"] = EXPLAINED.format(metric=NAMES[METRIC])
     loss["settings"] = _values(inputs, name)
     loss["tuning"] = [_tuning(inputs.recipes[d, name], charts) for d in inputs.datasets if (d, name) in inputs.recipes]
     loss["influence"] = _influence(inputs, name, charts)
@@ -65,19 +66,24 @@ def _definition(name: str, declared: LossSettings | None) -> Shown:
     }
 
 
-def _verdicts(verdicts: pd.DataFrame | None, name: str) -> Shown | None:
-    """The loss against pfml and the best baseline."""
-    mine = None if verdicts is None else verdicts[verdicts["loss"] == name]
-    if mine is None or mine.empty:
-        return None
-    heads, rows = as_cells(mine)
-    return {
-        "sentence": sentence(mine),
-        "explained": EXPLAINED.format(metric=NAMES[METRIC]),
-        "heads": heads,
-        "rows": rows,
-        "text": [heads.index(head) for head in ("data set", "against", "verdict")],
-    }
+def _verdicts(verdicts: pd.DataFrame | None, name: str) -> list[Shown]:
+    """The loss against pfml and the best baseline, a table a track; the verdict stands where a narrow screen shows it."""
+    mine = pd.DataFrame() if verdicts is None else verdicts[verdicts["loss"] == name]
+    shown = []
+    for track, rows in mine.groupby("track", sort=False) if len(mine) else ():
+        table = pd.DataFrame(as_cells(rows)[1], columns=as_cells(rows)[0])
+        table.insert(3, "verdict", table.pop("verdict"))
+        text = [place for place, head in enumerate(table.columns) if head in ("against", "verdict")]
+        shown.append(
+            {
+                "track": track,
+                "sentence": sentence(rows),
+                "heads": list(table.columns),
+                "rows": table.to_numpy().tolist(),
+                "text": text,
+            }
+        )
+    return shown
 
 
 def _values(inputs: Inputs, name: str) -> Shown | None:
