@@ -1,7 +1,6 @@
 """The pages on own losses and own data, followed word by word in a clone, through real dvc."""
 
 import csv
-import os
 import re
 
 import numpy as np
@@ -12,10 +11,6 @@ from PIL import Image
 from tests.pipeline.conftest import ROOT, clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
-pytestmark = pytest.mark.skipif(
-    "FOLLOW_DOCS" not in os.environ,
-    reason="takes many minutes: FOLLOW_DOCS=1 tox -e tests -- tests/pipeline/test_own.py",
-)
 AROUND = {"plan", "leaderboard", "claims", "times", "site"}
 
 
