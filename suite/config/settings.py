@@ -3,7 +3,6 @@
 Every model refuses unknown settings; every error is one line that names the setting, the file and what is allowed.
 """
 
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -121,7 +120,7 @@ class NoiseSettings(Strict):
     def _as_in_file_names(cls, levels: Any) -> Any:
         """DVC puts a level into stage and file names as it is spelt."""
         for level in levels if isinstance(levels, list | tuple) else ():
-            if isinstance(level, float) and f"{level:g}" != str(level) and math.isfinite(level):
+            if isinstance(level, float) and f"{level:g}" != str(level) and 0 <= level < 1:
                 raise ValueError(f"{level} becomes part of file names; allowed: {level:g}")
         return levels
 

@@ -115,6 +115,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
         ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: allowed: levels that differ from each other"),
         ("noise|levels", [0.0], "noise.levels = [0.0]: 0.0 becomes part of file names; allowed: 0"),
+        ("noise|levels", [1.0], "noise.levels.0 = 1.0; allowed: numbers below 1"),
         ("noise|levels", [0.1234567], "0.1234567 becomes part of file names; allowed: 0.123457"),
         ("noise|levels", [], "noise.levels = []; allowed: at least 1 entry"),
         ("noise|levels", 0.2, "noise.levels = 0.2; allowed: a list"),
