@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from suite.config.cells import CellPlan, cell_plan_path, read_cell, tuned_plan_path
-from suite.config.grid import RECORDS_FOLDER, Cell
+from suite.config.grid import RECORDS_NAME, Cell
 from suite.config.settings import Settings, load_settings
 from suite.config.tuned import shared_training
 from suite.errors import SuiteError
@@ -133,7 +133,7 @@ def _done(cell: Cell, plan: CellPlan) -> bool:
     """Whether the records of a cell were made by this plan."""
     from suite.training.run import Run, config_sha256  # torch is loaded where this is asked for, and not before
 
-    path = RECORDS_FOLDER / f"{cell.name}.jsonl"
+    path = cell.folder / RECORDS_NAME
     if not path.is_file():
         return False
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -10,11 +10,11 @@ import pandas as pd
 
 from suite.claims.rows import AblationRow, GeometryRow, Row, RunRow, read_rows
 from suite.claims.vocabulary import SWAPPED
+from suite.config.grid import RECORDS_NAME, RUNS_FOLDER
 from suite.errors import SuiteError
 from suite.statistics.estimate import Array
 from suite.studies.folders import ABLATIONS_FOLDER, GEOMETRY_FOLDER, PUBLISHED_FOLDER, STUDIES_FOLDER
 
-RECORDS = Path("records")
 INFLUENCE = Path("docs/figures/influence.csv")
 
 PERCENT = 100.0
@@ -141,14 +141,15 @@ def read_measured(
 
     Args:
         datasets: data sets of ``params.yaml``, and whether it cuts them down. Rows of others are left aside.
-        in_grid: which runs of ``records`` count; None for all. The folder keeps files of cells that are run no more.
-        root: folder that holds ``records``, ``studies`` and ``docs``.
+        in_grid: which of ``runs`` count; None for all. The folder keeps those of cells that are run no more.
+        root: folder that holds ``runs``, ``studies`` and ``docs``.
 
     Raises:
         SuiteError: a row is malformed, stands twice, or saw other data than the rest.
     """
     studies = root / STUDIES_FOLDER
-    runs = [row for row in read_rows(root / RECORDS, RunRow) if in_grid is None or in_grid(row)]
+    runs = read_rows(root / RUNS_FOLDER, RunRow, f"*/{RECORDS_NAME}")
+    runs = [row for row in runs if in_grid is None or in_grid(row)]
     runs = [row for row in [*runs, *read_rows(studies / PUBLISHED_FOLDER, RunRow)] if row.dataset in datasets]
     ablations = [row for row in read_rows(studies / ABLATIONS_FOLDER, AblationRow) if row.dataset in datasets]
     geometry = [row for row in read_rows(studies / GEOMETRY_FOLDER, GeometryRow) if row.dataset in datasets]

@@ -117,14 +117,14 @@ class GeometryRow(Row):
 R = TypeVar("R", bound=Row)
 
 
-def read_rows(folder: Path, model: type[R]) -> list[R]:
-    """All rows of all ``*.jsonl`` in a folder; none where the folder is missing.
+def read_rows(folder: Path, model: type[R], files: str = "*.jsonl") -> list[R]:
+    """All rows of all JSON-lines files of a folder, by default ``*.jsonl``; none where the folder is missing.
 
     Raises:
         SuiteError: a line is no JSON object, or a field is missing or out of range; file, line and field are named.
     """
     rows = []
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob(files)):
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             place = Path(f"{path}, line {number}")
             try:

@@ -18,7 +18,7 @@ RESULTS_FOLDER = Path("results")
 
 
 def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, Any]:
-    """Judge all claims by what lies in ``records/``, ``studies/`` and ``docs/figures/``; gives the report.
+    """Judge all claims by what lies in ``runs/``, ``studies/`` and ``docs/figures/``; gives the report.
 
     Claims whose folder is missing or too small are "not run". Nothing is written if anything is wrong.
 

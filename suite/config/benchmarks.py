@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from suite.config.grid import Cell
+from suite.config.grid import Cell, runs_folder
 from suite.config.published import find_published
 from suite.config.settings import Count, Name, NoiseSettings, Scalar, Strict, explain
 from suite.errors import SuiteError, allowed
 
 BENCHMARKS_FILE = Path("pipelines/published/params.yaml")
 BENCHMARKS_FOLDER = Path("published")
-"""Holds what the pipeline of the published data sets leaves: plans, records, curves, times."""
+"""Holds what the pipeline of the published data sets leaves: plans, runs, times."""
 PLANS_FOLDER = BENCHMARKS_FOLDER / "plans"
 
 
@@ -108,6 +108,11 @@ class BenchmarkCell(Cell):
     def plan(self) -> Path:
         """File of its plan."""
         return PLANS_FOLDER / f"{self.dataset}-{self.loss}.json"
+
+    @property
+    def folder(self) -> Path:
+        """What its runs left."""
+        return runs_folder(self.name, BENCHMARKS_FOLDER)
 
 
 def benchmark_cells(settings: BenchmarkSettings) -> list[BenchmarkCell]:

@@ -1,4 +1,4 @@
-"""The grid: what the train stages run, and the names of their record files."""
+"""The grid: what the train stages run, and where they leave it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,19 @@ from pathlib import Path
 from suite.config.cells import tuned_plan_path
 from suite.config.settings import Settings
 
-RECORDS_FOLDER = Path("records")
-"""Records of the runs, one file a train stage."""
+RUNS_FOLDER = Path("runs")
+"""Holds a folder for each train stage."""
+RECORDS_NAME = "records.jsonl"
+"""A row for each run."""
+CURVES_NAME = "curves.jsonl"
+"""The mean training loss of each epoch of each run."""
+EMBEDDINGS_NAME = "embeddings.safetensors"
+"""The embeddings of the test classes, of the first seed."""
+
+
+def runs_folder(name: str, root: Path = Path()) -> Path:
+    """Folder of what the runs of a stage of that name left below ``root``."""
+    return root / RUNS_FOLDER / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,11 @@ class Cell:
     def plan(self) -> Path:
         """File of its plan."""
         return tuned_plan_path(self.dataset, self.loss)
+
+    @property
+    def folder(self) -> Path:
+        """What its runs left."""
+        return runs_folder(self.name)
 
 
 def cells_of(settings: Settings) -> list[Cell]:

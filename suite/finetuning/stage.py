@@ -19,7 +19,7 @@ from suite.training.run import Outcome, Run
 
 
 def run_stage(cell: BenchmarkCell, plan: FinetunePlan, machine: Machine, console: Console) -> None:
-    """Run or resume all seeds; writes ``records``, ``curves`` and ``times`` below ``published/``.
+    """Run or resume all seeds; writes ``runs`` and ``times`` below ``published/``.
 
     Raises:
         SuiteError: the image cache is missing, the loss's code is not the planned one, or the machine does not do.

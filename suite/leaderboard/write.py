@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from suite.config.benchmarks import BENCHMARKS_FOLDER, BenchmarkSettings, benchmark_cells, own_rows
-from suite.config.grid import RECORDS_FOLDER, cells_of
+from suite.config.grid import RECORDS_NAME, cells_of
 from suite.config.settings import Settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import write_flat
@@ -46,8 +46,7 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
     """The same of the published data sets, in ``results/published``."""
-    folder = BENCHMARKS_FOLDER / RECORDS_FOLDER
-    records = read_records([folder / f"{cell.name}.jsonl" for cell in benchmark_cells(settings)])
+    records = read_records([cell.folder / RECORDS_NAME for cell in benchmark_cells(settings)])
     # Of each data set the network of its first row, as it was before training.
     first = records.drop_duplicates("dataset")
     frozen = pd.DataFrame([{"dataset": row.dataset} | row.frozen for row in first.itertuples()])
@@ -109,7 +108,7 @@ def _same_tests(these: pd.DataFrame, those: pd.DataFrame) -> bool:
 
 def record_files(settings: Settings) -> list[Path]:
     """Record files of the grid."""
-    return [RECORDS_FOLDER / f"{cell.name}.jsonl" for cell in cells_of(settings)]
+    return [cell.folder / RECORDS_NAME for cell in cells_of(settings)]
 
 
 def write_times(settings: Settings) -> None:

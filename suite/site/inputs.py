@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from suite.config.cells import tuned_plan_path
-from suite.config.grid import RECORDS_FOLDER, Cell, cells_of
+from suite.config.grid import CURVES_NAME, RECORDS_NAME, Cell, cells_of
 from suite.config.settings import DatasetSettings, LossSettings, Settings
 from suite.config.tuned import TunedRecipe, load_tuned, tuned_path
 from suite.datasets.sheet import SHEETS_FOLDER
@@ -22,7 +22,6 @@ from suite.leaderboard.verdicts import own_losses
 from suite.leaderboard.write import RESULTS_FOLDER, TIMES_FILE, VERDICTS_FILE
 from suite.losses.registry import find_loss
 from suite.studies.folders import PUBLISHED_FOLDER
-from suite.training.cell import CURVES_FOLDER
 from suite.tuning.settle import FOUND_FILE
 
 BOARD_FILE = RESULTS_FOLDER / "leaderboard.json"
@@ -84,7 +83,7 @@ def read_inputs(settings: Settings) -> Inputs:
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
     cells = cells_of(settings)
     influence, unmeasured = _influence(settings)
-    records = [*(RECORDS_FOLDER / f"{cell.name}.jsonl" for cell in cells), *sorted(PUBLISHED_FOLDER.glob("*.jsonl"))]
+    records = [*(cell.folder / RECORDS_NAME for cell in cells), *sorted(PUBLISHED_FOLDER.glob("*.jsonl"))]
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -145,7 +144,7 @@ def _curves(cells: Sequence[Cell]) -> pd.DataFrame:
             "value": row["loss"],
         }
         for cell in cells
-        for row in _rows(CURVES_FOLDER / f"{cell.name}.jsonl")
+        for row in _rows(cell.folder / CURVES_NAME)
     ]
     return pd.DataFrame(rows, columns=["dataset", "loss", "noise_level", "seed", "epoch", "value"])
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.config.grid import Cell
+from suite.config.grid import EMBEDDINGS_NAME, Cell
 from suite.site.charts.plane import plane_chart
 from suite.site.charts.theme import Spec
 from suite.site.embeddings import (
@@ -21,7 +21,6 @@ from suite.site.embeddings import (
 from suite.site.names import looks, slug
 from suite.site.pictures import Pictures
 from suite.site.render import Pages
-from suite.training.cell import EMBEDDINGS_FOLDER
 
 FEWEST = 8
 """A map of fewer points shows nothing."""
@@ -34,7 +33,7 @@ def retrieval_page(dataset: str) -> str:
 
 def find_embeddings(dataset: str, losses: Sequence[str], level: float) -> dict[str, Embeddings]:
     """Embeddings of a data set by loss at one noise level, of the losses that have them."""
-    paths = {loss: EMBEDDINGS_FOLDER / f"{Cell(dataset, loss, level).name}.safetensors" for loss in losses}
+    paths = {loss: Cell(dataset, loss, level).folder / EMBEDDINGS_NAME for loss in losses}
     return {loss: load_embeddings(path) for loss, path in paths.items() if path.is_file()}
 
 

@@ -16,10 +16,10 @@ from typing import Any
 from rich.console import Console
 
 from suite.config.cells import CellPlan, Plan
-from suite.config.grid import RECORDS_FOLDER
+from suite.config.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, runs_folder
 from suite.errors import SuiteError
 from suite.features.store import Features, features_path, load_features
-from suite.files import write_json, write_lines
+from suite.files import replacing, write_json, write_lines
 from suite.hashing import sha256_file, sha256_source, sha256_value
 from suite.live import RunsView
 from suite.losses.registry import load_target, preload
@@ -28,8 +28,6 @@ from suite.timing import StageClock
 from suite.training.run import Outcome, Run, config_sha256, run_one, versions
 
 PARTIAL_FOLDER = Path("partial")
-CURVES_FOLDER = Path("curves")
-EMBEDDINGS_FOLDER = Path("embeddings")
 
 Function = Callable[[Run[CellPlan], Features, Callable[[int], None]], Outcome]
 """What a stage does with a run, as ``run_one`` does; a function of a module, which worker processes find by its name."""
@@ -40,7 +38,7 @@ _CODE = Path(__file__).parents[1]
 
 
 def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Console) -> None:
-    """Run or resume all seeds of a plan at these noise levels; writes ``records``, ``curves`` and ``times`` of that name.
+    """Run or resume all seeds of a plan at these noise levels; writes ``runs/NAME`` and ``times/NAME.json``.
 
     The first seed's embeddings of the test classes are kept for the tuned track.
 
@@ -48,7 +46,7 @@ def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Consol
         SuiteError: features are missing, or the loss's code is not the planned one.
     """
     clock = StageClock()
-    first = EMBEDDINGS_FOLDER / f"{name}.safetensors" if plan.track == "tuned" else None
+    first = PARTIAL_FOLDER / name / EMBEDDINGS_NAME if plan.track == "tuned" else None
     runs = [
         Run(plan, level, seed, first if (seed, level) == (0, levels[0]) else None)
         for level in levels
@@ -60,14 +58,22 @@ def run_cell(name: str, plan: CellPlan, levels: Sequence[float], console: Consol
 def write_outputs(
     name: str, runs: Sequence[Run[Plan[Any]]], outcomes: Sequence[Outcome], clock: StageClock, root: Path = Path()
 ) -> None:
-    """Write the ``records``, ``curves`` and ``times`` of a stage below ``root``; forget what was kept for resuming it."""
+    """Write what a stage leaves below ``root``; forget what was kept for resuming it.
+
+    That is ``runs/NAME`` with records, curves and, where a run kept them, embeddings; and ``times/NAME.json``.
+    """
+    folder = runs_folder(name, root)
     curves = [
         {"noise_level": run.noise_level, "seed": run.seed, "epoch": epoch, "loss": value}
         for run, outcome in zip(runs, outcomes, strict=True)
         for epoch, value in enumerate(outcome.curve, 1)
     ]
-    write_lines(root / CURVES_FOLDER / f"{name}.jsonl", curves)
-    write_lines(root / RECORDS_FOLDER / f"{name}.jsonl", [outcome.record for outcome in outcomes])
+    shutil.rmtree(folder, ignore_errors=True)
+    write_lines(folder / CURVES_NAME, curves)
+    write_lines(folder / RECORDS_NAME, [outcome.record for outcome in outcomes])
+    for kept in [run.embeddings for run in runs if run.embeddings is not None]:
+        with replacing(folder / EMBEDDINGS_NAME) as temporary:
+            shutil.copyfile(kept, temporary)
     clock.write(name, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)}, root)
     forget(name)
 

@@ -100,7 +100,7 @@ def project(tmp_path_factory):
 
 
 def records(project, run):
-    return json_rows(project.path / f"published/records/cub-{run}.jsonl")
+    return json_rows(project.path / f"published/runs/cub-{run}/records.jsonl")
 
 
 def test_one_command_runs_all_that_the_settings_name(project):

@@ -49,7 +49,7 @@ def test_ends_in_a_leaderboard_of_real_runs(reproduced):
         ("emoji", loss, level) for loss in ("pfml", "triplet", "frozen backbone") for level in ("0.0", "0.2")
     }
     assert all(0 < float(row["recall_at_1"]) < 100 for row in rows)
-    records = (reproduced.path / "records/emoji-pfml-0.2.jsonl").read_text().splitlines()
+    records = (reproduced.path / "runs/emoji-pfml-0.2/records.jsonl").read_text().splitlines()
     record = json.loads(records[0])
     assert len(records) == 1
     assert record["noise_realised"] == round(0.2 * record_images(reproduced)) / record_images(reproduced)
@@ -58,7 +58,7 @@ def test_ends_in_a_leaderboard_of_real_runs(reproduced):
 
 
 def rows_of(project, name):
-    return json_rows(project.path / f"records/{name}.jsonl")
+    return json_rows(project.path / f"runs/{name}/records.jsonl")
 
 
 def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
@@ -158,7 +158,7 @@ def test_a_bad_loss_name_stops_before_anything_is_written(reproduced):
         done = reproduced.dvc("repro", check=False)
         assert done.returncode != 0
         assert "losses.magic: unknown loss; allowed: pfml, cpml" in done.stderr + done.stdout
-        assert not list((reproduced.path / "records").glob("*magic*"))
+        assert not list((reproduced.path / "runs").glob("*magic*"))
         assert (reproduced.path / "results/leaderboard.csv").read_bytes() == before[0]
     finally:
         edit_params(reproduced, lambda params: params["losses"].pop("magic"))
@@ -175,11 +175,11 @@ def test_a_killed_repro_ends_in_the_same_bytes(reproduced, tmp_path):
         kill_once(project, "tuning/emoji-pfml.jsonl")
         assert not list((project.path / "tuned").glob("*/*"))
         assert "emoji pfml: resuming, 1 of 2 trials are done" in kill_once(project, "emoji-pfml-0.2/run-0.json")
-        assert not (project.path / "records/emoji-pfml-0.2.jsonl").exists()
+        assert not (project.path / "runs/emoji-pfml-0.2/records.jsonl").exists()
         # On a busy machine the second run may end before the kill, too.
         done = len(list((project.path / "partial/emoji-pfml-0.2").glob("run-*.json")))
         assert f"emoji-pfml-0.2: resuming, runs {list(range(done))} are done" in project.dvc("repro").stdout
-        for name in ("tuned/emoji-pfml/plan.json", "records/emoji-pfml-0.2.jsonl"):
+        for name in ("tuned/emoji-pfml/plan.json", "runs/emoji-pfml-0.2/records.jsonl"):
             assert (project.path / name).read_bytes() == (reproduced.path / name).read_bytes()
         assert project.results() == reproduced.results()
     finally:

@@ -129,7 +129,7 @@ def test_a_cell_is_tuned_and_trained_on_both_tracks(main, cell):
     main("tune", "emoji", "contrastive")
     main("train", "emoji", "contrastive", "0.2")
     main("published", "emoji", "contrastive")
-    (tuned,) = json_rows(Path("records/emoji-contrastive-0.2.jsonl"))
+    (tuned,) = json_rows(Path("runs/emoji-contrastive-0.2/records.jsonl"))
     without, published = json_rows(Path("as_published/emoji-contrastive.jsonl"))
     assert (tuned["track"], tuned["origin"], tuned["noise_level"]) == ("tuned", "search", 0.2)
     assert (without["track"], without["noise_level"]) == ("published", 0)

@@ -41,7 +41,7 @@ def trained(loss, level, plan=None):
     """Records of a cell, of which one line is read."""
     plan = plan or PLANS[loss]
     digests = [{"config_sha256": config_sha256(Run(plan, float(level), seed))} for seed in range(plan.seeds)]
-    write_lines(Path(f"records/emoji-{loss}-{level}.jsonl"), digests)
+    write_lines(Path(f"runs/emoji-{loss}-{level}/records.jsonl"), digests)
 
 
 def timed(name, seconds):
@@ -73,7 +73,7 @@ def test_trained_cells_are_not_left_unless_another_plan_made_them(grid):
     assert after_stage(NAME).stages == 1
     trained("triplet", "0", replace(PLANS["triplet"], code_sha256="older"))
     assert after_stage(NAME).stages == 2
-    Path("records/emoji-pfml-0.2.jsonl").write_text("")
+    Path("runs/emoji-pfml-0.2/records.jsonl").write_text("")
     assert after_stage(NAME).stages == 3
 
 

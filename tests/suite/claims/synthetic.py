@@ -6,6 +6,7 @@ from pathlib import Path
 from suite.claims.judge import judge
 from suite.claims.measured import read_measured
 from suite.claims.schema import KINDS
+from suite.config.grid import RECORDS_NAME, runs_folder
 
 DATASETS = dict.fromkeys(("emoji", "furniture", "typefaces", "cub", "cars", "sop"), False)
 EFFECT = {"value": 0.5, "because": "chosen for a test"}
@@ -173,8 +174,8 @@ def model(seed, *, loss="pfml", dataset="emoji", proxies_per_class=2, delta=0.4,
 
 
 def write(folder, rows, name="some"):
-    """Put rows into a folder of the current directory."""
-    path = Path(folder) / f"{name}.jsonl"
+    """Put rows into a folder of the current directory, as the pipeline leaves them there."""
+    path = runs_folder(name) / RECORDS_NAME if folder == "runs" else Path(folder) / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -37,14 +37,14 @@ def compared(difference, level=0.0, scatter=WIGGLE, **cell):
     ],
 )
 def test_superiority(difference, scatter, verdict):
-    write("records", compared(difference, scatter=scatter * WIGGLE))
+    write("runs", compared(difference, scatter=scatter * WIGGLE))
     found = one(claim("superiority"))
     assert found.verdict == verdict
     assert (found.detectable is None) == (verdict != Verdict.INCONCLUSIVE)
 
 
 def test_numbers_of_a_superiority_are_those_of_scipy_and_statsmodels():
-    write("records", compared(0.3))
+    write("runs", compared(0.3))
     found = one(claim("superiority"))
     first, second = 50.3 + WIGGLE, 50 + REST
     oracle = stats.ttest_rel(first, second, alternative="greater")
@@ -57,7 +57,7 @@ def test_numbers_of_a_superiority_are_those_of_scipy_and_statsmodels():
 
 
 def test_an_inconclusive_line_says_what_it_could_have_shown():
-    write("records", compared(0.3, scatter=10 * WIGGLE))
+    write("runs", compared(0.3, scatter=10 * WIGGLE))
     found = one(claim("superiority"))
     sd = np.std(0.3 + 10 * WIGGLE - REST, ddof=1)
     oracle = TTestPower().solve_power(nobs=5, alpha=0.05, power=0.8, alternative="larger")
@@ -65,7 +65,7 @@ def test_an_inconclusive_line_says_what_it_could_have_shown():
 
 
 def test_lines_of_a_family_share_an_adjustment():
-    write("records", compared(0.3) + compared(0.1, dataset="furniture"))
+    write("runs", compared(0.3) + compared(0.1, dataset="furniture"))
     found = judged(claim("superiority", datasets=["emoji", "furniture"]))
     raw = [stats.ttest_rel(50 + d + WIGGLE, 50 + REST, alternative="greater").pvalue for d in (0.3, 0.1)]
     assert [line.p[Verdict.SUPPORTED] for line in found] == pytest.approx(list(multipletests(raw, method="holm")[1]))
@@ -82,14 +82,14 @@ def test_lines_of_a_family_share_an_adjustment():
     ],
 )
 def test_robustness_is_the_difference_of_differences(clean, noisy, verdict):
-    write("records", compared(clean) + compared(noisy, level=0.2, scatter=REST))
+    write("runs", compared(clean) + compared(noisy, level=0.2, scatter=REST))
     found = one(claim("robustness"))
     assert found.verdict == verdict
     assert float(found.line.evidence.effect) == pytest.approx(noisy - clean)
 
 
 def test_robustness_over_several_levels_is_the_slope_times_the_range():
-    write("records", compared(0.0) + compared(2.0, level=0.2) + compared(2.4, level=0.4, scatter=REST))
+    write("runs", compared(0.0) + compared(2.0, level=0.2) + compared(2.4, level=0.4, scatter=REST))
     found = one(claim("robustness", noise={"kind": "symmetric", "levels": [0, 0.2, 0.4]}))
     assert float(found.line.evidence.effect) == pytest.approx(2.4)
 
@@ -104,19 +104,19 @@ def test_robustness_over_several_levels_is_the_slope_times_the_range():
     ],
 )
 def test_reproduction(mean, verdict):
-    write("records", runs(mean + WIGGLE, dataset="cub", track="published", backbone="resnet50_512"))
+    write("runs", runs(mean + WIGGLE, dataset="cub", track="published", backbone="resnet50_512"))
     assert one(claim("reproduction")).verdict == verdict
 
 
 def test_reproduction_with_a_published_spread_is_welchs():
-    write("records", runs(73 + WIGGLE, dataset="cub", track="published", backbone="resnet50_512"))
+    write("runs", runs(73 + WIGGLE, dataset="cub", track="published", backbone="resnet50_512"))
     found = one(claim("reproduction"))
     low = stats.ttest_ind_from_stats(73, np.std(WIGGLE, ddof=1), 5, 73.4 - 1, 0.3 * np.sqrt(5), 5, False, "greater")
     assert found.p[Verdict.SUPPORTED] == pytest.approx(low.pvalue)
 
 
 def test_records_of_another_backbone_are_no_reproduction():
-    write("records", runs(73.4 + WIGGLE, dataset="cub", track="published"))
+    write("runs", runs(73.4 + WIGGLE, dataset="cub", track="published"))
     assert one(claim("reproduction")).verdict == Verdict.NOT_RUN
 
 
@@ -252,10 +252,10 @@ def test_what_has_no_rows_is_not_run():
 
 
 def test_too_few_seeds_are_not_run():
-    write("records", runs(52 + WIGGLE[:3]) + runs(50 + REST[:3], loss="cpml"))
+    write("runs", runs(52 + WIGGLE[:3]) + runs(50 + REST[:3], loss="cpml"))
     found = one(claim("superiority"))
     assert found.verdict == Verdict.NOT_RUN
-    assert found.line.reason == "records/some.jsonl: seed: 3 of the 5 seeds that minimum_seeds asks for"
+    assert found.line.reason == "runs/some/records.jsonl: seed: 3 of the 5 seeds that minimum_seeds asks for"
     assert one(claim("superiority", minimum_seeds=3)).verdict == Verdict.SUPPORTED
 
 
@@ -269,7 +269,7 @@ def failing(values, *seeds):
 
 
 def test_a_method_with_a_failed_run_is_not_supported():
-    write("records", runs(failing(60 + WIGGLE, 1)) + runs(50 + REST, loss="cpml"))
+    write("runs", runs(failing(60 + WIGGLE, 1)) + runs(50 + REST, loss="cpml"))
     found = one(claim("superiority"))
     assert found.verdict == Verdict.INCONCLUSIVE
     assert float(found.line.evidence.effect) < 0  # the failed run counts as zero
@@ -277,28 +277,28 @@ def test_a_method_with_a_failed_run_is_not_supported():
 
 
 def test_a_failed_run_of_the_rival_does_not_stand_in_the_way():
-    write("records", runs(60 + WIGGLE) + runs(failing(50 + REST, 1), loss="cpml"))
+    write("runs", runs(60 + WIGGLE) + runs(failing(50 + REST, 1), loss="cpml"))
     assert one(claim("superiority")).verdict == Verdict.SUPPORTED
 
 
 def test_a_method_that_fails_cannot_be_equivalent():
-    write("records", runs(failing(50 + WIGGLE, 1)) + runs(50 + REST, loss="cpml"))
+    write("runs", runs(failing(50 + WIGGLE, 1)) + runs(50 + REST, loss="cpml"))
     assert one(claim("superiority")).verdict == Verdict.INCONCLUSIVE
 
 
 def test_a_method_that_always_fails_is_contradicted():
-    write("records", runs([None] * 5) + runs(50 + REST, loss="cpml"))
+    write("runs", runs([None] * 5) + runs(50 + REST, loss="cpml"))
     assert one(claim("superiority")).verdict == Verdict.CONTRADICTED
 
 
 def test_a_rival_that_fails_contradicts_nothing():
-    write("records", runs(40 + WIGGLE) + runs(failing(50 + REST, 1), loss="cpml"))
+    write("runs", runs(40 + WIGGLE) + runs(failing(50 + REST, 1), loss="cpml"))
     assert one(claim("superiority")).verdict == Verdict.INCONCLUSIVE
 
 
 def test_failed_runs_support_no_other_kind_either():
     write(
-        "records",
+        "runs",
         compared(0.0)
         + runs(failing(55 + REST, 0), level=0.2)
         + runs(50 + REST, loss="cpml", level=0.2)
@@ -312,14 +312,14 @@ def test_failed_runs_support_no_other_kind_either():
 
 
 def test_nothing_but_failed_runs_is_inconclusive():
-    write("records", compared(0.0) + runs([None] * 5, level=0.2) + runs(50 + REST, loss="cpml", level=0.2))
+    write("runs", compared(0.0) + runs([None] * 5, level=0.2) + runs(50 + REST, loss="cpml", level=0.2))
     found = one(claim("robustness"))
     assert (found.verdict, found.line.evidence) == (Verdict.INCONCLUSIVE, None)
     assert "too many failed runs" in found.line.reason
 
 
 def test_a_run_stands_for_its_own_track():
-    write("records", [*compared(2.0), *compared(-2.0, track="published")])
+    write("runs", [*compared(2.0), *compared(-2.0, track="published")])
     assert one(claim("superiority")).verdict == Verdict.SUPPORTED
     assert one(claim("superiority", track="published")).verdict == Verdict.CONTRADICTED
 
@@ -330,5 +330,5 @@ def test_clean_runs_belong_to_every_kind_of_noise():
         for loss, r0 in (("pfml", 52), ("cpml", 50))
         for s, r in enumerate(r0 + WIGGLE * (loss == "pfml"))
     ]
-    write("records", rows)
+    write("runs", rows)
     assert one(claim("superiority")).verdict == Verdict.SUPPORTED

@@ -18,34 +18,34 @@ def refused(*claims):
 
 
 def test_other_seeds_are_unpaired():
-    write("records", runs(FIVE), "a")
-    write("records", [run(50, seed, loss="cpml") for seed in (0, 1, 2, 3, 7)], "b")
-    assert refused(claim("superiority")).startswith("records/b.jsonl: seed: unpaired runs: [0, 1, 2, 3, 7] here")
+    write("runs", runs(FIVE), "a")
+    write("runs", [run(50, seed, loss="cpml") for seed in (0, 1, 2, 3, 7)], "b")
+    assert refused(claim("superiority")).startswith("runs/b/records.jsonl: seed: unpaired runs: [0, 1, 2, 3, 7] here")
 
 
 def test_other_noise_is_unpaired():
     rows = runs(FIVE) + [run(50, seed, loss="cpml", noise_sha256="other") for seed in range(5)]
-    write("records", rows)
-    assert refused(claim("superiority")).startswith("records/some.jsonl, line 6: noise_sha256 differs")
+    write("runs", rows)
+    assert refused(claim("superiority")).startswith("runs/some/records.jsonl, line 6: noise_sha256 differs")
 
 
 def test_a_run_that_stands_twice():
-    write("records", runs(FIVE), "a")
-    write("records", runs(FIVE[:1]), "b")
-    assert refused() == "records/b.jsonl, line 1: seed = 0: this run stands in records/a.jsonl, line 1 too"
+    write("runs", runs(FIVE), "a")
+    write("runs", runs(FIVE[:1]), "b")
+    assert refused() == "runs/b/records.jsonl, line 1: seed = 0: this run stands in runs/a/records.jsonl, line 1 too"
 
 
-@pytest.mark.parametrize("folder", ["records", "studies/as_published", "studies/ablations", "studies/geometry"])
+@pytest.mark.parametrize("folder", ["runs", "studies/as_published", "studies/ablations", "studies/geometry"])
 def test_rows_on_other_data(folder):
-    write("records", runs(FIVE), "a")
+    write("runs", runs(FIVE), "a")
     other = {
-        "records": run(50, 9),
+        "runs": run(50, 9),
         "studies/as_published": run(50, 0, track="published"),
         "studies/ablations": along("alpha", {1: [50]})[0],
         "studies/geometry": model(0),
     }[folder]
-    write(folder, [other | {"data_sha256": "other"}], "b")
-    assert f"{folder}/b.jsonl, line 1: data_sha256 differs from that of" in refused()
+    path = write(folder, [other | {"data_sha256": "other"}], "b")
+    assert f"{path}, line 1: data_sha256 differs from that of" in refused()
 
 
 @pytest.mark.parametrize(
@@ -58,21 +58,21 @@ def test_rows_on_other_data(folder):
     ],
 )
 def test_malformed_records(change, message):
-    write("records", [run(50, 0) | change])
-    assert "records/some.jsonl, line 1: " in refused()
+    write("runs", [run(50, 0) | change])
+    assert "runs/some/records.jsonl, line 1: " in refused()
     assert message in refused()
 
 
 def test_a_missing_field():
     row = run(50, 0)
     del row["data_sha256"]
-    write("records", [row])
-    assert refused() == "records/some.jsonl, line 1: data_sha256 is missing"
+    write("runs", [row])
+    assert refused() == "runs/some/records.jsonl, line 1: data_sha256 is missing"
 
 
 def test_half_a_line():
-    write("records", []).write_text('{"track": "tu')
-    assert refused().startswith("records/some.jsonl, line 1: no JSON")
+    write("runs", []).write_text('{"track": "tu')
+    assert refused().startswith("runs/some/records.jsonl, line 1: no JSON")
 
 
 def test_arrays_of_unequal_length():
@@ -102,7 +102,7 @@ def test_other_classes_are_not_compared():
 
 
 def test_data_sets_that_are_cut_down_are_not_run():
-    write("records", runs(FIVE) + runs(FIVE, loss="cpml"))
+    write("runs", runs(FIVE) + runs(FIVE, loss="cpml"))
     from suite.claims.judge import judge
 
     (found,) = judge([claim("superiority")], read_measured(DATASETS | {"emoji": True}))
@@ -113,5 +113,5 @@ def test_data_sets_that_are_cut_down_are_not_run():
 
 
 def test_rows_of_data_sets_that_are_not_asked_for_are_left_aside():
-    write("records", runs(FIVE, dataset="birds"))
+    write("runs", runs(FIVE, dataset="birds"))
     assert read_measured(DATASETS).runs == {}

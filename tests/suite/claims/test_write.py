@@ -46,7 +46,7 @@ def test_everywhere(lines, verdict):
 def looks(workplace, rows):
     from suite.claims.measured import read_measured
 
-    write("records", rows)
+    write("runs", rows)
     claims = [claim("superiority")]
     base = judged(*claims)
     (found,) = sensitivity(claims, read_measured(DATASETS), base)
@@ -92,7 +92,7 @@ def project(workplace):
 
 
 def test_report_and_pages(project):
-    write("records", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     found = write_claims(load_settings(), project / "claims")
     assert json.loads(Path("results/claims.json").read_text()) == found
     first, second = found["claims"]
@@ -110,12 +110,12 @@ def test_report_and_pages(project):
 def test_runs_that_params_yaml_names_no_more_do_not_count(project):
     settings = load_settings()
     before = write_claims(settings)
-    write("records", [run(50.0, 0, loss="gone"), run(50.0, settings.seeds)], "stale")
+    write("runs", [run(50.0, 0, loss="gone"), run(50.0, settings.seeds)], "stale")
     assert write_claims(settings) == before
 
 
 def test_the_report_is_a_function_of_the_records(project):
-    write("records", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     names = ("claims.json", "claims.md", "sensitivity.md")
     write_claims(load_settings(), project / "claims")
     first = [(project / "results" / name).read_bytes() for name in names]
@@ -129,7 +129,7 @@ def test_the_command_prints_all_claims_of_the_repository(project, monkeypatch, c
 
     from suite.commands import claims as module
 
-    write("records", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     monkeypatch.setattr(module, "console", Console(force_terminal=terminal, width=200))
     monkeypatch.setattr(sys, "argv", ["suite", "claims"])
     with pytest.raises(SystemExit) as caught:

@@ -28,8 +28,8 @@ def suite(*arguments):
 def finetune(devices):
     done = suite("finetune", "cub", "pfml", "0.2", "--accelerator", "cpu", "--devices", devices, "--readers", "0")
     assert done.returncode == 0, done.stderr
-    (record,) = json_rows(Path("published/records/cub-pfml-0.2.jsonl"))
-    return done.stdout, [row["loss"] for row in json_rows(Path("published/curves/cub-pfml-0.2.jsonl"))], record
+    (record,) = json_rows(Path("published/runs/cub-pfml-0.2/records.jsonl"))
+    return done.stdout, [row["loss"] for row in json_rows(Path("published/runs/cub-pfml-0.2/curves.jsonl"))], record
 
 
 def test_losses_and_results_are_those_of_one_process(cub):

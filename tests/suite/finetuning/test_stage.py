@@ -15,7 +15,7 @@ from suite.training.cell import PARTIAL_FOLDER
 from tests.suite.finetuning import tiny
 from tests.suite.synthetic import json_rows, own_loss
 
-RECORDS = Path("published/records/cub-pfml-0.jsonl")
+RECORDS = Path("published/runs/cub-pfml-0/records.jsonl")
 
 
 def flat(values, below=""):
@@ -71,7 +71,7 @@ def test_a_record_says_what_was_run(cub, finetuned):
     recipe = tiny.recipe_file(cub / "mine.yaml", evaluation__recall_at=[1, 10])
     tiny.benchmarks({"pfml": {"recipe": "mine.yaml"}}, levels=[0.2], seeds=2)
     printed = finetuned("pfml", "0.2")
-    path = Path("published/records/cub-pfml-0.2.jsonl")
+    path = Path("published/runs/cub-pfml-0.2/records.jsonl")
     rows = json_rows(path)
     images = CachedImages("cub", "training")
     for seed, row in enumerate(rows):
@@ -102,8 +102,8 @@ def test_a_record_says_what_was_run(cub, finetuned):
     assert "noise 0.2 seed 1: R@1" in printed
     # Leaderboard and claims read them.
     assert read_records([path])["recall_at_1"].tolist() == [row["metrics"]["recall_at_1"] for row in rows]
-    assert [row.backbone for row in read_rows(path.parent, RunRow)] == ["tf_efficientnet_lite0_8"] * 2
-    curves = json_rows(Path("published/curves/cub-pfml-0.2.jsonl"))
+    assert [row.backbone for row in read_rows(path.parent, RunRow, path.name)] == ["tf_efficientnet_lite0_8"] * 2
+    curves = json_rows(Path("published/runs/cub-pfml-0.2/curves.jsonl"))
     assert [(row["seed"], row["epoch"]) for row in curves] == [(0, 1), (0, 2), (1, 1), (1, 2)]
     assert list(json.loads(Path("published/times/cub-pfml-0.2.json").read_text())["runs"]) == [
         "noise 0.2 seed 0",
@@ -132,7 +132,7 @@ def test_a_nan_is_a_failed_record(cub, finetuned):
     (row,) = json_rows(RECORDS)
     assert (row["status"], row["failure"], row["metrics"]) == ("failed", "the loss became nan in epoch 2", {})
     assert row["frozen"]
-    assert len(json_rows(Path("published/curves/cub-pfml-0.jsonl"))) == 1
+    assert len(json_rows(Path("published/runs/cub-pfml-0/curves.jsonl"))) == 1
     read_records([RECORDS])
 
 
@@ -145,7 +145,7 @@ def test_a_collapse_is_a_failed_record(workplace, one_worker, finetuned):
     assert "failed, the embeddings collapsed to one point" in finetuned()
     (row,) = json_rows(RECORDS)
     assert (row["status"], row["metrics"]) == ("failed", {})
-    assert len(json_rows(Path("published/curves/cub-pfml-0.jsonl"))) == 2
+    assert len(json_rows(Path("published/runs/cub-pfml-0/curves.jsonl"))) == 2
 
 
 def test_a_loss_with_its_own_hyperparameters(cub, finetuned):

@@ -48,7 +48,7 @@ def settings(workplace):
     for loss, recall in (("pfml", 0.5), ("triplet", 0.45)):
         for level in (0, 0.2):
             rows = [row(loss, level, seed, recall - level / 10 + seed / 100) for seed in range(2)]
-            write_lines(Path(f"records/emoji-{loss}-{level}.jsonl"), [as_written(record) for record in rows])
+            write_lines(Path(f"runs/emoji-{loss}-{level}/records.jsonl"), [as_written(record) for record in rows])
     rows = [
         row("pfml", level, seed, 0.3 if seed else None, track="published") for level in (0, 0.2) for seed in range(2)
     ]
@@ -110,9 +110,9 @@ def test_pairs_are_written_for_losses_that_finished(settings):
 
 
 def test_a_cell_without_new_records_stops_before_anything_is_written(settings):
-    path = Path("records/emoji-pfml-0.2.jsonl")
+    path = Path("runs/emoji-pfml-0.2/records.jsonl")
     path.write_text(path.read_text().replace('"track": "tuned", ', ""))
-    with pytest.raises(SuiteError, match=r"records/emoji-pfml-0\.2\.jsonl: line 1\.track is missing"):
+    with pytest.raises(SuiteError, match=r"runs/emoji-pfml-0\.2\/records.jsonl: line 1\.track is missing"):
         write_leaderboard(settings)
     assert not Path("results").exists()
 
@@ -120,7 +120,7 @@ def test_a_cell_without_new_records_stops_before_anything_is_written(settings):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("records/emoji-pfml-0.2.jsonl", r"record file records/emoji-pfml-0\.2\.jsonl is missing; run: dvc repro"),
+        ("runs/emoji-pfml-0.2/records.jsonl", r"record file runs/emoji-pfml-0\.2\/records.jsonl is missing; run: dvc repro"),
         ("frozen/emoji.jsonl", r"file frozen/emoji\.jsonl is missing; run: dvc repro features@emoji"),
     ],
 )
@@ -208,7 +208,7 @@ def markdown(settings):
 
 
 def test_times_are_of_the_stages_of_the_default_pipeline(settings):
-    names = ["features-emoji", *(path.stem for path in record_files(settings))]
+    names = ["features-emoji", *(path.parent.name for path in record_files(settings))]
     for number, name in enumerate(names):
         runs = {} if name == "features-emoji" else {"seed 0": 1.0, "seed 1": 2.0}
         write_json(Path(f"times/{name}.json"), {"start_up": 3.0, "work": number, "runs": runs})

@@ -10,9 +10,11 @@ import pandas as pd
 import yaml
 from safetensors.numpy import save_file
 
+from suite.config.grid import CURVES_NAME, RECORDS_NAME, Cell
 from suite.config.settings import Settings
 from suite.datasets.own import OwnData
 from suite.evaluation.records import METRICS
+from suite.files import write_lines
 from suite.hashing import sha256_file
 from suite.leaderboard.table import FROZEN
 from suite.leaderboard.verdicts import verdicts
@@ -59,9 +61,9 @@ def write_data(classes=12, images=4):
     rows = np.arange(classes // 2 * images, classes * images)
     for loss in LOSSES:
         vectors = rng.normal(size=(len(rows), 8)).astype(np.float16)
-        Path("embeddings").mkdir(exist_ok=True)
+        Path(f"runs/shapes-{loss}-0").mkdir(parents=True)
         arrays = {"embeddings": vectors, "labels": rows // images, "rows": rows}
-        save_file(arrays, f"embeddings/shapes-{loss}-0.safetensors")
+        save_file(arrays, f"runs/shapes-{loss}-0/embeddings.safetensors")
 
 
 def write_board():
@@ -102,13 +104,12 @@ def row(track, dataset, loss, level, recall):
 
 
 def write_runs():
-    Path("curves").mkdir()
-    Path("records").mkdir()
     times = []
     for loss in LOSSES:
         for level in (0, 0.2):
             curve = [{"noise_level": level, "seed": s, "epoch": e, "loss": 2 / e} for s in (0, 1) for e in (1, 2, 3)]
-            Path(f"curves/shapes-{loss}-{level:g}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in curve))
+            cell = Cell("shapes", loss, level)
+            write_lines(cell.folder / CURVES_NAME, curve)
             record = {
                 "track": "tuned",
                 "dataset": "shapes",
@@ -118,7 +119,7 @@ def write_runs():
                 "versions": {"python": "3.11.7"},
             }
             record |= {f"{name}_sha256": name * 3 for name in ("data", "noise", "config", "source")}
-            Path(f"records/shapes-{loss}-{level:g}.jsonl").write_text(json.dumps(record) + "\n")
+            write_lines(cell.folder / RECORDS_NAME, [record])
             times.append(f"train,shapes,1.0,9.0,2,4.5,{loss},{level}")
     head = "stage,dataset,start_up_seconds,work_seconds,runs,mean_run_seconds,loss,noise_level\n"
     Path("results/times.csv").write_text(head + "\n".join(times) + "\n")

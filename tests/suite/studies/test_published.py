@@ -43,7 +43,7 @@ def test_a_record_for_each_noise_level_and_seed(plan):
 def test_the_grid_is_left_alone(plan):
     published()
     assert [path.as_posix() for path in Path("as_published").iterdir()] == ["as_published/emoji-contrastive.jsonl"]
-    assert not any(Path(folder).exists() for folder in ("records", "curves", "embeddings", "times"))
+    assert not any(Path(folder).exists() for folder in ("runs", "times"))
 
 
 def test_an_interrupted_one_is_resumed(plan, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from suite.config.cells import tuned_plan_path, write_cell
-from suite.config.grid import Cell
+from suite.config.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, RUNS_FOLDER, Cell, runs_folder
 from suite.errors import SuiteError
 from suite.features.store import features_path, save_features
 from suite.randomness import torch_seed
@@ -25,6 +25,7 @@ from tests.suite.synthetic import RECIPE, cell_plan, json_rows, make_features, o
 ROOT = Path(__file__).parents[3]
 CELL = "emoji-contrastive-0.2"
 OWN = "emoji-own-0.2"
+EMBEDDINGS = runs_folder(CELL) / EMBEDDINGS_NAME
 
 COUNTING = """open("runs.txt", "a").write("x") if self.calls == 1 else None
 time.sleep(0.02)
@@ -40,8 +41,9 @@ def features(workplace):
 
 def outputs(name):
     """Bytes of what a stage leaves behind, times aside."""
-    folders = {"records": "jsonl", "curves": "jsonl", "embeddings": "safetensors"}
-    return {folder: Path(folder, f"{name}.{suffix}").read_bytes() for folder, suffix in folders.items()}
+    found = {path.name: path.read_bytes() for path in runs_folder(name).iterdir()}
+    assert found.keys() == {RECORDS_NAME, CURVES_NAME, EMBEDDINGS_NAME}
+    return found
 
 
 def run(plan=None, name=CELL, levels=(0.2,)):
@@ -57,7 +59,7 @@ def own_plan(body):
 
 
 def read_records(name=CELL):
-    return json_rows(Path(f"records/{name}.jsonl"))
+    return json_rows(runs_folder(name) / RECORDS_NAME)
 
 
 def test_the_same_bytes_for_any_number_of_workers(monkeypatch):
@@ -83,8 +85,9 @@ def test_several_noise_levels_in_one_stage(one_worker):
     assert "published-emoji-contrastive noise 0.4 seed 1: R@1" in printed
     run(plan, "apart", (0.4,))
     assert read_records("apart") == rows[2:]
-    assert not Path("embeddings").exists()
-    curves = json_rows(Path("curves/published-emoji-contrastive.jsonl"))
+    folder = runs_folder("published-emoji-contrastive")
+    assert not (folder / EMBEDDINGS_NAME).exists()
+    curves = json_rows(folder / CURVES_NAME)
     keys = [(level, seed, epoch) for level in (0, 0.4) for seed in (0, 1) for epoch in range(1, 5)]
     assert [(row["noise_level"], row["seed"], row["epoch"]) for row in curves] == keys
     times = json.loads(Path("times/published-emoji-contrastive.json").read_text())
@@ -94,11 +97,10 @@ def test_several_noise_levels_in_one_stage(one_worker):
 
 def test_the_tuned_track_keeps_the_embeddings_of_its_first_seed_alone(one_worker):
     run()
-    assert [path.as_posix() for path in Path("embeddings").iterdir()] == [f"embeddings/{CELL}.safetensors"]
-    kept = load_file(f"embeddings/{CELL}.safetensors")
-    Path("embeddings").rename("of_three")
+    kept = load_file(EMBEDDINGS)
+    runs_folder(CELL).rename("of_three")
     run(cell_plan())
-    alone = load_file(f"embeddings/{CELL}.safetensors")
+    alone = load_file(EMBEDDINGS)
     assert all(np.array_equal(kept[name], alone[name]) for name in ("embeddings", "labels", "rows"))
     assert len(kept["labels"]) == 120
 
@@ -136,7 +138,7 @@ def test_run_all_gives_outcomes_in_the_order_of_runs_and_forgets_when_told(monke
     again = run_all("axis", runs, console)
     assert [outcome.record for outcome in again] == [outcome.record for outcome in first]
     assert "resuming" not in console.file.getvalue()
-    assert not Path("records").exists()
+    assert not RUNS_FOLDER.exists()
 
 
 def keep_partial(monkeypatch):
@@ -145,7 +147,7 @@ def keep_partial(monkeypatch):
         patch.setattr("suite.training.cell.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run()
-    assert len(list((PARTIAL_FOLDER / CELL).iterdir())) == 3
+    assert len(list((PARTIAL_FOLDER / CELL).glob("run-*.json"))) == 3
 
 
 def test_finished_runs_are_resumed(one_worker, monkeypatch):
@@ -162,9 +164,9 @@ def test_finished_runs_are_resumed(one_worker, monkeypatch):
 
 def test_a_run_whose_embeddings_are_gone_is_computed_again(one_worker, monkeypatch):
     keep_partial(monkeypatch)
-    Path(f"embeddings/{CELL}.safetensors").unlink()
+    (PARTIAL_FOLDER / CELL / EMBEDDINGS_NAME).unlink()
     assert "resuming, runs [1, 2] are done" in run()
-    assert Path(f"embeddings/{CELL}.safetensors").is_file()
+    assert EMBEDDINGS.is_file()
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def test_a_killed_stage_resumes_and_ends_in_the_same_bytes(monkeypatch):
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert not Path("records").exists()
+    assert not RUNS_FOLDER.exists()
     kept = json.loads(first.read_text())
     time.sleep(0.5)  # its worker ends by itself
     begun = Path("runs.txt").read_text()
