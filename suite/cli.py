@@ -1,6 +1,5 @@
 """The command line: ``suite COMMAND``. The stages of ``dvc.yaml`` are the same commands."""
 
-import gc
 import sys
 from collections.abc import Callable
 
@@ -24,6 +23,7 @@ from suite.commands import (
 )
 from suite.commands.shared import errors
 from suite.errors import SuiteError, as_markup
+from suite.process import end_quickly, start_quickly
 from suite.timing import log_process
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
@@ -65,15 +65,8 @@ for group, commands in COMMANDS.items():
 app.command(context_settings={"ignore_unknown_options": True})(results.measure)
 
 
-_COLLECTIONS = (100_000, 50, 100)
-"""Thresholds of Python's garbage collector."""
-
-
 def main() -> None:
     """Run a command; an error meant for the user is one line on stderr and exit status 2."""
-    # A stage spends most of its start-up and of its end in the garbage collector, which looks for cycles among the
-    # hundreds of thousands of objects that torch makes on import: fewer looks, and none at the end.
-    gc.set_threshold(*_COLLECTIONS)
     try:
         app()
     except SuiteError as error:
@@ -81,4 +74,12 @@ def main() -> None:
         sys.exit(2)
     finally:
         log_process()
-        gc.freeze()
+
+
+def program() -> None:
+    """The program ``suite``: ``main`` in a process of its own."""
+    start_quickly()
+    try:
+        main()
+    except SystemExit as ended:
+        end_quickly(ended.code)

@@ -120,7 +120,10 @@ def test_a_cell_without_new_records_stops_before_anything_is_written(settings):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("runs/emoji-pfml-0.2/records.jsonl", r"record file runs/emoji-pfml-0\.2\/records.jsonl is missing; run: dvc repro"),
+        (
+            "runs/emoji-pfml-0.2/records.jsonl",
+            r"record file runs/emoji-pfml-0\.2\/records.jsonl is missing; run: dvc repro",
+        ),
         ("frozen/emoji.jsonl", r"file frozen/emoji\.jsonl is missing; run: dvc repro features@emoji"),
     ],
 )
