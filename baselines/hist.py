@@ -32,14 +32,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, leaky_relu, normalize, relu6
 
-from pfml.batch import checked_batch
+from baselines.frame import ProxyLoss
 from pfml.settings import checked_integer, checked_number
 
 _SLOPE = 0.1
 _EPSILON = 1e-5
 
 
-class HISTLoss(nn.Module):
+class HISTLoss(ProxyLoss):
     """HIST with one distribution a class and a hypergraph network of two layers.
 
     Args:
@@ -84,8 +84,6 @@ class HISTLoss(nn.Module):
         "the optimiser there is Adam with coupled weight decay on all parameters",
     )
 
-    proxy_labels: Tensor
-
     def __init__(
         self,
         num_classes: int,
@@ -96,9 +94,7 @@ class HISTLoss(nn.Module):
         hidden_dim: int = 512,
         network_rate: float = 0.01,
     ) -> None:
-        super().__init__()
-        self.num_classes = checked_integer("num_classes", num_classes, at_least=1)
-        self.embedding_dim = checked_integer("embedding_dim", embedding_dim, at_least=1)
+        super().__init__(num_classes, embedding_dim)
         self.tau = checked_number("tau", tau, above=0)
         self.alpha = checked_number("alpha", alpha, above=0)
         self.lambda_s = checked_number("lambda_s", lambda_s, at_least=0)
@@ -110,7 +106,6 @@ class HISTLoss(nn.Module):
         self.spreads = nn.Parameter(torch.empty(num_classes, 1, embedding_dim))
         nn.init.kaiming_normal_(self.spreads[:, 0], mode="fan_out")
         self.network = HypergraphNetwork(embedding_dim, hidden_dim, num_classes, self.network_rate)
-        self.register_buffer("proxy_labels", torch.arange(num_classes))
 
     @property
     def proxies(self) -> Tensor:
@@ -122,28 +117,13 @@ class HISTLoss(nn.Module):
         """Diagonals of the covariances, (C, D), from 1 to e^6."""
         return relu6(self.spreads[:, 0]).exp()
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
-
-        Returns:
-            Scalar in the type of the means.
-
-        Raises:
-            ValueError: a shape, a type or a label is out of range.
-        """
-        embeddings, labels = checked_batch(
-            embeddings, labels, num_classes=self.num_classes, embedding_dim=self.embedding_dim
-        )
-        with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings = normalize(embeddings.to(self.means.dtype))
-            distances = self._distances(embeddings)
-            to_distributions = cross_entropy(-self.tau * distances, labels)
-            scores = self.network(self.embedding_dim**0.5 * embeddings, self._incidence(distances, labels))
-            return to_distributions + self.lambda_s * cross_entropy(scores, labels)
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The formula above."""
+        embeddings = normalize(embeddings)
+        distances = self._distances(embeddings)
+        to_distributions = cross_entropy(-self.tau * distances, labels)
+        scores = self.network(self.embedding_dim**0.5 * embeddings, self._incidence(distances, labels))
+        return to_distributions + self.lambda_s * cross_entropy(scores, labels)
 
     def _distances(self, embeddings: Tensor) -> Tensor:
         """Squared Mahalanobis distances (B, C), by the squares of both and their product: (B, C, D) would not fit."""

@@ -13,14 +13,11 @@ beta. Deviation, of the library: where mining keeps at most one positive and one
 
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from pfml.batch import checked_batch
+from baselines.frame import MinedPairsLoss
 from pfml.settings import checked_number
 
 
-class MultiSimilarityLoss(nn.Module):
+class MultiSimilarityLoss(MinedPairsLoss):
     """Multi-similarity loss on mined pairs.
 
     Args:
@@ -59,28 +56,8 @@ class MultiSimilarityLoss(nn.Module):
         self.beta = checked_number("beta", beta, above=0)
         self.base = checked_number("base", base)
         self.epsilon = checked_number("epsilon", epsilon, at_least=0)
-        # Imported here because the library takes seconds to load.
         from pytorch_metric_learning.losses import MultiSimilarityLoss as LibraryLoss
         from pytorch_metric_learning.miners import MultiSimilarityMiner
 
         self.miner = MultiSimilarityMiner(self.epsilon)
         self.loss = LibraryLoss(self.alpha, self.beta, self.base)
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers.
-
-        Returns:
-            Scalar, zero if mining keeps nothing; float64 if the embeddings are, else float32.
-
-        Raises:
-            ValueError: a shape or a type is not as above.
-        """
-        embeddings, labels = checked_batch(embeddings, labels)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
-            value: Tensor = self.loss(embeddings, labels, self.miner(embeddings, labels))
-        return value

@@ -12,15 +12,14 @@ as in the authors' code: Kaiming normal, fan out.
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from pfml.batch import checked_batch
-from pfml.settings import checked_integer, checked_number
+from baselines.frame import ProxyLoss
+from pfml.settings import checked_number
 
 
-class ProxyAnchorLoss(nn.Module):
+class ProxyAnchorLoss(ProxyLoss):
     """Proxy-Anchor with one proxy a class.
 
     Args:
@@ -53,43 +52,21 @@ class ProxyAnchorLoss(nn.Module):
         "a ResNet-50 recipe for SOP: the rates for small classes are of BN-Inception",
     )
 
-    proxy_labels: Tensor
-
     def __init__(self, num_classes: int, embedding_dim: int, alpha: float = 32.0, margin: float = 0.1) -> None:
-        super().__init__()
-        self.num_classes = checked_integer("num_classes", num_classes, at_least=1)
-        self.embedding_dim = checked_integer("embedding_dim", embedding_dim, at_least=1)
+        super().__init__(num_classes, embedding_dim)
         self.alpha = checked_number("alpha", alpha, above=0)
         self.margin = checked_number("margin", margin, at_least=0)
-        # Imported here because the library takes seconds to load.
         from pytorch_metric_learning.losses import ProxyAnchorLoss as LibraryLoss
 
         self.loss = LibraryLoss(num_classes, embedding_dim, margin=self.margin, alpha=self.alpha)
         nn.init.kaiming_normal_(self.loss.proxies, mode="fan_out")
-        self.register_buffer("proxy_labels", torch.arange(num_classes))
 
     @property
     def proxies(self) -> Tensor:
         """The proxies as used, (C, D), unit norm, class by class."""
         return normalize(self.loss.proxies)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
-
-        Returns:
-            Scalar in the type of the proxies.
-
-        Raises:
-            ValueError: a shape, a type or a label is out of range.
-        """
-        embeddings, labels = checked_batch(
-            embeddings, labels, num_classes=self.num_classes, embedding_dim=self.embedding_dim
-        )
-        # The library would cast its proxies to the type of the embeddings.
-        with torch.autocast(embeddings.device.type, enabled=False):
-            value: Tensor = self.loss(embeddings.to(self.loss.proxies.dtype), labels)
-        return value
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The formula above."""
+        found: Tensor = self.loss(embeddings, labels)
+        return found

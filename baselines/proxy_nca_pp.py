@@ -15,17 +15,16 @@ norm, rates) belong to the network and its training.
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from pfml.batch import checked_batch
-from pfml.settings import checked_integer, checked_number
+from baselines.frame import ProxyLoss
+from pfml.settings import checked_number
 
 _START = 1 / 8
 
 
-class ProxyNCAPlusPlusLoss(nn.Module):
+class ProxyNCAPlusPlusLoss(ProxyLoss):
     """Proxy-NCA++ with one proxy a class.
 
     Args:
@@ -51,41 +50,20 @@ class ProxyNCAPlusPlusLoss(nn.Module):
         "learning rates for AdamW: the authors' code has 4e-3 and, for proxies, 4e2 on CUB, under Adam with epsilon 1",
     )
 
-    proxy_labels: Tensor
-
     def __init__(self, num_classes: int, embedding_dim: int, temperature: float = 1 / 9) -> None:
-        super().__init__()
-        self.num_classes = checked_integer("num_classes", num_classes, at_least=1)
-        self.embedding_dim = checked_integer("embedding_dim", embedding_dim, at_least=1)
+        super().__init__(num_classes, embedding_dim)
         self.temperature = checked_number("temperature", temperature, above=0)
-        # Imported here because the library takes seconds to load.
         from pytorch_metric_learning.losses import ProxyNCALoss as LibraryLoss
 
         self.loss = LibraryLoss(num_classes, embedding_dim)
         nn.init.normal_(self.loss.proxies, std=_START)
-        self.register_buffer("proxy_labels", torch.arange(num_classes))
 
     @property
     def proxies(self) -> Tensor:
         """The proxies as used, (C, D), unit norm, class by class."""
         return normalize(self.loss.proxies)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
-
-        Returns:
-            Scalar in the type of the proxies.
-
-        Raises:
-            ValueError: a shape, a type or a label is out of range.
-        """
-        embeddings, labels = checked_batch(
-            embeddings, labels, num_classes=self.num_classes, embedding_dim=self.embedding_dim
-        )
-        with torch.autocast(embeddings.device.type, enabled=False):
-            squared: Tensor = self.loss.get_logits(embeddings.to(self.loss.proxies.dtype))
-            return cross_entropy(-squared / self.temperature, labels)
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The formula above."""
+        squared: Tensor = self.loss.get_logits(embeddings)
+        return cross_entropy(-squared / self.temperature, labels)

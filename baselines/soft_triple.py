@@ -15,16 +15,16 @@ all pairs of C M proxies. Deviation: squared distances below 1e-12 count as 1e-1
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
-from pfml.batch import checked_batch
-from pfml.settings import checked_integer, checked_number
+from baselines.frame import ProxyLoss
+from pfml.settings import checked_number
 
 _CLOSEST_SQUARED = 1e-12
 
 
-class SoftTripleLoss(nn.Module):
+class SoftTripleLoss(ProxyLoss):
     """SoftTriple with M proxies a class.
 
     Args:
@@ -70,8 +70,6 @@ class SoftTripleLoss(nn.Module):
         "the authors ask for fewer proxies than a class has images (their repository, issue 9); 2 for small classes is ours",
     )
 
-    proxy_labels: Tensor
-
     def __init__(
         self,
         num_classes: int,
@@ -82,46 +80,25 @@ class SoftTripleLoss(nn.Module):
         margin: float = 0.01,
         tau: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.num_classes = checked_integer("num_classes", num_classes, at_least=1)
-        self.embedding_dim = checked_integer("embedding_dim", embedding_dim, at_least=1)
-        self.proxies_per_class = checked_integer("proxies_per_class", proxies_per_class, at_least=1)
+        super().__init__(num_classes, embedding_dim, proxies_per_class)
         self.la = checked_number("la", la, above=0)
         self.gamma = checked_number("gamma", gamma, above=0)
         self.margin = checked_number("margin", margin, at_least=0)
         self.tau = checked_number("tau", tau, at_least=0)
-        # Imported here because the library takes seconds to load.
         from pytorch_metric_learning.losses import SoftTripleLoss as LibraryLoss
 
         self.loss = LibraryLoss(num_classes, embedding_dim, proxies_per_class, self.la, self.gamma, self.margin)
-        self.register_buffer("proxy_labels", torch.arange(num_classes).repeat_interleave(proxies_per_class))
 
     @property
     def proxies(self) -> Tensor:
         """The proxies as used, (C * M, D), unit norm, class by class."""
         return normalize(self.loss.fc.t())
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
-
-        Returns:
-            Scalar in the type of the proxies.
-
-        Raises:
-            ValueError: a shape, a type or a label is out of range.
-        """
-        embeddings, labels = checked_batch(
-            embeddings, labels, num_classes=self.num_classes, embedding_dim=self.embedding_dim
-        )
-        # The library would cast its proxies to the type of the embeddings.
-        with torch.autocast(embeddings.device.type, enabled=False):
-            value: Tensor = self.loss(embeddings.to(self.loss.fc.dtype), labels)
-            if self.tau > 0 and self.proxies_per_class > 1:
-                value = value + self.tau * self._mean_gap() / 2
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The formula above."""
+        value: Tensor = self.loss(embeddings, labels)
+        if self.tau > 0 and self.proxies_per_class > 1:
+            value = value + self.tau * self._mean_gap() / 2
         return value
 
     def _mean_gap(self) -> Tensor:

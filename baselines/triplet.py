@@ -12,14 +12,11 @@ code of Kim et al., CVPR 2020 does (margin .1).
 
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from pfml.batch import checked_batch
+from baselines.frame import MinedPairsLoss
 from pfml.settings import checked_flag, checked_number
 
 
-class TripletLoss(nn.Module):
+class TripletLoss(MinedPairsLoss):
     """Semi-hard triplet loss.
 
     Args:
@@ -46,7 +43,6 @@ class TripletLoss(nn.Module):
         super().__init__()
         self.margin = checked_number("margin", margin, above=0)
         self.squared = checked_flag("squared", squared)
-        # Imported here because the library takes seconds to load.
         from pytorch_metric_learning.distances import LpDistance
         from pytorch_metric_learning.losses import TripletMarginLoss
         from pytorch_metric_learning.miners import TripletMarginMiner
@@ -54,22 +50,3 @@ class TripletLoss(nn.Module):
         power = 2 if self.squared else 1
         self.miner = TripletMarginMiner(self.margin, type_of_triplets="semihard", distance=LpDistance(power=power))
         self.loss = TripletMarginLoss(self.margin, distance=LpDistance(power=power))
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers.
-
-        Returns:
-            Scalar, zero if no triplet is semi-hard; float64 if the embeddings are, else float32.
-
-        Raises:
-            ValueError: a shape or a type is not as above.
-        """
-        embeddings, labels = checked_batch(embeddings, labels)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
-            value: Tensor = self.loss(embeddings, labels, self.miner(embeddings, labels))
-        return value

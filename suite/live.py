@@ -6,7 +6,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from suite.config.cells import Plan
 from suite.time_left import NOTHING_AFTER, after_stage, time_left
-from suite.training.run import Outcome, Run
+from suite.training.outcome import Outcome, Run
 
 
 class RunsView(Progress):
@@ -27,6 +27,7 @@ class RunsView(Progress):
         epochs: how many each of them has.
         done: outcomes of those that an interrupted stage left, by place in ``runs``.
         console: where it is shown; only plain lines if that is no terminal.
+        ahead: later stages to which some of the runs belong.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class RunsView(Progress):
         epochs: Sequence[int],
         done: dict[int, Outcome],
         console: Console,
+        ahead: Collection[str] = (),
     ) -> None:
         self._stage = stage
         self._runs = runs
@@ -43,7 +45,7 @@ class RunsView(Progress):
         self._outcomes = dict(done)
         self._latest = max(done, default=0)
         self._started = time.monotonic()
-        self._after = after_stage(stage) if console.is_terminal else NOTHING_AFTER
+        self._after = after_stage(stage, ahead) if console.is_terminal else NOTHING_AFTER
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -7,18 +7,19 @@ the mean of the nearest relatives that have a time. An estimate for the eye, whi
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from suite.config.cells import CellPlan, cell_plan_path, read_cell, tuned_plan_path
-from suite.config.grid import RECORDS_NAME, Cell
+from suite.config.grid import Cell
 from suite.config.settings import Settings, load_settings
 from suite.config.tuned import shared_training
 from suite.errors import SuiteError
 from suite.features.store import features_path
 from suite.timing import TIMES_FOLDER
+from suite.training.outcome import is_done
 
 COMMITTED_TIMES = Path("results/times.csv")
 
@@ -75,8 +76,12 @@ class _Stage:
     left: bool = True
 
 
-def after_stage(name: str) -> After:
+def after_stage(name: str, ahead: Collection[str] = ()) -> After:
     """What the pipeline runs after a stage, named as in ``times/``; nothing for one that is not of the grid.
+
+    Args:
+        name: of the stage at work.
+        ahead: stages whose runs it trains besides its own: they have next to nothing left.
 
     Files that are missing or cannot be read count as not there: this is for display alone.
     """
@@ -87,7 +92,7 @@ def after_stage(name: str) -> After:
     if name not in {stage.name for stage in stages}:
         return NOTHING_AFTER
     known = _known()
-    left = [stage for stage in stages if stage.left and stage.name != name]
+    left = [stage for stage in stages if stage.left and stage.name not in {name, *ahead}]
     seconds = [_estimate(stage, stages, known) for stage in left]
     told = [value for value in seconds if value is not None]
     unknown = [stage.worth for stage, value in zip(left, seconds, strict=True) if value is None]
@@ -106,7 +111,7 @@ def _stages(settings: Settings) -> Iterator[_Stage]:
                 yield _Stage(f"tune-{dataset}-{loss}", "tune", dataset, loss, worth, left=plan is None)
             for level in settings.noise.levels:
                 cell = Cell(dataset, loss, level)
-                yield _Stage(cell.name, "train", dataset, loss, left=plan is None or not _done(cell, plan))
+                yield _Stage(cell.name, "train", dataset, loss, left=plan is None or not is_done(cell, plan))
 
 
 def _settled(planned: CellPlan) -> CellPlan | None:
@@ -127,18 +132,6 @@ def _core(plan: CellPlan) -> list[object]:
         plan.seeds,
         shared_training(plan.recipe),
     ]
-
-
-def _done(cell: Cell, plan: CellPlan) -> bool:
-    """Whether the records of a cell were made by this plan."""
-    from suite.training.run import Run, config_sha256  # torch is loaded where this is asked for, and not before
-
-    path = cell.folder / RECORDS_NAME
-    if not path.is_file():
-        return False
-    lines = path.read_text(encoding="utf-8").splitlines()
-    wanted = config_sha256(Run(plan, cell.level, 0))
-    return len(lines) == plan.seeds and json.loads(lines[0])["config_sha256"] == wanted
 
 
 def _known() -> dict[str, float]:

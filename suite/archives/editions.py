@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from suite.config.reading import read_yaml
 from suite.config.settings import Count, Strict
 from suite.errors import SuiteError, allowed
 
@@ -62,8 +62,8 @@ def load_editions(path: Path = EDITIONS_FILE) -> dict[str, Edition]:
     if not path.is_file():
         raise SuiteError(f"file of editions {path} is missing")
     try:
-        return TypeAdapter(dict[str, Edition]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
+        return TypeAdapter(dict[str, Edition]).validate_python(read_yaml(path))
+    except ValidationError as error:
         raise SuiteError(f"{path} is no file of editions: {' '.join(str(error).split())}") from error
 
 

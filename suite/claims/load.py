@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from suite.claims.schema import KINDS, Claim
 from suite.claims.vocabulary import LOSSES
-from suite.config.settings import explain
+from suite.config.reading import explain, read_yaml
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file, sha256_value
 
@@ -59,10 +58,7 @@ def claims_hash(claims: Iterable[ClaimFile]) -> str:
 
 
 def _load(path: Path, folder: Path, losses: tuple[str, ...]) -> ClaimFile:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise SuiteError(f"{path}: the whole file; allowed: a mapping")
     kind = values.get("kind")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from suite.claims.vocabulary import EMBEDDED_BACKBONE, Metric
-from suite.config.settings import explain
+from suite.config.reading import explain
 from suite.errors import SuiteError
 
 METRICS = get_args(Metric)

@@ -49,12 +49,22 @@ def tune(dataset: Dataset, loss: Loss) -> None:
 
 
 def train(
-    dataset: Dataset, loss: Loss, noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")]
+    dataset: Dataset,
+    loss: Loss,
+    noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")],
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Train the other noise levels of params.yaml too, for their own stages.")
+    ] = False,
 ) -> None:
     """Train and evaluate all seeds of one cell of the tuned track, resuming those that are done."""
     from suite.config.cells import read_cell
     from suite.config.grid import Cell
-    from suite.training.cell import run_cell
+    from suite.config.settings import load_settings
+    from suite.training.outcome import is_done
+    from suite.training.stage import run_cell
 
     cell = Cell(dataset, loss, noise_level)
-    run_cell(cell.name, read_cell(cell.plan)[0], (cell.level,), console)
+    plan, _ = read_cell(cell.plan)
+    levels = load_settings().noise.levels if ahead else ()
+    others = [other for level in levels if (other := Cell(dataset, loss, level)) != cell]
+    run_cell(cell, plan, console, [other for other in others if not is_done(other, plan)])

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from suite.config.grid import Cell, runs_folder
 from suite.config.published import find_published
-from suite.config.settings import Count, Name, NoiseSettings, Scalar, Strict, explain
+from suite.config.reading import read_settings
+from suite.config.settings import Count, Name, NoiseSettings, Scalar, Strict
 from suite.errors import SuiteError, allowed
 
 BENCHMARKS_FILE = Path("pipelines/published/params.yaml")
@@ -90,14 +90,7 @@ def load_benchmarks(path: Path = BENCHMARKS_FILE) -> BenchmarkSettings:
     Raises:
         SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
     """
-    if not path.is_file():
-        raise SuiteError(f"settings file {path} is missing; run from the project's root")
-    try:
-        return BenchmarkSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise SuiteError(explain(error, BenchmarkSettings, path)) from error
+    return read_settings(path, BenchmarkSettings, "settings file {} is missing; run from the project's root")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from suite.config.cells import (
 )
 from suite.config.folds import least_training
 from suite.config.own import update_own
-from suite.config.settings import PARAMS_FILE, DatasetSettings, LossSettings, Recipe, Settings, explain
+from suite.config.reading import explain
+from suite.config.settings import PARAMS_FILE, DatasetSettings, LossSettings, Recipe, Settings
 from suite.config.tuned import applicable_recipe
 from suite.datasets.catalog import check_name, verified
 from suite.datasets.split import cut_classes, num_training_classes

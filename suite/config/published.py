@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from suite.config.settings import Count, Number, Positive, Scalar, Strict, explain
+from suite.config.reading import read_settings
+from suite.config.settings import Count, Number, Positive, Scalar, Strict
 from suite.errors import SuiteError, allowed
 
 PUBLISHED_RECIPES = Path(__file__).parents[1] / "recipes" / "published"
@@ -210,12 +210,7 @@ def load_published(name: str, folder: Path = PUBLISHED_RECIPES) -> PublishedReci
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise SuiteError(f"no published recipe {name!r}; allowed: {allowed(published_names(folder))}")
-    try:
-        return PublishedRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise SuiteError(explain(error, PublishedRecipe, path)) from error
+    return read_settings(path, PublishedRecipe)
 
 
 def find_published(recipe: str) -> PublishedRecipe:
@@ -227,9 +222,7 @@ def find_published(recipe: str) -> PublishedRecipe:
     path = Path(recipe)
     if path.suffix != ".yaml":
         return load_published(recipe)
-    if not path.is_file():
-        raise SuiteError(f"recipe file {path} is missing")
-    return load_published(path.stem, path.parent)
+    return read_settings(path, PublishedRecipe, "recipe file {} is missing")
 
 
 def published_names(folder: Path = PUBLISHED_RECIPES) -> list[str]:

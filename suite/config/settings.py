@@ -6,18 +6,10 @@ Every model refuses unknown settings; every error is one line that names the set
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from suite.errors import SuiteError, allowed
+from suite.config.reading import read_settings
+from suite.errors import allowed
 
 PARAMS_FILE = Path("params.yaml")
 BATCH = ("classes_per_batch", "samples_per_class")
@@ -257,92 +249,4 @@ def load_settings(path: Path = PARAMS_FILE) -> Settings:
     Raises:
         SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
     """
-    if not path.is_file():
-        raise SuiteError(f"settings file {path} is missing; run from the project's root")
-    try:
-        return Settings.model_validate(yaml.safe_load(path.read_text()))
-    except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise SuiteError(explain(error, Settings, path)) from error
-
-
-_ALLOWED = {
-    "bool_type": "a number, a string, true, false or null",  # the first of the types that a Scalar may have
-    "dict_type": "a mapping",
-    "finite_number": "finite numbers",
-    "float_parsing": "numbers",
-    "float_type": "numbers",
-    "greater_than": "numbers above {gt:g}",
-    "greater_than_equal": "numbers from {ge:g}",
-    "int_from_float": "whole numbers",
-    "int_type": "whole numbers",
-    "less_than": "numbers below {lt:g}",
-    "literal_error": "{expected}",
-    "model_type": "a mapping",
-    "string_pattern_mismatch": "letters, digits and _, a letter first",
-    "string_type": "a string",
-    "too_short": "at least {min_length} entry",
-    "tuple_type": "a list",
-}
-"""What is allowed in place of a value, by pydantic's kind of error."""
-
-
-def explain(error: ValidationError, model: type[BaseModel], path: Path, below: str = "") -> str:
-    """The first problems of a validation error as one line: file, setting, what is wrong, what is allowed.
-
-    Args:
-        error: the validation error.
-        model: the model that was validated.
-        path: the file that the values come from.
-        below: the setting in that file whose value was validated; empty for the whole file.
-    """
-    problems: dict[str, str] = {}
-    for problem in error.errors():
-        location = [str(part) for part in problem["loc"] if part != "[key]"]
-        if problem["type"] == "extra_forbidden":
-            text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1])) or 'none'}"
-        else:
-            text = _explain_value(problem)
-        if problem["type"] in _SCALAR_ERRORS and location[-1] in _SCALAR_TYPES:
-            location.pop()
-        setting = ".".join([below, *location] if below else location)
-        if not setting and problem["type"] == "value_error":  # about several settings, which the message names
-            text = text.removeprefix(": ")
-        elif not setting:
-            setting = "the whole file"
-        problems.setdefault(setting, text)
-    return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
-
-
-_SCALAR_TYPES = ("bool", "int", "float", "str")
-_SCALAR_ERRORS = tuple(f"{name}_{kind}" for name in ("bool", "int", "float", "string") for kind in ("type", "parsing"))
-
-
-def _explain_value(problem: Any) -> str:
-    shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
-    if problem["type"] == "missing":
-        return " is missing"
-    if problem["type"] in _ALLOWED:
-        return f"{shown}; allowed: {_ALLOWED[problem['type']].format(**problem.get('ctx', {}))}"
-    return f"{shown}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _names_at(model: type[BaseModel], location: list[Any]) -> list[str]:
-    """Names of the settings that may stand at a location within nested models and mappings of models."""
-    for part in location:
-        if part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            nested = _models_in(annotation)
-            if nested:
-                model = nested[0]
-    return list(model.model_fields)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    found: list[type[BaseModel]] = []
-    for inner in getattr(annotation, "__args__", ()):
-        found += _models_in(inner)
-    return found
+    return read_settings(path, Settings, "settings file {} is missing; run from the project's root")

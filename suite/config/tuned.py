@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import ValidationError
 
-from suite.config.settings import Recipe, Scalar, Strict, explain
-from suite.errors import SuiteError
+from suite.config.reading import read_settings
+from suite.config.settings import Recipe, Scalar, Strict
 from suite.files import write_text
 
 if TYPE_CHECKING:
@@ -61,14 +60,9 @@ def load_tuned(path: Path) -> TunedRecipe:
     """Read a tuned recipe.
 
     Raises:
-        SuiteError: it is no YAML or does not fit the schema.
+        SuiteError: it is missing, no YAML, or does not fit the schema.
     """
-    try:
-        return TunedRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {error}") from error
-    except ValidationError as error:
-        raise SuiteError(explain(error, TunedRecipe, path)) from error
+    return read_settings(path, TunedRecipe, "tuned recipe {} is missing")
 
 
 def save_tuned(recipe: TunedRecipe, path: Path) -> None:

@@ -65,14 +65,24 @@ def save_features(path: Path, features: Features) -> None:
         save_file(arrays, temporary, metadata={"data_sha256": features.data_sha256})
 
 
+def require(path: Path) -> Path:
+    """The path of a feature file that is there.
+
+    Raises:
+        SuiteError: it is missing.
+    """
+    if not path.is_file():
+        raise SuiteError(f"feature file {path} is missing; compute it with: dvc repro features@{path.stem}")
+    return path
+
+
 def load_features(path: Path) -> Features:
     """Read a feature file.
 
     Raises:
         SuiteError: it is missing, damaged, holds values that are not finite, or labels of the wrong length.
     """
-    if not path.is_file():
-        raise SuiteError(f"feature file {path} is missing; compute it with: dvc repro features@{path.stem}")
+    require(path)
     try:
         with safe_open(path, framework="numpy") as file:
             features = file.get_tensor("features").astype(np.float32)

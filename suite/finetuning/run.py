@@ -21,7 +21,8 @@ from suite.finetuning.engine import Engine
 from suite.finetuning.fit import finetune
 from suite.losses.registry import load_target
 from suite.training.loop import TrainingFailure
-from suite.training.run import Outcome, Run, check_embeddings, record_of, versions
+from suite.training.outcome import Outcome, Run, versions
+from suite.training.run import check_embeddings, record_of
 from suite.vision.backbones import EmbeddingNetwork
 from suite.vision.transforms import test_transform
 

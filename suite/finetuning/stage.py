@@ -14,8 +14,9 @@ from suite.finetuning.engine import Engine, Machine
 from suite.finetuning.run import finetune_one, finetuning_versions
 from suite.parallel import Message
 from suite.timing import StageClock
-from suite.training.cell import PARTIAL_FOLDER, check_code, finished, resume_all, run_keys, write_outputs
-from suite.training.run import Outcome, Run
+from suite.training.cell import check_code
+from suite.training.kept import Slot, finished, resume_all, slots_of, write_outputs
+from suite.training.outcome import Outcome, Run
 
 
 def run_stage(cell: BenchmarkCell, plan: FinetunePlan, machine: Machine, console: Console) -> None:
@@ -30,39 +31,37 @@ def run_stage(cell: BenchmarkCell, plan: FinetunePlan, machine: Machine, console
     cache = open_cache(plan.dataset, folder)
     name = cell.name
     runs = [Run(plan, cell.level, seed) for seed in range(plan.seeds)]
-    keys = run_keys(runs, cache.data_sha256, finetuning_versions())
     labels = cache.column("label")[cache.column("training")]
     epochs = [BatchPlan(labels, plan.recipe, plan.dataset, run.seed).epochs for run in runs]
+    slots = slots_of(name, runs, cache.data_sha256, finetuning_versions(), epochs)
     engine = Engine(machine, plan.precision, part_learns=plan.recipe.schedule.warm_up_epochs > 0)
-    work = _Work(name, runs, keys, engine, folder)
+    work = _Work(slots, engine, folder)
     if engine.rank > 0:
-        done = finished(name, runs, keys)
+        done = finished(slots)
         for _ in work([number for number in range(len(runs)) if number not in done], lambda _: None):
             pass
         return
     console.print(f"{name}: {engine.world} x {engine.device.type}, {plan.precision}", markup=False)
-    outcomes = resume_all(name, runs, keys, epochs, work, console)
+    outcomes = resume_all(slots, work, console)
     write_outputs(name, runs, outcomes, clock, folder)
 
 
 class _Work:
     """Runs those that are waiting, in all processes alike."""
 
-    def __init__(
-        self, name: str, runs: Sequence[Run[FinetunePlan]], keys: Sequence[str], engine: Engine, folder: Path
-    ) -> None:
-        self._name, self._runs, self._keys = name, runs, keys
-        self._engine, self._folder = engine, folder
+    def __init__(self, slots: Sequence[Slot[FinetunePlan]], engine: Engine, folder: Path) -> None:
+        self._slots, self._engine, self._folder = slots, engine, folder
 
     def __call__(self, waiting: Sequence[int], on_message: Callable[[Message], None]) -> Iterator[tuple[int, Outcome]]:
         self._engine.wait()  # all processes have read which runs are done, before one of them adds to these
         for number in waiting:
-            path = PARTIAL_FOLDER / self._name / f"run-{number}.pt"
+            slot = self._slots[number]
+            path = slot.path.with_suffix(".pt")
 
             def on_epoch(epoch: int, number: int = number) -> None:
                 on_message((number, epoch))
 
-            checkpoint = Checkpoint(path, self._keys[number])
-            yield number, finetune_one(self._runs[number], self._engine, self._folder, checkpoint, on_epoch)
+            checkpoint = Checkpoint(path, slot.key)
+            yield number, finetune_one(slot.run, self._engine, self._folder, checkpoint, on_epoch)
             if self._engine.rank == 0:
                 path.unlink(missing_ok=True)

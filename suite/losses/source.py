@@ -1,15 +1,19 @@
-"""The files behind a loss of the user's own: the file itself and, recursively, what it imports from beside itself.
+"""The files behind a loss, found by reading imports, without running anything: the pipeline can look at them in a moment.
 
-They are found by reading the imports, without running anything, so that the pipeline can look at them in a moment on each
-``dvc repro``. Not found: modules imported by a computed name, and data files that a loss reads.
+A loss of the user's own has the file itself and, recursively, what that imports from beside itself; any loss may use modules
+of our packages, whose files count as well. Not found: modules imported by a computed name, and data files that a loss reads.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from suite.errors import SuiteError
 from suite.hashing import sha256_file, sha256_value
+
+OUR_PACKAGES = ("suite", "baselines", "pfml")
+_ROOT = Path(__file__).parents[2]
+"""The folder that our packages lie in."""
 
 
 def own_files(path: Path, setting: str) -> list[Path]:
@@ -26,20 +30,42 @@ def own_files(path: Path, setting: str) -> list[Path]:
         raise SuiteError(f"{setting}: file {path} does not exist")
     if Path.cwd() not in path.resolve().parents:
         raise SuiteError(f"{setting}: {path} lies outside the project; allowed are files below {Path.cwd()}")
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        file = waiting.pop()
-        if file not in found:
-            found.add(file)
-            waiting += _imported(file, path.parent, setting)
+    found = _closure([path], lambda file: _imported(file, path.parent, setting))
     return [path, *sorted(found - {path})]
 
 
 def own_digest(path: Path, setting: str) -> str:
-    """SHA-256 over the names and bytes of `own_files`."""
-    files = own_files(path, setting)
-    return sha256_value([(file.relative_to(path.parent).as_posix(), sha256_file(file)) for file in files])
+    """SHA-256 over the names and bytes of `own_files`, and of what these import from our packages."""
+    return _digest(own_files(path, setting), path.parent, setting)
+
+
+def our_digest(path: Path) -> str:
+    """The same of a module of our packages."""
+    return _digest([path], _ROOT, str(path))
+
+
+def _digest(files: list[Path], folder: Path, setting: str) -> str:
+    ours = _closure(files, lambda file: filter(_is_ours, _imported(file, _ROOT, setting))) - set(files)
+    named = [(file.relative_to(folder), file) for file in files] + [
+        (file.relative_to(_ROOT), file) for file in sorted(ours)
+    ]
+    return sha256_value([(name.as_posix(), sha256_file(file)) for name, file in named])
+
+
+def _is_ours(file: Path) -> bool:
+    return _ROOT in file.parents and file.relative_to(_ROOT).parts[0] in OUR_PACKAGES
+
+
+def _closure(files: Iterable[Path], imported: Callable[[Path], Iterable[Path]]) -> set[Path]:
+    """These files and those that they import, directly or not."""
+    found: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += imported(file)
+    return found
 
 
 def _imported(file: Path, folder: Path, setting: str) -> Iterator[Path]:

@@ -10,13 +10,11 @@ from types import ModuleType
 from torch import nn
 
 from suite.errors import SuiteError, allowed
-from suite.hashing import sha256_source, sha256_value
-from suite.losses.source import own_digest, own_files
+from suite.hashing import sha256_source
+from suite.losses.source import OUR_PACKAGES, our_digest, own_digest, own_files
 
 FORMS = "module:Class and path/file.py:Class"
 """What a target may look like."""
-_OUR_PACKAGES = ("suite", "baselines", "pfml")
-_IMPORT = r"(?m)^\s*(?:from|import) {}\b"
 
 
 def load_class(target: str, setting: str) -> tuple[type[nn.Module], str]:
@@ -77,7 +75,7 @@ def _forget(files: list[Path]) -> None:
     importlib.invalidate_caches()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and Path(file) in files and name.partition(".")[0] not in _OUR_PACKAGES:
+        if file and Path(file) in files and name.partition(".")[0] not in OUR_PACKAGES:
             del sys.modules[name]
 
 
@@ -102,22 +100,10 @@ def _load_module(name: str, setting: str) -> ModuleType:
 
 
 def _module_digest(module: ModuleType, setting: str) -> str:
-    """Digest of a module's file or package, and of our packages that it imports (the baselines use parts of ``pfml``)."""
+    """Digest of a module of our packages with all that it uses of them, or of another module's file or package."""
     path = Path(str(getattr(module, "__file__", None)))
     if path.suffix != ".py":
         raise SuiteError(f"{setting}: {module.__name__} has no Python source, whose digest its runs would record")
-    own = sha256_source(path.parent if path.name == "__init__.py" else path)
-    top = module.__name__.partition(".")[0]
-    used = [
-        package for package in _OUR_PACKAGES if package != top and re.search(_IMPORT.format(package), path.read_text())
-    ]
-    if not used or top not in _OUR_PACKAGES:
-        return own
-    return sha256_value([own, *(sha256_source(_package_folder(package)) for package in used)])
-
-
-def _package_folder(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
+    if module.__name__.partition(".")[0] in OUR_PACKAGES:
+        return our_digest(path)
+    return sha256_source(path.parent if path.name == "__init__.py" else path)

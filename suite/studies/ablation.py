@@ -10,8 +10,9 @@ from suite.errors import SuiteError, allowed
 from suite.files import write_lines
 from suite.studies.axes import vary
 from suite.studies.folders import ABLATIONS_FOLDER
-from suite.training.cell import forget, run_all
-from suite.training.run import Run
+from suite.training.cell import run_all
+from suite.training.kept import forget
+from suite.training.outcome import Run
 
 ABLATED = "pfml"
 

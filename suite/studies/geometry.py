@@ -23,9 +23,11 @@ from suite.geometry.measure import by_class, measure
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.randomness import stream
 from suite.studies.folders import GEOMETRY_FOLDER
-from suite.training.cell import forget, run_all
+from suite.training.cell import run_all
+from suite.training.kept import forget
 from suite.training.loop import TrainingFailure
-from suite.training.run import Outcome, Run, checked_embeddings, fit
+from suite.training.outcome import Outcome, Run
+from suite.training.run import checked_embeddings, fit
 
 _NOTHING: dict[str, Any] = {name: [] for name in ("size", "spread", "w2", "nearest")} | dict.fromkeys(
     ("condition", "minima_met", "minima_unmet")

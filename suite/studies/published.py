@@ -8,8 +8,9 @@ from rich.console import Console
 from suite.config.cells import published_plan_path, read_cell
 from suite.files import write_lines
 from suite.studies.folders import PUBLISHED_FOLDER
-from suite.training.cell import forget, run_all
-from suite.training.run import Run
+from suite.training.cell import run_all
+from suite.training.kept import forget
+from suite.training.outcome import Run
 
 
 def run_published(dataset: str, loss: str, levels: Sequence[float], console: Console) -> Path:

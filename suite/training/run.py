@@ -4,13 +4,10 @@ What is paired over losses comes from streams named by data set and seed alone: 
 The loss's own initialisation has a stream of its own.
 """
 
-import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,62 +21,15 @@ from suite.datasets.noise import Corruption, corrupt
 from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.features.store import Features
 from suite.files import replacing
-from suite.hashing import sha256_value
 from suite.losses.registry import LossEntry, build_loss, load_target
 from suite.randomness import stream, torch_seed
 from suite.training.head import Head
 from suite.training.loop import TrainingFailure, train
+from suite.training.outcome import Outcome, Run, config_sha256, versions
 from suite.training.sampler import PKSampler
 
 COLLAPSED = 1e-6
 """Embeddings whose total variance is below this lie on one point: the model has collapsed."""
-VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
-
-P_co = TypeVar("P_co", bound=Plan[Any], covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Run(Generic[P_co]):
-    """One (noise level, seed) of a plan.
-
-    Attributes:
-        plan: what is trained, and how.
-        noise_level: label noise of the training labels.
-        seed: from 0.
-        embeddings: where to keep the embeddings of the test classes, None to drop them.
-        label: what tells it from other runs of its stage besides noise and seed, if anything.
-    """
-
-    plan: P_co
-    noise_level: float
-    seed: int
-    embeddings: Path | None = None
-    label: str = ""
-
-    @property
-    def group(self) -> str:
-        """What the runs that differ in their seeds alone share, e.g. ``noise 0.2``."""
-        return self.label or f"noise {self.noise_level:g}"
-
-    @property
-    def name(self) -> str:
-        """A short name within its stage, e.g. ``noise 0.2 seed 3``."""
-        return f"{self.group} seed {self.seed}"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run leaves behind.
-
-    Attributes:
-        record: one row for the leaderboard: configuration, hashes, status, metrics.
-        curve: mean training loss of each epoch.
-        seconds: wall-clock time, kept apart from the record, which must not depend on it.
-    """
-
-    record: dict[str, Any]
-    curve: list[float]
-    seconds: float
 
 
 def run_one(run: Run[CellPlan], features: Features, on_epoch: Callable[[int], None]) -> Outcome:
@@ -166,22 +116,11 @@ def record_of(
     }
 
 
-def config_sha256(run: Run[Plan[Any]]) -> str:
-    """Digest of all settings that a run depends on: how many other seeds there are is none of them."""
-    plan = {name: value for name, value in run.plan.as_dict().items() if name not in {"seeds", "origin"}}
-    return sha256_value([plan, run.noise_level, run.seed])
-
-
 def _validation_epoch(plan: CellPlan, last: Retrieval | None, then: Retrieval | None) -> dict[str, Any] | None:
     """Metrics at the epoch that was best on validation classes; that epoch may be the last one."""
     if plan.validation_epoch is None or last is None:
         return None
     return {"epoch": plan.validation_epoch, "metrics": (then or last).metrics}
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and the libraries that a result depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in VERSIONED}
 
 
 def fit(

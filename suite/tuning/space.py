@@ -6,7 +6,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field, ValidationError, model_validator
 
-from suite.config.settings import PARAMS_FILE, Scalar, Strict, explain
+from suite.config.reading import explain
+from suite.config.settings import PARAMS_FILE, Scalar, Strict
 from suite.errors import SuiteError
 
 

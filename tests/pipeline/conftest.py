@@ -14,6 +14,8 @@ from suite.datasets.catalog import SHA256
 
 ROOT = Path(__file__).parents[2]
 SMOKE = Path(__file__).parent / "params.yaml"
+TUNE = "pipelines/recipes/dvc.yaml:tune"
+"""The stage that settles hyper-parameters, as dvc calls it."""
 BEST = {"margin": 0.3, "learning_rate": 0.002}
 """Of the tuned recipe that a clone has for triplet; pfml has none and is searched."""
 RECIPE = TunedRecipe(
@@ -73,7 +75,7 @@ def forget_studies(folder):
 def clone(target):
     """Clone the repository's HEAD, and put the smoke settings and recipe in place of the committed ones; no studies."""
     subprocess.run(["git", "clone", "-q", ROOT, target], check=True)
-    for name in ("results", "dvc.lock", "suite/recipes/tuned"):
+    for name in ("results", "dvc.lock", "pipelines/recipes/dvc.lock", "suite/recipes/tuned"):
         path = target / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     forget_studies(target)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.pipeline.conftest import ROOT, clone
+from tests.pipeline.conftest import ROOT, TUNE, clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
 AROUND = {"plan", "leaderboard", "claims", "times", "site"}
@@ -39,7 +39,7 @@ def cells(*losses, dataset="emoji"):
 
 
 def settled(*losses, dataset="emoji"):
-    return {f"tune@{dataset}-{loss}" for loss in losses}
+    return {f"{TUNE}@{dataset}-{loss}" for loss in losses}
 
 
 def leaderboard(project):

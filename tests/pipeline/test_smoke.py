@@ -11,7 +11,7 @@ import time
 
 import yaml
 
-from tests.pipeline.conftest import BEST, SMOKE, clone, forget_studies
+from tests.pipeline.conftest import BEST, SMOKE, TUNE, clone, forget_studies
 from tests.suite.synthetic import json_rows
 
 STUDY_FOLDERS = ("as_published", "ablations", "geometry")
@@ -91,7 +91,7 @@ def test_a_plain_repro_runs_neither_searches_nor_studies(reproduced):
     assert stages_run(reproduced.first) == {
         "plan",
         "features@emoji",
-        *(f"tune@{cell}" for cell in cells),
+        *(f"{TUNE}@{cell}" for cell in cells),
         *(f"train@{cell}-{level}" for cell in cells for level in ("0", "0.2")),
         "leaderboard",
         "claims",
@@ -99,6 +99,21 @@ def test_a_plain_repro_runs_neither_searches_nor_studies(reproduced):
         "site",
     }
     assert not any((reproduced.path / folder).exists() for folder in ("searches", *STUDY_FOLDERS))
+
+
+def test_the_first_stage_of_a_loss_trains_for_the_others(reproduced):
+    for loss in ("pfml", "triplet"):
+        assert len(re.findall(rf"^emoji-{loss}-\S+: all runs were done before$", reproduced.first, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^emoji-{loss}-\S+ noise \S+ seed 0: R@1", reproduced.first, re.MULTILINE)) == 2
+    assert not list((reproduced.path / "partial").glob("emoji-*"))
+
+
+def test_runs_that_were_lost_come_back_from_the_cache(reproduced):
+    folder = reproduced.path / "runs/emoji-pfml-0.2"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    assert stages_run(reproduced.dvc("repro").stdout) == set()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def record_images(project):
@@ -139,7 +154,7 @@ def test_adding_and_editing_a_loss_runs_its_cells_only(reproduced):
             reproduced,
             lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
         )
-        own = {"tune@emoji-compactness", "train@emoji-compactness-0", "train@emoji-compactness-0.2"}
+        own = {f"{TUNE}@emoji-compactness", "train@emoji-compactness-0", "train@emoji-compactness-0.2"}
         around = {"plan", "leaderboard", "claims", "times", "site"}
         assert stages_run(reproduced.dvc("repro").stdout) == own | around
         assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
@@ -235,7 +250,7 @@ def test_studies_are_asked_for_by_name_and_adopted(reproduced):
         # The recipe that the pipeline found is adopted as well: its plan is made anew and comes out the same.
         assert stages_run(reproduced.dvc("repro").stdout) == {
             "plan",
-            "tune@emoji-pfml",
+            f"{TUNE}@emoji-pfml",
             "leaderboard",
             "claims",
             "site",

@@ -1,6 +1,8 @@
-"""An empty working directory for tests that read and write the suite's folders."""
+"""An empty working directory for tests that read and write the suite's folders, and the command line in it."""
 
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,3 +18,25 @@ def workplace(tmp_path, monkeypatch) -> Path:
 def one_worker(monkeypatch) -> None:
     """Tasks run in one worker process."""
     monkeypatch.setenv("SUITE_WORKERS", "1")
+
+
+class Ended(NamedTuple):
+    """What a command gave."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(workplace, monkeypatch, capsys):
+    """Run ``suite ARGUMENTS`` in this process in an empty folder; gives exit status, stdout, stderr."""
+    from suite import cli
+
+    def typed(*arguments):
+        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return Ended(caught.value.code, *capsys.readouterr())
+
+    return typed

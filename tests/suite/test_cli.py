@@ -1,13 +1,11 @@
 """The command line: one line for errors meant for the user, help, noise as CSV."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from suite import cli
 from suite.config.cells import published_plan_path, write_cell
 from suite.datasets import catalog
 from suite.datasets.noise import corrupt
@@ -17,28 +15,12 @@ from tests.suite.synthetic import cell_plan, json_rows, make_features, prepare, 
 
 
 @pytest.fixture
-def command(workplace, monkeypatch, capsys):
-    """Run ``suite ARGUMENTS`` in this process in an empty folder; gives exit status, stdout, stderr."""
+def main(command):
+    """Run ``suite ARGUMENTS``, which must succeed."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        return caught.value.code, output.out, output.err
-
-    return run
-
-
-@pytest.fixture
-def main(workplace, monkeypatch):
-    """Run ``suite ARGUMENTS`` in this process, which must succeed."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        assert caught.value.code == 0
+        ended = command(*arguments)
+        assert ended.status == 0, ended.err
 
     return run
 

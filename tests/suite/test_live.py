@@ -16,7 +16,7 @@ from suite.config.cells import tuned_plan_path, write_cell
 from suite.features.store import features_path, save_features
 from suite.live import RunsView
 from suite.time_left import After
-from suite.training.run import Outcome, Run
+from suite.training.outcome import Outcome, Run
 from tests.suite.synthetic import cell_plan, make_features, silent
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_what_an_interrupted_stage_left_counts_for_the_mean_and_not_for_the_time
 
 
 def test_the_whole_run_is_told_where_the_grid_has_more(workplace, monkeypatch):
-    monkeypatch.setattr("suite.live.after_stage", lambda stage: {STAGE: AFTER}[stage])
+    monkeypatch.setattr("suite.live.after_stage", lambda stage, ahead: {STAGE: AFTER}[stage])
     console = terminal()
     with view_of(runs(1), {}, console) as view:
         view.finish(0, outcome(0.5))

@@ -11,7 +11,7 @@ from suite.config.cells import Search, cell_plan_path, tuned_plan_path, write_ce
 from suite.features.store import features_path
 from suite.files import write_json, write_lines
 from suite.time_left import NOTHING_AFTER, After, after_stage, time_left
-from suite.training.run import Run, config_sha256
+from suite.training.outcome import Run, config_sha256
 from tests.suite.synthetic import RECIPE, cell_plan
 
 SEARCH = Search({"margin": {"low": 0.0, "high": 1.0}}, {}, trials=6, folds=3)
@@ -75,6 +75,10 @@ def test_trained_cells_are_not_left_unless_another_plan_made_them(grid):
     assert after_stage(NAME).stages == 2
     Path("runs/emoji-pfml-0.2/records.jsonl").write_text("")
     assert after_stage(NAME).stages == 3
+
+
+def test_stages_that_are_trained_ahead_have_nothing_left(grid):
+    assert after_stage(NAME, ["emoji-pfml-0.2"]) == After(stages=2, seconds=0.0, unknown=2.0)
 
 
 def test_a_stage_takes_as_long_as_before_or_as_its_nearest_relatives(grid):

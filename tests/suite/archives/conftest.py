@@ -1,26 +1,13 @@
 """Walking ``suite data add`` in an empty folder."""
 
-import sys
-from dataclasses import dataclass
-
 import pytest
 
-from suite import cli
 from suite.archives.cache import open_cache
 from tests.suite.archives import factory
 
 
-@dataclass
-class Walk:
-    """What a command gave."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def add(workplace, monkeypatch, capsys, one_worker):
+def add(workplace, command, one_worker):
     """Run ``suite data add DATASET FILES`` with editions that fit; ``published`` files have the right MD5 (default: all)."""
 
     def run(dataset, files, *options, published=None, track=False, **counts):
@@ -28,11 +15,7 @@ def add(workplace, monkeypatch, capsys, one_worker):
             workplace / "editions.yaml", files if published is None else published, **counts
         )
         arguments = ["data", "add", dataset, *map(str, files), "--editions", str(editions), *options]
-        monkeypatch.setattr(sys, "argv", ["suite", *arguments, *([] if track else ["--no-track"])])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        return Walk(caught.value.code, output.out, output.err)
+        return command(*arguments, *([] if track else ["--no-track"]))
 
     return run
 

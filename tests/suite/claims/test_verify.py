@@ -1,13 +1,11 @@
 """A rerun against committed records."""
 
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from suite import cli
 from suite.claims.verify import Outcome, compare, conclusion, lines
 from suite.errors import SuiteError
 
@@ -102,28 +100,21 @@ def test_no_records(content, message):
         compare(as_bytes(table(pfml=BASE)), content)
 
 
-def suite(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["suite", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    return caught.value.code, *capsys.readouterr()
-
-
-def test_the_command_compares_with_head(workplace, monkeypatch, capsys):
+def test_the_command_compares_with_head(workplace, command):
     path = workplace / "results/records.csv"
     path.parent.mkdir()
     path.write_bytes(as_bytes(table(pfml=BASE)))
-    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
-        subprocess.run(["git", *command], check=True)
-    status, out, _ = suite(monkeypatch, capsys, "verify")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        subprocess.run(["git", *words], check=True)
+    status, out, _ = command("verify")
     assert status == 0
     assert "identical" in out
     path.write_bytes(as_bytes(table(pfml=BASE + 5)))
-    status, out, _ = suite(monkeypatch, capsys, "verify")
+    status, out, _ = command("verify")
     assert status == 1
     assert "not reproduced: of 1 cells" in out
 
 
-def test_the_command_names_what_is_missing(workplace, monkeypatch, capsys):
-    status, _, err = suite(monkeypatch, capsys, "verify", "a.csv", "b.csv")
+def test_the_command_names_what_is_missing(workplace, command):
+    status, _, err = command("verify", "a.csv", "b.csv")
     assert (status, err) == (2, "error: records file a.csv is missing; run: dvc repro\n")

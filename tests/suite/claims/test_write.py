@@ -2,14 +2,12 @@
 
 import doctest
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from suite import cli
 from suite.claims.sensitivity import SWAPPED_METRIC, VALIDATION_EPOCH, sensitivity
 from suite.claims.verdict import everywhere
 from suite.claims.vocabulary import Verdict
@@ -124,18 +122,15 @@ def test_the_report_is_a_function_of_the_records(project):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_the_command_prints_all_claims_of_the_repository(project, monkeypatch, capsys, terminal):
+def test_the_command_prints_all_claims_of_the_repository(project, monkeypatch, command, terminal):
     from rich.console import Console
 
     from suite.commands import claims as module
 
     write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     monkeypatch.setattr(module, "console", Console(force_terminal=terminal, width=200))
-    monkeypatch.setattr(sys, "argv", ["suite", "claims"])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert caught.value.code == 0
-    out = capsys.readouterr().out
+    status, out, _ = command("claims")
+    assert status == 0
     assert "above-cpml-noise-0" in out
     assert "89 claims: " in out
     assert "[+" in out

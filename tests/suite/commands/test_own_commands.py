@@ -2,31 +2,15 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from suite import cli
 from suite.checks import run
 from suite.losses.registry import BUILT_IN
-from tests.suite.config.test_plan import RECIPE
+from tests.suite.config.planning import RECIPE
 from tests.suite.synthetic import own_loss
-
-
-@pytest.fixture
-def command(workplace, monkeypatch, capsys):
-    """Run ``suite ARGUMENTS`` in this process in an empty folder; gives exit status, stdout, stderr."""
-
-    def typed(*arguments):
-        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        return caught.value.code, output.out, output.err
-
-    return typed
 
 
 @pytest.fixture

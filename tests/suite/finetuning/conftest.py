@@ -1,39 +1,12 @@
 """The command line in a folder with a small published data set."""
 
-import sys
-from dataclasses import dataclass
-
 import pytest
 
-from suite import cli
 from tests.suite.finetuning import tiny
 
 
-@dataclass
-class Walk:
-    """What a command gave."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def command(workplace, monkeypatch, capsys, one_worker):
-    """Run ``suite ARGUMENTS`` in this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        return Walk(caught.value.code, output.out, output.err)
-
-    return run
-
-
-@pytest.fixture
-def finetuned(command, workplace):
+def finetuned(command, workplace, one_worker):
     """Plan and fine-tune a row of the small data set, which must succeed; gives what was printed."""
 
     def run(row="pfml", level="0", *options):

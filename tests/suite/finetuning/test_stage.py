@@ -11,7 +11,7 @@ from suite.claims.rows import RunRow, read_rows
 from suite.config.published import PUBLISHED_RECIPES, load_published, published_names
 from suite.datasets.noise import corrupt
 from suite.evaluation.records import read_records
-from suite.training.cell import PARTIAL_FOLDER
+from suite.training.kept import PARTIAL_FOLDER
 from tests.suite.finetuning import tiny
 from tests.suite.synthetic import json_rows, own_loss
 

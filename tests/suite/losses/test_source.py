@@ -7,7 +7,8 @@ import pytest
 
 from suite.config.own import DIGESTS_FILE, update_own
 from suite.errors import SuiteError
-from suite.losses.source import own_digest, own_files
+from suite.losses import source
+from suite.losses.source import our_digest, own_digest, own_files
 from tests.suite.datasets.test_own import settings_with
 
 
@@ -52,6 +53,41 @@ def test_an_edit_of_another_file_does_not(files, name):
     before = own_digest(files, "x")
     Path(f"{name}.py").write_text("edited = 1\n")
     assert own_digest(files, "x") == before
+
+
+@pytest.fixture
+def ours(workplace, monkeypatch):
+    """A folder with packages of our names, which losses import from."""
+    root = workplace / "installed"
+    for name, text in {
+        "baselines/__init__.py": "",
+        "baselines/one.py": "from baselines.frame import Frame\n",
+        "baselines/frame.py": "import torch\nfrom pfml.batch import check\n",
+        "baselines/other.py": "",
+        "pfml/__init__.py": "",
+        "pfml/batch.py": "from pfml import deep\n",
+        "pfml/deep.py": "",
+        "elsewhere/thing.py": "",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    Path("lib").mkdir()
+    Path("lib/mine.py").write_text("import elsewhere.thing\nfrom baselines.one import One\n")
+    monkeypatch.setattr(source, "_ROOT", root)
+    return root
+
+
+BEHIND = ["baselines/one", "baselines/frame", "pfml/batch", "pfml/deep"]
+
+
+@pytest.mark.parametrize("name", [*BEHIND, "baselines/other", "elsewhere/thing"])
+def test_what_a_loss_uses_of_our_packages_is_in_its_digest(ours, name):
+    """Of a loss of ours and of one of the user's that is made from it; and nothing else is."""
+    before = our_digest(ours / "baselines/one.py"), own_digest(Path("lib/mine.py"), "x")
+    (ours / f"{name}.py").write_text((ours / f"{name}.py").read_text() + "edited = 1\n")
+    after = our_digest(ours / "baselines/one.py"), own_digest(Path("lib/mine.py"), "x")
+    assert [old != new for old, new in zip(before, after, strict=True)] == [name in BEHIND] * 2
+    assert own_files(Path("lib/mine.py"), "x") == [Path("lib/mine.py")]
 
 
 def test_files_that_are_refused(files):

@@ -7,8 +7,9 @@ import pytest
 from suite.config.settings import AblationAxes
 from suite.errors import SuiteError
 from suite.studies.ablation import run_ablation
-from suite.training.cell import PARTIAL_FOLDER, run_all
-from suite.training.run import Run
+from suite.training.cell import run_all
+from suite.training.kept import PARTIAL_FOLDER
+from suite.training.outcome import Run
 from tests.suite.plans import settled
 from tests.suite.synthetic import json_rows, silent
 

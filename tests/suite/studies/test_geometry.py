@@ -8,8 +8,8 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.studies.geometry import measure_run, run_geometry
-from suite.training.cell import PARTIAL_FOLDER
-from suite.training.run import Run
+from suite.training.kept import PARTIAL_FOLDER
+from suite.training.outcome import Run
 from tests.suite.plans import settled
 from tests.suite.synthetic import RECIPE, json_rows, make_features, silent
 

@@ -9,8 +9,9 @@ from suite.config.cells import published_plan_path, write_cell
 from suite.errors import SuiteError
 from suite.features.store import features_path, save_features
 from suite.studies.published import run_published
-from suite.training.cell import PARTIAL_FOLDER, run_all
-from suite.training.run import Run
+from suite.training.cell import run_all
+from suite.training.kept import PARTIAL_FOLDER
+from suite.training.outcome import Run
 from tests.suite.synthetic import cell_plan, json_rows, make_features, silent
 
 NAME = "published-emoji-contrastive"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from suite.config.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, RUNS_F
 from suite.errors import SuiteError
 from suite.features.store import features_path, save_features
 from suite.randomness import torch_seed
-from suite.training.cell import PARTIAL_FOLDER, forget, run_all, run_cell
-from suite.training.run import Run
+from suite.training.cell import run_all
+from suite.training.kept import PARTIAL_FOLDER, forget
+from suite.training.outcome import Run
+from suite.training.stage import run_cell
 from tests.suite.synthetic import RECIPE, cell_plan, json_rows, make_features, own_loss, silent
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +34,9 @@ COUNTING = """open("runs.txt", "a").write("x") if self.calls == 1 else None
 time.sleep(0.02)
 return value"""
 """Marks each run that begins, and takes its time."""
+BREAKS_IN_ITS_FOURTH_RUN = """open("runs.txt", "a").write("x") if self.calls == 1 else None
+assert len(open("runs.txt").read()) <= 3, "the fourth run"
+return value"""
 
 
 @pytest.fixture(autouse=True)
@@ -46,10 +52,11 @@ def outputs(name):
     return found
 
 
-def run(plan=None, name=CELL, levels=(0.2,)):
+def run(plan=None, cell=None, ahead=()):
     """Run a stage in this process and give what it printed."""
     console = silent()
-    run_cell(name, plan or replace(cell_plan(), seeds=3), levels, console)
+    plan = plan or replace(cell_plan(), seeds=3)
+    run_cell(cell or Cell("emoji", plan.loss, 0.2), plan, console, ahead)
     return console.file.getvalue()
 
 
@@ -75,24 +82,69 @@ def test_the_same_bytes_for_any_number_of_workers(monkeypatch):
     assert len({row["metrics"]["map_at_r"] for row in rows}) == 3
 
 
-def test_several_noise_levels_in_one_stage(one_worker):
-    """Each row is what a stage of its own would have given; embeddings are kept for the tuned track alone."""
-    plan = replace(cell_plan(), seeds=2, track="published")
-    printed = run(plan, "published-emoji-contrastive", (0, 0.4))
-    rows = read_records("published-emoji-contrastive")
-    assert [(row["noise_level"], row["seed"]) for row in rows] == [(0, 0), (0, 1), (0.4, 0), (0.4, 1)]
-    assert {row["track"] for row in rows} == {"published"}
-    assert "published-emoji-contrastive noise 0.4 seed 1: R@1" in printed
-    run(plan, "apart", (0.4,))
-    assert read_records("apart") == rows[2:]
-    folder = runs_folder("published-emoji-contrastive")
-    assert not (folder / EMBEDDINGS_NAME).exists()
-    curves = json_rows(folder / CURVES_NAME)
-    keys = [(level, seed, epoch) for level in (0, 0.4) for seed in (0, 1) for epoch in range(1, 5)]
+def test_curves_and_times_of_all_runs(one_worker):
+    run()
+    keys = [(0.2, seed, epoch) for seed in range(3) for epoch in range(1, 5)]
+    curves = json_rows(runs_folder(CELL) / CURVES_NAME)
     assert [(row["noise_level"], row["seed"], row["epoch"]) for row in curves] == keys
-    times = json.loads(Path("times/published-emoji-contrastive.json").read_text())
-    names = ["noise 0 seed 0", "noise 0 seed 1", "noise 0.4 seed 0", "noise 0.4 seed 1"]
-    assert list(times["runs"]) == names
+    times = json.loads(Path(f"times/{CELL}.json").read_text())
+    assert list(times["runs"]) == ["noise 0.2 seed 0", "noise 0.2 seed 1", "noise 0.2 seed 2"]
+
+
+AHEAD = [Cell("emoji", "contrastive", level) for level in (0.0, 0.4)]
+
+
+def test_other_noise_levels_are_trained_ahead_and_written_by_their_own_stages(one_worker):
+    """In the same bytes as by stages that train them; once they are written, nothing is left of them."""
+    alone = {}
+    for cell in AHEAD:
+        run(cell=cell)
+        alone[cell.name] = outputs(cell.name)
+        shutil.rmtree(cell.folder)
+    printed = run(ahead=AHEAD)
+    assert "emoji-contrastive-0.2 noise 0.4 seed 2: R@1" in printed
+    assert not any(cell.folder.exists() for cell in AHEAD)
+    for cell in AHEAD:
+        assert run(cell=cell) == f"{cell.name}: all runs were done before\n"
+        assert outputs(cell.name) == alone[cell.name]
+        times = json.loads(Path(f"times/{cell.name}.json").read_text())
+        assert all(seconds > 0 for seconds in times["runs"].values())
+    assert not list(PARTIAL_FOLDER.iterdir())
+
+
+def test_runs_ahead_that_are_kept_are_not_run_again(one_worker):
+    cell = Cell("emoji", "own", 0.4)
+    plan = own_plan('open("runs.txt", "a").write("x") if self.calls == 1 else None\nreturn value')
+    run(plan, Cell("emoji", "own", 0.2), ahead=[cell])
+    assert Path("runs.txt").read_text() == "x" * 6
+    (PARTIAL_FOLDER / cell.name / "run-1.json").unlink()
+    assert "noise 0.4 seed 0" not in run(plan, Cell("emoji", "own", 0.2), ahead=[cell])
+    assert Path("runs.txt").read_text() == "x" * (6 + 3 + 1)
+    run(plan, cell)
+    assert Path("runs.txt").read_text() == "x" * 10
+
+
+def test_a_run_ahead_that_raises_is_left_to_its_own_stage(one_worker):
+    """Which says why; the stage at work has nothing to do with it."""
+    cell = Cell("emoji", "own", 0.4)
+    plan = own_plan(BREAKS_IN_ITS_FOURTH_RUN)
+    printed = run(plan, Cell("emoji", "own", 0.2), ahead=[cell])
+    assert printed.count("R@1") == 3
+    assert len(read_records(OWN)) == 3
+    with pytest.raises(AssertionError, match="the fourth run"):
+        run(plan, cell)
+
+
+def test_a_stage_whose_runs_were_done_ahead_does_not_load_torch(one_worker):
+    (cell,) = AHEAD[:1]
+    plan = replace(cell_plan(), seeds=3)
+    write_cell(cell.plan, plan)
+    run(plan, ahead=[cell])
+    command = "import sys, suite.cli\nsuite.cli.app(standalone_mode=False)\nprint('torch' in sys.modules)"
+    arguments = ["train", "emoji", "contrastive", "0"]
+    done = subprocess.run([sys.executable, "-c", command, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{cell.name}: all runs were done before", "False"]
+    assert len(read_records(cell.name)) == 3
 
 
 def test_the_tuned_track_keeps_the_embeddings_of_its_first_seed_alone(one_worker):
@@ -107,16 +159,16 @@ def test_the_tuned_track_keeps_the_embeddings_of_its_first_seed_alone(one_worker
 
 def test_nothing_is_left_over_and_a_second_run_computes_afresh(one_worker):
     plan = own_plan('open("runs.txt", "a").write("x") if self.calls == 1 else None\nreturn value')
-    run(plan, OWN)
+    run(plan)
     assert not (PARTIAL_FOLDER / OWN).exists()
-    assert "resuming" not in run(plan, OWN)
+    assert "resuming" not in run(plan)
     assert Path("runs.txt").read_text() == "x" * 6
 
 
 def test_a_failed_seed_is_a_record_and_the_others_are_kept(one_worker):
     body = "bad = 9 if torch.initial_seed() == SEED else -1\nreturn value * (float('nan') if self.calls == bad else 1)"
     plan = own_plan(body.replace("SEED", str(torch_seed("loss", "emoji", 1))))
-    printed = run(plan, OWN)
+    printed = run(plan)
     rows = read_records(OWN)
     assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
     assert [row["failure"] for row in rows] == [None, "the loss became nan in epoch 2", None]
@@ -144,7 +196,7 @@ def test_run_all_gives_outcomes_in_the_order_of_runs_and_forgets_when_told(monke
 def keep_partial(monkeypatch):
     """Run the stage up to its outputs, so that all its runs are kept but none is written."""
     with monkeypatch.context() as patch:
-        patch.setattr("suite.training.cell.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("suite.training.kept.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run()
     assert len(list((PARTIAL_FOLDER / CELL).glob("run-*.json"))) == 3
@@ -187,7 +239,7 @@ def test_runs_of_another_plan_are_not_resumed(one_worker, monkeypatch, change):
 
 def test_runs_of_another_noise_level_are_not_resumed(one_worker, monkeypatch):
     keep_partial(monkeypatch)
-    assert "resuming" not in run(levels=(0.4,))
+    assert "resuming" not in run(cell=Cell("emoji", "contrastive", 0.4))
 
 
 def test_more_seeds_take_up_those_that_are_done(one_worker, monkeypatch):
@@ -251,7 +303,7 @@ def test_a_killed_stage_resumes_and_ends_in_the_same_bytes(monkeypatch):
     resumed = outputs(OWN)
 
     monkeypatch.setenv("SUITE_WORKERS", "3")
-    run(plan, Cell("emoji", "own", 0.2).name)
+    run(plan)
     assert outputs(OWN) == resumed
 
 

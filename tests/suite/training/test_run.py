@@ -16,7 +16,8 @@ from suite.losses.registry import load_target
 from suite.training import run as run_module
 from suite.training.head import Head
 from suite.training.loop import TrainingFailure
-from suite.training.run import Run, embed, evaluate, fit, run_one
+from suite.training.outcome import VERSIONED, Run
+from suite.training.run import embed, evaluate, fit, run_one
 from tests.suite.synthetic import RECIPE, cell_plan, make_features, own_loss
 
 FEATURES = make_features()
@@ -162,7 +163,7 @@ def test_a_record_says_what_was_run():
     assert {name: record[name] for name in expected} == expected
     others = {"metrics", "class_hits", "class_queries", "config_sha256", "versions"}
     assert set(record) == set(expected) | others
-    assert set(record["versions"]) == {"python", *run_module.VERSIONED}
+    assert set(record["versions"]) == {"python", *VERSIONED}
 
 
 def test_epochs_are_reported():
