@@ -115,7 +115,8 @@ def write_times(settings: Settings) -> None:
     """Collect wall-clock seconds in ``results/times.csv``, one row a stage that trains or computes features.
 
     ``start_up_seconds`` is the time from the start of the process to its work, imports above all; ``work_seconds`` is the
-    rest, for all seeds together; ``mean_run_seconds`` is the mean over seeds of one run in its worker process.
+    rest, for all seeds together, and for those of other noise levels where the stage trained them ahead of theirs;
+    ``mean_run_seconds`` is the mean over seeds of one run in its worker process.
     """
     rows: list[dict[str, Any]] = [
         {"stage": "features", "name": f"features-{name}", "dataset": name} for name in settings.datasets
