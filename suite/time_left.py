@@ -17,7 +17,7 @@ from suite.config.grid import Cell
 from suite.config.settings import Settings, load_settings
 from suite.config.tuned import shared_training
 from suite.errors import SuiteError
-from suite.features.store import features_path
+from suite.features.paths import features_path
 from suite.timing import TIMES_FOLDER
 from suite.training.outcome import is_done
 

@@ -10,8 +10,8 @@ from suite.datasets.split import num_training_classes
 from suite.datasets.table import ImageTable, read_table
 from suite.errors import SuiteError
 from suite.evaluation.frozen import baseline_table
-from suite.features.extract import extract
-from suite.features.store import Features, features_path, load_features
+from suite.features.paths import features_path
+from suite.features.store import Features, load_features
 from suite.files import write_text
 
 SHEETS_FOLDER = Path("docs/data")
@@ -46,6 +46,8 @@ def _features(dataset: str, table: ImageTable, data_sha256: str, console: Consol
         stored = load_features(path)
         if stored.data_sha256 == data_sha256 and np.array_equal(stored.labels, table.labels):
             return stored
+    from suite.features.extract import extract  # with the backbone's library, which the pages do not need
+
     return Features(extract(table, dataset, console), table.labels, data_sha256)
 
 

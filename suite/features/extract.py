@@ -17,7 +17,8 @@ from suite.datasets.table import ImageTable, read_table
 from suite.errors import SuiteError
 from suite.evaluation.frozen import frozen_row
 from suite.features.backbone import FEATURE_DIM, load_backbone, preprocess
-from suite.features.store import FROZEN_FOLDER, Features, features_path, load_features, save_features
+from suite.features.paths import FROZEN_FOLDER, features_path
+from suite.features.store import Features, load_features, save_features
 from suite.files import write_lines
 from suite.parallel import in_parallel
 from suite.progress import progress_bar

@@ -11,11 +11,8 @@ from safetensors.numpy import save_file
 
 from suite.datasets.split import num_training_classes
 from suite.errors import SuiteError
+from suite.features.paths import require
 from suite.files import replacing
-
-FEATURES_FOLDER = Path("features")
-FROZEN_FOLDER = Path("frozen")
-"""Metrics of the frozen backbone on the test classes, one file a data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +50,11 @@ class Features:
         return self.features[rows], self.labels[rows]
 
 
-def features_path(dataset: str, folder: Path = FEATURES_FOLDER) -> Path:
-    """Path of a data set's feature file."""
-    return folder / f"{dataset}.safetensors"
-
-
 def save_features(path: Path, features: Features) -> None:
     """Write a feature file; features are rounded to float16, which halves the file."""
     arrays: dict[str, NDArray[Any]] = {"features": features.features.astype(np.float16), "labels": features.labels}
     with replacing(path) as temporary:
         save_file(arrays, temporary, metadata={"data_sha256": features.data_sha256})
-
-
-def require(path: Path) -> Path:
-    """The path of a feature file that is there.
-
-    Raises:
-        SuiteError: it is missing.
-    """
-    if not path.is_file():
-        raise SuiteError(f"feature file {path} is missing; compute it with: dvc repro features@{path.stem}")
-    return path
 
 
 def load_features(path: Path) -> Features:

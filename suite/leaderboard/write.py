@@ -18,7 +18,7 @@ from suite.config.settings import Settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import write_flat
 from suite.evaluation.records import METRICS, read_records
-from suite.features.store import FROZEN_FOLDER
+from suite.features.paths import FROZEN_FOLDER
 from suite.files import read_lines, write_json, write_text
 from suite.leaderboard.figure import draw_noise_figure
 from suite.leaderboard.judging import comparisons

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from suite.config.cells import CellPlan, Plan
 from suite.errors import SuiteError
-from suite.features.store import Features, features_path, load_features
+from suite.features.paths import features_path
+from suite.features.store import Features, load_features
 from suite.hashing import sha256_file
 from suite.losses.registry import load_target, preload
 from suite.parallel import Message, in_parallel, report

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from suite.config.cells import CellPlan
 from suite.config.grid import EMBEDDINGS_NAME, Cell
-from suite.features.store import features_path, require
+from suite.features.paths import features_path, require
 from suite.hashing import sha256_file
 from suite.timing import StageClock
 from suite.training.kept import Slot, finished, partial_folder, slots_of, write_outputs
@@ -32,12 +32,12 @@ def run_cell(cell: Cell, plan: CellPlan, console: Console, ahead: Sequence[Cell]
     Raises:
         SuiteError: features are missing, or the loss's code is not the planned one.
     """
-    clock = StageClock()
     path = require(features_path(plan.dataset))
     data = sha256_file(path)
     slots = _slots(cell, plan, data)
     done = finished(slots)
     if len(done) == len(slots):
+        clock = StageClock()
         console.print(f"{cell.name}: all runs were done before", markup=False)
         outcomes = [done[place] for place in range(len(slots))]
     else:
@@ -45,6 +45,7 @@ def run_cell(cell: Cell, plan: CellPlan, console: Console, ahead: Sequence[Cell]
         from suite.features.store import load_features
         from suite.training.cell import run_slots
 
+        clock = StageClock()
         others = [slot for other in ahead for slot in _slots(other, plan, data) if slot.kept() is None]
         outcomes = run_slots(slots, load_features(path), console, ahead=others)
     write_outputs(cell.name, [slot.run for slot in slots], outcomes, clock)

@@ -63,7 +63,8 @@ def write_search(dataset: str, loss: str, console: Console) -> Path:
 
 def _found(plan: CellPlan, search: Search, console: Console) -> "TunedRecipe":
     # Imported late: most cells have a recipe and should not wait for torch.
-    from suite.features.store import features_path, load_features
+    from suite.features.paths import features_path
+    from suite.features.store import load_features
     from suite.training.cell import check_code
     from suite.tuning.search import search_recipe
 

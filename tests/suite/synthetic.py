@@ -12,7 +12,8 @@ from rich.console import Console
 
 from suite.config.cells import CellPlan, Search, cell_plan_path, write_cell
 from suite.config.settings import Recipe
-from suite.features.store import Features, features_path, save_features
+from suite.features.paths import features_path
+from suite.features.store import Features, save_features
 from suite.losses.registry import load_target
 
 CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from suite.config.cells import tuned_plan_path, write_cell
-from suite.features.store import features_path, save_features
+from suite.features.paths import features_path
+from suite.features.store import save_features
 from suite.live import RunsView
 from suite.time_left import After
 from suite.training.outcome import Outcome, Run

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from suite.config.cells import Search, cell_plan_path, tuned_plan_path, write_cell
-from suite.features.store import features_path
+from suite.features.paths import features_path
 from suite.files import write_json, write_lines
 from suite.time_left import NOTHING_AFTER, After, after_stage, time_left
 from suite.training.outcome import Run, config_sha256

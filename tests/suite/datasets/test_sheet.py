@@ -5,7 +5,8 @@ import pytest
 
 from suite.datasets import sheet
 from suite.errors import SuiteError
-from suite.features.store import Features, features_path, save_features
+from suite.features.paths import features_path
+from suite.features.store import Features, save_features
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The folder of the site: complete, small, the same bytes twice, and honest about what was not run."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -138,3 +140,9 @@ def test_a_damaged_input_leaves_the_old_site(workplace):
         write_site(settings())
     assert contents(Path("results/site")) == before
     assert {path.name for path in Path("results").iterdir()} == {"site", "leaderboard.json", "claims.json"}
+
+
+def test_the_pages_are_made_without_the_library_of_the_backbone():
+    """It takes as long to load as torch."""
+    code = "import sys, suite.site.write; print('timm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

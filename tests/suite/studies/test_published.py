@@ -7,7 +7,8 @@ import pytest
 
 from suite.config.cells import published_plan_path, write_cell
 from suite.errors import SuiteError
-from suite.features.store import features_path, save_features
+from suite.features.paths import features_path
+from suite.features.store import save_features
 from suite.studies.published import run_published
 from suite.training.cell import run_all
 from suite.training.kept import PARTIAL_FOLDER

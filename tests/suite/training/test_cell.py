@@ -17,7 +17,8 @@ from safetensors.numpy import load_file
 from suite.config.cells import tuned_plan_path, write_cell
 from suite.config.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, RUNS_FOLDER, Cell, runs_folder
 from suite.errors import SuiteError
-from suite.features.store import features_path, save_features
+from suite.features.paths import features_path
+from suite.features.store import save_features
 from suite.randomness import torch_seed
 from suite.training.cell import run_all
 from suite.training.kept import PARTIAL_FOLDER, forget

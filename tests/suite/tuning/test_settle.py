@@ -11,7 +11,8 @@ import pytest
 from suite.config.cells import read_cell, search_plan_path, tuned_plan_path, write_cell
 from suite.config.tuned import load_tuned
 from suite.errors import SuiteError
-from suite.features.store import features_path, save_features
+from suite.features.paths import features_path
+from suite.features.store import save_features
 from suite.tuning.settle import settle, write_search
 from tests.suite.synthetic import own_loss, prepare, silent
 from tests.suite.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
