@@ -33,7 +33,7 @@ class _Postponing(MetaPathFinder):
 
 def start_quickly() -> None:
     """Call before anything large is imported."""
-    # Else importing torch spends a third of its time on looking for garbage among the objects that it makes.
+    # Else Python looks for garbage again and again among the objects that importing torch makes.
     gc.set_threshold(*_COLLECTIONS)
     sys.meta_path.insert(0, _Postponing())
 
