@@ -91,12 +91,14 @@ class Search:
         by_hand: values that are set and not searched, learning rates included.
         trials: number of trials.
         folds: number of folds of the training classes.
+        noise: label noise of the classes that train.
     """
 
     space: dict[str, dict[str, Any]]
     by_hand: Hyperparameters
     trials: int
     folds: int
+    noise: float = 0.0
 
 
 def cell_plan_path(dataset: str, loss: str) -> Path:

@@ -244,7 +244,7 @@ class Planner:
         space = {name: item for name, item in entry.space(mine).items() if name not in mine.by_hand}
         check_hyperparameters(entry, space, f"search space of {entry.name}")
         tuning = self._settings.tuning
-        return plan, Search(space, mine.by_hand, tuning.trials, tuning.folds) if space else None
+        return plan, Search(space, mine.by_hand, tuning.trials, tuning.folds, tuning.noise) if space else None
 
     def published(self, dataset: DatasetPlan, entry: LossEntry) -> CellPlan:
         """Plan a cell of the published track: the values of the loss's paper as they stand.

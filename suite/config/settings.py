@@ -146,6 +146,8 @@ class TuningSettings(Strict):
 
     trials: Count
     folds: Annotated[int, Field(ge=2, strict=True)]
+    noise: NoiseLevel = 0.0
+    """Label noise of the classes that train in a search, of the kind of ``noise``; those that validate keep their labels."""
     also: dict[Name, LossSettings] = {}
     """Losses that studies need and the grid does not run."""
 

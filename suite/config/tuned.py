@@ -29,13 +29,15 @@ class Trial(Strict):
 
 
 class TunedRecipe(Strict):
-    """Outcome of a hyper-parameter search on class-disjoint folds of the training classes, without label noise."""
+    """Outcome of a hyper-parameter search on class-disjoint folds of the training classes."""
 
     dataset: str
     loss: str
     data_sha256: str
     search_space: dict[str, dict[str, Any]]
     folds: int
+    noise: float = 0.0
+    """Label noise of the classes that trained."""
     training: dict[str, Scalar]
     """The recipe that every trial trained with, learning rates apart."""
     best: dict[str, Scalar]
@@ -99,6 +101,7 @@ def applicable_recipe(
             ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
             ("the recipe has", recipe.training != shared_training(settings.recipe_of(dataset))),
             ("tuning.folds has", recipe.folds != settings.tuning.folds),
+            ("tuning.noise has", recipe.noise != settings.tuning.noise),
         )
         if changed
     ]

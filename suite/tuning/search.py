@@ -1,9 +1,10 @@
 """The search: Optuna's TPE sampler, the same number of trials for every loss, MAP@R on class-disjoint folds.
 
 After Musgrave et al., "A Metric Learning Reality Check" (ECCV 2020): the training classes are cut into contiguous folds of
-classes; each fold is validation once while the other folds train; the objective is the mean MAP@R over folds. Labels are
-clean. A trial whose training fails counts as a trial; nothing is pruned. Finished trials are kept in ``partial/``: a search
-that was killed goes on where it stood and ends in the same recipe, as each trial has a random stream of its own.
+classes; each fold is validation once while the other folds train; the objective is the mean MAP@R over folds. The classes
+that validate have their true labels; those that train may have wrong ones, the same for every loss. A trial whose training
+fails counts as a trial; nothing is pruned. Finished trials are kept in ``partial/``: a search that was killed goes on where
+it stood and ends in the same recipe, as each trial has a random stream of its own.
 """
 
 import json
@@ -23,6 +24,7 @@ from suite.config.cells import CellPlan, Search
 from suite.config.folds import fold_bounds
 from suite.config.plan import with_values
 from suite.config.tuned import Trial, TunedRecipe, shared_training
+from suite.datasets.noise import corrupt
 from suite.errors import SuiteError
 from suite.features.store import Features
 from suite.files import read_lines, write_lines
@@ -42,10 +44,11 @@ _RANDOM_TRIALS = 5
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """One fold of one trial: the plan to train, the classes to validate on, and whether after every epoch."""
+    """One fold of one trial: the plan to train, the classes to validate on, label noise, and whether after every epoch."""
 
     plan: CellPlan
     held_out: tuple[int, int]
+    noise: float
     every_epoch: bool = False
 
 
@@ -73,6 +76,7 @@ def search_recipe(plan: CellPlan, search: Search, features: Features, console: C
         data_sha256=features.data_sha256,
         search_space=search.space,
         folds=search.folds,
+        noise=search.noise,
         training=shared_training(plan.recipe),
         best=best.values,
         best_map_at_r=best.map_at_r or 0.0,
@@ -92,7 +96,7 @@ class _Log:
 
     def __init__(self, path: Path, plan: CellPlan, search: Search, features: Features) -> None:
         self.path = path
-        key = [plan.as_dict(), search.space, search.by_hand, search.folds, features.data_sha256]
+        key = [plan.as_dict(), search.space, search.by_hand, search.folds, search.noise, features.data_sha256]
         self._key = sha256_value(key)
         self._rows = []
         if path.is_file():
@@ -157,7 +161,7 @@ def _scores(candidate: CellPlan, search: Search, features: Features, *, every_ep
     """Validation MAP@R of each fold after the last epoch, or after every epoch; empty if a fold failed."""
     _, labels = features.training()
     bounds = fold_bounds(int(labels.max()) + 1, search.folds)
-    folds = [_Fold(candidate, fold, every_epoch) for fold in bounds]
+    folds = [_Fold(candidate, fold, search.noise, every_epoch) for fold in bounds]
     results = {fold.held_out: scores for fold, scores in in_parallel(_validate, features, folds)}
     scores = [results[fold] for fold in bounds]
     return scores if all(scores) else []
@@ -168,6 +172,7 @@ def _validate(features: Features, fold: _Fold) -> list[float]:
     held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])
     kept, codes = np.unique(labels[~held_out], return_inverse=True)
     _assert_disjoint(kept, labels[held_out], features)
+    given = corrupt(codes, fold.plan.dataset, fold.plan.noise_kind, fold.noise, 0).labels
     entry = load_target(fold.plan.loss, fold.plan.target)
     scores: list[float] = []
 
@@ -179,7 +184,7 @@ def _validate(features: Features, fold: _Fold) -> list[float]:
             score(head)
 
     try:
-        head, _ = fit(fold.plan, entry, vectors[~held_out], codes, 0, len(kept), after_epoch)
+        head, _ = fit(fold.plan, entry, vectors[~held_out], given, 0, len(kept), after_epoch)
         score(head)
     except TrainingFailure:
         return []

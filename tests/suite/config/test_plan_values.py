@@ -77,12 +77,14 @@ def test_by_hand_goes_before_tuned_goes_before_default(plan):
 
 def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
     by_hand = {"delta": 0.9, "learning_rate": 0.5}
-    remarks = plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}, tuning={"trials": 7, "folds": 3})
+    remarks = plan(
+        datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}, tuning={"trials": 7, "folds": 3, "noise": 0.2}
+    )
     made, search = read_cell(cell_plan_path("emoji", "pfml"))
     declared = load_target("pfml", BUILT_IN["pfml"]).search_space
     assert set(by_hand) < set(declared)
     space = {name: item for name, item in declared.items() if name not in by_hand}
-    assert search == Search(space, by_hand, trials=7, folds=3)
+    assert search == Search(space, by_hand, trials=7, folds=3, noise=0.2)
     assert made.hyperparameters == {"delta": 0.9}
     assert remarks == ["pfml on emoji has no tuned recipe: 7 trials will search one"]
 
@@ -121,6 +123,8 @@ def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):
         ({"data_sha256": "0" * 64}, {}, "the data have"),
         ({}, {"tuning": {"trials": 3, "folds": 2}}, "tuning.trials has"),
         ({}, {"tuning": {"trials": 2, "folds": 3}}, "tuning.folds has"),
+        ({}, {"tuning": {"trials": 2, "folds": 2, "noise": 0.2}}, "tuning.noise has"),
+        ({"noise": 0.4}, {}, "tuning.noise has"),
         ({}, {"recipe": RECIPE | {"epochs": 3}}, "the recipe has"),
     ],
 )

@@ -120,6 +120,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ("noise|levels", [], "noise.levels = []; allowed: at least 1 entry"),
         ("noise|levels", 0.2, "noise.levels = 0.2; allowed: a list"),
         ("noise", {"kind": "symmetric"}, "noise.levels is missing"),
+        ("tuning|noise", 1, "tuning.noise = 1; allowed: numbers below 1"),
         ("seeds", 0, "seeds = 0; allowed: numbers from 1"),
         ("seeds", 2.5, "seeds = 2.5; allowed: whole numbers"),
         ("seeds", True, "seeds = True; allowed: whole numbers"),

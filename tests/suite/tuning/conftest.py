@@ -17,9 +17,9 @@ def plan(target=CONTRASTIVE, recipe=SHORT, **values):
     return cell_plan("own", target, recipe, **values)
 
 
-def search_for(space=None, by_hand=None, trials=4, folds=2):
+def search_for(space=None, by_hand=None, trials=4, folds=2, noise=0.0):
     """What is to be searched."""
-    return Search(SPACE if space is None else space, by_hand or {}, trials, folds)
+    return Search(SPACE if space is None else space, by_hand or {}, trials, folds, noise)
 
 
 def found(cell=None, searched=None, features=FEATURES, console=None):

@@ -156,9 +156,10 @@ def keep_two_trials(monkeypatch):
         {"searched": search_for(space=SPACE | {"neg_margin": {"low": 0.2, "high": 1.1}})},
         {"searched": search_for(by_hand={"pos_margin": 0.0})},
         {"searched": search_for(folds=3), "cell": plan(recipe=SHORT.model_copy(update={"classes_per_batch": 4}))},
+        {"searched": search_for(noise=0.2)},
         {"features": Features(FEATURES.features, FEATURES.labels, "other")},
     ],
-    ids=["by hand", "loss", "code", "space", "by hand, default", "folds", "data"],
+    ids=["by hand", "loss", "code", "space", "by hand, default", "folds", "noise", "data"],
 )
 def test_trials_of_another_search_are_not_taken_up(inline, monkeypatch, change):
     keep_two_trials(monkeypatch)
@@ -207,6 +208,33 @@ def test_each_fold_validates_on_classes_that_it_does_not_train_on(inline, monkey
     # 12 training classes in 2 folds: validation starts at class 0 and at class 6.
     assert all(trial.fold_map_at_r == [0.0, 6.0] for trial in recipe.trials)
     assert {trial.map_at_r for trial in recipe.trials} == {3.0}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.25])
+def test_label_noise_is_in_what_trains_and_never_in_what_validates(inline, monkeypatch, noise):
+    """An exact share of wrong labels, the same ones in each trial."""
+    _, labels = FEATURES.training()
+    trained, validated = [], []
+    fit, evaluate = search.fit, search.evaluate
+
+    def fitting(cell, entry, features, given, *rest):
+        trained.append(given.copy())
+        return fit(cell, entry, features, given, *rest)
+
+    def evaluating(head, features, truth):
+        validated.append(truth)
+        return evaluate(head, features, truth)
+
+    monkeypatch.setattr(search, "fit", fitting)
+    monkeypatch.setattr(search, "evaluate", evaluating)
+    assert found(searched=search_for(trials=2, noise=noise)).noise == noise
+    half = len(labels) // 2
+    truths = [labels[half:] - labels[half], labels[:half]]  # of the classes that each fold trains on
+    for place in (0, 1):
+        first, second = trained[place], trained[place + 2]
+        assert (first == second).all()
+        assert (first != truths[place]).sum() == round(noise * half)
+        assert (validated[place] == labels[:half] if place == 0 else validated[place] == labels[half:]).all()
 
 
 def test_test_classes_are_never_looked_at():
