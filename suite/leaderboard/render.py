@@ -13,7 +13,7 @@ from suite.leaderboard.table import FROZEN
 DETAILS = "<!-- details -->"
 SETTING = {
     "tuned": "Hyper-parameters: the best of equally many trials for every loss, by MAP@R on held-out training classes "
-    "without noise.",
+    "with true labels.",
     "published": "Hyper-parameters: the values of each loss's paper as they stand.",
 }
 LEGEND = (
