@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from suite.datasets import catalog
+from suite.data import catalog
 from suite.errors import SuiteError
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from suite.readme import with_results
+from suite.report.readme import with_results
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 
 
 def imported_packages(folder):

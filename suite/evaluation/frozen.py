@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.datasets.split import num_training_classes
-from suite.datasets.table import ImageTable
+from suite.data.split import num_training_classes
+from suite.data.table import ImageTable
 from suite.evaluation.retrieval import retrieval_metrics
-from suite.features.store import Features
+from suite.data.features import Features
 
 PIXEL_SIDE = 32
 """Raw pixels are compared at this size; more would cost time and is no better."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from suite.config.reading import explain
+from suite.settings.reading import explain
 from suite.errors import SuiteError, allowed
 
 KEY = ("track", "dataset", "loss", "noise_kind", "noise_level", "seed")

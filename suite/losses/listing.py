@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from suite.config.settings import PARAMS_FILE, LossSettings, load_settings
+from suite.settings.params import PARAMS_FILE, LossSettings, load_settings
 from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, LossEntry, find_loss
 
 UNSAID = "not declared"

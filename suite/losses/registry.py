@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from suite.config.settings import MINER_PREFIX, LossSettings
+from suite.settings.params import MINER_PREFIX, LossSettings
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_value
 from suite.losses.mined import MinedLoss

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from suite.config.settings import Name
+from suite.settings.params import Name
 from suite.errors import SuiteError
 from suite.files import write_text
 from suite.losses.registry import BUILT_IN

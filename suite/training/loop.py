@@ -2,7 +2,7 @@
 
 ``run_epochs`` is the loop. ``train`` is what it does with features: AdamW with decoupled weight decay on the model only, one
 learning rate for the model and one for the loss's own parameters, both on a cosine schedule to zero. What published recipes
-do with images is in ``suite.finetuning``.
+do with images is in ``suite.training.whole_network``.
 """
 
 import math
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import backward
 
-from suite.config.settings import Recipe
+from suite.settings.params import Recipe
 from suite.losses.probe import scalar
 from suite.training.optimizer import CosineAdamW, ParameterGroup
 from suite.training.sampler import PKSampler

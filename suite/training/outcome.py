@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from suite.config.cells import Plan
-from suite.config.grid import RECORDS_NAME, Cell
+from suite.settings.plans import Plan
+from suite.settings.grid import RECORDS_NAME, Cell
 from suite.hashing import sha256_value
 
 VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")

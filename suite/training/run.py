@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import nn
 
-from suite.config.cells import CellPlan, Plan
-from suite.config.settings import Recipe
-from suite.datasets.noise import Corruption, corrupt
+from suite.settings.plans import CellPlan, Plan
+from suite.settings.params import Recipe
+from suite.data.noise import Corruption, corrupt
 from suite.evaluation.retrieval import Retrieval, retrieve
-from suite.features.store import Features
+from suite.data.features import Features
 from suite.files import replacing
 from suite.losses.registry import LossEntry, build_loss, load_target
 from suite.randomness import stream, torch_seed

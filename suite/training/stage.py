@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from suite.config.cells import CellPlan
-from suite.config.grid import EMBEDDINGS_NAME, Cell
-from suite.features.paths import features_path, require
+from suite.settings.plans import CellPlan
+from suite.settings.grid import EMBEDDINGS_NAME, Cell
+from suite.settings.feature_paths import features_path, require
 from suite.hashing import sha256_file
-from suite.timing import StageClock
-from suite.training.kept import Slot, finished, partial_folder, slots_of, write_outputs
+from suite.training.times import StageClock
+from suite.training.cache import Slot, finished, partial_folder, slots_of, write_outputs
 from suite.training.outcome import Run, versions
 
 
@@ -42,8 +42,8 @@ def run_cell(cell: Cell, plan: CellPlan, console: Console, ahead: Sequence[Cell]
         outcomes = [done[place] for place in range(len(slots))]
     else:
         # Imported late: a stage whose runs are all done should not wait for torch.
-        from suite.features.store import load_features
-        from suite.training.cell import run_slots
+        from suite.data.features import load_features
+        from suite.training.runs import run_slots
 
         clock = StageClock()
         others = [slot for other in ahead for slot in _slots(other, plan, data) if slot.kept() is None]

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from suite.archives.convert import Converted, convert
-from suite.config.published import load_published
-from suite.finetuning.batches import RowBatch, TrainingLoader
-from suite.vision.transforms import training_transform
+from suite.data.archives.convert import Converted, convert
+from suite.settings.paper_recipes import load_published
+from suite.training.whole_network.batches import RowBatch, TrainingLoader
+from suite.training.whole_network.transforms import training_transform
 
 pytestmark = pytest.mark.benchmark
 COUNT, BATCH, BATCHES = 200, 100, 20

@@ -11,10 +11,11 @@ from statistics import median
 
 import pytest
 
-from tests.suite.site.conftest import browser, site  # noqa: F401 - fixtures
+from tests.suite.report.site.conftest import browser, site  # noqa: F401 - fixtures
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.benchmark
-REAL = Path(__file__).parents[2] / "results/site"
+REAL = ROOT / "results/site"
 ROUNDS = 5
 READY = "performance.getEntriesByName('ready')[0].startTime"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from suite.config.tuned import Trial, TunedRecipe, save_tuned, tuned_path
-from suite.datasets.catalog import SHA256
+from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, tuned_path
+from suite.data.catalog import SHA256
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SMOKE = Path(__file__).parent / "params.yaml"
 TUNE = "pipelines/recipes/dvc.yaml:tune"
 """The stage that settles hyper-parameters, as dvc calls it."""
@@ -75,7 +75,7 @@ def forget_studies(folder):
 def clone(target):
     """Clone the repository's HEAD, and put the smoke settings and recipe in place of the committed ones; no studies."""
     subprocess.run(["git", "clone", "-q", ROOT, target], check=True)
-    for name in ("results", "dvc.lock", "pipelines/recipes/dvc.lock", "suite/recipes/tuned"):
+    for name in ("results", "dvc.lock", "pipelines/recipes/dvc.lock", "recipes/tuned"):
         path = target / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     forget_studies(target)

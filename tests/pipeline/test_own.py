@@ -83,7 +83,7 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
         assert 'id="influence-negative"' in page
     # What was searched becomes the recipe and its plan comes out the same: nothing is trained again. The site shows recipes.
     assert commands[7][1] == {"own@files", "plan", "site"} | settled("pfml", "my_loss", "circle")
-    found = project.path / "suite/recipes/tuned/emoji"
+    found = project.path / "recipes/tuned/emoji"
     assert {path.stem for path in found.iterdir()} == {"pfml", "triplet", "my_loss", "circle"}
     assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
 

@@ -15,12 +15,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from suite.datasets.catalog import DATA_FOLDER
-from suite.datasets.table import read_table
+from suite.data.catalog import DATA_FOLDER
+from suite.data.table import read_table
 from tests.pipeline.conftest import ROOT, Clone
 from tests.pipeline.test_smoke import stages_run
-from tests.suite.archives import factory
-from tests.suite.finetuning import tiny
+from tests.suite.data.archives import factory
+from tests.suite.training.whole_network import tiny
 from tests.suite.synthetic import json_rows
 
 CLASSES, EACH = 120, 7
@@ -134,7 +134,7 @@ def test_claims_read_the_records(project):
     found = json.loads((project.path / "results/published/claims.json").read_text())
     assert found["rows"]["records"] == len(RUNS)
     assert {claim["id"] for claim in found["claims"]} == {
-        path.stem for path in (ROOT / "suite/claims/published").glob("*.yaml")
+        path.stem for path in (ROOT / "claims/benchmarks").glob("*.yaml")
     }
 
 

@@ -118,7 +118,7 @@ def test_runs_that_were_lost_come_back_from_the_cache(reproduced):
 
 def record_images(project):
     """Training images of the cut data set, counted from the noise-free realisation of a corruption."""
-    from suite.features.store import load_features
+    from suite.data.features import load_features
 
     return len(load_features(project.path / "features/emoji.safetensors").training()[1])
 
@@ -263,19 +263,19 @@ def test_studies_are_asked_for_by_name_and_adopted(reproduced):
         forget_studies(reproduced.path)
         for folder in STUDY_FOLDERS:
             shutil.rmtree(reproduced.path / folder, ignore_errors=True)
-        (reproduced.path / "suite/recipes/tuned/emoji/pfml.yaml").unlink(missing_ok=True)
+        (reproduced.path / "recipes/tuned/emoji/pfml.yaml").unlink(missing_ok=True)
 
 
 def test_a_search_is_asked_for_by_name_and_adopted(reproduced):
     stage = "pipelines/tuning/dvc.yaml:search@emoji-triplet"
-    recipe = reproduced.path / "suite/recipes/tuned/emoji/triplet.yaml"
+    recipe = reproduced.path / "recipes/tuned/emoji/triplet.yaml"
     other = recipe.with_name("pfml.yaml")  # that of the search within the pipeline is adopted as well
     before = recipe.read_bytes()
     try:
         assert stage in stages_run(reproduced.dvc("repro", stage).stdout)
         assert recipe.read_bytes() == before
         printed = reproduced.run("suite", "adopt").stdout
-        assert "wrote suite/recipes/tuned/emoji/triplet.yaml" in printed
+        assert "wrote recipes/tuned/emoji/triplet.yaml" in printed
         assert recipe.read_bytes() == (reproduced.path / "searches/emoji-triplet.yaml").read_bytes()
         status = reproduced.dvc("status", "plan").stdout
         assert "suite/recipes" in status

@@ -1,8 +1,8 @@
 """Settled plans and features in the current folder, as the stages before a study leave them."""
 
-from suite.config.cells import CellPlan, geometry_plan_path, tuned_plan_path, write_cell
-from suite.features.paths import features_path
-from suite.features.store import save_features
+from suite.settings.plans import CellPlan, geometry_plan_path, tuned_plan_path, write_cell
+from suite.settings.feature_paths import features_path
+from suite.data.features import save_features
 from suite.losses.registry import BUILT_IN, load_target
 from tests.suite.synthetic import RECIPE, make_features
 

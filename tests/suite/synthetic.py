@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 from rich.console import Console
 
-from suite.config.cells import CellPlan, Search, cell_plan_path, write_cell
-from suite.config.settings import Recipe
-from suite.features.paths import features_path
-from suite.features.store import Features, save_features
+from suite.settings.plans import CellPlan, Search, cell_plan_path, write_cell
+from suite.settings.params import Recipe
+from suite.settings.feature_paths import features_path
+from suite.data.features import Features, save_features
 from suite.losses.registry import load_target
 
 CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"

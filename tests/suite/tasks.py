@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from suite.errors import SuiteError
-from suite.parallel import report
+from suite.training.executors import report
 
 
 def square(shared, task):

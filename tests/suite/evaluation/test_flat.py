@@ -6,7 +6,7 @@ import pytest
 from suite.errors import SuiteError
 from suite.evaluation.flat import COLUMNS, read_flat, write_flat
 from suite.evaluation.records import METRICS
-from tests.suite.leaderboard.records import table
+from tests.suite.judging.leaderboard.records import table
 
 RECORDS = table(("pfml", 0, [1 / 3, 0.1 + 0.2, None]), ("cpml", 0.2, [0.5, 0.6, 0.7]))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from suite.config.settings import LossSettings
+from suite.settings.params import LossSettings
 from suite.errors import SuiteError
 from suite.losses.probe import probe
 from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, build_loss, check_hyperparameters, find_loss, load_target

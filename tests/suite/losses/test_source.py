@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from suite.config.own import DIGESTS_FILE, update_own
+from suite.training.user_files import DIGESTS_FILE, update_own
 from suite.errors import SuiteError
 from suite.losses import source
 from suite.losses.source import our_digest, own_digest, own_files
-from tests.suite.datasets.test_own import settings_with
+from tests.suite.data.test_user import settings_with
 
 
 @pytest.fixture

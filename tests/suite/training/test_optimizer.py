@@ -12,7 +12,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from suite.training.optimizer import CosineAdamW, ParameterGroup
 
-ROOT = Path(__file__).parents[3]
 STEPS = 12
 ONE_STEP = """
 import sys
@@ -20,8 +19,9 @@ import sys
 import torch
 from torch import nn
 
-import suite.training.cell
+import suite.training.runs
 from suite.training.optimizer import CosineAdamW, ParameterGroup
+from tests.helpers.paths import ROOT
 
 parameter = nn.Parameter(torch.ones(3))
 optimizer = CosineAdamW([ParameterGroup([parameter], 0.1, 0.01)], 2)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from suite.config.settings import Recipe
-from suite.datasets.noise import corrupt
+from suite.settings.params import Recipe
+from suite.data.noise import corrupt
 from suite.evaluation.retrieval import retrieval_metrics, retrieve
-from suite.features.store import Features
+from suite.data.features import Features
 from suite.losses.registry import load_target
 from suite.training import run as run_module
 from suite.training.head import Head

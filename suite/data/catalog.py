@@ -1,0 +1,91 @@
+"""The data sets by name: the embedded ones with the SHA-256 that each file must have, and those of the user's own.
+
+``data.dvc`` tracks the same files, but DVC takes an edited file for a new version of the data; a benchmark must not.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.errors import SuiteError, allowed
+from suite.hashing import sha256_file
+
+DATA_FOLDER = Path("data")
+OWN_DATA_FOLDER = Path("own_data")
+"""Converted data sets of the user's own; see `suite.data.user`."""
+
+SHA256 = {
+    "emoji": "5246349f64244f2907ad316a30c51a6f23bc6581d3a0baa912b2184f65c1f19b",
+    "furniture": "9b152b0aa482098255e8ba5e0f86cc9c7ffbc6c1303856b6f58318ab4b215986",
+    "typefaces": "cbec0d68c1b46c7f1582976d412db625894840054835abbc1e7ccf6dd0964989",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A verified data file.
+
+    Attributes:
+        name: name of the data set.
+        path: the parquet file.
+        sha256: digest of its bytes.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+
+def own_data_path(name: str) -> Path:
+    """The converted file of a data set of the user's own."""
+    return OWN_DATA_FOLDER / f"{name}.parquet"
+
+
+def check_name(name: str, setting: str) -> None:
+    """Check that a data set exists.
+
+    Raises:
+        SuiteError: it does not; the message names the setting and the allowed names.
+    """
+    if name not in SHA256 and not own_data_path(name).is_file():
+        raise SuiteError(
+            f"{setting}: unknown data set {name!r}; allowed: {allowed(SHA256)}, or an entry of params.yaml with a path"
+        )
+
+
+def verified(name: str, folder: Path = DATA_FOLDER) -> DataFile:
+    """The file of a data set, its bytes checked.
+
+    Raises:
+        SuiteError: unknown name, missing file, or a file that is not the pinned one.
+    """
+    check_name(name, "data set")
+    if name not in SHA256:
+        return _verified_own(name)
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise SuiteError(f"data file {path} is missing; fetch it with: dvc pull data.dvc")
+    actual = sha256_file(path)
+    if actual != SHA256[name]:
+        raise SuiteError(
+            f"data file {path} was altered: its sha256 is {actual}, allowed is {SHA256[name]}; "
+            f"restore it with: git checkout data.dvc && dvc checkout --force data.dvc"
+        )
+    return DataFile(name, path, actual)
+
+
+def _verified_own(name: str) -> DataFile:
+    path = own_data_path(name)
+    try:
+        expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["data_sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise SuiteError(
+            f"data file {path} has no description beside it; make it anew: suite data own {name}"
+        ) from error
+    actual = sha256_file(path)
+    if actual != expected:
+        raise SuiteError(
+            f"data file {path} was altered: its sha256 is {actual}, allowed is {expected}; "
+            f"make it anew: suite data own {name}"
+        )
+    return DataFile(name, path, actual)

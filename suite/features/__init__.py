@@ -1,1 +1,0 @@
-"""Features of the frozen embedded backbone, computed once per data set."""

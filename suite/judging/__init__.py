@@ -1,0 +1,1 @@
+"""From records to conclusions: statistics, leaderboard, claims, and whether a rerun reproduces them."""

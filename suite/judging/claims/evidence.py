@@ -1,0 +1,200 @@
+"""What numbers say about a claim: an effect, its interval, and a p for each verdict that they could give.
+
+These functions are the whole of the judging of numbers. They take arrays whose last axis is the seeds and whose leading
+axes, if any, are independent repetitions: the simulation that tests them (tests/suite/judging/claims/test_simulation.py) calls
+the same code. docs/claims.md works each out on an example.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from suite.judging.claims.schema import PublishedValue
+from suite.judging.claims.vocabulary import Verdict
+from suite.judging.statistics.estimate import Array, Estimate, mean_of, minus
+from suite.judging.statistics.power import detectable_in_errors, equivalence_margin_in_errors
+from suite.judging.statistics.trend import pairwise_differences
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Effect and p-values of one line of a claim.
+
+    Attributes:
+        effect: in the units of the estimand, subject minus reference.
+        low: lower bound of its 95 % interval.
+        high: upper bound.
+        n: number of seeds.
+        p: for each verdict that these numbers could give, the p of the null hypothesis that must fall for it.
+        error: standard error of the effect.
+        degrees: its degrees of freedom.
+        shows: whether support means a difference or a difference that stays within a margin.
+        remarks: what a reader must know, e.g. failed runs.
+    """
+
+    effect: Array
+    low: Array
+    high: Array
+    n: int
+    p: dict[Verdict, Array]
+    error: Array
+    degrees: Array
+    shows: Literal["difference", "margin"] = "difference"
+    remarks: tuple[str, ...] = ()
+
+    def barring(self, *verdicts: Verdict, remark: str) -> "Evidence":
+        """The same evidence, unable to give these verdicts."""
+        barred = {verdict: np.ones_like(p) if verdict in verdicts else p for verdict, p in self.p.items()}
+        return replace(self, p=barred, remarks=(*self.remarks, remark))
+
+    def detectable(self, level: float) -> float:
+        """Smallest effect, or smallest margin, that would be shown with 80 % power by a test at ``level``."""
+        find = detectable_in_errors if self.shows == "difference" else equivalence_margin_in_errors
+        return find(float(self.degrees), level) * float(self.error)
+
+
+def difference(differences: Any, smallest: float, *, higher: bool = True) -> Evidence:
+    """A paired difference (..., n) against zero: t-tests for and against, TOST for a difference too small to matter.
+
+    Args:
+        differences: subject minus reference, seed by seed.
+        smallest: smallest effect of interest.
+        higher: whether the claim is that the difference is above zero; else below.
+    """
+    return _of(mean_of(differences), np.shape(differences)[-1], smallest, higher)
+
+
+def _of(estimate: Estimate, n: int, smallest: float, higher: bool) -> Evidence:  # noqa: FBT001
+    above, below = estimate.p_above(0.0), estimate.p_below(0.0)
+    p = {
+        Verdict.SUPPORTED: above if higher else below,
+        Verdict.CONTRADICTED: below if higher else above,
+        Verdict.EQUIVALENT: estimate.p_within(smallest),
+    }
+    return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees)
+
+
+def reproduction(values: Any, published: PublishedValue, margin: float) -> Evidence:
+    """Our values (..., n) against a published mean: TOST from summary statistics.
+
+    The published spread is read as a standard error, whatever it is: the paper does not say, and this is the wider
+    reading. Without a spread, ours stands in for it: a run of theirs is taken to scatter as one of ours, and their mean
+    is of ``runs`` runs, or of one.
+    """
+    ours = mean_of(values)
+    n = np.shape(values)[-1]
+    if published.spread is not None and published.runs is not None:
+        shape = ours.mean.shape
+        theirs = Estimate(
+            np.full(shape, published.value), np.full(shape, published.spread), np.full(shape, published.runs - 1.0)
+        )
+        estimate = minus(ours, theirs)
+    else:
+        widened = ours.error * np.sqrt(1 + n / (published.runs or 1))
+        estimate = Estimate(ours.mean - published.value, widened, ours.degrees)
+    p = {Verdict.SUPPORTED: estimate.p_within(margin), Verdict.CONTRADICTED: estimate.p_beyond(margin)}
+    return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees, "margin")
+
+
+def flatness(values: Any, margin: float) -> Evidence:
+    """Values (..., n, k) of a grid of k settings: no two settings differ by the margin.
+
+    All pairs are tested, and all must be within the margin (intersection-union: the largest p counts and needs no
+    adjustment). That names no setting as the reference, so none is chosen by the results. The effect is the range, the
+    largest of all mean differences; its interval holds for all pairs at once (Bonferroni), so it covers at least 95 %.
+    """
+    estimate = mean_of(pairwise_differences(values))
+    pairs = estimate.mean.shape[-1]
+    low, high = estimate.interval(1 - 0.05 / pairs)
+    p = {
+        Verdict.SUPPORTED: estimate.p_within(margin).max(axis=-1),
+        Verdict.CONTRADICTED: np.minimum(1.0, pairs * estimate.p_beyond(margin).min(axis=-1)),
+    }
+    return Evidence(
+        np.abs(estimate.mean).max(axis=-1),
+        np.maximum(0.0, np.maximum(low, -high)).max(axis=-1),
+        np.maximum(high, -low).max(axis=-1),
+        np.shape(values)[-2],
+        p,
+        estimate.error.max(axis=-1),
+        estimate.degrees[..., 0],
+        "margin",
+    )
+
+
+def saturation(start: Any, plateau: Any, margin: float) -> Evidence:
+    """A rise from the start (..., n) to a plateau (..., n, k) on which no two settings differ by the margin.
+
+    Both parts must be shown, so the larger p counts; either refuted refutes the claim, so the smaller p, doubled, counts
+    against it. The effect and its interval are those of the rise, from the start to the mean of the plateau.
+    """
+    rise = difference(np.asarray(plateau, dtype=np.float64).mean(axis=-1) - np.asarray(start), margin)
+    flat = flatness(plateau, margin)
+    against = np.minimum(rise.p[Verdict.CONTRADICTED], flat.p[Verdict.CONTRADICTED])
+    p = {
+        Verdict.SUPPORTED: np.maximum(rise.p[Verdict.SUPPORTED], flat.p[Verdict.SUPPORTED]),
+        Verdict.CONTRADICTED: np.minimum(1.0, 2 * against),
+        # No rise to speak of on the way to the plateau: then there is nothing that saturates.
+        Verdict.EQUIVALENT: rise.p[Verdict.EQUIVALENT],
+    }
+    return replace(rise, p=p)
+
+
+def share_reached(ended: Any, started: Any, target: float, margin: float) -> Evidence:
+    """Shares ended / started (n,) of n seeds against a target: shown when the true share is above target - margin.
+
+    Two tests, of which the larger p counts: a t-test over seeds, and an exact binomial test over all flows. The first
+    alone would be certain when all seeds agree, however few flows there were; the second alone would take flows of one
+    model for independent. The interval is the wider one on each side of the t-interval and of Clopper and Pearson's.
+    """
+    ended, started = np.asarray(ended, dtype=np.int64), np.asarray(started, dtype=np.int64)
+    estimate = mean_of(ended / started)
+    bound = target - margin
+    total = stats.binomtest(int(ended.sum()), int(started.sum()), bound, alternative="greater")
+    fewer = stats.binomtest(int(ended.sum()), int(started.sum()), bound, alternative="less")
+    exact = stats.binomtest(int(ended.sum()), int(started.sum())).proportion_ci(0.95, "exact")
+    low, high = estimate.interval()
+    p = {
+        Verdict.SUPPORTED: np.maximum(estimate.p_above(bound), total.pvalue),
+        Verdict.CONTRADICTED: np.maximum(estimate.p_below(bound), fewer.pvalue),
+    }
+    low, high = np.clip(np.minimum(low, exact.low), 0, 1), np.clip(np.maximum(high, exact.high), 0, 1)
+    return Evidence(estimate.mean, low, high, len(ended), p, estimate.error, estimate.degrees)
+
+
+def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> Evidence:
+    """The difference of two methods over seeds (n,) where a failed run is NaN.
+
+    A failed run retrieves nothing: it counts as zero, for whichever method it is, in effect and interval. A method with
+    a failed run cannot win, nor be called equivalent. Whether its rival wins is tested twice, over all seeds with zeros
+    and over those where both runs finished, since one zero among five differences makes their t-test blind; the smaller
+    p counts, doubled.
+    """
+    subject, reference = np.asarray(subject, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    evidence = difference(np.nan_to_num(subject) - np.nan_to_num(reference), smallest)
+    finished = np.isfinite(subject) & np.isfinite(reference)
+    if finished.all():
+        return evidence
+    if finished.sum() >= 2:
+        both = difference((subject - reference)[finished], smallest)
+        combined = {verdict: np.minimum(1.0, 2 * np.minimum(p, both.p[verdict])) for verdict, p in evidence.p.items()}
+        remark = f"over the {finished.sum()} seeds that both finished the difference is {float(both.effect):+.2f}"
+        evidence = replace(evidence, p=combined, remarks=(remark,))
+    for failed, name, verdict in (
+        (~np.isfinite(subject), "subject", Verdict.SUPPORTED),
+        (~np.isfinite(reference), "reference", Verdict.CONTRADICTED),
+    ):
+        if failed.any():
+            remark = (
+                f"{failed.sum()} of {len(failed)} runs of the {name} failed and count as 0: no verdict in its favour"
+            )
+            evidence = evidence.barring(verdict, Verdict.EQUIVALENT, remark=remark)
+    return evidence
+
+
+def constant(effect: float, verdict: Verdict) -> Evidence:
+    """A measurement without sampling error: the verdict is decided, and there is neither interval nor p."""
+    nan = np.asarray(np.nan)
+    return Evidence(np.asarray(effect), nan, nan, 1, {verdict: np.asarray(0.0)}, nan, nan)

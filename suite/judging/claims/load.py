@@ -1,0 +1,76 @@
+"""Reads the claim files: one claim a file, checked, and their common hash."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from suite.judging.claims.schema import KINDS, Claim
+from suite.judging.claims.vocabulary import LOSSES
+from suite.settings.reading import explain, read_yaml
+from suite.errors import SuiteError, allowed
+from suite.hashing import sha256_file, sha256_value
+
+CLAIMS_FOLDER = Path(__file__).parents[3] / "claims"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFile:
+    """A claim and the file that it stands in.
+
+    Attributes:
+        claim: the claim.
+        path: its file, relative to the folder of claims.
+        sha256: digest of the file's bytes.
+    """
+
+    claim: Claim
+    path: Path
+    sha256: str
+
+
+def load_claims(own_losses: Iterable[str] = (), folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
+    """All claims of a folder and the folders in it, by path.
+
+    Args:
+        own_losses: losses beyond the suite's, as ``params.yaml`` names them.
+        folder: where to look.
+
+    Raises:
+        SuiteError: a file is no YAML, leaves something out, names something unknown or repeats an id; or there is no file.
+    """
+    losses = tuple(dict.fromkeys((*LOSSES, *own_losses)))
+    found = [_load(path, folder, losses) for path in sorted(folder.rglob("*.yaml"))]
+    if not found:
+        raise SuiteError(f"folder {folder} holds no claim; allowed: one or more *.yaml")
+    seen: dict[str, Path] = {}
+    for entry in found:
+        if entry.claim.id in seen:
+            raise SuiteError(f"{entry.path}: id = {entry.claim.id!r} is that of {seen[entry.claim.id]} too")
+        seen[entry.claim.id] = entry.path
+    return found
+
+
+def claims_hash(claims: Iterable[ClaimFile]) -> str:
+    """SHA-256 over the names and bytes of all claim files."""
+    return sha256_value([(entry.path.as_posix(), entry.sha256) for entry in claims])
+
+
+def _load(path: Path, folder: Path, losses: tuple[str, ...]) -> ClaimFile:
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise SuiteError(f"{path}: the whole file; allowed: a mapping")
+    kind = values.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise SuiteError(f"{path}: kind = {kind!r}; allowed: {allowed(KINDS)}")
+    try:
+        claim = KINDS[kind].model_validate(values)
+    except ValidationError as error:
+        raise SuiteError(explain(error, KINDS[kind], path)) from error
+    if claim.id != path.stem:
+        raise SuiteError(f"{path}: id = {claim.id!r}; allowed: the name of the file, {path.stem}")
+    for field, name in claim.losses().items():
+        if name not in losses:
+            raise SuiteError(f"{path}: {field} = {name!r} is no known loss; allowed: {allowed(losses)}")
+    return ClaimFile(claim, path.relative_to(folder), sha256_file(path))

@@ -1,0 +1,64 @@
+"""Would another reasonable look at the records have changed a verdict? Then it is fragile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from suite.judging.claims.judge import Judged, judge
+from suite.judging.claims.measured import Measured, View
+from suite.judging.claims.schema import Claim, OnAblation, OnRuns, Reproduction
+from suite.judging.claims.vocabulary import SWAPPED, Verdict
+
+VALIDATION_EPOCH = "validation epoch"
+SWAPPED_METRIC = "R@1 and MAP@R swapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """Verdicts of one line under other views, by the view's name; views that do not concern the line are left out."""
+
+    verdict: Verdict
+    others: dict[str, Verdict]
+
+    @property
+    def flips(self) -> dict[str, Verdict]:
+        """Views under which the verdict is another. Where the view was not measured, nothing is known."""
+        return {name: other for name, other in self.others.items() if other not in {self.verdict, Verdict.NOT_RUN}}
+
+
+def views(measured: Measured) -> dict[str, View]:
+    """The other views: the validation epoch, the metric swapped, and each seed left out."""
+    seeds = {seed for cell in measured.runs.values() for seed in cell}
+    seeds |= {seed for by_value in measured.ablations.values() for cell in by_value.values() for seed in cell}
+    seeds |= {seed for by_loss in measured.geometry.values() for rows in by_loss.values() for seed in rows}
+    named = {VALIDATION_EPOCH: View(validation_epoch=True), SWAPPED_METRIC: View(swap=True)}
+    return named | {f"without seed {seed}": View(without_seed=seed) for seed in sorted(seeds)}
+
+
+def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judged]) -> list[Sensitivity]:
+    """Judge everything under every view, families and all; one entry a line of ``base``."""
+    under = {
+        name: {other.line.key: other.verdict for other in judge(claims, measured.seen_as(view))}
+        for name, view in views(measured).items()
+    }
+    return [
+        Sensitivity(
+            one.verdict,
+            {
+                name: verdicts[one.line.key]
+                for name, verdicts in under.items()
+                if one.verdict != Verdict.NOT_RUN and one.line.key in verdicts and _concerns(name, one)
+            },
+        )
+        for one in base
+    ]
+
+
+def _concerns(view: str, judged: Judged) -> bool:
+    claim = judged.line.claim
+    if claim.minimum_seeds == 0:
+        return False
+    if view == VALIDATION_EPOCH:
+        return isinstance(claim, OnRuns | OnAblation | Reproduction)
+    if view == SWAPPED_METRIC:
+        return isinstance(claim, OnRuns | OnAblation) and claim.estimand in SWAPPED
+    return True

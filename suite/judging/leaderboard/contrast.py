@@ -1,0 +1,202 @@
+"""Two losses side by side: the paired difference in every table that has both."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from suite.errors import SuiteError, allowed
+from suite.evaluation.records import METRICS, TABLE
+from suite.judging.leaderboard.cells import NOTHING, number
+from suite.judging.leaderboard.standing import METRIC, PERCENT
+from suite.judging.statistics.holm import holm
+from suite.judging.statistics.simultaneous import all_pairs
+
+LEVEL = 0.05
+VERDICTS = ("ahead", "behind", "not told apart", "not judged for failed runs", "not judged on one seed")
+NAMES = {metric: metric.replace("recall_at_", "R@") for metric in METRICS} | {
+    "map_at_r": "MAP@R",
+    "r_precision": "R-precision",
+}
+
+
+def within(
+    records: pd.DataFrame,
+    *,
+    dataset: str | None = None,
+    noise: float | None = None,
+    track: str | None = None,
+    metric: str = METRIC,
+) -> pd.DataFrame:
+    """Records of one data set, noise level or track; of all where none is named.
+
+    Raises:
+        SuiteError: a name is not in the records, or the metric is unknown.
+    """
+    if metric not in METRICS:
+        raise SuiteError(f"metric {metric!r} is unknown; allowed: {allowed(METRICS)}")
+    wanted = {"dataset": dataset, "noise_level": noise, "track": track}
+    chosen = pd.Series(data=True, index=records.index)
+    for column, value in wanted.items():
+        if value is not None:
+            check_known(records, column, value)
+            chosen &= records[column] == value
+    return records[chosen]
+
+
+def check_known(records: pd.DataFrame, column: str, value: str | float) -> None:
+    """Check that a column of the records holds a value.
+
+    Raises:
+        SuiteError: it does not.
+    """
+    known = sorted(set(records[column]))
+    if value not in known:
+        shown = f"{value:g}" if isinstance(value, float) else repr(value)
+        raise SuiteError(f"{column} {shown} is not in the records; allowed: {allowed(known)}")
+
+
+def select(
+    records: pd.DataFrame,
+    losses: tuple[str, str],
+    *,
+    dataset: str | None = None,
+    noise: float | None = None,
+    track: str | None = None,
+    metric: str = METRIC,
+) -> pd.DataFrame:
+    """Records of two losses, of all data sets, noise levels or tracks where none is named.
+
+    Raises:
+        SuiteError: a name is not in the records or the metric is unknown, or the losses have no table in common.
+    """
+    if losses[0] == losses[1]:
+        others = sorted(set(records["loss"]) - {losses[0]})
+        raise SuiteError(f"{losses[0]} cannot be compared with itself; allowed: {allowed(others)}")
+    for loss in losses:
+        check_known(records, "loss", loss)
+    mine = within(records, dataset=dataset, noise=noise, track=track, metric=metric)
+    mine = mine[mine["loss"].isin(losses)]
+    found = mine[mine.groupby(list(TABLE))["loss"].transform("nunique") == 2]
+    if not len(found):
+        raise SuiteError(f"{losses[0]} and {losses[1]} have no table in common among those asked for")
+    return found
+
+
+def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> pd.DataFrame:
+    """Paired differences of two losses, first less second, in points.
+
+    Args:
+        records: runs of these two losses, as ``select`` gives them.
+        losses: their names.
+        metric: column of the records.
+
+    Returns:
+        One row a table: means ``first`` and ``second``, ``difference``, ``low`` and ``high`` of its own 95 % t-interval,
+        ``p`` of the paired two-sided t-test, ``p_adjusted`` by Holm for the number of rows, ``pairs`` of seeds that both
+        finished, ``failures`` of both, and ``verdict``. Where a run failed there is no interval and no test: they would
+        leave out just the seeds that a loss could not bear.
+    """
+    rows = [
+        dict(zip(TABLE, place, strict=True)) | difference(runs, losses, metric)
+        for place, runs in records.groupby(list(TABLE), sort=False)
+    ]
+    return judged(pd.DataFrame(rows))
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences with ``p_adjusted``, by Holm over all rows that have a p, and the ``verdict`` that follows from it."""
+    table = table.assign(p_adjusted=np.nan)
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "p_adjusted"] = holm(table.loc[tested, "p"])
+    return table.assign(verdict=[_verdict(row) for _, row in table.iterrows()])
+
+
+def sentence(table: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> str:
+    """What the differences say, in one sentence."""
+    first, second = losses
+    if len(table) == 1:
+        return _about_one(table.iloc[0], first, second, NAMES[metric])
+    return (
+        f"In {len(table)} comparisons by {NAMES[metric]}, {first} against {second} is {counted(table)} "
+        f"(paired t-tests, at most {100 * LEVEL:g} % error for all together by Holm)."
+    )
+
+
+def counted(table: pd.DataFrame) -> str:
+    """How often each verdict was given."""
+    counts = table["verdict"].value_counts()
+    return ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
+
+
+def as_text(table: pd.DataFrame, losses: tuple[str, str]) -> str:
+    """Rows of ``contrast`` for the terminal; p is adjusted where there are several."""
+    p = "p (Holm)" if len(table) > 1 else "p"
+    shown = pd.DataFrame(
+        {
+            "track": table["track"],
+            "data set": table["dataset"],
+            "noise": table["noise_level"].map("{:g}".format),
+            losses[0]: table["first"].map(number),
+            losses[1]: table["second"].map(number),
+            "difference": table["difference"].map(number),
+            "low": table["low"].map(number),
+            "high": table["high"].map(number),
+            p: table["p_adjusted"].map(p_text),
+            "pairs": table["pairs"].map(str),
+            "verdict": table["verdict"],
+        }
+    )
+    return str(shown.to_string(index=False))
+
+
+def _about_one(row: pd.Series, first: str, second: str, name: str) -> str:
+    where = f"on {row['dataset']} at noise {row['noise_level']:g} ({row['track']})"
+    if row["verdict"].startswith("not judged"):
+        why = f"{row['failures']} of their runs failed" if row["failures"] else "one seed has no interval"
+        return f"{first} and {second} are not judged {where}: {why}."
+    interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f}, p = {row['p']:.2g}"
+    verdict = {
+        "ahead": f"{first} is ahead of {second}",
+        "behind": f"{first} is behind {second}",
+        "not told apart": f"{first} and {second} cannot be told apart",
+    }[row["verdict"]]
+    return f"{verdict} {where}: {row['difference']:+.2f} points of {name}, {interval}, {row['pairs']} seeds."
+
+
+def difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> dict[str, Any]:
+    """The paired difference of two losses in one table: a row of ``contrast`` before it is judged.
+
+    Args:
+        runs: records of one table; those of other losses are left out.
+        losses: their names.
+        metric: column of the records.
+    """
+    runs = runs[runs["loss"].isin(losses)]
+    values = (
+        PERCENT * runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
+    )
+    failures = int((runs["status"] != "ok").sum())
+    means = values.mean()
+    row = {"first": means[losses[0]], "second": means[losses[1]], "difference": means[losses[0]] - means[losses[1]]}
+    row |= dict.fromkeys(("low", "high", "p"), np.nan) | {"pairs": len(values), "failures": failures}
+    if not failures:
+        pair = all_pairs(values.to_numpy(dtype=np.float64))
+        row |= {name: float(getattr(pair, name)[0, 1]) for name in ("low", "high", "p")}
+    return row
+
+
+def p_text(p: float) -> str:
+    """A p-value to read."""
+    return NOTHING if np.isnan(p) else f"{p:.2g}"
+
+
+def _verdict(row: pd.Series) -> str:
+    if row["failures"]:
+        return "not judged for failed runs"
+    if np.isnan(row["p_adjusted"]):
+        return "not judged on one seed"
+    if row["p_adjusted"] >= LEVEL:
+        return "not told apart"
+    return "ahead" if row["difference"] > 0 else "behind"

@@ -1,0 +1,157 @@
+"""Each loss against pfml and against the best baseline, in every table: paired difference, interval, p and verdict.
+
+The best baseline is known only after the runs. So a loss is tested against pfml and all baselines, the p-values of a table
+are adjusted together by Holm, and the best is picked from what is judged by then: picking it costs no error. Baselines are
+the other built-in losses, a built-in loss being compared with those that it is not itself.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from suite.settings.params import Settings
+from suite.errors import SuiteError
+from suite.evaluation.records import TABLE
+from suite.judging.leaderboard.cells import escaped, number
+from suite.judging.leaderboard.contrast import LEVEL, NAMES, check_known, counted, difference, judged, p_text
+from suite.judging.leaderboard.standing import METRIC
+
+METHOD = "pfml"
+BEST = "best baseline"
+REFERENCES = (METHOD, BEST)
+COLUMNS = (
+    *TABLE,
+    "loss",
+    "against",
+    "other",
+    "first",
+    "second",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_adjusted",
+    "pairs",
+    "failures",
+    "verdict",
+)
+EXPLAINED = (
+    "Mean differences in points of {metric}, paired by seed, with 95 % t-intervals. p is adjusted by Holm over pfml and all "
+    f"baselines of a table (data set and noise level): at most {100 * LEVEL:g} % error for them together, so that the best "
+    "baseline may be picked after the runs."
+)
+
+
+def own_losses(settings: Settings) -> list[str]:
+    """Losses of ``params.yaml`` that are not built in: those with a target."""
+    return [name for name, entry in settings.losses.items() if entry.target is not None]
+
+
+def verdicts(records: pd.DataFrame, own: Collection[str], metric: str = METRIC) -> pd.DataFrame:
+    """Each loss against pfml and the best baseline.
+
+    Args:
+        records: one row a run.
+        own: losses that are not built in, and so no baselines.
+        metric: column of the records.
+
+    Returns:
+        Columns ``COLUMNS``: ``against`` is one of ``REFERENCES``, ``other`` the loss that it is in this table, the others
+        are as in ``contrast``. A table without pfml or baselines has no such row. A baseline with failed runs is the best
+        one only where all have some.
+    """
+    rows = [
+        dict(zip(TABLE, place, strict=True)) | row
+        for place, runs in records.groupby(list(TABLE), sort=False)
+        for loss in dict.fromkeys(runs["loss"])
+        for row in _rows(runs, str(loss), own, metric)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def verdicts_on(loss: str, records: pd.DataFrame, own: Collection[str], metric: str = METRIC) -> pd.DataFrame:
+    """The rows of ``verdicts`` on one loss.
+
+    Raises:
+        SuiteError: the records do not hold it, or nothing that it is compared with.
+    """
+    check_known(records, "loss", loss)
+    table = verdicts(records, own, metric)
+    rows = table[table["loss"] == loss]
+    if not len(rows):
+        raise SuiteError(
+            f"{loss} shares no table with pfml or a baseline; name the loss to compare with: suite compare {loss} OTHER"
+        )
+    return rows
+
+
+def _rows(runs: pd.DataFrame, loss: str, own: Collection[str], metric: str) -> Iterator[dict[str, Any]]:
+    others = [str(other) for other in dict.fromkeys(runs["loss"]) if other not in own and other != loss]
+    if not others:
+        return
+    table = judged(pd.DataFrame([{"other": other} | difference(runs, (loss, other), metric) for other in others]))
+    failed = runs[runs["status"] != "ok"]["loss"]
+    baselines = table[table["other"] != METHOD].assign(failed=lambda rows: rows["other"].isin(failed))
+    best = baselines.sort_values(["failed", "second"], ascending=[True, False], kind="stable").head(1)
+    for against, chosen in ((METHOD, table[table["other"] == METHOD]), (BEST, best)):
+        for row in chosen.to_dict("records"):
+            yield {"loss": loss, "against": against} | {str(name): value for name, value in row.items()}
+
+
+def as_cells(rows: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells of the verdicts on one loss, for tables to read."""
+    tracks = len(set(rows["track"])) > 1
+    heads = [*(["track"] if tracks else []), "data set", "noise", "against", "difference [95 %]", "p (Holm)", "verdict"]
+    cells = [
+        [
+            *([row.track] if tracks else []),
+            row.dataset,
+            f"{row.noise_level:g}",
+            row.other if row.against == METHOD else f"{row.other} ({BEST})",
+            _interval(row),
+            p_text(row.p_adjusted),
+            row.verdict,
+        ]
+        for row in rows.itertuples()
+    ]
+    return heads, cells
+
+
+def as_text(rows: pd.DataFrame) -> str:
+    """The verdicts on one loss for the terminal."""
+    heads, cells = as_cells(rows)
+    text: str = pd.DataFrame(cells, columns=heads).to_string(index=False)
+    return text
+
+
+def to_section(table: pd.DataFrame, losses: Iterable[str]) -> str:
+    """A section with the verdicts on these losses, of the tuned track; empty without any."""
+    parts = []
+    for loss in losses:
+        rows = table[(table["loss"] == loss) & (table["track"] == "tuned")]
+        if len(rows):
+            heads, cells = as_cells(rows)
+            lines = [heads, ["---"] * len(heads), *([escaped(cell) for cell in line] for line in cells)]
+            shown = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+            parts.append(
+                f"### {escaped(loss)} against pfml and the best baseline\n\n{escaped(sentence(rows))}\n\n{shown}"
+            )
+    return "\n".join([f"## Verdicts\n\n{EXPLAINED.format(metric=NAMES[METRIC])}\n", *parts]) if parts else ""
+
+
+def sentence(rows: pd.DataFrame) -> str:
+    """How often each verdict was given on one loss."""
+    told = [
+        f"against {'the ' if against == BEST else ''}{against} {counted(mine)}"
+        for against in REFERENCES
+        if len(mine := rows[rows["against"] == against])
+    ]
+    tables = len(rows[list(TABLE)].drop_duplicates())
+    return f"{rows['loss'].iloc[0]} in {tables} {'table' if tables == 1 else 'tables'}: {'; '.join(told)}."
+
+
+def _interval(row: Any) -> str:
+    if pd.isna(row.low):
+        return number(row.difference)
+    return f"{row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"

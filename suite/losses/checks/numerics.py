@@ -1,0 +1,89 @@
+"""Checks of arithmetic and of side effects: precision, derivatives, inputs left alone, repeatability."""
+
+import torch
+from torch import Tensor
+
+from suite.losses.checks.batches import Batch, typical
+from suite.losses.checks.subject import Broken, Evaluation, Subject, evaluate
+from suite.losses.checks.symmetry import Incomparable, compare
+from suite.randomness import stream
+
+_PRECISION = 1e-2
+_STEP = 1e-6
+_SLOPES = 5
+
+
+def agrees_in_double(subject: Subject) -> str:
+    """The same value and gradient in float32 and float64."""
+    if subject.draws_random_numbers:
+        raise Incomparable("it draws random numbers, which differ between the two types")
+    return compare(_in_double(subject), subject.evaluate(typical()), _PRECISION)
+
+
+def _in_double(subject: Subject) -> Evaluation:
+    try:
+        return subject.evaluate(typical(), dtype=torch.float64)
+    except Broken as error:
+        raise Incomparable(f"float64: {error}; training uses float32") from error
+
+
+def gradient_is_the_slope(subject: Subject) -> str:
+    """The gradient beside central differences of the value along random directions, in float64."""
+    batch, analytic = typical(), _in_double(subject)
+    random = stream("checks", "slopes")
+    worst = 0.0
+    for _ in range(_SLOPES):
+        direction = torch.from_numpy(random.standard_normal(tuple(batch.embeddings.shape)))
+        expected = (analytic.gradient * direction).sum().item()
+        slope = (_value(subject, direction * _STEP) - _value(subject, direction * -_STEP)) / (2 * _STEP)
+        size = max(analytic.gradient.norm().item() * direction.norm().item() / direction.numel() ** 0.5, 1e-9)
+        worst = max(worst, abs(slope - expected) / size)
+    if worst > _PRECISION:
+        raise Broken(f"the gradient differs from the slope of the value by {100 * worst:.2g} % of its size")
+    return f"relative difference {worst:.1e}"
+
+
+def _value(subject: Subject, shift: Tensor) -> float:
+    batch = typical()
+    moved = Batch(batch.name, batch.embeddings.double() + shift, batch.labels)
+    return subject.evaluate(moved, dtype=torch.float64).value
+
+
+def leaves_inputs_alone(subject: Subject) -> str:
+    """Embeddings and labels as they were before the call."""
+    batch = typical()
+    embeddings, labels = batch.embeddings.clone().requires_grad_() * 1, batch.labels.clone()
+    subject.build()(embeddings, labels)
+    if not torch.equal(embeddings, batch.embeddings):
+        raise Broken("it changes the embeddings in place")
+    if not torch.equal(labels, batch.labels):
+        raise Broken("it changes the labels in place")
+    return "embeddings and labels keep their values"
+
+
+def is_repeatable(subject: Subject) -> str:
+    """The same bits from two new losses under the same seed."""
+    first, second = subject.evaluate(typical()), subject.evaluate(typical())
+    if first.value != second.value:
+        raise Broken(f"two new losses under one seed give {first.value:.9g} and {second.value:.9g}")
+    if not torch.equal(first.gradient, second.gradient):
+        raise Broken("two new losses under one seed give different gradients")
+    return "the same bits twice"
+
+
+def draws_nothing(subject: Subject) -> str:
+    """No random numbers during an evaluation."""
+    if subject.draws_random_numbers:
+        raise Broken("its value depends on the seed")
+    return "the value does not depend on the seed"
+
+
+def forgets_batches(subject: Subject) -> str:
+    """The same value for a batch whatever came before it."""
+    if subject.draws_random_numbers:
+        raise Incomparable("it draws random numbers, so that two evaluations differ anyway")
+    loss = subject.build()
+    values = [evaluate(loss, typical()).value for _ in range(3)]
+    if len(set(values)) > 1:
+        raise Broken(f"the same batch three times gives {', '.join(f'{value:.6g}' for value in values)}")
+    return "the same value for the same batch each time"

@@ -1,0 +1,174 @@
+"""All checks, their order, and what a failure of each means in training."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from suite.losses.checks import cost
+
+from suite.losses.checks import numerics
+
+from suite.losses.checks import shape
+
+from suite.losses.checks import symmetry
+
+from suite.losses.checks import values
+from suite.losses.checks.subject import Broken, Subject
+from suite.losses.checks.symmetry import Incomparable
+
+Status = Literal["pass", "fail", "note", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check.
+
+    Attributes:
+        name: what it looks at.
+        run: describes what it found, or raises `Broken`.
+        meaning: what a failure means in training.
+        otherwise: status of a loss that does not pass: "fail", or "note" where a sound loss may differ.
+    """
+
+    name: str
+    run: Callable[[Subject], str]
+    meaning: str
+    otherwise: Status = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found; ``meaning`` is empty where it passed."""
+
+    check: str
+    status: Status
+    found: str
+    meaning: str = ""
+
+
+CHECKS = (
+    Check("scalar output", values.gives_a_scalar, "training calls backward() on the value, which takes a scalar only"),
+    Check(
+        "finite value and gradient",
+        values.is_finite,
+        "the run stops as failed at the first value that is not finite; such a gradient ruins all weights at once",
+    ),
+    Check("gradient on the embeddings", values.moves_the_embeddings, "the head stays as it starts: nothing is learned"),
+    Check(
+        "gradient on its parameters",
+        values.moves_its_parameters,
+        "these parameters stay at their random start, and the loss measures against noise for the whole run",
+    ),
+    Check(
+        "descent gathers classes",
+        values.descends,
+        "a lower loss means worse retrieval: look for a wrong sign, or distances taken for similarities",
+    ),
+    Check(
+        "order of the batch",
+        symmetry.ignores_order,
+        "the result depends on the order in which images are drawn, which is chance",
+    ),
+    Check(
+        "numbers of the classes",
+        symmetry.ignores_class_numbers,
+        "class numbers are shuffled and carry no meaning; the loss reads one into them, or mixes proxies up with classes",
+    ),
+    Check(
+        "rotation",
+        symmetry.ignores_axes,
+        "retrieval compares distances, which have no axes; the loss prefers some directions, which may be meant",
+        otherwise="note",
+    ),
+    Check(
+        "float32 against float64",
+        numerics.agrees_in_double,
+        "rounding decides the value or the gradient: look for differences of large numbers, and exp() without log-sum-exp",
+    ),
+    Check(
+        "gradient against slope",
+        numerics.gradient_is_the_slope,
+        "training follows something other than the value that the curves show; right only where a detach() is meant",
+        otherwise="note",
+    ),
+    Check(
+        "one class only",
+        values.survives_one_class,
+        "a batch without negatives, as small data sets and strong noise give, ends the run",
+    ),
+    Check(
+        "one image a class",
+        values.survives_strangers,
+        "a batch without positives, as small classes and label noise give, ends the run",
+    ),
+    Check("batch of two", values.survives_pairs, "a short last batch ends the run"),
+    Check(
+        "equal embeddings",
+        values.survives_duplicates,
+        "copies of an image, or a head that maps two images to one point, end the run: sqrt() has no derivative at zero",
+    ),
+    Check(
+        "absent classes",
+        values.survives_absent_classes,
+        "a batch holds a few of the classes only; labels are numbers from 0 to num_classes - 1, not places in the batch",
+    ),
+    Check(
+        "inputs unchanged",
+        numerics.leaves_inputs_alone,
+        "whatever uses embeddings or labels after the loss sees other values than the head gave",
+    ),
+    Check(
+        "repeatable",
+        numerics.is_repeatable,
+        "a run cannot be repeated: draw random numbers from torch, whose seed each run sets",
+    ),
+    Check(
+        "random numbers",
+        numerics.draws_nothing,
+        "runs can be repeated, as the seed is set; but part of the spread over seeds is the loss's own",
+        otherwise="note",
+    ),
+    Check(
+        "memory between batches",
+        numerics.forgets_batches,
+        "the loss has a state; it is new in each run, and a resumed run starts its seed anew",
+        otherwise="note",
+    ),
+    Check(
+        "influence", shape.describe_influence, "some pairs are moved the wrong way at some distances", otherwise="note"
+    ),
+)
+INFORMATION = {"cost": cost.compare_cost}
+"""Measured, and never passed or failed."""
+
+
+def run_checks(subject: Subject) -> Iterator[Finding]:
+    """Run all checks; one that raises something unforeseen has failed. Without a scalar there is nothing else to look at."""
+    first, *others = CHECKS
+    found = _run(first, subject)
+    yield found
+    if found.status == "fail":
+        yield Finding("all other checks", "note", "not run", "they call backward() on the value of a batch")
+        return
+    for check in others:
+        yield _run(check, subject)
+    for name, measure in INFORMATION.items():
+        try:
+            yield Finding(name, "info", measure(subject))
+        except Exception as error:
+            yield Finding(name, "info", f"cannot be measured: {_one_line(error)}")
+
+
+def _run(check: Check, subject: Subject) -> Finding:
+    try:
+        return Finding(check.name, "pass", check.run(subject))
+    except Broken as error:
+        return Finding(check.name, check.otherwise, str(error), check.meaning)
+    except Incomparable as error:
+        return Finding(check.name, "note", str(error), "nothing is shown by this check")
+    except (Exception, SystemExit) as error:  # a loss that ends the process has not passed
+        return Finding(check.name, check.otherwise, _one_line(error), check.meaning)
+
+
+def _one_line(error: BaseException) -> str:
+    return f"it raises {type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,89 @@
+"""Checks of what must not matter: the order of a batch, the numbers of the classes, the axes of the embedding space."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from suite.losses.checks.batches import EMBEDDING_DIM, NUM_CLASSES, Batch, typical
+from suite.losses.checks.subject import Broken, Evaluation, Subject
+from suite.losses.influence.proxies import find_proxies
+from suite.randomness import stream
+
+TOLERANCE = 1e-3
+"""Largest relative difference of values, and of gradients, that float32 explains."""
+
+
+class Incomparable(Exception):  # noqa: N818 - a finding, not an error
+    """The check says nothing about this loss; the message says why."""
+
+
+def ignores_order(subject: Subject) -> str:
+    """The same value for the images in another order, and the same gradient on each."""
+    batch = typical()
+    order = torch.from_numpy(stream("checks", "order").permutation(len(batch.labels)))
+    shuffled = Batch(batch.name, batch.embeddings[order], batch.labels[order])
+    return _compare(subject, shuffled, lambda gradient: gradient[order])
+
+
+def ignores_class_numbers(subject: Subject) -> str:
+    """The same value where the classes, and the proxies with them, swap their numbers."""
+    batch = typical()
+    numbers = torch.from_numpy(stream("checks", "numbers").permutation(NUM_CLASSES))
+    renamed = Batch(batch.name, batch.embeddings, numbers[batch.labels])
+    return _compare(subject, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers))
+
+
+def ignores_axes(subject: Subject) -> str:
+    """The same value where embeddings and proxies are rotated together."""
+    batch = typical()
+    square = torch.from_numpy(stream("checks", "axes").standard_normal((EMBEDDING_DIM, EMBEDDING_DIM)))
+    rotation = torch.linalg.qr(square)[0].float()
+    turned = Batch(batch.name, batch.embeddings @ rotation, batch.labels)
+    return _compare(subject, turned, lambda gradient: gradient @ rotation, lambda loss: _rotate(loss, rotation))
+
+
+def _compare(
+    subject: Subject,
+    other: Batch,
+    expected: Callable[[Tensor], Tensor],
+    prepare: Callable[[nn.Module], None] | None = None,
+) -> str:
+    if subject.draws_random_numbers:
+        raise Incomparable("it draws random numbers, so that two evaluations differ anyway")
+    first, second = subject.evaluate(typical()), subject.evaluate(other, prepare=prepare)
+    return compare(Evaluation(first.value, expected(first.gradient), first.loss), second, TOLERANCE)
+
+
+def compare(first: Evaluation, second: Evaluation, tolerance: float) -> str:
+    """Describe how far two evaluations differ.
+
+    Raises:
+        Broken: by more than the tolerance.
+    """
+    value = abs(first.value - second.value) / max(abs(first.value), abs(second.value), 1e-6)
+    size = max(first.gradient.norm().item(), second.gradient.norm().item(), 1e-6)
+    gradient = (first.gradient.double() - second.gradient.double()).norm().item() / size
+    if value > tolerance:
+        raise Broken(f"the value changes from {first.value:.6g} to {second.value:.6g}")
+    if gradient > tolerance:
+        raise Broken(f"the value stays, the gradient changes by {100 * gradient:.2g} %")
+    return f"relative difference of values {value:.1e}, of gradients {gradient:.1e}"
+
+
+def _rename(loss: nn.Module, numbers: Tensor) -> None:
+    """Move what belongs to class c to class ``numbers[c]``: proxies, and parameters with one row or value a class."""
+    with torch.no_grad():
+        found = list(find_proxies(loss, NUM_CLASSES, EMBEDDING_DIM))
+        proxies = {rows.data_ptr() for rows, _ in found}
+        per_class = [p for p in loss.parameters() if p.shape[:1] == (NUM_CLASSES,) and p.data_ptr() not in proxies]
+        for rows, classes in [*found, *((p, torch.arange(NUM_CLASSES)) for p in per_class)]:
+            old = rows.clone()
+            for number in range(NUM_CLASSES):
+                rows[classes == numbers[number]] = old[classes == number]
+
+
+def _rotate(loss: nn.Module, rotation: Tensor) -> None:
+    with torch.no_grad():
+        for rows, _ in find_proxies(loss, NUM_CLASSES, EMBEDDING_DIM):
+            rows.copy_(rows @ rotation)

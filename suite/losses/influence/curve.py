@@ -1,0 +1,111 @@
+"""Influence of a positive or a negative on an anchor, by autograd, for any loss that the registry can build.
+
+The influence of a point x at distance d is the size of the gradient on the anchor along the geodesic to x: what is left of
+the gradient on the sphere once the pulls and pushes of the rest of the batch are taken out (see `suite.losses.influence.scene`). It
+is positive where a step of gradient descent brings a positive nearer or a negative farther away. The name is that of robust
+statistics: the effect of one observation, by how far out it lies.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from suite.errors import SuiteError
+from suite.losses.influence.proxies import place_proxies
+from suite.losses.influence.scene import NUM_CLASSES, PAIRS, Pair, Scene, scenes
+from suite.losses.probe import scalar
+from suite.losses.registry import Hyperparameters, LossEntry, build_loss
+from suite.randomness import torch_seed
+
+DISTANCES: tuple[float, ...] = (
+    *(round(float(d), 4) for d in np.geomspace(0.02, 0.1, 15)),
+    *(round(float(d), 4) for d in np.geomspace(0.1, 0.5, 22)[1:]),
+    *(round(float(d), 4) for d in np.linspace(0.55, 1.95, 29)),
+)
+"""Chords at which curves are measured, dense where curves bend; two unit vectors are at most 2 apart."""
+RESOLUTION = 1e-6
+"""Share of the largest influence below which a value is the rounding of float32, and set to zero."""
+COLUMNS = ("loss", "pair", "distance", "influence", "normalised")
+
+
+def influence(
+    build: Callable[[], nn.Module], embedding_dim: int, pair: Pair, distances: Sequence[float] = DISTANCES
+) -> NDArray[np.float64]:
+    """Measure an influence curve.
+
+    Args:
+        build: builds the loss for ``NUM_CLASSES`` classes and ``embedding_dim`` dimensions; every batch gets a new one, so
+            that nothing a loss remembers passes from one to the next.
+        embedding_dim: D >= 3.
+        pair: "positive" or "negative": the role of the point whose distance varies.
+        distances: chords in (0, 2).
+
+    Returns:
+        The mean influence over the reference batches, one value a distance, in units of the loss per unit of arc.
+
+    Raises:
+        ValueError: a distance or the dimension is out of range.
+        SuiteError: the loss gives no scalar, or a gradient that is not finite.
+    """
+    sign = -1 if pair == "positive" else 1
+    return np.array(
+        [sign * np.mean([_slope(build, scene) for scene in scenes(pair, d, embedding_dim)]) for d in distances]
+    )
+
+
+def influence_curves(
+    entry: LossEntry, values: Hyperparameters, embedding_dim: int, distances: Sequence[float] = DISTANCES
+) -> pd.DataFrame:
+    """Measure both curves of a loss.
+
+    Args:
+        entry: the loss.
+        values: its hyper-parameters; the others keep the defaults of the class.
+        embedding_dim: D >= 3.
+        distances: chords in (0, 2).
+
+    Returns:
+        One row a (pair, distance), columns ``COLUMNS``; ``normalised`` is the influence over its largest size on the curve.
+
+    Raises:
+        SuiteError: the loss cannot be built or evaluated on a reference batch.
+    """
+
+    def build() -> nn.Module:
+        return build_loss(entry, values, NUM_CLASSES, embedding_dim)
+
+    with torch.random.fork_rng(devices=[]):
+        build()  # a refused hyper-parameter is reported as such
+    parts = []
+    for pair in PAIRS:
+        try:
+            curve = influence(build, embedding_dim, pair, distances)
+        except Exception as error:
+            reason = str(error) if isinstance(error, SuiteError) else f"{type(error).__name__}: {error}"
+            raise SuiteError(f"params.yaml: losses.{entry.name}: its influence cannot be measured: {reason}") from error
+        largest = np.abs(curve).max()
+        curve[np.abs(curve) <= RESOLUTION * largest] = 0.0
+        shape = curve / largest if largest > 0 else curve
+        parts.append(pd.DataFrame(dict(zip(COLUMNS, (entry.name, pair, distances, curve, shape), strict=True))))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _slope(build: Callable[[], nn.Module], scene: Scene) -> float:
+    """Derivative of the loss as the anchor moves towards the point along the sphere."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed("influence"))
+        loss = build()
+        place_proxies(loss, scene.places)
+        embeddings = scene.embeddings.clone().requires_grad_()
+        value = scalar(loss(embeddings, scene.labels), f"{type(loss).__name__}")
+    if not value.requires_grad:  # a loss may be zero, and constant, where it has nothing to do
+        return 0.0
+    (gradient,) = torch.autograd.grad(value, embeddings, materialize_grads=True)
+    slope = float(gradient[0].double() @ scene.towards.double())
+    if not np.isfinite(slope):
+        raise SuiteError(f"{type(loss).__name__} gave a gradient that is not finite; allowed are finite gradients")
+    return slope

@@ -1,0 +1,1 @@
+"""What a person reads: site, figures, tables, data sheets, the README's results."""

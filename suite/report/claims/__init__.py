@@ -1,0 +1,1 @@
+"""The report on claims as files: JSON, Markdown, a table on the terminal."""

@@ -1,0 +1,1 @@
+"""The leaderboard as files: CSV, JSON, Markdown, LaTeX, and the noise figure."""

@@ -1,0 +1,65 @@
+"""R@1 against label noise with 95 % t-intervals: one row of panels a track, one column a data set."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from suite.report.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_figure, style
+from suite.judging.leaderboard.table import FROZEN
+
+
+def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
+    """Write the figure as SVG and PDF; the same leaderboard gives the same bytes."""
+    datasets, tracks = list(dict.fromkeys(board["dataset"])), list(dict.fromkeys(board["track"]))
+    styles = loss_styles(set(board["loss"]) - {FROZEN})
+    with style():
+        size = (1.2 + 3.6 * len(datasets), 0.9 + 2.9 * len(tracks))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(len(tracks), len(datasets), squeeze=False, sharex="col")
+        for line, track in zip(panels, tracks, strict=True):
+            for axes, dataset in zip(line, datasets, strict=True):
+                rows = board[(board["dataset"] == dataset) & (board["track"] == track)]
+                axes.set_title(f"{dataset}, {track}")
+                axes.grid(color=GRID_COLOUR)
+                if len(rows):
+                    _draw_panel(axes, rows, styles)
+            line[0].set_ylabel("test R@1 (%)")
+        for axes in panels[-1]:
+            axes.set_xlabel("label noise")
+        entries = {
+            label: handle
+            for axes in figure.axes
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        names = [*styles, FROZEN]
+        figure.legend(
+            [entries[name] for name in names],
+            names,
+            loc="outside lower center",
+            ncols=min(6, len(names)),
+            frameon=False,
+        )
+        save_figure(figure, path)
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle]) -> None:
+    """Curves of one track on one data set, and the frozen backbone as a line."""
+    for place, (loss, look) in enumerate(styles.items()):
+        mine = rows[rows["loss"] == loss].sort_values("noise_level")
+        half = (mine["recall_at_1_high"] - mine["recall_at_1_low"]) / 2
+        axes.errorbar(
+            mine["noise_level"] + 0.004 * (place - (len(styles) - 1) / 2),  # apart, so that intervals show
+            mine["recall_at_1"],
+            yerr=half.fillna(0),
+            label=loss,
+            color=look.color,
+            marker=look.marker,
+            markersize=5,
+            capsize=3,
+            linewidth=1.4,
+        )
+    frozen = rows[rows["loss"] == FROZEN]["recall_at_1"].iloc[0]
+    axes.axhline(frozen, color="0.4", linestyle="--", linewidth=1, label=FROZEN)
+    axes.set_xticks(sorted(rows["noise_level"].unique()))

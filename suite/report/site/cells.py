@@ -1,0 +1,134 @@
+"""Cells of the leaderboard: what each shows, what it is sorted by, and under which choices of a filter its row is shown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from suite.judging.leaderboard.table import FROZEN
+from suite.report.site.names import slug
+
+ABSENT = "–"
+LAST = 1e9
+"""Sorting key of an absent value where little is good; its negative where much is."""
+
+Row = Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: what it shows.
+        order: what it is sorted by.
+        search: choices of the column's filter under which its row is shown, divided by |.
+        css: its class.
+        href: where its text leads.
+        look: colour and marker before its text.
+        tied: whether it says that the loss is in the tie group.
+    """
+
+    text: str
+    order: Any = ""
+    search: str = ""
+    css: str = ""
+    href: str = ""
+    look: tuple[str, str] | None = None
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the leaderboard.
+
+    Attributes:
+        text: its head.
+        title: what the head means.
+        cell: from a row of the leaderboard to a cell.
+        needs: columns of the leaderboard without which it is left out.
+        metric: the metric with which it comes and goes; empty for all.
+        css: its class.
+    """
+
+    text: str
+    title: str
+    cell: Callable[[Row], Cell]
+    needs: tuple[str, ...] = ()
+    metric: str = ""
+    css: str = ""
+
+
+def noise_name(row: Row) -> str:
+    """Kind and level of noise, e.g. ``symmetric 0.2``."""
+    return f"{row['noise_kind']} {row['noise_level']:g}"
+
+
+def text_cell(text: str) -> Cell:
+    """A cell that is sorted and filtered by what it shows."""
+    return Cell(text, text, text, "text")
+
+
+def noise_cell(row: Row) -> Cell:
+    """Kind and level of noise, sorted by level."""
+    return Cell(noise_name(row), row["noise_level"], noise_name(row), "text")
+
+
+def loss_cell(row: Row, look: Mapping[str, tuple[str, str]]) -> Cell:
+    """The loss with its marker."""
+    name = str(row["loss"])
+    if name == FROZEN:
+        return text_cell(name)
+    return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name])
+
+
+def in_tie_group(row: Row) -> bool:
+    """Whether the leaderboard says that it cannot be told apart from the best."""
+    flag = row.get("ties_best")
+    return flag is not None and not pd.isna(flag) and bool(flag)
+
+
+def rank_cell(row: Row) -> Cell:
+    """The ranks that are left open, and whether the first is among them."""
+    low, high = row["rank_low"], row["rank_high"]
+    if pd.isna(low) or pd.isna(high):
+        return Cell(ABSENT, LAST)
+    return Cell(f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000, tied=in_tie_group(row))
+
+
+def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
+    """A mean with its 95 % interval; ± where that is symmetric to two decimals."""
+    value, least, most = row.get(name), row.get(low), row.get(high)
+    if value is None or pd.isna(value):
+        return Cell(ABSENT, -LAST)
+    if least is None or most is None or pd.isna(least) or pd.isna(most):
+        return Cell(f"{value:.2f}", value)
+    if abs((most - value) - (value - least)) < 0.01:
+        return Cell(f"{value:.2f} ± {(most - least) / 2:.2f}", value)
+    return Cell(f"{value:.2f} [{least:.2f}, {most:.2f}]", value)
+
+
+def drop_cell(row: Row) -> Cell:
+    """Points lost to label noise; nothing to say where there is none."""
+    return mean_cell(row, "drop_from_clean", "drop_low", "drop_high") if row["noise_level"] else Cell(ABSENT, -LAST)
+
+
+def range_cell(row: Row, low: str, high: str) -> Cell:
+    """An interval, sorted by its upper end."""
+    if pd.isna(row[low]) or pd.isna(row[high]):
+        return Cell(ABSENT, LAST)
+    return Cell(f"{row[low]:.2f} to {row[high]:.2f}", row[high])
+
+
+def gain_cell(row: Row) -> Cell:
+    """Points above the frozen backbone, signed."""
+    gain = row.get("gain_over_frozen")
+    return Cell(ABSENT, -LAST) if row["loss"] == FROZEN or gain is None or pd.isna(gain) else Cell(f"{gain:+.2f}", gain)
+
+
+def failures_cell(row: Row) -> Cell:
+    """Failed runs of all runs."""
+    if row["loss"] == FROZEN:
+        return Cell(ABSENT, LAST)
+    return Cell(f"{row.get('failures', 0):g} of {row.get('runs', 0):g}", row.get("failures", 0))

@@ -1,0 +1,180 @@
+"""Pages of the losses: definition, values and how they were tuned, influence, training curves, seconds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from suite.settings.params import LossSettings
+from suite.settings.tuned_recipes import TunedRecipe
+from suite.errors import SuiteError
+from suite.report.figures.influence import TITLES
+from suite.losses.influence.scene import PAIRS
+from suite.judging.leaderboard.contrast import NAMES
+from suite.judging.leaderboard.standing import METRIC
+from suite.judging.leaderboard.verdicts import EXPLAINED, as_cells, sentence
+from suite.losses.registry import TRAINING_SETTINGS, find_loss
+from suite.report.site.charts.loss import curves_chart, influence_chart, trials_chart
+from suite.report.site.charts.theme import Spec
+from suite.report.site.inputs import Inputs, track_of
+from suite.report.site.names import looks, slug
+from suite.report.site.render import Pages
+
+Shown = dict[str, Any]
+
+
+def write_losses(pages: Pages, inputs: Inputs) -> None:
+    """Write ``losses.html`` and a page a loss."""
+    look = looks(inputs.losses)
+    shown = []
+    for name in inputs.losses:
+        loss: Shown = {"name": name, "href": f"loss-{slug(name)}.html", "look": look[name]}
+        shown.append(loss | _definition(name, inputs.declared.get(name)))
+    pages.write("losses.html", "losses", "Losses", losses=shown)
+    for loss in shown:
+        _write_loss(pages, inputs, loss)
+
+
+def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
+    name = loss["name"]
+    charts: dict[str, Spec] = {}
+    loss["verdicts"] = _verdicts(inputs.verdicts, name)
+    loss["verdicts_explained"] = EXPLAINED.format(metric=NAMES[METRIC])
+    loss["settings"] = _values(inputs, name)
+    loss["tuning"] = [_tuning(inputs.recipes[d, name], charts) for d in inputs.datasets if (d, name) in inputs.recipes]
+    loss["influence"] = _influence(inputs, name, charts)
+    loss["unmeasured"] = inputs.unmeasured.get(name)
+    loss["curves"] = _curves(inputs, name, charts)
+    loss["seconds"] = _seconds(inputs.times, name)
+    pages.write(
+        loss["href"], "loss", name, "losses.html", loss=loss, charts=charts, legend=list(looks(inputs.losses).items())
+    )
+
+
+def _definition(name: str, declared: LossSettings | None) -> Shown:
+    """What the class declares; a class that is gone leaves a page without a definition."""
+    try:
+        entry = None if declared is None else find_loss(name, declared)
+    except SuiteError:
+        entry = None
+    cls = None if entry is None else entry.cls
+    return {
+        "target": None if entry is None else entry.target,
+        "formula": getattr(cls, "formula", None),
+        "source": getattr(cls, "source", None),
+        "undisclosed": list(getattr(cls, "undisclosed", ())),
+    }
+
+
+def _verdicts(verdicts: pd.DataFrame | None, name: str) -> list[Shown]:
+    """The loss against pfml and the best baseline, a table a track; the verdict stands where a narrow screen shows it."""
+    mine = pd.DataFrame() if verdicts is None else verdicts[verdicts["loss"] == name]
+    shown = []
+    for track, rows in mine.groupby("track", sort=False) if len(mine) else ():
+        table = pd.DataFrame(as_cells(rows)[1], columns=as_cells(rows)[0])
+        table.insert(3, "verdict", table.pop("verdict"))
+        text = [place for place, head in enumerate(table.columns) if head in ("against", "verdict")]
+        shown.append(
+            {
+                "track": track,
+                "sentence": sentence(rows),
+                "heads": list(table.columns),
+                "rows": table.to_numpy().tolist(),
+                "text": text,
+            }
+        )
+    return shown
+
+
+def _values(inputs: Inputs, name: str) -> Shown | None:
+    """Values of the runs, a column a (data set, track): constructor arguments and learning rates."""
+    columns: dict[str, dict[str, Any]] = {}
+    for row in inputs.records:
+        if row["loss"] == name:
+            rates = {key: row["recipe"][key] for key in TRAINING_SETTINGS}
+            columns.setdefault(f"{row['dataset']}, {track_of(row)}", {**row["hyperparameters"], **rates})
+    names = list(dict.fromkeys(key for values in columns.values() for key in values))
+    rows = [[key, *(_shown(values.get(key, "")) for values in columns.values())] for key in names]
+    return {"heads": ["hyper-parameter", *columns], "rows": rows} if columns else None
+
+
+def _tuning(recipe: TunedRecipe, charts: dict[str, Spec]) -> Shown:
+    chart = f"trials-{slug(recipe.dataset)}"
+    charts[chart] = trials_chart(recipe)
+    space = [[key, _range(values), _shown(recipe.best.get(key, ""))] for key, values in recipe.search_space.items()]
+    names = list(recipe.search_space)
+    trials = [
+        [number, *(_shown(dict(trial.values).get(key, "")) for key in names), _percent(trial.map_at_r)]
+        for number, trial in enumerate(recipe.trials, 1)
+    ]
+    best = ", ".join(f"{key} {_shown(value)}" for key, value in recipe.best.items())
+    caption = (
+        f"{len(recipe.trials)} trials on {recipe.dataset}, {recipe.folds} folds; the line is the best so far. "
+        f"Chosen: {best} ({_percent(recipe.best_map_at_r)} %)."
+    )
+    heads = ["trial", *names, "MAP@R, %"]
+    return {
+        "dataset": recipe.dataset,
+        "chart": chart,
+        "caption": caption,
+        "space": space,
+        "heads": heads,
+        "trials": trials,
+    }
+
+
+def _influence(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple[str, str]]:
+    curves = inputs.influence
+    if curves is None or name not in set(curves["loss"]):
+        return []
+    shown = []
+    for pair in PAIRS:
+        charts[f"influence-{pair}"] = influence_chart(curves, name, inputs.losses, pair)
+        mine = curves[(curves["loss"] == name) & (curves["pair"] == pair)]
+        place = mine.loc[mine["normalised"].abs().idxmax(), "distance"]
+        caption = f"{TITLES[pair].capitalize()}: strongest at distance {place:g}. The bold line is {name}."
+        shown.append((f"influence-{pair}", caption))
+    return shown
+
+
+def _curves(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple[str, str]]:
+    mine = inputs.curves[inputs.curves["loss"] == name]
+    shown = []
+    for dataset, rows in mine.groupby("dataset", sort=False):
+        key = f"curves-{slug(dataset)}"
+        charts[key] = curves_chart(rows, name, dataset)
+        last = rows[rows["epoch"] == rows["epoch"].max()].groupby("noise_level")["value"].mean()
+        ends = ", ".join(f"{value:.3g} at noise {level:g}" for level, value in last.items())
+        shown.append((key, f"Mean training loss on {dataset}; after the last epoch, over seeds: {ends}."))
+    return shown
+
+
+def _seconds(times: pd.DataFrame | None, name: str) -> Shown | None:
+    """Mean seconds of a run: a row a data set (and track), a column a noise level."""
+    if times is None or "loss" not in times:
+        return None
+    mine = times[times["loss"] == name]
+    if mine.empty:
+        return None
+    index = ["dataset", "track"] if "track" in mine else ["dataset"]
+    table = mine.pivot_table(index=index, columns="noise_level", values="mean_run_seconds", sort=False)
+    rows = [
+        [", ".join(key) if isinstance(key, tuple) else key, *(f"{value:.1f}" for value in values)]
+        for key, values in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    return {"heads": ["data set", *(f"noise {level:g}" for level in table.columns)], "rows": rows}
+
+
+def _range(space: Mapping[str, Any]) -> str:
+    if "values" in space:
+        return "one of " + ", ".join(_shown(value) for value in space["values"])
+    scale = ", logarithmic" if space.get("log") else ""
+    return f"{_shown(space.get('low'))} to {_shown(space.get('high'))}{scale}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _percent(share: float | None) -> str:
+    return "failed" if share is None else f"{100 * share:.2f}"

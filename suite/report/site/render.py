@@ -1,0 +1,59 @@
+"""Templates to pages: everything that is shown is escaped, and nothing that is named may be missing."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from suite.files import write_text
+
+_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+
+
+class Pages:
+    """Writes pages that share the same navigation.
+
+    Args:
+        folder: where pages go.
+        navigation: (file name, text) of the pages that every page links to.
+    """
+
+    def __init__(self, folder: Path, navigation: list[tuple[str, str]]) -> None:
+        self.folder = folder
+        self._environment = Environment(
+            loader=PackageLoader("suite.report.site"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
+        self._environment.globals["navigation"] = navigation
+
+    def write(self, name: str, template: str, title: str, section: str = "", **values: Any) -> None:
+        """Write one page; ``section`` is the page of the navigation that it belongs to."""
+        page = self._environment.get_template(f"{template}.html.j2")
+        write_text(self.folder / name, page.render(title=title, current=section or name, **values) + "\n")
+
+
+def markdown(text: str) -> Markup:
+    """A data sheet as HTML: headings one level lower, no raw HTML, tables that scroll by themselves.
+
+    The sheet's own title is left out: the page has it.
+    """
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.add_render_rule("table_open", _scrolling_table)
+    reader.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    body = re.sub(r"\A#[^\n]*\n", "", _COMMENT.sub("", text).lstrip())
+    tokens = reader.parse(body)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
+    return Markup(reader.renderer.render(tokens, reader.options, {}))  # noqa: S704 - raw HTML is off
+
+
+def _scrolling_table(*_: Any) -> str:
+    return '<div class="scroll" role="region" aria-label="Table of the data sheet" tabindex="0"><table>\n'

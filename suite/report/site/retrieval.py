@@ -1,0 +1,119 @@
+"""Pages of retrieval: the same queries and their nearest neighbours under every loss, and maps of the embeddings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from suite.settings.grid import EMBEDDINGS_NAME, Cell
+from suite.report.site.charts.plane import plane_chart
+from suite.report.site.charts.theme import Spec
+from suite.report.site.embeddings import (
+    NEIGHBOURS,
+    Embeddings,
+    choose_classes,
+    choose_queries,
+    in_plane,
+    load_embeddings,
+    nearest,
+    shared_by_all,
+)
+from suite.report.site.names import looks, slug
+from suite.report.site.pictures import Pictures
+from suite.report.site.render import Pages
+
+FEWEST = 8
+"""A map of fewer points shows nothing."""
+
+
+def retrieval_page(dataset: str) -> str:
+    """File name of the page of a data set."""
+    return f"retrieval-{slug(dataset)}.html"
+
+
+def find_embeddings(dataset: str, losses: Sequence[str], level: float) -> dict[str, Embeddings]:
+    """Embeddings of a data set by loss at one noise level, of the losses that have them."""
+    paths = {loss: Cell(dataset, loss, level).folder / EMBEDDINGS_NAME for loss in losses}
+    return {loss: load_embeddings(path) for loss, path in paths.items() if path.is_file()}
+
+
+def write_retrieval(
+    pages: Pages,
+    dataset: str,
+    by_loss: Mapping[str, Embeddings],
+    pictures: Pictures,
+    level: float,
+    losses: tuple[str, ...],
+) -> None:
+    """Write the page of one data set; ``by_loss`` must not be empty."""
+    shared = shared_by_all(by_loss, dataset)
+    look = looks(losses)
+    queries = choose_queries(dataset, shared.labels)
+    found = {loss: nearest(embeddings.vectors, queries) for loss, embeddings in by_loss.items()}
+    gallery = []
+    for place, query in enumerate(queries):
+        row = int(shared.rows[query])
+        answers = [
+            {"loss": loss, "look": look[loss], "found": _items(shared, pictures, int(query), neighbours[place])}
+            for loss, neighbours in found.items()
+        ]
+        gallery.append({"name": pictures.class_name(row), "path": pictures.path(row), "answers": answers})
+    charts: dict[str, Spec] = {}
+    classes, maps = _maps(dataset, by_loss, shared, pictures, charts)
+    pages.write(
+        retrieval_page(dataset),
+        "retrieval",
+        f"Retrieval on {dataset}",
+        "datasets.html",
+        gallery=gallery,
+        depth=min(NEIGHBOURS, len(shared.labels) - 1),
+        note=_note(shared, level),
+        map_note=(
+            f"t-SNE of the test images of {len(classes)} classes drawn at random. Near points are near in the embedding; "
+            "distances between groups and the sizes of groups mean little. Point at a mark to see its image."
+        ),
+        classes=classes,
+        maps=maps,
+        charts=charts,
+    )
+
+
+def _note(shared: Embeddings, level: float) -> str:
+    return (
+        f"Embeddings of seed 0 at label noise {level:g}: {len(shared.labels):,} test images of "
+        f"{len(np.unique(shared.labels)):,} classes that no loss was trained on, each searched among all others."
+    )
+
+
+def _items(shared: Embeddings, pictures: Pictures, query: int, neighbours: Any) -> list[dict[str, Any]]:
+    items = []
+    for rank, index in enumerate(neighbours.tolist(), 1):
+        row, right = int(shared.rows[index]), bool(shared.labels[index] == shared.labels[query])
+        alt = f"neighbour {rank}, {'right' if right else 'wrong'}: {pictures.class_name(row)}"
+        items.append({"path": pictures.path(row), "alt": alt, "right": right})
+    return items
+
+
+def _maps(
+    dataset: str,
+    by_loss: Mapping[str, Embeddings],
+    shared: Embeddings,
+    pictures: Pictures,
+    charts: dict[str, Spec],
+) -> tuple[list[str], list[tuple[str, str]]]:
+    chosen = np.flatnonzero(np.isin(shared.labels, choose_classes(dataset, shared.labels)))
+    rows = shared.rows[chosen].tolist()
+    classes = list(dict.fromkeys(pictures.class_name(row) for row in rows))
+    maps: list[tuple[str, str]] = []
+    if len(chosen) < FEWEST:
+        return classes, maps
+    for loss, embeddings in by_loss.items():
+        plane = in_plane(embeddings.vectors[chosen]).tolist()
+        points = [
+            {"x": x, "y": y, "class": pictures.class_name(row), "image": pictures.path(row)}
+            for (x, y), row in zip(plane, rows, strict=True)
+        ]
+        name = f"map-{slug(loss)}"
+        charts[name] = plane_chart(points, loss, classes)
+        maps.append((name, f"{len(points)} test images of {len(classes)} classes under {loss}."))
+    return classes, maps

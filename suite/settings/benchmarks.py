@@ -1,0 +1,124 @@
+"""``pipelines/published/params.yaml``: what is fine-tuned on the published data sets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from suite.settings.grid import Cell, runs_folder
+from suite.settings.paper_recipes import find_published
+from suite.settings.reading import read_settings
+from suite.settings.params import Count, Name, NoiseSettings, Scalar, Strict
+from suite.errors import SuiteError, allowed
+
+BENCHMARKS_FILE = Path("pipelines/published/params.yaml")
+BENCHMARKS_FOLDER = Path("published")
+"""Holds what the pipeline of the published data sets leaves: plans, runs, times."""
+PLANS_FOLDER = BENCHMARKS_FOLDER / "plans"
+
+
+class Benchmark(Strict):
+    """A row of the leaderboard: a recipe, and the loss if it is another one than the recipe's."""
+
+    recipe: str
+    """Name of a published recipe, or path of a .yaml file like those."""
+    target: str | None = None
+    """A loss in place of the recipe's: ``module:Class`` or ``path/file.py:Class``."""
+    params: dict[str, Scalar] = Field(default_factory=dict)
+    """Hyper-parameters of that loss, or those that differ from the recipe's."""
+
+
+class BenchmarkSettings(Strict):
+    """The whole of the file."""
+
+    benchmarks: Annotated[dict[Literal["cub", "cars", "sop"], dict[Name, Benchmark]], Field(min_length=1)]
+    """By data set, by name on the leaderboard."""
+    noise: NoiseSettings
+    seeds: Count
+    precision: Literal["bfloat16", "float32"]
+    """Of the network; the loss is in float32 always."""
+
+    @field_validator("benchmarks", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: Any) -> Any:
+        if isinstance(entries, dict):
+            return {name: {} if value is None else value for name, value in entries.items()}
+        return entries
+
+    def rows(self, dataset: str) -> dict[str, Benchmark]:
+        """The rows of a data set by name.
+
+        Raises:
+            SuiteError: there is none.
+        """
+        for name, rows in self.benchmarks.items():
+            if name == dataset and rows:
+                return rows
+        raise SuiteError(f"{BENCHMARKS_FILE}: benchmarks has no row for {dataset!r}; allowed: {allowed(self.datasets)}")
+
+    def row(self, dataset: str, name: str) -> Benchmark:
+        """One row.
+
+        Raises:
+            SuiteError: there is none.
+        """
+        rows = self.rows(dataset)
+        if name not in rows:
+            raise SuiteError(f"{BENCHMARKS_FILE}: benchmarks.{dataset} has no {name!r}; allowed: {allowed(rows)}")
+        return rows[name]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets with a row."""
+        return [dataset for dataset, rows in self.benchmarks.items() if rows]
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of all rows."""
+        return list(dict.fromkeys(name for _, name in self.named_rows))
+
+    @property
+    def named_rows(self) -> list[tuple[str, str]]:
+        """(data set, name) of each row, in the order of the file."""
+        return [(dataset, name) for dataset, rows in self.benchmarks.items() for name in rows]
+
+
+def load_benchmarks(path: Path = BENCHMARKS_FILE) -> BenchmarkSettings:
+    """Read and check the settings file.
+
+    Raises:
+        SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
+    """
+    return read_settings(path, BenchmarkSettings, "settings file {} is missing; run from the project's root")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkCell(Cell):
+    """A train stage: one row and noise level, all seeds; ``loss`` is the name of the row."""
+
+    @property
+    def plan(self) -> Path:
+        """File of its plan."""
+        return PLANS_FOLDER / f"{self.dataset}-{self.loss}.json"
+
+    @property
+    def folder(self) -> Path:
+        """What its runs left."""
+        return runs_folder(self.name, BENCHMARKS_FOLDER)
+
+
+def benchmark_cells(settings: BenchmarkSettings) -> list[BenchmarkCell]:
+    """All train stages, in the order of the file."""
+    return [BenchmarkCell(*row, level) for row in settings.named_rows for level in settings.noise.levels]
+
+
+def own_rows(settings: BenchmarkSettings) -> list[str]:
+    """Names of rows that are no baselines: those with a loss of their own, and further recipes of a loss.
+
+    Raises:
+        SuiteError: a recipe is missing.
+    """
+    rows = [(name, row) for mine in settings.benchmarks.values() for name, row in mine.items()]
+    named = {name for name, row in rows if row.target is None and find_published(row.recipe).settings.loss.name == name}
+    return [name for name in settings.losses if name not in named]

@@ -1,0 +1,230 @@
+"""Published recipes: how a paper trained, value by value, each with its source or with what we chose and why.
+
+A recipe is a YAML file in ``recipes/paper``. Its settings are plain values; beside them stand three mappings from
+a setting (``optimiser.weight_decay``) or a group (``images``) to a line of text:
+
+- ``sources``: where the value was read;
+- ``undisclosed``: not said by the source; our choice and its reason;
+- ``departures``: said by the source, but done otherwise here; what it says and why.
+
+Together they cover each setting exactly once, so that a recipe holds no unexplained number.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from suite.settings.reading import read_settings
+from suite.settings.params import Count, Number, Positive, Scalar, Strict
+from suite.errors import SuiteError, allowed
+
+PUBLISHED_RECIPES = Path(__file__).parents[2] / "recipes" / "paper"
+
+Text = Annotated[str, Field(min_length=3)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+class Backbone(Strict):
+    """The network up to the embedding. All end in one linear layer with a bias and division by the L2 norm."""
+
+    architecture: Literal["resnet50", "bn_inception", "vit_small_patch16_224", "tf_efficientnet_lite0"]
+    weights: str | None
+    """Name of the pretrained weights in timm; None where no kept library has them."""
+    pooling: Literal["average", "max", "average_plus_max", "token"]
+    embedding_dim: Count
+    head_initialisation: Literal["kaiming_normal_fan_out", "default"]
+    """``default`` is that of ``torch.nn.Linear``."""
+    freeze_batch_norm: Literal["none", "statistics", "statistics_and_affine"]
+
+
+class Images(Strict):
+    """What is done to images. Training: resize, random resized crop, horizontal flip. Test: resize, centre crop."""
+
+    train_resize: Count | None
+    """Short side before the random crop; None: the size as published."""
+    train_crop: Count
+    train_crop_scale: Annotated[tuple[Share, Share], Field(strict=False)]
+    """Smallest and largest share of the area that a random crop covers."""
+    flip: Share
+    """Probability of a flip."""
+    test_resize: Count
+    test_crop: Count
+    pixels: Literal["rgb_imagenet", "rgb_half", "bgr_255"]
+    """ImageNet's mean and deviation, .5 for both, or blue-green-red in 0 to 255 minus (104, 117, 128)."""
+
+
+class Optimiser(Strict):
+    """The optimiser and its learning rates."""
+
+    name: Literal["adam", "adamw"]
+    """``adam`` couples weight decay to the gradient, ``adamw`` does not: with Adam the scale of the loss matters."""
+    learning_rate: Positive
+    """Of backbone and head."""
+    proxy_learning_rate_factor: Positive | None
+    """Learning rate of proxies as a multiple; None for a loss without proxies."""
+    weight_decay: Annotated[Number, Field(ge=0)]
+    decay_proxies: bool
+    clip_gradient_value: Positive | None
+    """Largest size of a component of the gradient; None: no clipping."""
+
+
+class Schedule(Strict):
+    """Length of training and how learning rates fall."""
+
+    unit: Literal["epochs", "iterations"]
+    length: Count
+    warm_up_epochs: Annotated[int, Field(ge=0, strict=True)]
+    """Epochs at the start in which only head and proxies learn."""
+    kind: Literal["constant", "step"]
+    step: Count | None
+    """Every so many units the learning rates are multiplied by ``gamma``; None if constant."""
+    gamma: Positive | None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Schedule":
+        if (self.kind == "step") != (self.step is not None and self.gamma is not None):
+            raise ValueError("kind step needs step and gamma; kind constant has null for both")
+        return self
+
+
+class Batches(Strict):
+    """How batches are drawn."""
+
+    sampler: Literal["random", "balanced"]
+    """``balanced``: a number of classes, the same number of images of each."""
+    size: Count
+    samples_per_class: Count | None
+    drop_last: bool
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Batches":
+        if (self.sampler == "balanced") != (self.samples_per_class is not None):
+            raise ValueError("samples_per_class is set if and only if the sampler is balanced")
+        if self.samples_per_class is not None and self.size % self.samples_per_class:
+            raise ValueError(f"size {self.size} is no multiple of samples_per_class {self.samples_per_class}")
+        return self
+
+
+class Loss(Strict):
+    """The loss and all its hyper-parameters."""
+
+    name: str
+    hyperparameters: dict[str, Scalar]
+
+
+class Evaluation(Strict):
+    """What counts. The suite never selects an epoch on test classes, whatever a paper did."""
+
+    epoch: Literal["last"]
+    recall_at: tuple[Count, ...]
+
+
+class PublishedSettings(Strict):
+    """All that a run depends on besides data, noise and seed."""
+
+    backbone: Backbone
+    images: Images
+    optimiser: Optimiser
+    schedule: Schedule
+    batches: Batches
+    loss: Loss
+    evaluation: Evaluation
+
+    def leaves(self) -> dict[str, Any]:
+        """Values by dotted name, e.g. ``optimiser.weight_decay``."""
+        return dict(_leaves(self.model_dump(mode="json")))
+
+
+class PublishedRecipe(Strict):
+    """A recipe file."""
+
+    title: Text
+    source: Text
+    datasets: Annotated[dict[Literal["cub", "cars", "sop"], dict[str, Any]], Field(min_length=1)]
+    """Data sets that it is for, and the settings that differ there, by dotted name."""
+    settings: PublishedSettings
+    sources: dict[str, Text]
+    undisclosed: dict[str, Text]
+    departures: dict[str, Text]
+
+    def for_dataset(self, dataset: str) -> PublishedSettings:
+        """The settings on a data set.
+
+        Raises:
+            SuiteError: the recipe is not for it.
+            ValidationError: a setting that differs there is unknown or ill-typed.
+        """
+        values = next((values for name, values in self.datasets.items() if name == dataset), None)
+        if values is None:
+            raise SuiteError(f"recipe {self.title!r} is not for {dataset}; allowed: {allowed(self.datasets)}")
+        changed = self.settings.model_dump(mode="json")
+        for name, value in values.items():
+            _replace(changed, name.split("."), name, value)
+        return PublishedSettings.model_validate(changed)
+
+    @model_validator(mode="after")
+    def _explained_once(self) -> "PublishedRecipe":
+        explanations = [*self.sources, *self.undisclosed, *self.departures]
+        for leaf in self.settings.leaves():
+            count = sum(_covers(name, leaf) for name in explanations)
+            if count != 1:
+                raise ValueError(
+                    f"{leaf} is explained {count} times by sources, undisclosed and departures; allowed: once"
+                )
+        for name in explanations:
+            if not any(_covers(name, leaf) for leaf in self.settings.leaves()):
+                raise ValueError(f"{name} is explained, but is no setting")
+        for dataset in self.datasets:
+            self.for_dataset(dataset)
+        return self
+
+
+def _replace(settings: dict[str, Any], parts: list[str], name: str, value: Any) -> None:
+    for part in parts[:-1]:
+        settings = settings.get(part, {})
+    if parts[-1] not in settings:
+        raise ValueError(f"datasets: {name} is no setting of this recipe")
+    settings[parts[-1]] = value
+
+
+def _covers(name: str, leaf: str) -> bool:
+    return leaf == name or leaf.startswith(f"{name}.")
+
+
+def _leaves(values: dict[str, Any], below: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{below}{name}.")
+        else:
+            yield below + name, value
+
+
+def load_published(name: str, folder: Path = PUBLISHED_RECIPES) -> PublishedRecipe:
+    """Read a published recipe by its file name without ending.
+
+    Raises:
+        SuiteError: there is none, or it does not fit the schema.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        raise SuiteError(f"no published recipe {name!r}; allowed: {allowed(published_names(folder))}")
+    return read_settings(path, PublishedRecipe)
+
+
+def find_published(recipe: str) -> PublishedRecipe:
+    """A published recipe by its name, or one of your own by its path, which ends in .yaml.
+
+    Raises:
+        SuiteError: there is none, or it does not fit the schema.
+    """
+    path = Path(recipe)
+    if path.suffix != ".yaml":
+        return load_published(recipe)
+    return read_settings(path, PublishedRecipe, "recipe file {} is missing")
+
+
+def published_names(folder: Path = PUBLISHED_RECIPES) -> list[str]:
+    """Names of the published recipes."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))

@@ -1,0 +1,254 @@
+"""``params.yaml``: the one place that sets data sets, losses, noise, seeds and the recipe.
+
+Every model refuses unknown settings; every error is one line that names the setting, the file and what is allowed.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from suite.settings.reading import read_settings
+from suite.errors import allowed
+
+PARAMS_FILE = Path("params.yaml")
+BATCH = ("classes_per_batch", "samples_per_class")
+"""Settings of ``recipe`` that a data set may have of its own."""
+MINER_PREFIX = "miner_"
+"""Before the names of a miner's hyper-parameters where they stand among those of its loss."""
+
+
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("allowed: numbers")  # noqa: TRY004 - pydantic reports ValueError only
+    return value
+
+
+def _filled(entries: Any) -> Any:
+    """``emoji:`` with nothing behind it means ``emoji: {}``."""
+    if isinstance(entries, dict):
+        return {name: {} if value is None else value for name, value in entries.items()}
+    return entries
+
+
+Scalar = bool | int | float | str | None
+Number = Annotated[float, BeforeValidator(_no_flag)]
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
+AtLeastTwo = Annotated[int, Field(ge=2, strict=True)]
+# Names become parts of stage and file names.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+class Strict(BaseModel):
+    """Base of all settings: unknown names raise, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSettings(Strict):
+    """One entry of ``datasets``. An empty entry takes the whole data set."""
+
+    max_classes: Annotated[int, Field(ge=4, strict=True)] | None = None
+    """Keep only this many classes, half of them for training, half for test: the smoke pipeline's cut."""
+    path: str | None = None
+    """Images of your own: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
+    path_column: str = "path"
+    """Column of the table with image files, relative to the table's folder."""
+    label_column: str = "label"
+    """Column of the table with class names."""
+    side: Annotated[int, Field(ge=32, le=512, strict=True)] = 96
+    """Images of your own are cut to squares of this many pixels; the embedded ones have 96."""
+    licence: str = "unknown"
+    """Licence of the images, for the record."""
+    classes_per_batch: AtLeastTwo | None = None
+    """In place of that of ``recipe``, where this data set has fewer classes."""
+    samples_per_class: AtLeastTwo | None = None
+    """In place of that of ``recipe``, where the classes of this data set have fewer images."""
+
+    @model_validator(mode="after")
+    def _only_with_path(self) -> Self:
+        extra = sorted(self.model_fields_set - {"path", "max_classes", *BATCH})
+        if extra and self.path is None:
+            raise ValueError(f"{extra[0]} is for images of your own; allowed with path: FOLDER or TABLE")
+        return self
+
+
+class LossSettings(Strict):
+    """One entry of ``losses``. Built-in losses need no settings."""
+
+    target: str | None = None
+    """``module:Class`` or ``path/file.py:Class``, the file anywhere in the project; built-in names need none."""
+    params: dict[str, Scalar] = {}
+    """Hyper-parameters set by hand; they win over tuned ones."""
+    search: dict[str, dict[str, Any]] | None = None
+    """Search space; replaces the one that the loss declares."""
+    miner: str | None = None
+    """A miner in front of the loss, spelt like a target."""
+    miner_params: dict[str, Scalar] = {}
+    """Hyper-parameters of the miner; in search spaces and recipes they have ``miner_`` before their names."""
+
+    @model_validator(mode="after")
+    def _miner_of_params(self) -> Self:
+        if self.miner_params and self.miner is None:
+            raise ValueError("miner_params without a miner; allowed with miner: module:Class")
+        return self
+
+    @property
+    def by_hand(self) -> dict[str, Scalar]:
+        """``params`` and ``miner_params`` under one set of names."""
+        return self.params | {MINER_PREFIX + name: value for name, value in self.miner_params.items()}
+
+
+class NoiseSettings(Strict):
+    """Label noise of the training labels."""
+
+    kind: Literal["symmetric", "small_cluster"] = "symmetric"
+    levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1)]
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _as_in_file_names(cls, levels: Any) -> Any:
+        """DVC puts a level into stage and file names as it is spelt."""
+        for level in levels if isinstance(levels, list | tuple) else ():
+            if isinstance(level, float) and f"{level:g}" != str(level) and 0 <= level < 1:
+                raise ValueError(f"{level} becomes part of file names; allowed: {level:g}")
+        return levels
+
+    @field_validator("levels")
+    @classmethod
+    def _distinct(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(levels)) != len(levels):
+            raise ValueError("allowed: levels that differ from each other")
+        return levels
+
+
+class Recipe(Strict):
+    """How a head is trained; the same for every loss, so that losses are what is compared."""
+
+    embedding_dim: Count
+    hidden_dim: Annotated[int, Field(ge=0, strict=True)]
+    """Width of a hidden layer of the head; 0 for a linear head."""
+    epochs: Count
+    classes_per_batch: AtLeastTwo
+    samples_per_class: AtLeastTwo
+    learning_rate: Positive
+    """Learning rate of the head; a loss's tuned value replaces it."""
+    proxy_learning_rate: Positive
+    """Learning rate of the loss's own parameters; a loss's tuned value replaces it."""
+    weight_decay: Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+    """AdamW's decoupled weight decay on the head. Proxies are points on a sphere: none for them."""
+
+
+class TuningSettings(Strict):
+    """Hyper-parameter search on held-out training classes."""
+
+    trials: Count
+    folds: Annotated[int, Field(ge=2, strict=True)]
+    noise: NoiseLevel = 0.0
+    """Label noise of the classes that train in a search, of the kind of ``noise``; those that validate keep their labels."""
+    also: dict[Name, LossSettings] = {}
+    """Losses that studies need and the grid does not run."""
+
+    @field_validator("also", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: Any) -> Any:
+        return _filled(entries)
+
+
+class PublishedSettings(Strict):
+    """One entry of ``published``: a loss that also runs at the values of its paper. There is nothing to set."""
+
+
+class Chosen(Strict):
+    """An entry that is chosen by its name. There is nothing to set."""
+
+
+NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+
+
+class AblationAxes(Strict):
+    """Values of pfml that are varied one at a time around its tuned ones; to run an axis without values is refused."""
+
+    proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
+    alpha: tuple[NotNegative, ...] = ()
+    delta: tuple[Positive, ...] = ()
+    reach: tuple[NotNegative, ...] = ()
+    """By how much the radius of repulsion exceeds that of attraction."""
+
+    @field_validator("*")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("allowed: values that differ from each other")
+        return values
+
+
+class GeometrySettings(Strict):
+    """Where proxies lie among the embeddings of trained models."""
+
+    losses: dict[Name, Chosen] = {}
+    """Losses with proxies; all take the same number of them a class."""
+    proxies_per_class: Count = 2
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: Any) -> Any:
+        return _filled(entries)
+
+
+class Settings(Strict):
+    """The whole of ``params.yaml``."""
+
+    datasets: Annotated[dict[Name, DatasetSettings], Field(min_length=1)]
+    losses: Annotated[dict[Name, LossSettings], Field(min_length=1)]
+    published: dict[Name, PublishedSettings] = {}
+    noise: NoiseSettings
+    seeds: Count
+    recipe: Recipe
+    tuning: TuningSettings
+    ablation: dict[Name, AblationAxes] = {}
+    geometry: GeometrySettings = GeometrySettings()
+
+    @property
+    def all_losses(self) -> dict[str, LossSettings]:
+        """Losses of the grid and those that are tuned besides."""
+        return self.tuning.also | self.losses
+
+    def recipe_of(self, dataset: str) -> Recipe:
+        """The recipe on a data set: with its own size of batches, if it has one."""
+        mine = self.datasets[dataset]
+        own = {name: value for name in BATCH if (value := getattr(mine, name)) is not None}
+        return self.recipe.model_copy(update=own)
+
+    @field_validator("datasets", "losses", "published", "ablation", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: Any) -> Any:
+        return _filled(entries)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for setting, names, place, known in (
+            ("published", self.published, "losses", self.losses),
+            ("ablation", self.ablation, "datasets", self.datasets),
+            ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{setting}.{name} is not under {place}; allowed: {allowed(known)}")
+        for name in self.tuning.also:
+            if name in self.losses:
+                raise ValueError(
+                    f"tuning.also.{name} is under losses as well; allowed: losses that the grid does not run"
+                )
+        return self
+
+
+def load_settings(path: Path = PARAMS_FILE) -> Settings:
+    """Read and check the settings file.
+
+    Raises:
+        SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
+    """
+    return read_settings(path, Settings, "settings file {} is missing; run from the project's root")

@@ -1,0 +1,58 @@
+"""Gradient flow of test particles in the potential of one class, on the unit sphere.
+
+The potential is Psi(r) = -sum_i max(|r - s_i|, delta)^-alpha over the sources s_i of the class, as in Proposition 1 of
+docs/theory.md: other classes are left out. Its force on r is, up to the factor alpha, the part along the sphere of
+
+    v = sum_{i: |r - s_i| > delta} |r - s_i|^-(alpha + 2) s_i
+
+and moves the cosines x_i = r . s_i by the Gram matrix G of the sources alone: v . s = w G, r . v = w . x, v . v = w G w.
+So the flow is followed in cosines, whatever the dimension of the space. The force jumps at delta, so the path is followed
+by its direction, in steps that shrink to a thousandth of the first; where there is no force a particle rests.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.training.studies.condition import Decay
+from suite.training.studies.transport import Points
+
+Flags = NDArray[np.bool_]
+
+STEPS = 400
+FIRST_STEP = 1 / 20
+"""Of delta. All steps together are 2.9 delta long, so that a particle can cross a ball and leave it."""
+_LAST_SHARE = 1e-3
+_NO_FORCE = 1e-7
+"""Share of the force along the sphere that rounding may leave."""
+
+
+def flow(cosines: Points, gram: Points, decay: Decay) -> Points:
+    """Follow particles to their rest.
+
+    Args:
+        cosines: (..., P, S) of P particles with the S sources of their class.
+        gram: (..., S, S) cosines between the sources; zero, as its cosines, where a class has fewer than S.
+        decay: the attraction.
+
+    Returns:
+        (..., P, S) cosines at the end.
+    """
+    for index in range(STEPS):
+        along, moving = _direction(cosines, gram, decay)
+        if not moving.any():
+            break
+        step = FIRST_STEP * decay.delta * _LAST_SHARE ** (index / STEPS)
+        cosines = np.where(moving, (cosines + step * along) / np.hypot(1, step), cosines)
+    return cosines
+
+
+def _direction(cosines: Points, gram: Points, decay: Decay) -> tuple[Points, Flags]:
+    """Cosines of the force's unit direction along the sphere with the sources; whether there is a force."""
+    squared = np.maximum(2 - 2 * cosines, decay.delta**2)
+    weights = np.where(squared > decay.delta**2, squared ** (-decay.alpha / 2 - 1), 0.0)
+    pulled = weights @ gram
+    radial = (weights * cosines).sum(axis=-1, keepdims=True)
+    whole = (weights * pulled).sum(axis=-1, keepdims=True)
+    along = np.sqrt(np.clip(whole - radial**2, 0, None))
+    moving = along > _NO_FORCE * np.sqrt(np.clip(whole, 0, None))
+    return (pulled - radial * cosines) / np.where(moving, along, 1), moving

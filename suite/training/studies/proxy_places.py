@@ -1,0 +1,111 @@
+"""The geometry of one trained model, class by class: the arrays of a row of ``geometry/DATASET.jsonl``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.training.studies.condition import Decay, meets_condition
+from suite.training.studies.flow import flow
+from suite.training.studies.transport import Points, nearest, spread, wasserstein
+
+DIGITS = 6
+MOST_STARTS = 10
+"""Embeddings of a class, drawn without replacement, around which a flow is started."""
+OUTSIDE = 1e-3
+"""A flow starts that share of delta outside the ball, and has ended in the ball within that share of delta."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPoints:
+    """The sources of one class.
+
+    Attributes:
+        embeddings: (N, D), unit rows.
+        proxies: (M, D), unit rows.
+    """
+
+    embeddings: Points
+    proxies: Points
+
+
+def by_class(
+    embeddings: NDArray[Any], labels: NDArray[np.int64], proxies: NDArray[Any], proxy_labels: NDArray[np.int64]
+) -> list[ClassPoints]:
+    """Split a model's training embeddings (N, D) and proxies (C * M, D) by class, in float64 and of unit norm."""
+    points, centres = (_unit(np.asarray(array, np.float64)) for array in (embeddings, proxies))
+    return [ClassPoints(points[labels == label], centres[proxy_labels == label]) for label in np.unique(labels)]
+
+
+def measure(classes: list[ClassPoints], decay: Decay | None, rng: np.random.Generator) -> dict[str, Any]:
+    """Sizes, spreads and distances of each class and, for a decaying field, how its minima lie.
+
+    Args:
+        classes: what ``by_class`` gives; each with at least one proxy.
+        decay: the field; None for a loss without decay, whose ``condition`` and ``minima_*`` are None.
+        rng: draws the embeddings around which flows start and the directions in which they start.
+
+    Returns:
+        One list a name with an entry a class, as the row of ``geometry/DATASET.jsonl`` holds them.
+    """
+    row: dict[str, Any] = {
+        "size": [len(c.embeddings) for c in classes],
+        "spread": _rounded(spread(c.embeddings) for c in classes),
+        "w2": _rounded(wasserstein(c.proxies, c.embeddings) for c in classes),
+        "nearest": _rounded(nearest(c.proxies, c.embeddings) for c in classes),
+        "condition": None,
+        "minima_met": None,
+        "minima_unmet": None,
+    }
+    if decay is not None:
+        met = [meets_condition(c.embeddings, c.proxies, decay) for c in classes]
+        row["condition"] = _rounded(flags.mean() for flags in met)
+        row["minima_met"], row["minima_unmet"] = count_minima(classes, met, decay, rng)
+    return row
+
+
+def count_minima(
+    classes: list[ClassPoints], met: list[NDArray[np.bool_]], decay: Decay, rng: np.random.Generator
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Start a flow just outside the ball of radius delta around embeddings of each class.
+
+    Returns:
+        [started, ended within delta of the embedding] for each class: of embeddings that meet (*), of those that do not.
+    """
+    chosen = [rng.permutation(len(c.embeddings))[:MOST_STARTS] for c in classes]
+    most_starts = max(len(rows) for rows in chosen)
+    most_sources = max(len(c.embeddings) + len(c.proxies) for c in classes)
+    cosines = np.zeros((len(classes), most_starts, most_sources))
+    gram = np.zeros((len(classes), most_sources, most_sources))
+    for index, (points, rows) in enumerate(zip(classes, chosen, strict=True)):
+        sources = np.concatenate([points.embeddings, points.proxies])
+        gram[index, : len(sources), : len(sources)] = sources @ sources.T
+        starts = beside(points.embeddings[rows], (1 + OUTSIDE) * decay.delta, rng)
+        cosines[index, : len(rows), : len(sources)] = starts @ sources.T
+    ends = flow(cosines, gram, decay)
+    counts: tuple[list[list[int]], list[list[int]]] = ([], [])
+    for index, (rows, flags) in enumerate(zip(chosen, met, strict=True)):
+        gaps = np.sqrt(np.clip(2 - 2 * ends[index, np.arange(len(rows)), rows], 0, None))
+        ended = gaps <= (1 + OUTSIDE) * decay.delta
+        for count, wanted in zip(counts, (flags[rows], ~flags[rows]), strict=True):
+            count.append([int(wanted.sum()), int((wanted & ended).sum())])
+    return counts
+
+
+def beside(points: Points, chord: float, rng: np.random.Generator) -> Points:
+    """A point on the sphere at a chord from each of the points (N, D), in a random direction."""
+    directions = rng.normal(size=points.shape)
+    along = _unit(directions - (directions * points).sum(axis=1, keepdims=True) * points)
+    angle = 2 * np.arcsin(min(chord, 2.0) / 2)
+    beside_them: Points = np.cos(angle) * points + np.sin(angle) * along
+    return beside_them
+
+
+def _unit(points: Points) -> Points:
+    unit: Points = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return unit
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(value), DIGITS) for value in values]

@@ -1,0 +1,70 @@
+"""Search spaces: a mapping from hyper-parameter to a range or a list of values."""
+
+from typing import Annotated, Any, Self
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import Field, ValidationError, model_validator
+
+from suite.settings.reading import explain
+from suite.settings.params import PARAMS_FILE, Scalar, Strict
+from suite.errors import SuiteError
+
+
+class Range(Strict):
+    """``{low, high, log}``: whole numbers if both ends are, else real numbers; ``log`` draws on a logarithmic scale."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("low must be below high, and above 0 on a logarithmic scale")
+        return self
+
+    def distribution(self) -> BaseDistribution:
+        """The range in Optuna's terms."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return IntDistribution(self.low, self.high, log=self.log)
+        return FloatDistribution(self.low, self.high, log=self.log)
+
+    def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
+        """Draw a value."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+class Values(Strict):
+    """``{values: [...]}``: one of these."""
+
+    values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+    def distribution(self) -> BaseDistribution:
+        """The values in Optuna's terms."""
+        return CategoricalDistribution(self.values)
+
+    def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
+        """Draw a value."""
+        return trial.suggest_categorical(name, self.values)
+
+
+Space = dict[str, Range | Values]
+
+
+def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
+    """Check a declared search space.
+
+    Raises:
+        SuiteError: an entry is neither a range nor a list of values.
+    """
+    space: Space = {}
+    for name, entry in declared.items():
+        model: type[Range | Values] = Values if "values" in entry else Range
+        try:
+            space[name] = model.model_validate(entry)
+        except ValidationError as error:
+            raise SuiteError(explain(error, model, PARAMS_FILE, f"losses.{loss}.search.{name}")) from error
+    return space

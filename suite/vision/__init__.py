@@ -1,1 +1,0 @@
-"""Networks from images to embeddings, and what is done to images before."""

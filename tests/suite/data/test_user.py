@@ -1,0 +1,295 @@
+"""Data sets of the user's own: found, checked, converted, and renewed when their sources change."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from suite.training.user_files import DIGESTS_FILE, STAGES_FILE, update_own
+from suite.settings.params import DatasetSettings, Settings
+from suite.data import user as own
+from suite.data.catalog import verified
+from suite.data.user import own_datasets, renew
+from suite.data.split import num_training_classes
+from suite.data.table import read_table
+from suite.errors import SuiteError
+from tests.helpers.paths import ROOT
+
+CLASSES, IMAGES = 6, 3
+
+
+def picture(number, side=40):
+    colour = np.random.default_rng(number).integers(0, 256, 3)
+    pixels = np.random.default_rng(number).normal(colour, 25, (side, side + 8, 3))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def photos(workplace):
+    """A folder of class folders."""
+    for label in range(CLASSES):
+        for number in range(IMAGES):
+            path = Path("photos", f"bird{label}", f"{number}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture(label * IMAGES + number).save(path)
+    return Path("photos")
+
+
+FOLDER = DatasetSettings(path="photos", side=32, licence="CC0-1.0")
+
+
+def halves(name="birds"):
+    """Class names of the training half and of the test half."""
+    names = read_table(Path(f"own_data/{name}.parquet")).class_names
+    return names[: num_training_classes(len(names))], names[num_training_classes(len(names)) :]
+
+
+def refused(settings=FOLDER, name="birds"):
+    """The one line of an error; nothing may be written."""
+    before = sorted(Path("own_data").glob("*"))
+    with pytest.raises(SuiteError) as caught:
+        renew(name, settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"params.yaml: datasets.{name}")
+    assert sorted(Path("own_data").glob("*")) == before
+    return message.partition(f"datasets.{name}")[2]
+
+
+def as_table(file, suffix=".csv", **columns):
+    """A table of all images of the folder."""
+    files = sorted(Path("photos").rglob("*.png"))
+    table = pd.DataFrame({"path": [f.as_posix() for f in files], "label": [f.parent.name for f in files]}).rename(
+        columns=columns
+    )
+    table.to_csv(file, index=False) if suffix == ".csv" else table.to_parquet(file)
+    return table
+
+
+def test_a_folder_becomes_a_data_set(photos):
+    made = renew("birds", FOLDER)
+    table = read_table(verified("birds").path)
+    assert (made.classes, made.images, made.remarks) == (CLASSES, CLASSES * IMAGES, [])
+    assert sorted(table.class_names) == [f"bird{label}" for label in range(CLASSES)]
+    assert np.bincount(table.labels).tolist() == [IMAGES] * CLASSES
+    assert set(table.licences) == {"CC0-1.0"}
+    assert all(
+        source.startswith(table.class_names[label]) for source, label in zip(table.sources, table.labels, strict=True)
+    )
+    pixels = table.decode(np.arange(len(table.labels)))
+    assert pixels.shape[1:] == (32, 32, 3)
+    row = table.sources.index("bird2/1.png")
+    original = np.asarray(picture(2 * IMAGES + 1)).mean(axis=(0, 1))
+    np.testing.assert_allclose(pixels[row].mean(axis=(0, 1)), original, atol=4)
+    assert verified("birds").sha256 == made.data_sha256
+
+
+def test_the_order_of_classes_belongs_to_the_name(photos):
+    renew("birds", FOLDER)
+    first = halves()
+    renew("eagles", FOLDER)
+    assert sorted(first[0] + first[1]) == sorted([*halves("eagles")[0], *halves("eagles")[1]])
+    assert halves("eagles") != first != (sorted(first[0]), sorted(first[1]))
+    Path("own_data/birds.json").unlink()
+    renew("birds", FOLDER)
+    assert halves() == first
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_gives_the_same_data_set_as_the_folder(photos, suffix):
+    renew("birds", FOLDER)
+    folder = read_table(Path("own_data/birds.parquet"))
+    as_table(Path(f"list{suffix}"), suffix, path="file", label="species")
+    given = DatasetSettings(path=f"list{suffix}", path_column="file", label_column="species", side=32)
+    renew("birds", given)
+    table = read_table(Path("own_data/birds.parquet"))
+    assert table.class_names == folder.class_names
+    assert table.images == folder.images
+
+
+def test_classes_may_be_called_like_missing_values(photos):
+    table = as_table(Path("list.csv"))
+    table["label"] = table["label"].replace({"bird0": "NA", "bird1": "007"})
+    table.to_csv("list.csv", index=False)
+    renew("birds", DatasetSettings(path="list.csv"))
+    assert {"NA", "007"} <= {*halves()[0], *halves()[1]}
+
+
+def test_nothing_is_done_twice(photos, monkeypatch):
+    made = renew("birds", FOLDER)
+    monkeypatch.setattr(own, "_convert", lambda *_: pytest.fail("converted again"))
+    assert renew("birds", FOLDER) == made
+    os.utime("photos/bird0/0.png")  # a new time, the same bytes: as after a clone
+    again = renew("birds", FOLDER)
+    assert again.stamp != made.stamp
+    assert again.data_sha256 == made.data_sha256
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "remove", "side", "parquet"])
+def test_a_change_is_noticed(photos, change):
+    made = renew("birds", FOLDER)
+    settings = FOLDER
+    if change == "edit":
+        picture(99).save("photos/bird0/0.png")
+    elif change == "add":
+        picture(99).save("photos/bird0/9.png")
+    elif change == "remove":
+        Path("photos/bird0/0.png").unlink()
+    elif change == "side":
+        settings = DatasetSettings(path="photos", side=48)
+    else:
+        Path("own_data/birds.parquet").write_bytes(b"altered")
+    again = renew("birds", settings)
+    assert (again.data_sha256 == made.data_sha256) == (change == "parquet")
+    assert verified("birds").sha256 == again.data_sha256
+
+
+def test_an_altered_file_is_refused(photos):
+    renew("birds", FOLDER)
+    Path("own_data/birds.parquet").write_bytes(b"altered")
+    with pytest.raises(
+        SuiteError, match=r"own_data/birds\.parquet was altered: .*; make it anew: suite data own birds"
+    ):
+        verified("birds")
+
+
+def test_classes_with_one_image(photos):
+    for number in (0, 1):
+        Path(f"photos/bird3/{number}.png").unlink()
+    assert refused().startswith(".path: 1 class with one image: bird3; allowed: at least 2 images a class")
+
+
+def test_too_few_classes(photos):
+    for label in (0, 1, 2):
+        for path in Path(f"photos/bird{label}").iterdir():
+            path.unlink()
+    assert refused() == ".path: 3 classes with images; allowed: at least 4, half of them for test"
+
+
+def test_unreadable_files(photos):
+    whole = Path("photos/bird1/0.png").read_bytes()
+    Path("photos/bird1/0.png").write_bytes(whole[: len(whole) // 2])
+    Path("photos/bird2/1.jpg").write_bytes(b"no image")
+    Image.fromarray(np.full((40, 40), 1000, np.uint16)).save("photos/bird4/2.png")
+    message = refused()
+    assert message.startswith(".path: 3 files unreadable: bird1/0.png (OSError: ")
+    assert "bird2/1.jpg (is no image)" in message
+    assert "bird4/2.png (I;16 pixels, allowed are 8 bits a channel)" in message
+
+
+def test_the_same_picture_in_training_and_test(photos):
+    renew("birds", FOLDER)
+    training, test = halves()
+    with Image.open(f"photos/{training[0]}/0.png") as image:
+        image.save(f"photos/{test[0]}/copy.bmp")  # other bytes, the same pixels
+    assert refused() == (
+        f".path: 1 image in a training class and in a test class: {training[0]}/0.png = {test[0]}/copy.bmp; remove one of "
+        "each pair, since a model must not be tested on what it was trained on"
+    )
+
+
+def test_copies_within_a_half_are_remarked(photos):
+    renew("birds", FOLDER)
+    first, second, _ = halves()[1]
+    for target in (f"{first}/copy.png", f"{second}/copy.png"):
+        Path("photos", target).write_bytes(Path(f"photos/{first}/0.png").read_bytes())
+    (remark,) = renew("birds", FOLDER).remarks
+    assert remark.startswith("1 image with two labels, e.g. ")
+    Path(f"photos/{second}/copy.png").unlink()
+    (remark,) = renew("birds", FOLDER).remarks
+    assert remark == f"1 image more than once in a class, e.g. {first}/0.png = {first}/copy.png: found for free"
+
+
+def test_other_files_are_left_out_and_remarked(photos):
+    Path("photos/README.txt").write_text("mine")
+    Path("photos/.hidden").write_text("")
+    (remark,) = renew("birds", FOLDER).remarks
+    assert remark == "1 files are no images in class folders, e.g. README.txt: left out"
+
+
+def test_transparent_parts_become_white(photos):
+    Image.fromarray(np.zeros((40, 40, 4), np.uint8)).save("photos/bird0/0.png")
+    renew("birds", FOLDER)
+    table = read_table(Path("own_data/birds.parquet"))
+    assert table.decode(np.array([table.sources.index("bird0/0.png")])).min() >= 254
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"path": "nowhere"},
+            ".path = 'nowhere' does not exist; allowed: a folder of class folders, or a .csv or .parquet",
+        ),
+        ({"path": "list.txt"}, ".path = 'list.txt' is neither; allowed: a folder"),
+        (
+            {"path": "list.csv", "label_column": "kind"},
+            ".label_column = 'kind': list.csv has no such column; allowed: path, label",
+        ),
+        ({"path": "empty.csv"}, ".path: empty.csv, row 2 has no label"),
+        ({"path": "twice.csv"}, ".path: twice.csv names photos/bird0/0.png twice; allowed: one row a file"),
+        ({"path": "gone.csv"}, ".path: 1 file unreadable: gone.png (does not exist); mend or remove them"),
+        ({"path": "broken.parquet"}, ".path: broken.parquet is no table: "),
+    ],
+)
+def test_tables_that_are_refused(photos, settings, message):
+    table = as_table(Path("list.csv"))
+    Path("list.txt").write_text("x")
+    Path("broken.parquet").write_text("x")
+    table.assign(label=[*table["label"][:1], "", *table["label"][2:]]).to_csv("empty.csv", index=False)
+    pd.concat([table, table[:1]]).to_csv("twice.csv", index=False)
+    pd.concat([table, pd.DataFrame({"path": ["gone.png"], "label": ["bird0"]})]).to_csv("gone.csv", index=False)
+    assert refused(DatasetSettings(**settings)).startswith(message)
+
+
+def test_embedded_names_are_taken(photos):
+    assert refused(name="emoji") == ".path: emoji is an embedded data set; allowed: any other name"
+
+
+def settings_with(datasets=None, losses=None):
+    recipe = {
+        "embedding_dim": 8,
+        "hidden_dim": 0,
+        "epochs": 1,
+        "classes_per_batch": 2,
+        "samples_per_class": 2,
+        "learning_rate": 0.1,
+        "proxy_learning_rate": 0.1,
+        "weight_decay": 0,
+    }
+    return Settings.model_validate(
+        {
+            "datasets": datasets or {"emoji": {}},
+            "losses": losses or {"pfml": {}},
+            "noise": {"levels": [0]},
+            "seeds": 1,
+            "recipe": recipe,
+            "tuning": {"trials": 1, "folds": 2},
+        }
+    )
+
+
+def test_the_pipeline_is_told_of_own_data_and_forgets_them(photos):
+    settings = settings_with({"emoji": {}, "birds": {"path": "photos", "side": 32}})
+    assert list(own_datasets(settings)) == ["birds"]
+    assert update_own(settings) == []
+    digest = json.loads(DIGESTS_FILE.read_text())
+    assert digest == {"datasets": {"birds": verified("birds").sha256}}
+    assert STAGES_FILE.read_text().endswith("own: [files]\n")
+    picture(99).save("photos/bird0/0.png")
+    update_own(settings)
+    assert json.loads(DIGESTS_FILE.read_text()) != digest
+    update_own(settings_with())
+    assert json.loads(DIGESTS_FILE.read_text()) == {}
+    assert STAGES_FILE.read_text().endswith("own: []\n")
+    assert not list(Path("own_data").glob("*"))
+
+
+def test_the_repository_says_that_nothing_is_own(workplace):
+    update_own(settings_with())
+    for path in (DIGESTS_FILE, STAGES_FILE):
+        assert path.read_bytes() == (ROOT / path).read_bytes()

@@ -1,0 +1,188 @@
+"""The checker under simulation: false findings, coverage, power, for 3, 5 and 10 seeds.
+
+All of it runs through the functions that judge the records (`suite.judging.claims.evidence`, `suite.judging.claims.verdict`), on arrays
+with one entry a simulated study; tests/suite/judging/claims/test_judge.py shows that rows on disk reach the same functions.
+Bounds leave room for the simulation's own error, four standard errors or more.
+"""
+
+import numpy as np
+import pytest
+
+from suite.judging.claims.evidence import difference, flatness, reproduction, saturation, share_reached
+from suite.judging.claims.schema import PublishedValue
+from suite.judging.claims.verdict import adjusted, decide
+from suite.judging.claims.vocabulary import Verdict
+from suite.judging.statistics.power import detectable_in_errors
+from suite.judging.statistics.trend import change_over_range
+
+SEEDS = pytest.mark.parametrize("n", [3, 5, 10])
+STUDIES = 40_000
+FAMILIES = 5_000
+SD = 0.4
+"""Of a run, in points of R@1, about what the leaderboard shows."""
+SMALLEST = 0.5
+
+
+def rng(n):
+    return np.random.default_rng(n)
+
+
+def share_of(verdict, *family):
+    """Share of studies in which one or more lines of the family get the verdict."""
+    return float((decide(adjusted(family)) == verdict).any(axis=-1).mean())
+
+
+def family_of_superiorities(n, lead=0.0, studies=FAMILIES):
+    """PFML against four baselines on three data sets, seeds paired: they share an effect, and PFML's runs serve four
+    lines."""
+    runs = rng(n).normal(0, SD, (studies, 3, 5, n)) + rng(n + 1).normal(0, 1, (studies, 3, 1, n))
+    return [difference(runs[:, d, 0] + lead - runs[:, d, b], SMALLEST) for d in range(3) for b in range(1, 5)]
+
+
+@SEEDS
+@pytest.mark.parametrize("verdict", [Verdict.SUPPORTED, Verdict.CONTRADICTED])
+def test_without_an_effect_a_family_of_twelve_is_rarely_decided(n, verdict):
+    assert share_of(verdict, *family_of_superiorities(n)) <= 0.055
+
+
+@SEEDS
+def test_without_an_effect_one_claim_is_supported_as_rarely_as_stated(n):
+    pairs = rng(n).normal(0, SD, (STUDIES, 2, n))
+    # A margin that five seeds cannot show, so that no study is called equivalent first.
+    found = share_of(Verdict.SUPPORTED, difference(pairs[:, 0] - pairs[:, 1], 1e-9))
+    assert 0.045 <= found <= 0.055
+
+
+@SEEDS
+def test_without_an_interaction_robustness_is_supported_as_rarely_as_stated(n):
+    levels = (0, 0.1, 0.4)
+    runs = rng(n).normal(0, SD, (STUDIES, n, 2, 3)) + rng(n + 1).normal(0, 1, (STUDIES, n, 1, 3))
+    runs[:, :, 0] += 3  # better throughout
+    runs -= np.array([0, 4, 8])  # both lose
+    change = change_over_range(runs[:, :, 0] - runs[:, :, 1], levels)
+    assert 0.045 <= share_of(Verdict.SUPPORTED, difference(change, 1e-9)) <= 0.055
+
+
+@SEEDS
+@pytest.mark.parametrize("verdict", [Verdict.SUPPORTED, Verdict.CONTRADICTED])
+def test_without_interactions_a_family_of_robustness_is_rarely_decided(n, verdict):
+    """Four baselines on three data sets; PFML's runs at both levels serve four lines, and all methods lose."""
+    runs = rng(n).normal(0, SD, (FAMILIES, 3, 5, n, 2)) + rng(n + 1).normal(0, 1, (FAMILIES, 3, 1, n, 2))
+    runs += np.arange(5)[:, None, None] - np.array([0, 8])
+    changes = [change_over_range(runs[:, d, 0] - runs[:, d, b], (0, 0.2)) for d in range(3) for b in range(1, 5)]
+    assert share_of(verdict, *(difference(change, 1e-9) for change in changes)) <= 0.055
+
+
+@SEEDS
+def test_a_difference_as_large_as_the_margin_is_rarely_called_equivalent(n):
+    pairs = rng(n).normal(0, SD / 4, (STUDIES, 2, n))
+    assert share_of(Verdict.EQUIVALENT, difference(SMALLEST + pairs[:, 0] - pairs[:, 1], SMALLEST)) <= 0.055
+
+
+@SEEDS
+def test_a_curve_with_a_step_as_large_as_the_margin_is_rarely_called_flat(n):
+    values = rng(n).normal(0, 0.1, (STUDIES, n, 5)) + np.array([0, 0.2, 1.0, 0.2, 0.0])
+    assert share_of(Verdict.SUPPORTED, flatness(values, 1.0)) <= 0.055
+
+
+@SEEDS
+def test_a_flat_curve_is_rarely_called_uneven(n):
+    values = rng(n).normal(0, SD, (STUDIES, n, 5))
+    assert share_of(Verdict.CONTRADICTED, flatness(values, 1e-9)) <= 0.055
+
+
+@SEEDS
+def test_without_a_rise_saturation_is_rarely_supported(n):
+    values = rng(n).normal(0, 0.1, (STUDIES, n, 4))
+    # Equivalence would come first here: look at the p of support alone.
+    p = saturation(values[..., 0], values[..., 1:], 1.0).p[Verdict.SUPPORTED]
+    assert float((p <= 0.05).mean()) <= 0.055
+
+
+@SEEDS
+@pytest.mark.parametrize("runs", [None, 5])
+def test_a_number_as_far_off_as_the_margin_is_rarely_called_reproduced(n, runs):
+    theirs = rng(n + 1).normal(0, SD / 2 / np.sqrt(runs or 1), (STUDIES, 1))
+    ours = rng(n).normal(51.0, SD / 2, (STUDIES, n)) - theirs
+    published = PublishedValue(value=50, spread=None, runs=runs)
+    assert share_of(Verdict.SUPPORTED, reproduction(ours, published, 1.0)) <= 0.055
+
+
+def published_with_error(n, true):
+    """Published means of five runs with their standard errors, one a study: an array stands where a file has a number."""
+    theirs = rng(n + 1).normal(true, SD / 2, (STUDIES, 5))
+    error = theirs.std(axis=1, ddof=1) / np.sqrt(5)
+    return PublishedValue.model_construct(value=theirs.mean(axis=1), spread=error, runs=5)
+
+
+@SEEDS
+def test_a_number_with_its_error_as_far_off_as_the_margin_is_rarely_called_reproduced(n):
+    ours = rng(n).normal(51.0, SD / 2, (STUDIES, n))
+    assert share_of(Verdict.SUPPORTED, reproduction(ours, published_with_error(n, 50.0), 1.0)) <= 0.055
+
+
+@SEEDS
+def test_a_share_at_the_edge_is_rarely_called_reached(n):
+    ended = rng(n).binomial(400, 0.99, (400, n))
+    # The order of seeds does not matter: each study that occurs is judged once, and counted as often as it occurs.
+    studies, times = np.unique(np.sort(ended), axis=0, return_counts=True)
+    p = [share_reached(row, np.full(n, 400), 1.0, 0.01).p[Verdict.SUPPORTED] for row in studies]
+    assert np.average(np.array(p) <= 0.05, weights=times) <= 0.055
+
+
+def covered(evidence, truth):
+    return float(((evidence.low <= truth) & (truth <= evidence.high)).mean())
+
+
+@SEEDS
+def test_intervals_of_paired_differences_cover_what_they_state(n):
+    pairs = rng(n).normal(0, SD, (STUDIES, 2, n)) + rng(n + 1).normal(0, 1, (STUDIES, 1, n))
+    assert 0.94 <= covered(difference(1.5 + pairs[:, 0] - pairs[:, 1], SMALLEST), 1.5) <= 0.96
+
+
+@SEEDS
+def test_intervals_of_interactions_cover_what_they_state(n):
+    runs = rng(n).normal(0, SD, (STUDIES, n, 2, 3))
+    runs[:, :, 0] += np.array([0, 1, 2])
+    change = change_over_range(runs[:, :, 0] - runs[:, :, 1], (0, 0.2, 0.4))
+    assert 0.94 <= covered(difference(change, SMALLEST), 2.0) <= 0.96
+
+
+@SEEDS
+@pytest.mark.parametrize("runs", [None, 5])
+def test_intervals_around_a_published_number_without_spread_cover_what_they_state(n, runs):
+    theirs = rng(n + 1).normal(0, SD / np.sqrt(runs or 1), (STUDIES, 1))
+    ours = rng(n).normal(51.5, SD, (STUDIES, n)) - theirs
+    found = reproduction(ours, PublishedValue(value=50, spread=None, runs=runs), 1.0)
+    assert 0.94 <= covered(found, 1.5) <= 0.96
+
+
+@SEEDS
+def test_intervals_around_a_published_number_with_its_error_cover_what_they_state(n):
+    ours = rng(n).normal(51.5, SD / 2, (STUDIES, n))
+    assert 0.94 <= covered(reproduction(ours, published_with_error(n, 50.0), 1.0), 1.5) <= 0.96
+
+
+@SEEDS
+def test_intervals_of_a_range_cover_at_least_what_they_state(n):
+    values = rng(n).normal(0, SD, (STUDIES, n, 4)) + np.array([0, 0.5, 0.9, 0.2])
+    assert covered(flatness(values, 1.0), 0.9) >= 0.94
+
+
+@SEEDS
+def test_power_is_as_planned(n):
+    lead = detectable_in_errors(n - 1) * SD * np.sqrt(2 / n)
+    pairs = rng(n).normal(0, SD, (STUDIES, 2, n))
+    assert 0.79 <= share_of(Verdict.SUPPORTED, difference(lead + pairs[:, 0] - pairs[:, 1], 1e-9)) <= 0.81
+
+
+@SEEDS
+def test_power_in_a_family_is_at_least_as_reported(n):
+    """What an inconclusive line says it could have shown is shown in four studies of five, whatever the rest of the
+    family."""
+    lead = detectable_in_errors(n - 1, 0.05 / 12) * SD * np.sqrt(2 / n)
+    family = family_of_superiorities(n)
+    pairs = rng(n + 2).normal(0, SD, (FAMILIES, 2, n))
+    family[0] = difference(lead + pairs[:, 0] - pairs[:, 1], SMALLEST)
+    verdicts = decide(adjusted(family))[:, 0]
+    assert float((verdicts == Verdict.SUPPORTED).mean()) >= 0.78

@@ -1,0 +1,124 @@
+"""Each loss against pfml and the best baseline."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from suite.errors import SuiteError
+from suite.judging.leaderboard.verdicts import BEST, COLUMNS, METHOD, as_text, sentence, to_section, verdicts, verdicts_on
+from tests.suite.judging.leaderboard.records import table
+
+MINE = [0.60, 0.612, 0.631, 0.605]
+PFML = [0.50, 0.515, 0.53, 0.501]
+STRONG = [0.64, 0.653, 0.669, 0.645]
+WEAK = [0.59, 0.61, 0.62, 0.61]
+OWN = ("mine", "other")
+LOSSES = ("mine", "pfml", "cpml")
+RECORDS = table(("mine", 0, MINE), ("pfml", 0, PFML), ("triplet", 0, WEAK), ("cpml", 0, STRONG))
+
+
+def row(found, loss="mine", against=BEST):
+    (only,) = found[(found["loss"] == loss) & (found["against"] == against)].to_dict("records")
+    return only
+
+
+def test_p_is_holms_over_pfml_and_all_baselines_of_the_table():
+    found = verdicts(RECORDS, OWN)
+    p = [stats.ttest_rel(MINE, other).pvalue for other in (PFML, WEAK, STRONG)]
+    adjusted = multipletests(p, method="holm")[1]
+    against_pfml, against_best = row(found, against=METHOD), row(found)
+    assert [against_pfml["p_adjusted"], against_best["p_adjusted"]] == pytest.approx([adjusted[0], adjusted[2]])
+    assert (against_pfml["other"], against_best["other"]) == ("pfml", "cpml")
+    assert (against_pfml["verdict"], against_best["verdict"]) == ("ahead", "behind")
+    interval = stats.ttest_rel(100 * np.array(MINE), 100 * np.array(STRONG)).confidence_interval()
+    shown = [against_best[name] for name in ("difference", "low", "high")]
+    assert shown == pytest.approx([100 * np.mean(np.subtract(MINE, STRONG)), interval.low, interval.high])
+
+
+def test_built_in_losses_are_compared_with_the_others():
+    found = verdicts(RECORDS, OWN)
+    assert list(found.columns) == list(COLUMNS)
+    others = {loss: rows.set_index("against")["other"].to_dict() for loss, rows in found.groupby("loss")}
+    assert others["pfml"] == {BEST: "cpml"}
+    assert others["cpml"] == {METHOD: "pfml", BEST: "triplet"}
+    assert others["triplet"] == {METHOD: "pfml", BEST: "cpml"}
+
+
+def test_own_losses_are_no_baselines():
+    best = table(("mine", 0, MINE), ("other", 0, [0.9] * 4), ("triplet", 0, WEAK))
+    found = verdicts(best, OWN)
+    assert row(found)["other"] == row(found, "other")["other"] == "triplet"
+    assert set(found["against"]) == {BEST}
+    assert verdicts(table(("mine", 0, MINE), ("other", 0, PFML)), OWN).empty
+
+
+def test_tables_are_judged_apart():
+    weak = table(("mine", 0, [0.50, 0.52, 0.55, 0.53]), ("pfml", 0, [0.49, 0.505, 0.53, 0.52]))
+    many = pd.concat([weak.assign(dataset=name) for name in "uvwxyz"])
+    found = verdicts(many, OWN)
+    assert set(found[found["loss"] == "mine"]["verdict"]) == {"ahead"}
+
+
+def test_a_baseline_with_failed_runs_is_the_best_only_where_all_have_some():
+    failing = table(("mine", 0, MINE), ("cpml", 0, [0.9, 0.9, 0.9, None]), ("triplet", 0, WEAK))
+    assert row(verdicts(failing, OWN))["other"] == "triplet"
+    only = row(verdicts(failing[failing["loss"] != "triplet"], OWN))
+    assert (only["other"], only["verdict"], only["failures"]) == ("cpml", "not judged for failed runs", 1)
+    dead = table(("mine", 0, [None] * 4), ("pfml", 0, PFML), ("triplet", 0, WEAK))
+    found = verdicts(dead, OWN)
+    assert row(found)["verdict"] == "not judged for failed runs"
+    assert row(found, "pfml")["verdict"] != "not judged for failed runs"
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.lists(st.integers(0, 10_000), min_size=3, max_size=3), min_size=3, max_size=3), st.randoms())
+def test_the_order_of_records_does_not_matter(values, random):
+    cells = [(name, 0, [value / 10_000 for value in by_seed]) for name, by_seed in zip(LOSSES, values, strict=True)]
+    records = table(*cells)
+    order = list(range(len(records)))
+    random.shuffle(order)
+    columns = ["loss", "against"]
+    there = verdicts(records, OWN).sort_values(columns).reset_index(drop=True)
+    back = verdicts(records.iloc[order].reset_index(drop=True), OWN).sort_values(columns).reset_index(drop=True)
+    pd.testing.assert_frame_equal(there, back)
+
+
+def test_the_text_says_what_was_found():
+    records = pd.concat([RECORDS, table(("mine", 0.2, PFML), ("pfml", 0.2, PFML))])
+    mine = verdicts_on("mine", records, OWN)
+    assert sentence(mine) == (
+        "mine in 2 tables: against pfml ahead in 1, not told apart in 1; against the best baseline behind in 1."
+    )
+    lines = as_text(mine).splitlines()
+    assert lines[0].split("  ")[0] == "data set noise"
+    assert lines[2].split()[:5] == ["emoji", "0", "cpml", "(best", "baseline)"]
+    assert "behind" in lines[2]
+    assert len(lines) == 4
+
+
+def test_the_section_is_of_the_losses_asked_for_on_the_tuned_track():
+    text = to_section(verdicts(RECORDS, OWN), ["mine"])
+    assert text.startswith("## Verdicts\n\nMean differences in points of R@1")
+    assert "### mine against pfml and the best baseline\n\nmine in 1 table: against pfml ahead in 1;" in text
+    assert "| emoji | 0 | cpml (best baseline) | -" in text
+    assert "### cpml" not in text
+    assert to_section(verdicts(RECORDS, OWN), []) == ""
+    assert to_section(verdicts(RECORDS.assign(track="published"), OWN), ["mine"]) == ""
+
+
+def test_a_hostile_name_is_text():
+    records = RECORDS.replace({"loss": {"mine": "<b>|"}})
+    text = to_section(verdicts(records, ["<b>|"]), ["<b>|"])
+    assert "<b>" not in text
+    assert "&lt;b>\\| in 1 table" in text
+
+
+def test_a_loss_that_cannot_be_judged_is_told():
+    with pytest.raises(SuiteError, match="loss 'none' is not in the records; allowed: cpml, mine, pfml, triplet"):
+        verdicts_on("none", RECORDS, OWN)
+    with pytest.raises(SuiteError, match=r"mine shares no table with pfml or a baseline; .* suite compare mine OTHER"):
+        verdicts_on("mine", RECORDS[RECORDS["loss"] == "mine"], OWN)

@@ -1,0 +1,120 @@
+"""A rerun against committed records."""
+
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from suite.judging.verify import Outcome, compare, conclusion, lines
+from suite.errors import SuiteError
+
+CELL = {"track": "tuned", "dataset": "emoji", "noise_kind": "symmetric", "noise_level": 0.2, "data_sha256": "d"}
+
+
+def table(**losses):
+    rows = [
+        CELL
+        | {"loss": loss, "seed": seed, "status": "failed" if value is None else "ok", "noise_sha256": f"m{seed}"}
+        | {"recall_at_1": None if value is None else value / 100}
+        for loss, values in losses.items()
+        for seed, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows)
+
+
+def as_bytes(frame):
+    return frame.to_csv(index=False).encode()
+
+
+BASE = np.array([50.0, 50.4, 49.7, 50.2, 50.1])
+DRIFT = np.array([0.2, -0.1, 0.1, -0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("shift", "scatter", "outcome"),
+    [
+        (0.1, 1, Outcome.REPRODUCED),
+        (3.0, 1, Outcome.NOT_REPRODUCED),
+        (-3.0, 1, Outcome.NOT_REPRODUCED),
+        (0.5, 10, Outcome.CANNOT_TELL),
+    ],
+)
+def test_outcomes(shift, scatter, outcome):
+    found = compare(as_bytes(table(pfml=BASE)), as_bytes(table(pfml=BASE + shift + scatter * DRIFT)))
+    assert found.outcome == outcome
+    assert not found.identical
+    assert conclusion(found).startswith(f"{outcome}: of 1 cells 1 {outcome}; margin 1 points")
+
+
+def test_one_cell_that_differs_is_enough():
+    first, second = table(pfml=BASE, cpml=BASE), table(pfml=BASE + DRIFT, cpml=BASE + 3 + DRIFT)
+    found = compare(as_bytes(first), as_bytes(second))
+    assert [cell.outcome for cell in found.cells] == [Outcome.REPRODUCED, Outcome.NOT_REPRODUCED]
+    assert found.outcome == Outcome.NOT_REPRODUCED
+    assert "largest difference +3.02 (tuned emoji cpml 0.2)" in conclusion(found)
+
+
+def test_identical_bytes_are_said_to_be_so():
+    content = as_bytes(table(pfml=BASE))
+    assert compare(content, content).outcome == Outcome.REPRODUCED
+    assert conclusion(compare(content, content)).endswith("identical: both files are the same bytes, 5 runs")
+
+
+def test_cells_not_run_leave_it_open():
+    found = compare(as_bytes(table(pfml=BASE, cpml=BASE)), as_bytes(table(pfml=BASE + DRIFT)))
+    assert found.outcome == Outcome.CANNOT_TELL
+    assert lines(found)[1][-1] == "not run"
+
+
+def test_new_failures_are_no_reproduction():
+    found = compare(as_bytes(table(pfml=BASE)), as_bytes(table(pfml=[None, *BASE[1:]])))
+    assert found.outcome == Outcome.NOT_REPRODUCED
+
+
+def test_other_seeds_are_compared_unpaired():
+    second = table(pfml=BASE + DRIFT).assign(seed=lambda rows: rows["seed"] + 10)
+    (cell,) = compare(as_bytes(table(pfml=BASE)), as_bytes(second)).cells
+    assert (cell.outcome, cell.remark) == (Outcome.REPRODUCED, "other seeds: unpaired")
+    assert float(cell.estimate.degrees) > 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data_sha256": "e"}, "fresh: data_sha256 of {'dataset': 'emoji'} is not that in committed"),
+        ({"noise_sha256": "n"}, "noise_sha256"),
+        ({"seed": 0}, "fresh, line 3: seed: a run stands twice"),
+        ({"recall_at_1": 50.0}, "fresh, line 2: recall_at_1 = 50.0; allowed: shares"),
+    ],
+)
+def test_bad_records(change, message):
+    with pytest.raises(SuiteError) as caught:
+        compare(as_bytes(table(pfml=BASE)), as_bytes(table(pfml=BASE).assign(**change)))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "no table of records"), (b"a,b\n1,2\n", "column track")])
+def test_no_records(content, message):
+    with pytest.raises(SuiteError, match=message):
+        compare(as_bytes(table(pfml=BASE)), content)
+
+
+def test_the_command_compares_with_head(workplace, command):
+    path = workplace / "results/records.csv"
+    path.parent.mkdir()
+    path.write_bytes(as_bytes(table(pfml=BASE)))
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        subprocess.run(["git", *words], check=True)
+    status, out, _ = command("verify")
+    assert status == 0
+    assert "identical" in out
+    path.write_bytes(as_bytes(table(pfml=BASE + 5)))
+    status, out, _ = command("verify")
+    assert status == 1
+    assert "not reproduced: of 1 cells" in out
+
+
+def test_the_command_names_what_is_missing(workplace, command):
+    status, _, err = command("verify", "a.csv", "b.csv")
+    assert (status, err) == (2, "error: records file a.csv is missing; run: dvc repro\n")

@@ -1,0 +1,136 @@
+"""The leaderboard as Markdown."""
+
+import pandas as pd
+import pytest
+
+from suite.report.leaderboard.render import DETAILS, to_markdown
+from suite.judging.leaderboard.table import FROZEN, leaderboard
+from tests.suite.judging.leaderboard.records import frozen, table
+
+
+def markdown(*cells, **options):
+    return to_markdown(leaderboard(table(*cells, **options), frozen(0.4)))
+
+
+def lines(text):
+    """Cells of the tables' rows by their first two cells."""
+    split = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {cells[0]: cells[1:] for cells in split}
+
+
+def glance(*cells, **options):
+    return lines(markdown(*cells, **options).split(DETAILS)[0])
+
+
+def details(*cells, **options):
+    text = markdown(*cells, **options).split(DETAILS)[1]
+    split = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {(cells[2].strip("*"), cells[0]): cells for cells in split}
+
+
+def test_at_a_glance_there_is_one_row_a_loss_and_one_column_a_noise_level():
+    found = glance(("pfml", 0, [0.5, 0.52]), ("pfml", 0.2, [0.45, 0.47]))
+    assert found["loss"] == ["noise 0", "noise 0.2"]
+    # Half width t(1 df) * 1.414 / sqrt(2) = 12.706.
+    assert found["pfml"] == ["**51.00 ± 12.71**", "**46.00 ± 12.71**"]
+    assert found[FROZEN] == ["40.00", "40.00"]
+
+
+def test_the_tie_group_is_bold_at_each_level():
+    first, second = [0.50, 0.51, 0.52], [0.45, 0.4601, 0.4699]
+    found = glance(("a", 0, first), ("b", 0, second), ("a", 0.2, second), ("b", 0.2, [0.44, 0.47, 0.46]))
+    assert ["**" in cell for cell in found["a"]] == [True, True]
+    assert ["**" in cell for cell in found["b"]] == [False, True]
+
+
+def test_details_have_one_row_a_loss_and_noise_level():
+    found = details(("a", 0, [0.50, 0.52]), ("a", 0.2, [0.45, 0.47]), ("b", 0, [0.40, 0.42]), ("b", 0.2, [0.45, 0.47]))
+    assert found["loss", "noise"] == [
+        "noise",
+        "rank",
+        "loss",
+        "R@1 ± seeds",
+        "± classes",
+        "behind the best",
+        "MAP@R ± seeds",
+        "drop from clean",
+        "failed runs",
+    ]
+    # Paired differences without scatter; classes: shares .02 apart as in records.py, t(3 df) = 3.182.
+    assert found["a", "0"] == ["0", "1", "**a**", "51.00 ± 12.71", "2.60", "0", "51.00 ± 12.71", "–", "0 of 2"]
+    assert found["b", "0"][1:6] == ["2", "b", "41.00 ± 12.71", "2.60", "10.00 to 10.00"]
+    assert found["a", "0.2"][1:3] == ["1–2", "**a**"]
+    assert found["a", "0.2"][7] == "5.00 ± 0.00"
+    assert found[FROZEN, "0"] == ["0", "–", FROZEN, "40.00", "–", "–", "40.00", "–", "–"]
+
+
+def test_tracks_follow_each_other_and_the_glance_is_of_the_first():
+    records = [table(("a", 0, [0.5, 0.52]), track=track) for track in ("published", "tuned")]
+    records[0][["recall_at_1"]] = 0.3
+    text = to_markdown(leaderboard(pd.concat(records), frozen(0.2)))
+    assert text.index("## Track `tuned`") < text.index("### emoji, tuned") < text.index("## Track `published`")
+    assert "30.00" not in text.split(DETAILS)[0]
+    assert "held-out training classes" in text.split(DETAILS)[0]
+    assert "values of each loss's paper" in text
+    only = markdown(("a", 0, [0.5, 0.52]), track="published")
+    assert "51.00" in only.split(DETAILS)[0]
+    assert "tuned" not in only
+
+
+def test_every_row_has_the_width_of_its_head():
+    text = markdown(("a", 0, [0.5, 0.5]), ("b", 0, [0.6, 0.4]), ("a", 0.2, [0.5, None]), ("b", 0.2, [None, None]))
+    for part in text.split(DETAILS):
+        assert len({line.count("|") for line in part.splitlines() if line.startswith("|")}) == 1
+    assert "nan" not in text
+    assert "<NA>" not in text
+
+
+def test_a_loss_that_lacks_a_noise_level_has_a_gap():
+    assert glance(("a", 0, [0.5, 0.6]), ("a", 0.2, [0.5, 0.6]), ("b", 0.2, [0.4, 0.5]))["b"][0] == "–"
+
+
+def test_two_kinds_of_noise_are_two_columns():
+    parts = [table(("a", 0.2, [0.5, 0.6])), table(("a", 0.2, [0.4, 0.4])).assign(noise_kind="small_cluster")]
+    found = lines(to_markdown(leaderboard(pd.concat(parts), frozen())).split(DETAILS)[0])
+    assert found["loss"] == ["small_cluster 0.2", "symmetric 0.2"]
+
+
+def test_names_are_escaped():
+    text = markdown(("a|b<script>", 0, [0.3, 0.3]), origin="defaults")
+    assert "| a\\|b&lt;script> | " in text
+    assert "a\\|b&lt;script> does not beat" in text
+    assert "class defaults: a\\|b&lt;script>." in text
+    assert "<script" not in text
+
+
+def test_a_loss_that_does_not_beat_the_frozen_backbone_is_remarked():
+    text = markdown(("good", 0, [0.5, 0.5]), ("bad", 0, [0.39, 0.38]), ("equal", 0, [0.4, 0.4]))
+    assert "\nbad does not beat the frozen backbone without noise (-1.50 points).\n" in text
+    assert "\nequal does not beat the frozen backbone without noise (+0.00 points).\n" in text
+    assert "good does not" not in text
+    assert f"{FROZEN} does not" not in text
+
+
+def test_failed_runs_are_counted_where_the_mean_stands():
+    text = markdown(("frail", 0, [0.5, None, 0.6]), ("dead", 0, [None, None, None]), ("whole", 0, [0.1, 0.1, 0.1]))
+    found = lines(text.split(DETAILS)[0])
+    assert found["frail"] == ["55.00 ± 63.53 (2 of 3 runs)"]
+    assert found["dead"] == ["– (0 of 3 runs)"]
+    assert found["whole"] == ["**10.00 ± 0.00**"]
+    assert "\ndead finished no run without noise.\n" in text
+
+
+@pytest.mark.parametrize(("recalls", "failed"), [([0.5, None, 0.6], "1 of 3"), ([None] * 3, "3 of 3")])
+def test_details_say_how_many_runs_failed(recalls, failed):
+    row = details(("frail", 0, recalls), ("whole", 0, [0.1, 0.1, 0.1]))["frail", "0"]
+    assert (row[1], row[5], row[-1]) == ("2", "–", failed)
+
+
+def test_losses_without_a_tuned_recipe_are_named():
+    assert "\nNot tuned, class defaults: a, b.\n" in markdown(("b", 0, [0.5]), ("a", 0, [0.5]), origin="defaults")
+    assert "Not tuned" not in markdown(("b", 0, [0.5]))
+    assert "Not tuned" not in markdown(("b", 0, [0.5]), track="published", origin="defaults")
+
+
+def test_without_clean_runs_there_is_no_drop():
+    assert details(("a", 0.2, [0.5, 0.6]))["a", "0.2"][7] == "–"

@@ -1,0 +1,147 @@
+"""A small project with everything that the site shows, one loss of which has a hostile name."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from safetensors.numpy import save_file
+
+from suite.settings.grid import CURVES_NAME, RECORDS_NAME, Cell
+from suite.settings.params import Settings
+from suite.data.user import OwnData
+from suite.evaluation.records import METRICS
+from suite.files import write_lines
+from suite.hashing import sha256_file
+from suite.judging.leaderboard.table import FROZEN
+from suite.judging.leaderboard.verdicts import verdicts
+from tests.suite.judging.leaderboard.records import row as run
+from tests.suite.synthetic import write_images
+from tests.helpers.paths import ROOT
+
+HOSTILE = "<script>alert(1)</script>"
+LOSSES = ("pfml", "triplet")
+R1 = {("shapes", "pfml"): 60.0, ("shapes", "triplet"): 50.0, ("shapes", HOSTILE): 40.0, ("other", "pfml"): 30.0}
+"""R@1 without noise in the tuned track; each level of noise of .2 and the published track take 5 points off."""
+
+
+def settings():
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values |= {"datasets": {"shapes": {"path": "images"}}, "losses": {"pfml": {}, "triplet": {}}, "published": {}}
+    values |= {"noise": {"kind": "symmetric", "levels": [0, 0.2]}}
+    return Settings.model_validate({k: v for k, v in values.items() if k not in {"ablation", "geometry"}})
+
+
+def write_project():
+    """Write all inputs into the current folder."""
+    write_data()
+    write_board()
+    write_verdicts()
+    write_runs()
+    write_claims()
+    shutil.copytree(ROOT / "docs/figures", "docs/figures")
+    Path("docs/data").mkdir()
+    Path("docs/data/shapes.md").write_text(
+        "# shapes\n\nPlain <b>colours</b>.\n\n## Limits\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    Path("docs/data/shapes.notice.txt").write_text("made here\n")
+
+
+def write_data(classes=12, images=4):
+    data = Path("own_data/shapes.parquet")
+    write_images(data, classes, images)
+    made = OwnData(
+        sha256_file(data), {}, "", "", classes, classes * images, ["2 images more than once in a <b>class</b>"]
+    )
+    data.with_suffix(".json").write_text(json.dumps(asdict(made)))
+    rng = np.random.default_rng(0)
+    rows = np.arange(classes // 2 * images, classes * images)
+    for loss in LOSSES:
+        vectors = rng.normal(size=(len(rows), 8)).astype(np.float16)
+        Path(f"runs/shapes-{loss}-0").mkdir(parents=True)
+        arrays = {"embeddings": vectors, "labels": rows // images, "rows": rows}
+        save_file(arrays, f"runs/shapes-{loss}-0/embeddings.safetensors")
+
+
+def write_board():
+    rows = []
+    for track, less in (("tuned", 0), ("published", 5)):
+        for (dataset, loss), recall in R1.items():
+            rows += [row(track, dataset, loss, level, recall - less - 25 * level) for level in (0, 0.2)]
+        rows += [row(track, dataset, FROZEN, level, 20.0) for dataset in ("shapes", "other") for level in (0, 0.2)]
+    Path("results").mkdir()
+    Path("results/leaderboard.json").write_text(json.dumps(rows))
+
+
+def write_verdicts():
+    records = [
+        run(loss, level, seed, (recall - 25 * level + seed) / 100)
+        for (dataset, loss), recall in R1.items()
+        for level in (0, 0.2)
+        for seed in (0, 1)
+        if dataset == "shapes"
+    ]
+    found = verdicts(pd.DataFrame(records).assign(dataset="shapes"), [HOSTILE])
+    found.to_csv("results/verdicts.csv", index=False)
+
+
+def row(track, dataset, loss, level, recall):
+    place = {"track": track, "dataset": dataset, "noise_kind": "symmetric", "noise_level": level, "loss": loss}
+    if loss == FROZEN:
+        return place | {"runs": 0, "failures": 0, "ties_best": False} | dict.fromkeys(METRICS, recall)
+    metrics = {
+        f"{m}{end}": recall - 7 * n + by
+        for n, m in enumerate(METRICS)
+        for end, by in (("", 0), ("_low", -1), ("_high", 1))
+    }
+    best = loss == "pfml"
+    ranks = {"rank_low": 1 if best else 2, "rank_high": 1 if best else 3, "ties_best": best}
+    more = {"behind_low": 0.0, "behind_high": 2.0, "drop_from_clean": 25 * level, "gain_over_frozen": recall - 20}
+    return place | {"runs": 5, "failures": 0, "tuned": True} | metrics | ranks | more
+
+
+def write_runs():
+    times = []
+    for loss in LOSSES:
+        for level in (0, 0.2):
+            curve = [{"noise_level": level, "seed": s, "epoch": e, "loss": 2 / e} for s in (0, 1) for e in (1, 2, 3)]
+            cell = Cell("shapes", loss, level)
+            write_lines(cell.folder / CURVES_NAME, curve)
+            record = {
+                "track": "tuned",
+                "dataset": "shapes",
+                "loss": loss,
+                "hyperparameters": {"alpha": 2},
+                "recipe": {"learning_rate": 0.003, "proxy_learning_rate": 0.1},
+                "versions": {"python": "3.11.7"},
+            }
+            record |= {f"{name}_sha256": name * 3 for name in ("data", "noise", "config", "source")}
+            write_lines(cell.folder / RECORDS_NAME, [record])
+            times.append(f"train,shapes,1.0,9.0,2,4.5,{loss},{level}")
+    head = "stage,dataset,start_up_seconds,work_seconds,runs,mean_run_seconds,loss,noise_level\n"
+    Path("results/times.csv").write_text(head + "\n".join(times) + "\n")
+
+
+def claim(identifier, verdict, effect):
+    numbers = {"effect": effect, "low": effect - 0.5, "high": effect + 0.5, "n": 5, "p": 0.01}
+    if verdict == "not run":
+        numbers = dict.fromkeys(numbers)
+    line = {"dataset": "shapes", "part": "", "counts": True, "verdict": verdict, "detectable": None} | numbers
+    line |= {"premise_share": None, "remarks": ["no rows"] if verdict == "not run" else [], "flips": {}}
+    head = {
+        "id": identifier,
+        "statement": f"Statement of {identifier}.",
+        "source": {"section": "4.2", "table": "Table 3"},
+    }
+    more = {"family": "above", "smallest_effect": 0.5, "unit": "points", "verdict": verdict, "flips": {}}
+    return head | more | {"lines": [line]}
+
+
+def write_claims():
+    exact = claim("exact", "supported", 0.0) | {"family": "theorem", "unit": "share"}
+    exact["lines"][0] |= dict.fromkeys(("low", "high", "p"))
+    claims = [claim("one", "supported", 1.5), claim("two", "contradicted", -2.0), claim("three", "not run", 0.0), exact]
+    Path("results/claims.json").write_text(json.dumps({"claims_sha256": "ab" * 32, "claims": claims}))

@@ -1,0 +1,188 @@
+"""The pages in a real browser: sorting, filters, legend, keyboard, widths, colours, accessibility."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.suite.report.site.project import HOSTILE
+
+PAGES = (
+    "index.html",
+    "claims.html",
+    "losses.html",
+    "loss-pfml.html",
+    "datasets.html",
+    "dataset-shapes.html",
+    "retrieval-shapes.html",
+    "figures.html",
+    "provenance.html",
+)
+
+
+def column(page, head):
+    """Texts of a column that is shown, top to bottom."""
+    heads = [text.strip() for text in page.locator("#board thead th").all_inner_texts()]
+    place = next(n for n, text in enumerate(heads, 1) if text.startswith(head))
+    return [text.strip() for text in page.locator(f"#board tbody td:nth-child({place})").all_inner_texts()]
+
+
+def choose(page, name, value):
+    page.locator(f"select[data-filter={name}]").select_option(value)
+
+
+def test_the_first_view_is_sorted_by_data_set_and_recall_and_shows_one_level_and_track(visit):
+    page = visit().open("index.html")
+    assert column(page, "data set") == ["other"] * 2 + ["shapes"] * 4
+    assert [float(text.split()[0]) for text in column(page, "R@1")] == [30, 20, 60, 50, 40, 20]
+
+
+def test_a_click_on_a_head_sorts_by_numbers(visit):
+    page = visit().open("index.html")
+    head = page.locator("#board thead th", has_text="R@1")
+    head.click()
+    expect(head).to_have_attribute("aria-sort", "ascending")  # the table sorts in a task of its own
+    rising = [float(text.split()[0]) for text in column(page, "R@1")]
+    head.click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    falling = [float(text.split()[0]) for text in column(page, "R@1")]
+    assert rising == [20, 20, 30, 40, 50, 60]
+    assert falling == rising[::-1]
+
+
+def test_the_keyboard_sorts_too(visit):
+    page = visit().open("index.html")
+    page.locator("#board thead th", has_text="loss").locator(".dt-column-order").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#board thead th", has_text="loss")).to_have_attribute("aria-sort", "ascending")
+    names = column(page, "loss")
+    assert names == sorted(names)
+
+
+def test_filters_choose_rows(visit):
+    page = visit().open("index.html")
+    choose(page, "dataset", "other")
+    assert column(page, "loss") == ["pfml", "frozen backbone"]
+    choose(page, "noise", "symmetric 0.2")
+    assert column(page, "R@1")[0].startswith("25.00")
+    choose(page, "track", "published")
+    assert column(page, "R@1")[0].startswith("20.00")
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function("document.querySelectorAll('#board tbody tr').length === 6")
+
+
+def test_all_rows_come_back_with_all(visit):
+    page = visit().open("index.html")
+    for name in ("dataset", "noise", "track"):
+        choose(page, name, "")
+    assert len(column(page, "track")) == 24
+
+
+def test_a_metric_shows_its_column_alone(visit):
+    page = visit().open("index.html")
+    choose(page, "metric", "map_at_r")
+    assert column(page, "MAP@R")[2].startswith("32.00")
+    assert page.locator("#board thead th", has_text="R@1").count() == 0
+    page.wait_for_function("document.querySelectorAll('.plot svg').length === 2")
+    points = page.locator("figure[data-dataset=shapes] svg").inner_html()
+    assert "32.00" in points
+    assert "60.00" not in points
+
+
+def test_a_data_set_hides_the_other_charts(visit):
+    page = visit().open("index.html")
+    choose(page, "dataset", "shapes")
+    assert page.locator("figure[data-dataset=shapes]").is_visible()
+    assert page.locator("figure[data-dataset=other]").is_hidden()
+
+
+def test_the_tie_group_is_marked_in_words(visit):
+    page = visit().open("index.html")
+    assert page.locator("#board tr.ties").count() == 2
+    assert all("tie group" in text for text in page.locator("#board tr.ties").all_inner_texts())
+
+
+def test_the_legend_takes_a_loss_out_and_back(visit):
+    page = visit().open("index.html")
+    marks = page.locator("figure[data-dataset=shapes] svg .mark-symbol path")
+    assert marks.count() == 6
+    box = page.locator("input[data-loss=triplet]")
+    box.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(
+        "document.querySelectorAll('figure[data-dataset=shapes] svg .mark-symbol path').length === 4"
+    )
+    page.keyboard.press("Space")
+    page.wait_for_function(
+        "document.querySelectorAll('figure[data-dataset=shapes] svg .mark-symbol path').length === 6"
+    )
+
+
+def test_a_point_tells_its_numbers_on_hover(visit):
+    page = visit().open("index.html")
+    page.locator("figure[data-dataset=shapes] svg .mark-symbol path").first.hover()
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert "interval" in page.locator("#vg-tooltip-element").inner_text()
+
+
+def test_a_hostile_name_is_text(visit):
+    visitor = visit()
+    page = visitor.open("index.html")
+    link = page.locator("#board a", has_text=HOSTILE)
+    assert link.count() == 1
+    link.click()
+    page.wait_for_selector("html[data-ready=yes]")
+    assert page.locator("h1").inner_text() == HOSTILE
+    assert page.locator("script", has_text=re.compile("^alert")).count() == 0
+
+
+def test_a_map_shows_the_image_on_hover_and_brings_a_class_out(visit):
+    page = visit().open("retrieval-shapes.html")
+    marks = page.locator("figure svg .mark-symbol path")
+    assert marks.count() == 48
+    marks.first.hover()
+    page.wait_for_selector("#vg-tooltip-element.visible img")
+    page.wait_for_function("document.querySelector('#vg-tooltip-element img').naturalWidth > 0")
+    page.locator("select[data-signal=chosen]").select_option("class 7")
+    bright = "[...document.querySelectorAll('figure svg .mark-symbol path')]"
+    bright += ".filter((p) => p.getAttribute('opacity') === '0.9')"
+    page.wait_for_function(f"{bright}.length === 8")
+
+
+def test_galleries_ask_the_same_queries_of_every_loss(visit):
+    page = visit().open("retrieval-shapes.html")
+    queries = page.locator("article.query")
+    assert queries.count() == 6
+    for number in range(queries.count()):
+        losses = queries.nth(number).locator(".answer-loss").all_inner_texts()
+        assert [text.strip() for text in losses] == ["pfml", "triplet"]
+        alts = [image.get_attribute("alt") for image in queries.nth(number).locator("li img").all()]
+        right = [
+            ("right" in alt) == ("hit" in item.get_attribute("class"))
+            for alt, item in zip(alts, queries.nth(number).locator("li").all(), strict=True)
+        ]
+        assert len(right) == 10
+        assert all(right)
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1600, "light")])
+def test_pages_fit_load_all_images_and_pass_axe(visit, name, width, scheme):
+    page = visit(width, scheme).open(name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("h1").count() == 1
+    page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    assert page.evaluate("[...document.images].filter((image) => !image.naturalWidth).length") == 0
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    found = Axe().run(page, options={"preload": False})  # or axe itself asks for files
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def test_the_first_stop_of_the_keyboard_skips_the_navigation(visit):
+    page = visit().open("index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"

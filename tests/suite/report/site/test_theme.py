@@ -1,0 +1,19 @@
+"""What all charts share."""
+
+from suite.report.site.charts.forest import forest_chart
+from suite.report.site.charts.theme import inline
+
+
+def test_numbers_have_the_digits_that_a_chart_shows():
+    rows = inline([{"value": 225.57639080545178, "seed": 123456789, "at": "0.123456789", "low": None}])
+    assert rows.to_dict()["values"] == [{"value": 225.58, "seed": 123456789, "at": "0.123456789", "low": None}]
+
+
+def test_a_forest_without_intervals_draws_none():
+    """Vega complains in the console of a scale of nothing."""
+    row = {"name": "a", "effect": 0.2, "low": None, "high": None, "verdict": "supported", "shown": "0.2"}
+    row |= {"smallest": 0.1, "least": -0.1}
+    layers = [
+        len(forest_chart(rows, "share", "t")["layer"]) for rows in ([row], [row, row | {"low": 0.1, "high": 0.3}])
+    ]
+    assert layers == [3, 4]

@@ -1,0 +1,148 @@
+"""The folder of the site: complete, small, the same bytes twice, and honest about what was not run."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from suite.settings.params import LossSettings
+from suite.errors import SuiteError
+from suite.report.site.names import slug
+from suite.report.site.write import write_site
+from tests.suite.report.site.project import HOSTILE, settings, write_board, write_data, write_verdicts
+
+
+class References(HTMLParser):
+    """Targets of links, images, scripts and styles, and the ids that links may point to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.targets, self.ids = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.targets += [found[name] for name in ("href", "src") if name in found]
+        self.ids |= {found["id"]} if "id" in found else set()
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_link_leads_somewhere_in_the_site(site):
+    pages = {path.name: References(path.read_text()) for path in site.glob("*.html")}
+    assert len(pages) >= 10
+    for name, page in pages.items():
+        for target in page.targets:
+            if target.startswith("data:"):
+                continue
+            path, _, fragment = target.partition("#")
+            assert (site / path).is_file() or not path, (name, target)
+            assert not fragment or fragment in pages[path or name].ids, (name, target)
+
+
+def test_no_page_names_an_address_that_a_browser_would_fetch(site):
+    for path in site.glob("*.html"):
+        assert not re.search(r"(src|href)=\"(https?:)?//", path.read_text()), path.name
+
+
+def test_a_hostile_name_stands_in_no_page_as_markup(site):
+    for path in site.glob("*.html"):
+        assert HOSTILE not in path.read_text(), path.name
+    assert "&lt;script&gt;alert(1)" in (site / "losses.html").read_text()
+
+
+def test_markup_in_a_data_sheet_is_text(site):
+    assert "Plain &lt;b&gt;colours&lt;/b&gt;" in (site / "dataset-shapes.html").read_text()
+
+
+def test_images_without_a_data_sheet_get_one(workplace):
+    write_data()
+    page = write_site(settings()).with_name("dataset-shapes.html").read_text()
+    assert "<td>6</td>\n<td>24</td>\n<td>4 / 4 / 4</td>" in page
+    assert "from images, a table of image files and labels. Licence: unknown." in page
+    assert "2 images more than once in a &lt;b&gt;class" in page
+    assert "12 classes, 48 images" in page
+
+
+def test_each_loss_has_its_verdicts(site):
+    page = (site / "loss-pfml.html").read_text()
+    assert "pfml in 2 tables: against the best baseline" in page
+    assert "triplet (best baseline)" in page
+    assert "in 2 tables: against pfml" in (site / f"loss-{slug(HOSTILE)}.html").read_text()
+
+
+def test_the_first_page_tells_the_verdicts_on_own_losses(workplace):
+    write_board()
+    write_verdicts()
+    mine = settings().losses | {"triplet": LossSettings(target="pytorch_metric_learning.losses:ContrastiveLoss")}
+    page = write_site(settings().model_copy(update={"losses": mine})).read_text()
+    assert 'href="loss-triplet.html#verdicts">Verdicts</a> on triplet in 2 tables: against pfml' in page
+    assert "on pfml in" not in page
+
+
+def test_own_losses_have_their_influence_measured(workplace):
+    target = "pytorch_metric_learning.losses:ContrastiveLoss"
+    mine = settings().losses | {"mine": LossSettings(target=target), "lost": LossSettings(target="no_file.py:Loss")}
+    folder = write_site(settings().model_copy(update={"losses": mine})).parent
+    page = (folder / "loss-mine.html").read_text()
+    assert 'id="influence-positive"' in page
+    assert 'id="influence-negative"' in page
+    lost = (folder / "loss-lost.html").read_text()
+    assert "Not measured.</strong> params.yaml: losses.lost.target" in lost
+
+
+def test_notices_go_with_the_images(site):
+    assert (site / "shapes.notice.txt").read_text() == "made here\n"
+
+
+def test_every_claim_is_shown_run_or_not(site):
+    page = (site / "claims.html").read_text()
+    assert all(f"Statement of {name}." in page for name in ("one", "two", "three"))
+    assert "+1.50 [+1.00, +2.00]" in page
+
+
+def test_pages_are_the_same_bytes_twice_but_for_their_provenance(workplace, monkeypatch):
+    write_data()
+    write_board()
+    made = []
+    for date in ("0", "86400"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+        write_site(settings())
+        made.append(contents(Path("results/site")))
+    assert made[0].keys() == made[1].keys()
+    differing = {name for name in made[0] if made[0][name] != made[1][name]}
+    assert differing == {"provenance.html"}
+    assert b"1970-01-02" in made[1]["provenance.html"]
+
+
+def test_without_results_the_site_says_that_nothing_was_run(workplace):
+    index = write_site(settings())
+    assert "Not run." in index.read_text()
+    for name in ("claims", "loss-pfml", "figures", "provenance"):
+        assert "Not run." in (index.parent / f"{name}.html").read_text(), name
+    assert "Not there." in (index.parent / "dataset-shapes.html").read_text()
+
+
+def test_a_damaged_input_leaves_the_old_site(workplace):
+    write_board()
+    write_site(settings())
+    before = contents(Path("results/site"))
+    Path("results/claims.json").write_text('{"claims": [{}]}')
+    with pytest.raises(SuiteError, match=r"results/claims.json lacks 'lines'; make it anew: suite claims"):
+        write_site(settings())
+    Path("results/claims.json").write_text("{")
+    with pytest.raises(SuiteError, match=r"results/claims.json is damaged"):
+        write_site(settings())
+    assert contents(Path("results/site")) == before
+    assert {path.name for path in Path("results").iterdir()} == {"site", "leaderboard.json", "claims.json"}
+
+
+def test_the_pages_are_made_without_the_library_of_the_backbone():
+    """It takes as long to load as torch."""
+    code = "import sys, suite.report.site.write; print('timm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

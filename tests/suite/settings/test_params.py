@@ -1,0 +1,208 @@
+"""params.yaml: the repository's own loads; each mistake is one line that names file, setting and what is allowed."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite.settings.params import load_settings
+from suite.errors import SuiteError
+from tests.helpers.paths import ROOT
+
+PARAMS = ROOT / "params.yaml"
+
+
+def altered(tmp_path, setting, value):
+    """A params.yaml with one setting, spelt ``a.b.c``, replaced."""
+    params = yaml.safe_load(PARAMS.read_text())
+    *parents, last = setting.split("|")
+    inner = params
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
+def refusal(path):
+    """The message of a refused settings file, which must be one line that begins with the file's path."""
+    with pytest.raises(SuiteError) as caught:
+        load_settings(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith((f"{path}", "settings file"))
+    return message.removeprefix(f"{path}: ")
+
+
+def test_own_settings_load():
+    settings = load_settings(PARAMS)
+    assert list(settings.datasets) == ["emoji", "furniture", "typefaces"]
+    assert settings.noise.levels[0] == 0
+    assert settings.recipe.epochs >= 1
+
+
+def test_entries_may_be_empty(tmp_path):
+    settings = load_settings(altered(tmp_path, "datasets|emoji", None))
+    assert settings.datasets["emoji"].max_classes is None
+    settings = load_settings(altered(tmp_path, "losses|pfml", None))
+    assert settings.losses["pfml"].params == {}
+    settings = load_settings(altered(tmp_path, "tuning|also", {"soft_triple": None}))
+    assert settings.tuning.also["soft_triple"].params == {}
+    settings = load_settings(altered(tmp_path, "geometry|losses", {"pfml": None}))
+    assert list(settings.geometry.losses) == ["pfml"]
+    settings = load_settings(altered(tmp_path, "ablation", {"emoji": None}))
+    assert settings.ablation["emoji"].alpha == ()
+
+
+def test_losses_of_studies_are_known_beside_those_of_the_grid(tmp_path):
+    also = {"soft_triple": {"params": {"proxies_per_class": 3}}}
+    settings = load_settings(altered(tmp_path, "tuning|also", also))
+    assert set(settings.all_losses) == {*settings.losses, "soft_triple"}
+    assert "soft_triple" not in settings.losses
+    assert settings.all_losses["soft_triple"].params == {"proxies_per_class": 3}
+
+
+def test_the_geometry_of_a_loss_that_is_no_longer_tuned(tmp_path):
+    message = refusal(altered(tmp_path, "tuning|also", {}))
+    assert message.startswith("geometry.losses.soft_triple is not under losses or tuning.also; allowed: ")
+
+
+def test_published_may_be_empty_or_left_out(tmp_path):
+    assert load_settings(altered(tmp_path, "published", {})).published == {}
+    path = altered(tmp_path, "published", {"pfml": None})
+    assert list(load_settings(path).published) == ["pfml"]
+    params = yaml.safe_load(path.read_text())
+    del params["published"]
+    path.write_text(yaml.safe_dump(params))
+    assert load_settings(path).published == {}
+
+
+def test_a_published_loss_that_is_none_of_the_losses(tmp_path):
+    message = refusal(altered(tmp_path, "published", {"pfml": {}, "magic": {}}))
+    assert message.startswith("published.magic is not under losses; allowed: cpml, ")
+
+
+def test_published_is_not_blamed_for_losses_that_are_wrong(tmp_path):
+    assert refusal(altered(tmp_path, "losses|pfml", 3)) == "losses.pfml = 3; allowed: a mapping"
+
+
+def test_numbers_may_be_written_with_an_exponent(tmp_path):
+    # PyYAML reads 1e-3, without a point, as a string.
+    assert load_settings(altered(tmp_path, "recipe|learning_rate", "1e-3")).recipe.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        (
+            "sedes",
+            3,
+            "sedes is not a setting; allowed: datasets, losses, published, noise, seeds, recipe, tuning, ablation, geometry",
+        ),
+        (
+            "recipe|learning_rat",
+            1,
+            "recipe.learning_rat is not a setting; allowed: embedding_dim, hidden_dim, epochs, ",
+        ),
+        ("datasets|emoji", {"max": 9}, "datasets.emoji.max is not a setting; allowed: max_classes"),
+        ("losses|pfml", {"parms": {}}, "losses.pfml.parms is not a setting; allowed: target, params, search"),
+        ("published", {"pfml": {"alpha": 3}}, "published.pfml.alpha is not a setting; allowed: none"),
+        ("published", ["pfml"], "published = ['pfml']; allowed: a mapping"),
+        ("noise|kind", "asymmetric", "noise.kind = 'asymmetric'; allowed: 'symmetric' or 'small_cluster'"),
+        ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
+        ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),
+        ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
+        ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: allowed: levels that differ from each other"),
+        ("noise|levels", [0.0], "noise.levels = [0.0]: 0.0 becomes part of file names; allowed: 0"),
+        ("noise|levels", [1.0], "noise.levels.0 = 1.0; allowed: numbers below 1"),
+        ("noise|levels", [0.1234567], "0.1234567 becomes part of file names; allowed: 0.123457"),
+        ("noise|levels", [], "noise.levels = []; allowed: at least 1 entry"),
+        ("noise|levels", 0.2, "noise.levels = 0.2; allowed: a list"),
+        ("noise", {"kind": "symmetric"}, "noise.levels is missing"),
+        ("tuning|noise", 1, "tuning.noise = 1; allowed: numbers below 1"),
+        ("seeds", 0, "seeds = 0; allowed: numbers from 1"),
+        ("seeds", 2.5, "seeds = 2.5; allowed: whole numbers"),
+        ("seeds", True, "seeds = True; allowed: whole numbers"),
+        ("recipe|learning_rate", 0, "recipe.learning_rate = 0; allowed: numbers above 0"),
+        ("recipe|learning_rate", -1e-3, "recipe.learning_rate = -0.001; allowed: numbers above 0"),
+        ("recipe|learning_rate", float("nan"), "recipe.learning_rate = nan; allowed: numbers above 0"),
+        ("recipe|learning_rate", float("inf"), "recipe.learning_rate = inf; allowed: finite numbers"),
+        ("recipe|learning_rate", "fast", "recipe.learning_rate = 'fast'; allowed: numbers"),
+        ("recipe|learning_rate", True, "recipe.learning_rate = True: allowed: numbers"),
+        ("recipe|samples_per_class", 1, "recipe.samples_per_class = 1; allowed: numbers from 2"),
+        ("losses", {}, "losses; allowed: at least 1 entry"),
+        ("losses", None, "losses = None; allowed: a mapping"),
+        ("losses|pfml", 3, "losses.pfml = 3; allowed: a mapping"),
+        (
+            "losses|pfml",
+            {"params": {"alpha": [1]}},
+            "losses.pfml.params.alpha = [1]; allowed: a number, a string, true",
+        ),
+        ("losses|pfml", {"search": {"alpha": 3}}, "losses.pfml.search.alpha = 3; allowed: a mapping"),
+        (
+            "losses|pfml",
+            {"miner_params": {"epsilon": 1}},
+            "miner_params without a miner; allowed with miner: module:Class",
+        ),
+        ("datasets|emoji", {"side": 64}, "side is for images of your own; allowed with path: FOLDER or TABLE"),
+        ("datasets|birds", {"path": "photos", "side": 8}, "datasets.birds.side = 8; allowed: numbers from 32"),
+        (
+            "tuning|also",
+            {"pfml": {}, "soft_triple": {}},
+            "tuning.also.pfml is under losses as well; allowed: losses that the grid does not run",
+        ),
+        (
+            "tuning|also",
+            {"soft_triple": {"alpha": 1}},
+            "tuning.also.soft_triple.alpha is not a setting; allowed: target, ",
+        ),
+        ("tuning|also", ["soft_triple"], "tuning.also = ['soft_triple']; allowed: a mapping"),
+        (
+            "geometry|losses",
+            {"magic": {}},
+            "geometry.losses.magic is not under losses or tuning.also; allowed: cpml, ",
+        ),
+        ("geometry|losses", {"pfml": {"alpha": 1}}, "geometry.losses.pfml.alpha is not a setting; allowed: none"),
+        ("geometry|proxies_per_class", 0, "geometry.proxies_per_class = 0; allowed: numbers from 1"),
+        (
+            "ablation",
+            {"birds": {"alpha": [1]}},
+            "ablation.birds is not under datasets; allowed: emoji, furniture, typefaces",
+        ),
+        (
+            "ablation|furniture",
+            {"gamma": [1]},
+            "ablation.furniture.gamma is not a setting; allowed: proxies_per_class, alpha, delta, reach",
+        ),
+        (
+            "ablation|furniture|alpha",
+            [1, 1],
+            "ablation.furniture.alpha = [1, 1]: allowed: values that differ from each other",
+        ),
+        ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
+    ],
+)
+def test_refused(tmp_path, setting, value, message):
+    assert message in refusal(altered(tmp_path, setting, value))
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "../x", "a-b", "1a", "", "ä"])
+def test_names_unfit_for_file_names(tmp_path, name):
+    message = refusal(altered(tmp_path, f"losses|{name}", {}))
+    assert message == f"losses.{name} = {name!r}; allowed: letters, digits and _, a letter first"
+
+
+def test_several_mistakes_stay_on_one_line(tmp_path):
+    message = refusal(altered(tmp_path, "recipe", {"epochs": 0}))
+    assert message.startswith("recipe.embedding_dim is missing; recipe.hidden_dim is missing; recipe.epochs = 0;")
+
+
+def test_files_that_are_none(tmp_path):
+    path = tmp_path / "params.yaml"
+    assert re.search(r"settings file .*params\.yaml is missing; run from the project's root", refusal(path))
+    path.write_text("seeds: [1\nlosses: {")
+    assert re.search(r"params\.yaml is not valid YAML: .* line 2", refusal(path))
+    path.write_text("")
+    assert refusal(path) == "the whole file = None; allowed: a mapping"

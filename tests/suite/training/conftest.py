@@ -1,0 +1,31 @@
+"""Making plans in a folder with two small data sets."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite.training.planner import write_plans
+from suite.settings.params import load_settings
+from suite.data import catalog
+from suite.hashing import sha256_file
+from tests.suite.training.planning import RECIPE, SMALL
+from tests.suite.synthetic import write_images
+
+
+@pytest.fixture
+def plan(workplace, monkeypatch):
+    """Write the plans of a small params.yaml with some settings changed; gives the remarks."""
+    for name in ("emoji", "typefaces"):
+        path = catalog.DATA_FOLDER / f"{name}.parquet"
+        write_images(path, classes=10)
+        monkeypatch.setitem(catalog.SHA256, name, sha256_file(path))
+
+    def planned(**changes):
+        settings = (
+            SMALL | {"noise": {"levels": [0, 0.2]}, "tuning": {"trials": 2, "folds": 2}, "recipe": RECIPE} | changes
+        )
+        Path("params.yaml").write_text(yaml.safe_dump(settings))
+        return write_plans(load_settings())
+
+    return planned

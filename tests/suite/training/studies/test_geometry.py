@@ -1,0 +1,88 @@
+"""The geometry stage: a row for each seed, the same number of proxies for all, failures as rows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.errors import SuiteError
+from suite.training.studies.geometry import measure_run, run_geometry
+from suite.training.cache import PARTIAL_FOLDER
+from suite.training.outcome import Run
+from tests.suite.plans import settled
+from tests.suite.synthetic import RECIPE, json_rows, make_features, silent
+
+LOSSES = ("pfml", "cpml", "soft_triple")
+ARRAYS = ("size", "spread", "w2", "nearest")
+CLASSES = 20
+
+
+@pytest.fixture
+def cells(workplace, one_worker):
+    """Settled cells with other numbers of proxies than the study's."""
+    settled("pfml", alpha=2, delta=0.4, proxies_per_class=1)
+    settled("cpml", margin=0.8, proxies_per_class=0)
+    settled("soft_triple", proxies_per_class=4)
+
+
+def test_a_row_for_each_loss_and_seed(cells):
+    rows = [row for loss in LOSSES for row in json_rows(run_geometry("emoji", loss, 2, silent()))]
+    assert [(row["loss"], row["seed"]) for row in rows] == [(loss, seed) for loss in LOSSES for seed in (0, 1)]
+    for row in rows:
+        assert (row["status"], row["failure"], row["proxies_per_class"]) == ("ok", None, 2)
+        assert row["data_sha256"] == "data"
+        assert all(len(row[name]) == CLASSES for name in ARRAYS)
+        assert row["size"] == [6] * CLASSES
+        decays = row["loss"] == "pfml"
+        assert (row["alpha"], row["delta"]) == ((2, 0.4) if decays else (None, None))
+        for name in ("condition", "minima_met", "minima_unmet"):
+            assert len(row[name]) == CLASSES if decays else row[name] is None
+        if decays:
+            assert all(
+                met[0] + unmet[0] == 6 for met, unmet in zip(row["minima_met"], row["minima_unmet"], strict=True)
+            )
+    assert rows[0]["w2"] != rows[1]["w2"], "seeds differ"
+    assert not (PARTIAL_FOLDER / "geometry-emoji-pfml").exists()
+
+
+def test_proxies_come_near_their_class_by_training(workplace):
+    """Labels of proxies and embeddings belong together: trained proxies lie nearer their own class than untrained ones."""
+    plan = settled("cpml", margin=0.8, proxies_per_class=2, recipe=RECIPE.model_copy(update={"epochs": 20}))
+    still = replace(plan, recipe=plan.recipe.model_copy(update={"proxy_learning_rate": 1e-12}))
+    trained, untrained = (measure_run(Run(p, 0.0, 0), make_features(), lambda _: None).record for p in (plan, still))
+    assert np.mean(trained["w2"]) < 0.8 * np.mean(untrained["w2"])
+
+
+def test_the_same_bytes_however_many_workers(cells, monkeypatch):
+    first = run_geometry("emoji", "pfml", 2, silent()).read_bytes()
+    monkeypatch.setenv("SUITE_WORKERS", "2")
+    assert run_geometry("emoji", "pfml", 2, silent()).read_bytes() == first
+
+
+def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
+    settled("pfml", seeds=1, proxies_per_class=2, recipe=RECIPE.model_copy(update={"learning_rate": 1e38}))
+    console = silent()
+    (row,) = json_rows(run_geometry("emoji", "pfml", 2, console))
+    assert row["status"] == "failed"
+    assert row["failure"].startswith("the loss became nan")
+    assert [row[name] for name in ARRAYS] == [[]] * 4
+    assert (row["condition"], row["minima_met"], row["minima_unmet"]) == (None, None, None)
+    assert "geometry-emoji-pfml pfml seed 0: failed, the loss became nan" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ("cpml", r"plan plan/geometry/emoji-cpml\.json is missing"),
+        (
+            "triplet",
+            r"params\.yaml: geometry\.losses\.triplet: proxies_per_class is no hyper-parameter of loss triplet",
+        ),
+    ],
+)
+def test_refusals(workplace, loss, message):
+    settled("triplet")
+    with pytest.raises(SuiteError, match=message):
+        run_geometry("emoji", loss, 2, silent())
+    assert not Path("geometry").exists()

@@ -1,0 +1,102 @@
+"""Parallel tasks: results, messages, errors, killed workers and killed parents."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from suite.errors import SuiteError
+from suite.training.executors import in_parallel, report, worker_count
+from tests.suite import tasks
+
+PARENT = """
+import sys
+from suite.training.executors import in_parallel
+from tests.suite import tasks
+from tests.helpers.paths import ROOT
+list(in_parallel(tasks.linger, sys.argv[1], [{}]))
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "3"])
+def test_results_messages_and_one_thread_each(monkeypatch, workers):
+    monkeypatch.setenv("SUITE_WORKERS", workers)
+    messages = []
+    found = dict(in_parallel(tasks.square, 100, [1, 2, 3, 4], messages.append))
+    assert {task: value for task, (value, _, _) in found.items()} == {1: 101, 2: 104, 3: 109, 4: 116}
+    assert {threads for _, _, threads in found.values()} == {1}
+    assert 1 <= len({process for _, process, _ in found.values()}) <= int(workers)
+    assert sorted(messages) == [(task, number) for task in [1, 2, 3, 4] for number in range(task)]
+
+
+def test_no_tasks():
+    assert list(in_parallel(tasks.square, 0, [])) == []
+
+
+def test_an_error_for_the_user_comes_out_of_a_worker():
+    with pytest.raises(SuiteError, match="task 7 is wrong"):
+        list(in_parallel(tasks.refuse, None, [7]))
+
+
+def test_a_killed_worker_is_an_error_for_the_user():
+    with pytest.raises(SuiteError, match=r"a worker process was killed.*run the command again"):
+        list(in_parallel(tasks.die, None, [1, 2]))
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "²"])
+def test_bad_number_of_workers(monkeypatch, value):
+    monkeypatch.setenv("SUITE_WORKERS", value)
+    with pytest.raises(SuiteError, match=f"SUITE_WORKERS = '{value}'; allowed: whole numbers from 1"):
+        worker_count(4)
+
+
+def test_no_more_workers_than_tasks(monkeypatch):
+    monkeypatch.setenv("SUITE_WORKERS", "8")
+    assert worker_count(3) == 3
+    monkeypatch.delenv("SUITE_WORKERS")
+    assert worker_count(1) == 1
+
+
+def test_report_outside_a_worker_does_nothing():
+    report(1, 1)
+
+
+# In the second case a worker has finished its task and waits for another one.
+@pytest.mark.parametrize("tasks_of_parent", ["1, 2", "0, 2"])
+def test_workers_end_when_their_parent_is_killed(tmp_path, monkeypatch, tasks_of_parent):
+    monkeypatch.setenv("SUITE_WORKERS", "2")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    parent = subprocess.Popen([sys.executable, "-c", PARENT.format(tasks_of_parent), tmp_path])
+    workers = []
+    try:
+        wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+        workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
+        assert all(worker.ppid() == parent.pid for worker in workers)
+        time.sleep(0.3)  # for task 0 to end
+        parent.kill()
+        parent.wait()
+        wait_for(lambda: all(has_ended(worker) for worker in workers))
+    finally:
+        parent.kill()
+        parent.wait()
+        for worker in workers:
+            if not has_ended(worker):
+                worker.kill()
+
+
+def has_ended(process):
+    """Whether a process is gone, or is a zombie that its new parent has not collected yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)

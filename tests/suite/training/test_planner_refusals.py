@@ -1,0 +1,163 @@
+"""Plans: what is refused, and that nothing is written after an error."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.settings.plans import (
+    PLAN_FOLDER,
+)
+from suite.data import catalog
+from suite.errors import SuiteError
+from tests.suite.training.planning import RECIPE, cell, refused, save_recipe, written
+from tests.suite.synthetic import own_loss
+
+
+def test_an_unknown_loss_of_studies_is_blamed_on_its_setting(plan):
+    message = refused(plan, tuning={"trials": 2, "folds": 2, "also": {"magic": {}}})
+    assert message.startswith(
+        "params.yaml: tuning.also.magic: unknown loss; allowed: pfml, cpml, proxy_anchor, triplet,"
+    )
+
+
+def test_a_search_space_of_an_unknown_hyperparameter(plan):
+    message = refused(plan, losses={"pfml": {"search": {"marign": {"values": [1]}}}})
+    assert message.startswith("search space of pfml: marign is no hyper-parameter of loss pfml; allowed: ")
+
+
+def test_only_losses_that_declare_values_may_be_published(plan):
+    losses = {"cpml": {}, "pfml": {}, "own": {"target": own_loss("return value")}, "triplet": {}}
+    message = refused(plan, losses=losses, published={"pfml": {}, "cpml": {}})
+    assert message == ("params.yaml: published.cpml: this loss declares no published values; allowed: pfml, triplet")
+    message = refused(plan, losses={"own": losses["own"]}, published={"own": {}})
+    assert message.endswith("published.own: this loss declares no published values; allowed: none of the losses named")
+
+
+def test_a_damaged_recipe_is_refused(plan):
+    save_recipe({"alpha": 5})
+    path = Path("recipes/tuned/emoji/pfml.yaml")
+    path.write_text(path.read_text().replace("best:", "bset:"))
+    assert "recipes/tuned/emoji/pfml.yaml: best is missing; bset is not a setting; allowed: " in refused(plan)
+
+
+@pytest.mark.parametrize("name", ["alhpa", "num_classes", "epochs"])
+def test_an_unknown_hyperparameter(plan, name):
+    message = refused(plan, losses={"pfml": {"params": {name: 1}}})
+    assert message.startswith(f"params.yaml: losses.pfml.params: {name} is no hyper-parameter of loss pfml; allowed: ")
+    assert "alpha, delta" in message.replace("proxies_per_class, ", "")
+
+
+def test_an_unknown_hyperparameter_of_a_tuned_recipe(plan):
+    save_recipe({"alhpa": 5})
+    assert "tuned recipe of pfml on emoji: alhpa is no hyper-parameter" in refused(plan)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"alpha": -1}, "alpha = -1: allowed are finite numbers >= 0"),
+        ({"alpha": "high"}, "alpha = 'high': allowed are finite numbers >= 0"),
+        ({"delta": 0}, "delta = 0: allowed are finite numbers > 0"),
+        ({"delta": -0.1}, "delta = -0.1: allowed are finite numbers > 0"),
+    ],
+)
+def test_hyperparameters_that_the_loss_refuses(plan, params, message):
+    assert refused(plan, losses={"pfml": {"params": params}}).startswith(f"params.yaml: losses.pfml: {message}")
+
+
+def test_a_learning_rate_out_of_range(plan):
+    message = refused(plan, losses={"pfml": {"params": {"learning_rate": -1}}})
+    assert message == "params.yaml: losses.pfml.params.learning_rate = -1; allowed: numbers above 0"
+
+
+def test_batches_that_the_data_cannot_fill(plan):
+    message = refused(plan, recipe=RECIPE | {"classes_per_batch": 6})
+    assert message == (
+        "params.yaml: recipe.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5, "
+        "for this data set alone as datasets.emoji.classes_per_batch"
+    )
+    message = refused(plan, recipe=RECIPE | {"samples_per_class": 4})
+    assert message == (
+        "params.yaml: recipe.samples_per_class = 4: the largest training class of emoji has 3 images; allowed: 2 to 3, "
+        "for this data set alone as datasets.emoji.samples_per_class"
+    )
+    message = refused(plan, datasets={"emoji": {"max_classes": 6}}, recipe=RECIPE | {"classes_per_batch": 4})
+    assert "emoji has 3 training classes" in message
+
+
+def test_a_search_must_be_able_to_fill_a_batch_with_a_fold_held_out(plan):
+    """5 training classes in 2 folds: 2 of them train while 3 are held out."""
+    message = refused(plan, recipe=RECIPE | {"classes_per_batch": 3})
+    assert message == (
+        "params.yaml: recipe.classes_per_batch = 3: a search of pfml with tuning.folds = 2 trains on 2 of 5 training "
+        "classes; allowed: 2 to 2, for this data set alone as datasets.emoji.classes_per_batch"
+    )
+    save_recipe({})
+    plan(recipe=RECIPE | {"classes_per_batch": 3}, datasets={"emoji": {}}, losses={"pfml": {}})
+    plan(recipe=RECIPE | {"classes_per_batch": 4}, tuning={"trials": 2, "folds": 5})  # 4 of 5 train
+
+
+def test_classes_that_are_too_few_for_a_search(plan):
+    message = refused(plan, datasets={"emoji": {"max_classes": 6}})
+    assert message == (
+        "params.yaml: datasets.emoji has 3 training classes, too few to search pfml with tuning.folds = 2; "
+        "allowed: 4 training classes or more"
+    )
+
+
+def test_unknown_data_set_and_loss(plan):
+    message = refused(plan, datasets={"birds": {}})
+    assert message == (
+        "params.yaml: datasets: unknown data set 'birds'; allowed: emoji, furniture, typefaces, "
+        "or an entry of params.yaml with a path"
+    )
+    message = refused(plan, losses={"magic": {}})
+    assert message.startswith("params.yaml: losses.magic: unknown loss; allowed: pfml, cpml, proxy_anchor, triplet,")
+
+
+def test_altered_data_are_refused(plan):
+    path = catalog.DATA_FOLDER / "typefaces.parquet"
+    path.write_bytes(path.read_bytes() + b"x")
+    assert "data/typefaces.parquet was altered" in refused(plan)
+
+
+def test_an_error_leaves_old_plans_alone(plan):
+    plan()
+    before = written()
+    with pytest.raises(SuiteError):
+        plan(losses={"triplet": {}, "pfml": {"params": {"alhpa": 1}}})
+    assert written() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return value * float('nan')", "gave nan; allowed are finite values"),
+        ("return value.repeat(2)", "gave a tensor of shape (2,); allowed is a scalar tensor, shape ()"),
+        ("return value.item()", "gave float; allowed is a scalar tensor"),
+        ("return value.detach()", "does not depend on the embeddings; allowed is a value with a gradient"),
+        ("raise KeyError('gamma')", "raised KeyError: 'gamma'"),
+        (
+            "return (embeddings - embeddings.detach()).norm(dim=1).sqrt().sum()",
+            "gave a gradient that is not finite; allowed are finite gradients",
+        ),
+    ],
+)
+def test_own_losses_that_do_not_work(plan, body, message):
+    where = "params.yaml: losses.own: on a batch of 12 unit embeddings the loss "
+    assert refused(plan, losses={"own": {"target": own_loss(body)}}) == where + message
+
+
+def test_an_own_loss_that_works(plan):
+    plan(losses={"own": {"target": own_loss("return value"), "params": {"weight": 2}}})
+    assert cell("emoji-own")["hyperparameters"] == {"weight": 2}
+    before = cell("emoji-own")["source_sha256"]
+    plan(losses={"own": {"target": own_loss("return 2 * value")}})
+    assert cell("emoji-own")["source_sha256"] != before
+
+
+def test_altered_backbone_weights_stop_the_plan(plan, monkeypatch):
+    monkeypatch.setattr("suite.training.weights.WEIGHTS_SHA256", "0" * 64)
+    with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, allowed is 0000"):
+        plan()
+    assert not PLAN_FOLDER.exists()

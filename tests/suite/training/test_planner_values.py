@@ -1,0 +1,196 @@
+"""Plans: which hyper-parameters count, what is searched, and which recipes are stale."""
+
+import pytest
+
+from suite.training import planner as plan_module
+from suite.settings.plans import (
+    PLAN_FOLDER,
+    Search,
+    cell_plan_path,
+    geometry_plan_path,
+    published_plan_path,
+    read_cell,
+    search_plan_path,
+)
+from suite.data import catalog
+from suite.hashing import sha256_file
+from suite.losses.registry import BUILT_IN, load_target
+from tests.suite.training.planning import RECIPE, save_recipe, written
+from tests.suite.synthetic import write_images
+
+STALE = "recipes/tuned/emoji/pfml.yaml is stale: {} changed since; renew it with: "
+RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite adopt"
+
+
+def test_losses_of_studies_get_searches_and_geometry_but_no_cells(plan):
+    plan(
+        tuning={"trials": 2, "folds": 2, "also": {"soft_triple": {}}},
+        geometry={"losses": {"pfml": {}, "soft_triple": {}}},
+    )
+    names = {path.relative_to(PLAN_FOLDER).as_posix() for path in written()}
+    assert {name for name in names if name.startswith("geometry/")} == {
+        f"geometry/{dataset}-{loss}.json" for dataset in ("emoji", "typefaces") for loss in ("pfml", "soft_triple")
+    }
+    assert "searches/emoji-soft_triple.json" in names
+    assert not {name for name in names if name.startswith("cells/") and "soft_triple" in name}
+
+
+def test_the_geometry_is_planned_at_tuned_values(plan):
+    save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
+    plan(geometry={"losses": {"pfml": {}}})
+    made, search = read_cell(geometry_plan_path("emoji", "pfml"))
+    assert (made, search) == read_cell(cell_plan_path("emoji", "pfml"))
+    assert (made.hyperparameters, made.recipe.learning_rate) == ({"alpha": 5, "delta": 0.7}, 0.05)
+    assert not geometry_plan_path("emoji", "triplet").exists()
+
+
+def test_a_loss_of_studies_without_a_recipe_is_remarked_with_the_search_for_one(plan):
+    also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
+    found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
+    (named,) = [remark for remark in found if remark.startswith("soft_triple")]
+    assert named == (
+        "soft_triple on emoji has no tuned recipe and is studied as it is; search one: "
+        "dvc repro pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite adopt"
+    )
+
+
+def test_a_stale_recipe_of_a_loss_of_studies_names_its_own_stage(plan):
+    save_recipe({}, loss="soft_triple", folds=5)
+    also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
+    found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
+    (stale,) = [remark for remark in found if "is stale" in remark]
+    assert stale.endswith("pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite adopt")
+
+
+def test_by_hand_goes_before_tuned_goes_before_default(plan):
+    save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
+    plan(losses={"pfml": {"params": {"delta": 0.9, "proxy_learning_rate": 0.5}}})
+    mine, search = read_cell(cell_plan_path("emoji", "pfml"))
+    assert mine.hyperparameters == {"alpha": 5, "delta": 0.9}
+    assert (mine.recipe.learning_rate, mine.recipe.proxy_learning_rate) == (0.05, 0.5)
+    assert (mine.origin, mine.validation_epoch, search) == ("search", 2, None)
+    other, search = read_cell(cell_plan_path("typefaces", "pfml"))
+    assert other.hyperparameters == {"delta": 0.9}
+    assert (other.recipe.learning_rate, other.recipe.proxy_learning_rate) == (0.001, 0.5)
+    assert (other.origin, other.validation_epoch) == ("params.yaml", None)
+
+
+def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
+    by_hand = {"delta": 0.9, "learning_rate": 0.5}
+    remarks = plan(
+        datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}, tuning={"trials": 7, "folds": 3, "noise": 0.2}
+    )
+    made, search = read_cell(cell_plan_path("emoji", "pfml"))
+    declared = load_target("pfml", BUILT_IN["pfml"]).search_space
+    assert set(by_hand) < set(declared)
+    space = {name: item for name, item in declared.items() if name not in by_hand}
+    assert search == Search(space, by_hand, trials=7, folds=3, noise=0.2)
+    assert made.hyperparameters == {"delta": 0.9}
+    assert remarks == ["pfml on emoji has no tuned recipe: 7 trials will search one"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "origin"),
+    [
+        ({"search": {}}, "defaults"),
+        ({"search": {"delta": {"values": [0.1, 0.2]}}, "params": {"delta": 0.5}}, "params.yaml"),
+    ],
+)
+def test_nothing_to_search(plan, entry, origin):
+    remarks = plan(datasets={"emoji": {}}, losses={"pfml": entry})
+    for path in (cell_plan_path, search_plan_path):
+        made, search = read_cell(path("emoji", "pfml"))
+        assert (made.origin, search) == (origin, None)
+    assert remarks == ["pfml on emoji has nothing to search and runs as it is"]
+
+
+def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):
+    save_recipe({"alpha": 5, "delta": 0.7})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}}) == []
+    made, search = read_cell(search_plan_path("emoji", "pfml"))
+    assert made.hyperparameters == {"delta": 0.9}
+    assert made.validation_epoch is None
+    assert (search.by_hand, search.trials, search.folds) == ({"delta": 0.9}, 2, 2)
+    assert "alpha" in search.space
+    assert "delta" not in search.space
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "what"),
+    [
+        ({"search_space": {"alpha": {"values": [5, 6]}}}, {}, "the search space has"),
+        ({}, {"losses": {"pfml": {"search": {"alpha": {"values": [5, 6]}}}}}, "the search space has"),
+        ({"data_sha256": "0" * 64}, {}, "the data have"),
+        ({}, {"tuning": {"trials": 3, "folds": 2}}, "tuning.trials has"),
+        ({}, {"tuning": {"trials": 2, "folds": 3}}, "tuning.folds has"),
+        ({}, {"tuning": {"trials": 2, "folds": 2, "noise": 0.2}}, "tuning.noise has"),
+        ({"noise": 0.4}, {}, "tuning.noise has"),
+        ({}, {"recipe": RECIPE | {"epochs": 3}}, "the recipe has"),
+    ],
+)
+def test_a_stale_recipe_is_used_and_remarked(plan, recipe, settings, what):
+    small = {"datasets": {"emoji": {}}, "losses": {"pfml": {}}}
+    save_recipe({"alpha": 5})
+    assert plan(**small) == []
+    save_recipe({"alpha": 5}, **recipe)
+    assert plan(**small | settings) == [STALE.format(what) + RENEW]
+    made, search = read_cell(cell_plan_path("emoji", "pfml"))
+    assert (made.origin, made.hyperparameters, search) == ("search", {"alpha": 5}, None)
+
+
+def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):
+    own = {"alpha": {"values": [5, 6]}}
+    save_recipe({"alpha": 5}, search_space=own)
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {"search": own}}) == []
+
+
+def test_a_recipe_searched_beside_values_set_by_hand_is_stale_once_they_are_no_longer(plan):
+    by_hand = {"delta": 0.9, "learning_rate": 0.5}
+    declared = load_target("pfml", BUILT_IN["pfml"]).search_space
+    save_recipe({"alpha": 5}, search_space={name: item for name, item in declared.items() if name not in by_hand})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}) == []
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {}}) == [STALE.format("the search space has") + RENEW]
+
+
+def test_another_general_learning_rate_makes_no_recipe_stale(plan):
+    save_recipe({"alpha": 5, "learning_rate": 0.05})
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {}}, recipe=RECIPE | {"learning_rate": 0.3}) == []
+
+
+def test_several_changes_are_each_remarked(plan):
+    save_recipe({"alpha": 5}, data_sha256="0" * 64, folds=5)
+    remarks = plan(datasets={"emoji": {}}, losses={"pfml": {}})
+    assert remarks == [STALE.format(what) + RENEW for what in ("the data have", "tuning.folds has")]
+
+
+def test_published_plans_hold_the_values_of_the_paper(plan):
+    save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
+    plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}, "triplet": {}}, published={"pfml": {}})
+    made, search = read_cell(published_plan_path("emoji", "pfml"))
+    assert (made.track, made.origin, made.validation_epoch, search) == ("published", "published", None, None)
+    assert made.hyperparameters == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
+    assert (made.recipe.learning_rate, made.recipe.proxy_learning_rate) == (5e-4, 5e-2)
+    assert made.recipe.epochs == RECIPE["epochs"]
+    assert not published_plan_path("emoji", "triplet").exists()
+
+
+def test_the_size_of_the_training_classes_decides_which_published_value(plan, monkeypatch):
+    path = catalog.DATA_FOLDER / "emoji.parquet"
+    write_images(path, classes=10, images=17)
+    monkeypatch.setitem(catalog.SHA256, "emoji", sha256_file(path))
+    plan_module.training_half.cache_clear()
+    plan(published={"pfml": {}})
+    proxies = {
+        name: read_cell(published_plan_path(name, "pfml"))[0].hyperparameters["proxies_per_class"]
+        for name in ("emoji", "typefaces")
+    }
+    assert proxies == {"emoji": 15, "typefaces": 2}
+
+
+def test_a_recipe_of_a_data_set_with_batches_of_its_own_is_not_stale(plan):
+    mine = {"emoji": {"samples_per_class": 2}}
+    training = {name: value for name, value in RECIPE.items() if "learning_rate" not in name}
+    save_recipe({}, training=training | {"samples_per_class": 2})
+    remarks = plan(datasets=mine, losses={"pfml": {}})
+    assert not [remark for remark in remarks if "the recipe has" in remark]
+    assert [remark for remark in plan(datasets={"emoji": {}}, losses={"pfml": {}}) if "the recipe has" in remark]

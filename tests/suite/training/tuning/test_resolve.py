@@ -1,0 +1,124 @@
+"""The stages around the search: a recipe is taken as it stands, a missing one is searched."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from suite.settings.plans import read_cell, search_plan_path, tuned_plan_path, write_cell
+from suite.settings.tuned_recipes import load_tuned
+from suite.errors import SuiteError
+from suite.settings.feature_paths import features_path
+from suite.data.features import save_features
+from suite.training.tuning.resolve import settle, write_search
+from tests.suite.synthetic import own_loss, prepare, silent
+from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
+
+FOUND = Path("tuned/emoji-own/search.yaml")
+SETTLING = """
+import sys
+
+from rich.console import Console
+
+from suite.training.tuning.resolve import settle
+from tests.helpers.paths import ROOT
+
+settle("emoji", "own", Console())
+print([name for name in ("torch", "optuna", "numpy") if name in sys.modules])
+"""
+
+
+@pytest.fixture(autouse=True)
+def prepared(workplace, one_worker):
+    """An empty current folder, one worker."""
+
+
+def test_a_settled_plan_is_passed_on_as_it_stands():
+    """There are no features, so nothing can have been trained."""
+    plan_before = prepare(replace(plan(neg_margin=0.4), origin="search", validation_epoch=2))
+    features_path("emoji").unlink()
+    FOUND.parent.mkdir(parents=True)
+    FOUND.write_text("of an earlier search")
+    settle("emoji", "own", silent())
+    assert read_cell(tuned_plan_path("emoji", "own")) == (plan_before, None)
+    assert [path.name for path in FOUND.parent.iterdir()] == ["plan.json"]
+    assert not Path("times").exists()
+
+
+def test_settling_a_settled_plan_does_not_load_torch():
+    prepare(plan())
+    done = subprocess.run(
+        [sys.executable, "-c", SETTLING],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_a_missing_recipe_is_searched():
+    before = prepare(plan(), search_for(), FEATURES)
+    settle("emoji", "own", silent())
+    recipe = load_tuned(FOUND)
+    assert but_for_time(recipe) == but_for_time(found(before))
+    settled, search = read_cell(tuned_plan_path("emoji", "own"))
+    assert search is None
+    assert (settled.origin, settled.validation_epoch) == ("search", recipe.validation_epoch)
+    assert settled.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
+    assert settled.recipe.learning_rate == recipe.best["learning_rate"]
+    same = {"origin": before.origin, "validation_epoch": None, "hyperparameters": {}, "recipe": before.recipe}
+    assert replace(settled, **same) == before
+    assert set(json.loads(Path("times/tune-emoji-own.json").read_text())) == {"start_up", "work", "runs"}
+
+
+def test_values_by_hand_stay():
+    by_hand = {"neg_margin": 0.7, "proxy_learning_rate": 0.3}
+    recipe = plan().recipe.model_copy(update={"proxy_learning_rate": 0.3})
+    space = {"learning_rate": SPACE["learning_rate"]}
+    prepare(plan(recipe=recipe, neg_margin=0.7), search_for(space, by_hand, trials=1), FEATURES)
+    settle("emoji", "own", silent())
+    settled, _ = read_cell(tuned_plan_path("emoji", "own"))
+    best = load_tuned(FOUND).best
+    assert set(best) == {"learning_rate"}
+    assert settled.hyperparameters == {"neg_margin": 0.7}
+    assert (settled.recipe.learning_rate, settled.recipe.proxy_learning_rate) == (best["learning_rate"], 0.3)
+
+
+def test_a_search_that_fails_settles_nothing():
+    prepare(plan(own_loss("return value * float('nan')")), search_for({"weight": {"values": [1, 2]}}), FEATURES)
+    with pytest.raises(SuiteError, match="none of 4 trials trained"):
+        settle("emoji", "own", silent())
+    assert not Path("tuned").exists()
+
+
+def test_code_changed_since_the_plan_is_not_searched():
+    prepare(replace(plan(), source_sha256="another"), search_for(), FEATURES)
+    with pytest.raises(SuiteError, match=r"its code .* has changed since the plan was made; run: suite plan"):
+        settle("emoji", "own", silent())
+    assert not Path("tuned").exists()
+
+
+def test_a_search_by_name_leaves_settled_plans_and_recipes_alone():
+    before = plan()
+    write_cell(search_plan_path("emoji", "own"), before, search_for())
+    save_features(features_path("emoji"), FEATURES)
+    path = write_search("emoji", "own", silent())
+    assert path == Path("searches/emoji-own.yaml")
+    assert but_for_time(load_tuned(path)) == but_for_time(found(before))
+    assert not Path("tuned").exists()
+    assert not Path("suite").exists()
+
+
+def test_nothing_to_search_and_no_plan():
+    write_cell(search_plan_path("emoji", "own"), plan())
+    with pytest.raises(SuiteError, match=r"losses\.own has nothing to search; give it a search space, in its class or"):
+        write_search("emoji", "own", silent())
+    for stage, folder in ((write_search, "searches"), (settle, "cells")):
+        with pytest.raises(SuiteError, match=rf"plan plan/{folder}/emoji-magic\.json is missing"):
+            stage("emoji", "magic", silent())
+    assert not Path("searches").exists()

@@ -1,0 +1,323 @@
+"""The search: disjoint folds, one recipe for one seed, resumption, failures counted, test classes never looked at."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.errors import SuiteError
+from suite.evaluation.retrieval import Retrieval
+from suite.data.features import Features
+from suite.training.loop import TrainingFailure
+from suite.training.tuning import search
+from suite.training.tuning.search import PARTIAL_FOLDER
+from tests.suite.synthetic import RECIPE, own_loss, silent
+from tests.suite.training.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
+
+LOG = PARTIAL_FOLDER / "emoji-own.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def prepared(workplace, one_worker):
+    """An empty current folder, one worker."""
+
+
+def judged(score):
+    """A retrieval of this MAP@R."""
+    return Retrieval({"map_at_r": score}, [], [])
+
+
+def test_the_same_search_gives_the_same_recipe_for_any_number_of_workers(monkeypatch):
+    first = found()
+    assert not LOG.exists()
+    monkeypatch.setenv("SUITE_WORKERS", "2")
+    assert but_for_time(found()) == but_for_time(first)
+
+
+def test_the_recipe_keeps_all_trials_and_the_best():
+    recipe = found(searched=search_for(trials=5))
+    assert (recipe.dataset, recipe.loss, recipe.data_sha256, recipe.folds) == ("emoji", "own", "data", 2)
+    assert recipe.search_space == SPACE
+    scores = [trial.map_at_r for trial in recipe.trials]
+    assert len(set(scores)) == 5
+    assert all(len(trial.fold_map_at_r) == 2 for trial in recipe.trials)
+    assert scores == [np.mean(trial.fold_map_at_r) for trial in recipe.trials]
+    best = recipe.trials[int(np.argmax(scores))]
+    assert (recipe.best, recipe.best_map_at_r) == (best.values, max(scores))
+    assert recipe.best_fold_map_at_r == best.fold_map_at_r
+    assert recipe.trial_quartiles == [sorted(scores)[i] for i in (1, 2, 3)]
+    assert recipe.failed_trials == 0
+    assert recipe.training == {name: value for name, value in SHORT.model_dump().items() if "learning_rate" not in name}
+    assert recipe.seconds > 0
+    assert set(recipe.best) == set(SPACE)
+
+
+@pytest.fixture
+def by_epoch(inline, monkeypatch):
+    """Trainings that give the MAP@R of each fold, by its first class, and epoch; says how often one was judged."""
+    judgements = []
+
+    def prepare(scores):
+        def fitting(cell, entry, features, labels, seed, num_classes, after_epoch):
+            for epoch in range(1, cell.recipe.epochs + 1):
+                after_epoch(epoch, 0.0, epoch)
+            return cell.recipe.epochs, None
+
+        def evaluating(epoch, features, labels):
+            judgements.append((int(labels.min()), epoch))
+            return judged(scores[int(labels.min())][epoch - 1])
+
+        monkeypatch.setattr(search, "fit", fitting)
+        monkeypatch.setattr(search, "evaluate", evaluating)
+        return judgements
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("scores", "epoch"),
+    [
+        ({0: [0.1, 0.9, 0.2, 0.3], 6: [0.1, 0.2, 0.8, 0.3]}, 2),  # the mean: .1 .55 .5 .3
+        ({0: [0.1, 0.9, 0.2, 0.3], 6: [0.1, 0.0, 0.8, 0.3]}, 3),  # the mean: .1 .45 .5 .3; the best single fold: 2
+        ({0: [0.1, 0.2, 0.3, 0.4], 6: [0.9, 0.8, 0.7, 0.8]}, 4),  # the mean: .5 .5 .5 .6
+        ({0: [0.5, 0.1, 0.1, 0.1], 6: [0.5, 0.1, 0.1, 0.1]}, 1),
+    ],
+)
+def test_the_validation_epoch_is_best_in_the_mean_over_folds(by_epoch, scores, epoch):
+    judgements = by_epoch(scores)
+    recipe = found(plan(recipe=RECIPE), search_for(trials=2))
+    assert recipe.validation_epoch == epoch
+    # A trial counts its last epoch; only the best one is trained again and judged after every epoch, once each.
+    assert recipe.best_fold_map_at_r == [scores[0][-1], scores[6][-1]]
+    assert judgements == [(0, 4), (6, 4)] * 2 + [(fold, e) for fold in (0, 6) for e in (1, 2, 3, 4)]
+
+
+def test_a_search_that_was_killed_ends_in_the_same_recipe(inline, monkeypatch):
+    """Interrupted within the random trials and again within those that TPE chooses; finished trials are not rerun."""
+    searched = search_for(trials=9)
+    undisturbed = found(searched=searched)
+    scored = []
+    scores = search._scores
+
+    def counting(candidate, *rest, **options):
+        if len(scored) in stops:
+            stops.remove(len(scored))
+            raise KeyboardInterrupt
+        scored.append(candidate.hyperparameters["neg_margin"])
+        return scores(candidate, *rest, **options)
+
+    monkeypatch.setattr(search, "_scores", counting)
+    stops = [3, 7]
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            found(searched=searched)
+    console = silent()
+    recipe = found(searched=searched, console=console)
+    assert "emoji own: resuming, 7 of 9 trials are done" in console.file.getvalue()
+    assert but_for_time(recipe) == but_for_time(undisturbed)
+    assert len(scored) == 10  # 9 trials, and the best one once more
+    assert scored[:9] == [trial.values["neg_margin"] for trial in recipe.trials]
+    assert not LOG.exists()
+
+
+def test_a_killed_search_counts_the_seconds_of_all_its_parts(inline, monkeypatch):
+    keep_two_trials(monkeypatch)
+    text = LOG.read_text().splitlines()
+    rows = [search.json.loads(line) for line in text]
+    LOG.write_text("".join(search.json.dumps(row | {"seconds": 1000.0}) + "\n" for row in rows))
+    assert 2000 <= found().seconds < 3000
+
+
+def keep_two_trials(monkeypatch):
+    """Leave a search behind that was killed in its third trial."""
+    whole = search._scores
+    done = []
+
+    def stopping(*arguments, **options):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(whole(*arguments, **options))
+        return done[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "_scores", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            found()
+    assert len(LOG.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": plan(pos_margin=0.1)},
+        {"cell": replace(plan(), source_sha256="other")},
+        {"cell": replace(plan(), code_sha256="other")},
+        {"searched": search_for(space=SPACE | {"neg_margin": {"low": 0.2, "high": 1.1}})},
+        {"searched": search_for(by_hand={"pos_margin": 0.0})},
+        {"searched": search_for(folds=3), "cell": plan(recipe=SHORT.model_copy(update={"classes_per_batch": 4}))},
+        {"searched": search_for(noise=0.2)},
+        {"features": Features(FEATURES.features, FEATURES.labels, "other")},
+    ],
+    ids=["by hand", "loss", "code", "space", "by hand, default", "folds", "noise", "data"],
+)
+def test_trials_of_another_search_are_not_taken_up(inline, monkeypatch, change):
+    keep_two_trials(monkeypatch)
+    console = silent()
+    assert len(found(console=console, **change).trials) == 4
+    assert "resuming" not in console.file.getvalue()
+
+
+def test_more_or_fewer_trials_take_up_those_that_are_done(inline, monkeypatch):
+    whole = found(searched=search_for(trials=5))
+    for trials in (5, 1):
+        keep_two_trials(monkeypatch)
+        recipe = found(searched=search_for(trials=trials))
+        assert recipe.trials == whole.trials[:trials]
+
+
+def test_a_damaged_log_is_searched_again(inline, monkeypatch):
+    keep_two_trials(monkeypatch)
+    LOG.write_text(LOG.read_text()[:-20])
+    console = silent()
+    assert len(found(console=console).trials) == 4
+    assert "resuming" not in console.file.getvalue()
+
+
+def test_each_fold_validates_on_classes_that_it_does_not_train_on(inline, monkeypatch):
+    seen = []
+
+    def fitting(cell, entry, features, labels, seed, num_classes, after_epoch):
+        seen.append(features)
+        halves = np.split(FEATURES.training()[0], 2)
+        assert any(np.array_equal(features, half) for half in halves)
+        assert np.array_equal(labels, np.repeat(np.arange(num_classes), 5))
+        return features, None
+
+    def evaluating(head, features, labels):
+        both = np.concatenate([head, features])
+        training = FEATURES.training()[0]
+        assert np.array_equal(np.unique(both, axis=0), np.unique(training, axis=0))
+        assert len(both) == len(training)
+        return judged(float(labels.min()))
+
+    monkeypatch.setattr(search, "fit", fitting)
+    monkeypatch.setattr(search, "evaluate", evaluating)
+    recipe = found()
+    assert len(seen) == 2 * (4 + 1)
+    # 12 training classes in 2 folds: validation starts at class 0 and at class 6.
+    assert all(trial.fold_map_at_r == [0.0, 6.0] for trial in recipe.trials)
+    assert {trial.map_at_r for trial in recipe.trials} == {3.0}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.25])
+def test_label_noise_is_in_what_trains_and_never_in_what_validates(inline, monkeypatch, noise):
+    """An exact share of wrong labels, the same ones in each trial."""
+    _, labels = FEATURES.training()
+    trained, validated = [], []
+    fit, evaluate = search.fit, search.evaluate
+
+    def fitting(cell, entry, features, given, *rest):
+        trained.append(given.copy())
+        return fit(cell, entry, features, given, *rest)
+
+    def evaluating(head, features, truth):
+        validated.append(truth)
+        return evaluate(head, features, truth)
+
+    monkeypatch.setattr(search, "fit", fitting)
+    monkeypatch.setattr(search, "evaluate", evaluating)
+    assert found(searched=search_for(trials=2, noise=noise)).noise == noise
+    half = len(labels) // 2
+    truths = [labels[half:] - labels[half], labels[:half]]  # of the classes that each fold trains on
+    for place in (0, 1):
+        first, second = trained[place], trained[place + 2]
+        assert (first == second).all()
+        assert (first != truths[place]).sum() == round(noise * half)
+        assert (validated[place] == labels[:half] if place == 0 else validated[place] == labels[half:]).all()
+
+
+def test_test_classes_are_never_looked_at():
+    first = but_for_time(found())
+    test = FEATURES.labels >= 12
+    rng = np.random.default_rng(3)
+    vectors, labels = FEATURES.features.copy(), FEATURES.labels.copy()
+    vectors[test] = rng.normal(size=vectors[test].shape)
+    labels[test] = rng.permutation(labels[test])
+    assert but_for_time(found(features=Features(vectors, labels, "data"))) == first
+    vectors[~test] = rng.normal(size=vectors[~test].shape)
+    assert but_for_time(found(features=Features(vectors, labels, "data"))) != first
+
+
+def test_overlapping_classes_are_noticed():
+    with pytest.raises(AssertionError, match="overlap"):
+        search._assert_disjoint(np.array([0, 1]), np.array([1, 2]), FEATURES)
+    with pytest.raises(AssertionError, match="overlap"):
+        search._assert_disjoint(np.array([0, 1]), np.array([2, 12]), FEATURES)
+    search._assert_disjoint(np.array([0, 1]), np.array([2, 3]), FEATURES)
+
+
+def test_failed_trials_count_as_trials():
+    target = own_loss("return value * (float('nan') if self.weight > 0.5 else 1)")
+    recipe = found(plan(target), search_for({"weight": {"values": [0.1, 1.0]}}, trials=6))
+    failed = [trial.map_at_r is None for trial in recipe.trials]
+    assert len(failed) == 6
+    assert failed == [trial.values["weight"] > 0.5 for trial in recipe.trials]
+    assert 0 < sum(failed) < 6
+    assert recipe.failed_trials == sum(failed)
+    assert recipe.best == {"weight": 0.1}
+    # All that trained are the same training.
+    assert recipe.trial_quartiles == [recipe.best_map_at_r] * 3
+
+
+def test_a_trial_with_one_failed_fold_has_failed(inline, monkeypatch):
+    def evaluating(head, features, labels):
+        if labels.min() > 0:
+            raise TrainingFailure("the embeddings collapsed to one point")
+        return judged(1.0)
+
+    monkeypatch.setattr(search, "evaluate", evaluating)
+    with pytest.raises(SuiteError, match=r"tuning own on emoji: none of 4 trials trained; narrow its search space"):
+        found()
+
+
+def test_learning_rates_reach_the_optimiser_and_the_rest_the_loss(inline, monkeypatch):
+    seen = []
+    monkeypatch.setattr(search, "fit", lambda cell, *rest: (seen.append(cell), None))
+    monkeypatch.setattr(search, "evaluate", lambda *rest: judged(0.5))
+    by_hand = plan(pos_margin=0.1)
+    recipe = found(by_hand, search_for(by_hand={"pos_margin": 0.1}))
+    for cell, trial in zip(seen[:8:2], recipe.trials, strict=True):
+        assert cell.recipe.learning_rate == trial.values["learning_rate"]
+        assert cell.recipe.proxy_learning_rate == RECIPE.proxy_learning_rate
+        assert cell.hyperparameters == {"pos_margin": 0.1, "neg_margin": trial.values["neg_margin"]}
+        assert replace(cell, hyperparameters={"pos_margin": 0.1}, recipe=SHORT) == by_hand
+
+
+def test_the_best_trial_alone_is_trained_once_more(inline, monkeypatch):
+    seen = []
+    fit = search.fit
+    monkeypatch.setattr(search, "fit", lambda cell, *rest: (seen.append(cell), fit(cell, *rest))[1])
+    recipe = found()
+    again = seen[-2:]
+    assert len(seen) == 10
+    for cell in again:
+        assert cell.recipe.learning_rate == recipe.best["learning_rate"]
+        assert cell.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
+
+
+def test_a_value_by_hand_that_the_constructor_asks_for():
+    """A constructor argument without a default that params.yaml sets; the search must not build the loss without it."""
+    target = own_loss("return value")
+    file = Path(target.partition(":")[0])
+    file.write_text(file.read_text().replace("weight: float = 1.0", "weight: float"))
+    space = {"learning_rate": SPACE["learning_rate"]}
+    assert len(found(plan(target, weight=2.0), search_for(space, {"weight": 2.0}, trials=1)).trials) == 1
+
+
+def test_spaces_and_batches_that_do_not_fit():
+    with pytest.raises(SuiteError, match=r"params\.yaml: losses\.own\.search\.neg_margin"):
+        found(searched=search_for({"neg_margin": {"low": 1}}))
+    with pytest.raises(SuiteError, match=r"recipe\.classes_per_batch = 7: only 6 classes have images; allowed: 2 to 6"):
+        found(plan(recipe=SHORT.model_copy(update={"classes_per_batch": 7})))
+    assert not LOG.exists()

@@ -1,0 +1,65 @@
+"""Two processes over gloo take the steps that one process takes, through the real command."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch.distributed
+
+from tests.suite.training.whole_network import tiny
+from tests.suite.synthetic import json_rows
+from tests.helpers.paths import ROOT
+
+pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo")
+
+
+def suite(*arguments):
+    """Run the installed command, which starts the further processes by itself."""
+    program = shutil.which("suite", path=str(Path(sys.executable).parent))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def finetune(devices):
+    done = suite("finetune", "cub", "pfml", "0.2", "--accelerator", "cpu", "--devices", devices, "--readers", "0")
+    assert done.returncode == 0, done.stderr
+    (record,) = json_rows(Path("published/runs/cub-pfml-0.2/records.jsonl"))
+    return done.stdout, [row["loss"] for row in json_rows(Path("published/runs/cub-pfml-0.2/curves.jsonl"))], record
+
+
+def test_losses_and_results_are_those_of_one_process(cub):
+    """Proxies, warm-up (parts that get no gradient), clipping, and a batch that two processes cannot halve."""
+    changes = {
+        "schedule__warm_up_epochs": 1,
+        "batches__size": 9,
+        "batches__samples_per_class": 3,
+        "optimiser__clip_gradient_value": 0.1,
+        "optimiser__name": "adamw",
+        "loss__hyperparameters": {"proxies_per_class": 2, "alpha": 2.0, "delta": 0.8, "scale": "dimensionless"},
+    }
+    tiny.recipe_file(cub / "r.yaml", **changes)
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml"}}, levels=[0.2])
+    assert suite("plan", "--published").returncode == 0
+    printed, alone, record = finetune("1")
+    assert "1 x cpu" in printed
+    printed, together, other = finetune("2")
+    assert "2 x cpu" in printed
+    assert printed.count("R@1") == 1
+    assert len(alone) == 2
+    assert together == pytest.approx(alone, rel=1e-5)
+    assert other["metrics"] == pytest.approx(record["metrics"], abs=0.05)
+    assert other["frozen"] == record["frozen"]
+
+
+def test_batch_norm_that_learns_needs_gpus_or_one_process(cub):
+    tiny.recipe_file(cub / "r.yaml", backbone__freeze_batch_norm="none")
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
+    assert suite("plan", "--published").returncode == 0
+    done = suite("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--devices", "2", "--readers", "0")
+    assert done.returncode != 0
+    assert "backbone.freeze_batch_norm = 'none' over several processes needs GPUs; allowed: one process" in done.stderr

@@ -1,0 +1,253 @@
+"""``suite finetune`` from the command line: records, failures, resumption, settings as the recipe file has them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite.data.archives.dataset import CachedImages
+from suite.judging.claims.rows import RunRow, read_rows
+from suite.settings.paper_recipes import PUBLISHED_RECIPES, load_published, published_names
+from suite.data.noise import corrupt
+from suite.evaluation.records import read_records
+from suite.training.cache import PARTIAL_FOLDER
+from tests.suite.training.whole_network import tiny
+from tests.suite.synthetic import json_rows, own_loss
+from tests.helpers.paths import ROOT
+
+RECORDS = Path("published/runs/cub-pfml-0/records.jsonl")
+
+
+def flat(values, below=""):
+    """Leaves by dotted name, written apart from the code under test; hyper-parameters may be empty."""
+    found = {}
+    for name, value in values.items():
+        found |= flat(value, f"{below}{name}.") if isinstance(value, dict) else {below + name: value}
+    return found
+
+
+def as_written(path, dataset):
+    """A recipe's settings on a data set as its file has them."""
+    recipe = yaml.safe_load(Path(path).read_text())
+    return flat(recipe["settings"]) | recipe["datasets"][dataset]
+
+
+RUNNABLE = [
+    (name, dataset)
+    for name in published_names()
+    if name != "proxy_anchor_bn_inception"
+    for dataset in load_published(name).datasets
+]
+
+
+@pytest.mark.parametrize(("name", "dataset"), RUNNABLE)
+def test_the_plan_has_each_value_of_the_published_recipe(command, name, dataset):
+    tiny.benchmarks({"row": {"recipe": name}}, dataset=dataset, precision="bfloat16", levels=[0, 0.2], seeds=5)
+    assert command("plan", "--published").status == 0
+    plan = json.loads(Path(f"published/plans/{dataset}-row.json").read_text())
+    written = as_written(PUBLISHED_RECIPES / f"{name}.yaml", dataset)
+    assert flat(plan["recipe"]) == written
+    chosen = {key.removeprefix("loss.hyperparameters."): value for key, value in written.items()}
+    assert plan["hyperparameters"] == {name: chosen[name] for name in plan["recipe"]["loss"]["hyperparameters"]}
+    expected = {"dataset": dataset, "loss": "row", "seeds": 5, "precision": "bfloat16", "recipe_name": name}
+    assert {key: plan[key] for key in expected} == expected
+    assert (plan["track"], plan["origin"], plan["backbone"]) == ("published", "published", "resnet50_512")
+
+
+def test_the_file_of_the_pipeline_can_be_planned(command, workplace):
+    target = workplace / "pipelines/published/params.yaml"
+    target.parent.mkdir(parents=True)
+    target.write_bytes((ROOT / "pipelines/published/params.yaml").read_bytes())
+    assert command("plan", "--published").status == 0
+    rows = yaml.safe_load(target.read_text())["benchmarks"]
+    names = {f"{dataset}-{name}.json" for dataset, mine in rows.items() for name in mine}
+    assert {path.name for path in Path("published/plans").iterdir()} == names
+    used = {row["recipe"] for mine in rows.values() for row in mine.values()}
+    assert used == set(published_names()) - {"proxy_anchor_bn_inception"}
+
+
+def test_a_record_says_what_was_run(cub, finetuned):
+    recipe = tiny.recipe_file(cub / "mine.yaml", evaluation__recall_at=[1, 10])
+    tiny.benchmarks({"pfml": {"recipe": "mine.yaml"}}, levels=[0.2], seeds=2)
+    printed = finetuned("pfml", "0.2")
+    path = Path("published/runs/cub-pfml-0.2/records.jsonl")
+    rows = json_rows(path)
+    images = CachedImages("cub", "training")
+    for seed, row in enumerate(rows):
+        corruption = corrupt(images.labels, "cub", "symmetric", 0.2, seed)
+        expected = {
+            "track": "published",
+            "dataset": "cub",
+            "loss": "pfml",
+            "noise_level": 0.2,
+            "seed": seed,
+            "status": "ok",
+            "noise_sha256": corruption.sha256,
+            "data_sha256": images.data_sha256,
+            "target": "pfml:PotentialFieldLoss",
+            "origin": "published",
+            "backbone": "tf_efficientnet_lite0_8",
+            "recipe_name": "mine.yaml",
+            "precision": "float32",
+            "validation_epoch": None,
+        }
+        assert {name: row[name] for name in expected} == expected
+        assert flat(row["recipe"]) == as_written(recipe, "cub")
+        assert row["class_queries"] == [tiny.EACH] * (tiny.CLASSES - tiny.TRAINING)
+        assert {"recall_at_1", "recall_at_8", "recall_at_10", "map_at_r"} <= set(row["metrics"]) == set(row["frozen"])
+        assert {"torch", "timm", "torchvision", "lightning-fabric"} <= set(row["versions"])
+    assert rows[0]["metrics"] != rows[1]["metrics"]
+    assert "1 x cpu, float32" in printed
+    assert "noise 0.2 seed 1: R@1" in printed
+    # Leaderboard and claims read them.
+    assert read_records([path])["recall_at_1"].tolist() == [row["metrics"]["recall_at_1"] for row in rows]
+    assert [row.backbone for row in read_rows(path.parent, RunRow, path.name)] == ["tf_efficientnet_lite0_8"] * 2
+    curves = json_rows(Path("published/runs/cub-pfml-0.2/curves.jsonl"))
+    assert [(row["seed"], row["epoch"]) for row in curves] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert list(json.loads(Path("published/times/cub-pfml-0.2.json").read_text())["runs"]) == [
+        "noise 0.2 seed 0",
+        "noise 0.2 seed 1",
+    ]
+    assert not (PARTIAL_FOLDER / "cub-pfml-0.2").exists()
+
+
+def test_training_classes_need_not_be_half_of_all(workplace, one_worker, finetuned):
+    tiny.data(workplace, training=2)
+    tiny.recipe_file(workplace / "r.yaml", batches__size=4)
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
+    finetuned()
+    (row,) = json_rows(RECORDS)
+    assert len(row["class_queries"]) == 6
+
+
+def own_row(body, **changes):
+    tiny.recipe_file(Path("r.yaml"), **changes)
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": own_loss(body)}})
+
+
+def test_a_nan_is_a_failed_record(cub, finetuned):
+    own_row("return value * (float('nan') if self.calls == 5 else 1)")
+    assert "failed, the loss became nan in epoch 2" in finetuned()
+    (row,) = json_rows(RECORDS)
+    assert (row["status"], row["failure"], row["metrics"]) == ("failed", "the loss became nan in epoch 2", {})
+    assert row["frozen"]
+    assert len(json_rows(Path("published/runs/cub-pfml-0/curves.jsonl"))) == 1
+    read_records([RECORDS])
+
+
+def test_a_collapse_is_a_failed_record(workplace, one_worker, finetuned):
+    """Test images that are all the same lie on one point, whatever the network."""
+    pictures = tiny.factory.images(tiny.CLASSES, tiny.EACH)
+    same = {key: tiny.factory.photo(1) for key in pictures if key[0] > tiny.TRAINING}
+    tiny.data(workplace, pictures=pictures | same)
+    own_row("return value")
+    assert "failed, the embeddings collapsed to one point" in finetuned()
+    (row,) = json_rows(RECORDS)
+    assert (row["status"], row["metrics"]) == ("failed", {})
+    assert len(json_rows(Path("published/runs/cub-pfml-0/curves.jsonl"))) == 2
+
+
+def test_a_loss_with_its_own_hyperparameters(cub, finetuned):
+    tiny.recipe_file(Path("r.yaml"))
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": own_loss("return value"), "params": {"weight": 0.5}}})
+    finetuned()
+    (row,) = json_rows(RECORDS)
+    assert row["hyperparameters"] == {"weight": 0.5}
+    assert row["recipe"]["loss"] == {"name": "pfml", "hyperparameters": {"weight": 0.5}}
+
+
+def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, finetuned, command):
+    tiny.recipe_file(Path("r.yaml"))
+    count = 'import pathlib\nwith pathlib.Path("calls.txt").open("a") as calls:\n    calls.write("x")\n'
+    loss = own_loss(count + "return value")
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": loss}}, seeds=2)
+    finetuned()
+    whole = RECORDS.read_bytes()
+    assert len(Path("calls.txt").read_text()) == 2 * 2 * 3 + 1  # the plan's probe
+    # Killed in the last step of the second run's second epoch.
+    kill = 'if len(pathlib.Path("calls.txt").read_text()) == 12:\n    raise KeyboardInterrupt\nreturn value'
+    assert own_loss(count + kill) == loss
+    Path("calls.txt").unlink()
+    assert command("plan", "--published").status == 0
+    Path("calls.txt").unlink()
+    assert command("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--readers", "0").status != 0
+    kept = sorted(path.name for path in (PARTIAL_FOLDER / "cub-pfml-0").iterdir())
+    assert kept == ["run-0.json", "run-1.pt"]
+    done = command("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--readers", "0")
+    assert done.status == 0
+    assert "cub-pfml-0: resuming, runs [0] are done" in done.out
+    assert len(Path("calls.txt").read_text()) == 12 + 3  # the second epoch of the second run alone
+
+    def results(data):
+        return [json.loads(line)["metrics"] for line in data.splitlines()]
+
+    assert results(RECORDS.read_bytes()) == results(whole)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"pfml": {"recipe": "magic"}}, "benchmarks.cub.pfml: no published recipe 'magic'; allowed: hist_resnet50"),
+        ({"pfml": {"recipe": "no.yaml"}}, "benchmarks.cub.pfml: recipe file no.yaml is missing"),
+        ({"pa": {"recipe": "proxy_anchor_bn_inception"}}, "backbone.architecture = 'bn_inception': no library that is"),
+        ({"pfml": {"recipe": "pfml_table5", "params": {"speed": 1}}}, "benchmarks.cub.pfml.params: speed is no hyper"),
+        ({"pfml": {"recipe": "pfml_table5", "lr": 1}}, "benchmarks.cub.pfml.lr is not a setting; allowed: recipe"),
+        (
+            {"pfml": {"recipe": "pfml_table5", "params": {"learning_rate": 1}}},
+            "params.learning_rate: learning rates stand",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_run_are_refused(command, rows, message):
+    tiny.benchmarks(rows)
+    done = command("plan", "--published")
+    assert done.status == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert not Path("published").exists()
+
+
+def test_a_recipe_of_another_data_set_is_refused(command):
+    tiny.benchmarks({"pfml": {"recipe": "pfml_table5"}}, dataset="sop")
+    assert "benchmarks.sop.pfml: recipe 'PFML, supplement Table 5, ResNet-50, 512-d' is not for sop" in (
+        command("plan", "--published").err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cars", "pfml", "0"], "benchmarks has no row for 'cars'; allowed: cub"),
+        (["cub", "other", "0"], "benchmarks.cub has no 'other'; allowed: pfml"),
+        (
+            ["cub", "pfml", "0"],
+            "data set cub has no image cache in published/cache/cub; make it from its archives with",
+        ),
+        (["cub", "pfml", "0", "--accelerator", "gpu"], "--accelerator gpu: torch finds no GPU on this machine"),
+    ],
+)
+def test_what_is_missing_is_named(command, workplace, one_worker, arguments, message):
+    if arguments[-1] == "gpu":
+        tiny.data(workplace)
+    tiny.recipe_file(Path("r.yaml"))
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
+    assert command("plan", "--published").status == 0
+    done = command("finetune", *arguments)
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert message in done.err
+
+
+def test_out_of_memory_names_the_setting_to_lower(cub, command):
+    own_row(
+        "if len(embeddings) == 8:\n"
+        "    raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.')\n"
+        "return value"
+    )
+    assert command("plan", "--published").status == 0
+    done = command("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--readers", "0")
+    assert done.status == 2
+    assert (
+        "out of GPU memory: lower batches.size = 8 in recipe r.yaml, or share it among more GPUs (--devices)"
+        in done.err
+    )
