@@ -48,7 +48,7 @@ class CPMLLoss(PairwiseLoss):
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {}
+    paper_values: ClassVar[dict[str, Any]] = {}
     undisclosed: ClassVar[tuple[str, ...]] = (
         "everything: the paper names the loss and reports results, no formula or value",
     )

@@ -70,7 +70,7 @@ class HISTLoss(ProxyLoss):
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {
+    paper_values: ClassVar[dict[str, Any]] = {
         "tau": {"large_classes": 32.0, "small_classes": 16.0},
         "alpha": {"large_classes": 1.1, "small_classes": 2.0},
         "lambda_s": 1.0,

@@ -41,7 +41,7 @@ class MultiSimilarityLoss(MinedPairsLoss):
         "epsilon": {"low": 0.0, "high": 0.8, "log": False},
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {
+    paper_values: ClassVar[dict[str, Any]] = {
         "alpha": 2.0,
         "beta": 40.0,
         "base": 0.5,

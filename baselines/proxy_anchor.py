@@ -42,7 +42,7 @@ class ProxyAnchorLoss(ProxyLoss):
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {
+    paper_values: ClassVar[dict[str, Any]] = {
         "alpha": 32.0,
         "margin": 0.1,
         "learning_rate": {"large_classes": 1e-4, "small_classes": 6e-4},

@@ -45,7 +45,7 @@ class ProxyNCAPlusPlusLoss(ProxyLoss):
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {"temperature": 1 / 9}
+    paper_values: ClassVar[dict[str, Any]] = {"temperature": 1 / 9}
     undisclosed: ClassVar[tuple[str, ...]] = (
         "learning rates for AdamW: the authors' code has 4e-3 and, for proxies, 4e2 on CUB, under Adam with epsilon 1",
     )

@@ -56,7 +56,7 @@ class SoftTripleLoss(ProxyLoss):
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {
+    paper_values: ClassVar[dict[str, Any]] = {
         "proxies_per_class": {"large_classes": 10, "small_classes": 2},
         "la": 20.0,
         "gamma": 0.1,

@@ -34,7 +34,7 @@ class TripletLoss(MinedPairsLoss):
         "squared": {"values": [True, False]},
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {"margin": 0.1, "squared": False, "learning_rate": 1e-4}
+    paper_values: ClassVar[dict[str, Any]] = {"margin": 0.1, "squared": False, "learning_rate": 1e-4}
     undisclosed: ClassVar[tuple[str, ...]] = (
         "a recipe for retrieval: FaceNet trains on faces; these are the values in the code of Kim et al., CVPR 2020",
     )

@@ -84,7 +84,7 @@ class PotentialFieldLoss(PairwiseLoss):
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
     }
-    published: ClassVar[dict[str, Any]] = {
+    paper_values: ClassVar[dict[str, Any]] = {
         "alpha": 3.0,
         "delta": 0.2,
         "proxies_per_class": {"large_classes": 15, "small_classes": 2},

@@ -1,15 +1,35 @@
-"""SHA-256 of files, source trees and plain values: what records, caches and resumption compare."""
+"""SHA-256 of files, of plain values and of code: what records, caches and resumption compare.
 
+The digest of code covers a file and all that it imports, directly or not, found by reading import statements and without
+running anything. So nobody keeps a list. Not found: modules imported by a computed name, and data files that code reads.
+"""
+
+import ast
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from suite.errors import SuiteError
+
+PACKAGES = ("suite", "baselines", "pfml")
+"""The packages of this repository."""
+ROOT = Path(__file__).parents[1]
+"""The folder that they lie in."""
+NEUTRAL = ("suite/errors.py", "suite/files.py", "suite/hashing.py", "suite/settings/")
+"""They report, store, digest and read settings, whose values have a digest of their own; so they decide no outcome."""
 
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_value(value: Any) -> str:
+    """SHA-256 of a JSON-serialisable value, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def sha256_source(path: Path) -> str:
@@ -20,6 +40,113 @@ def sha256_source(path: Path) -> str:
     return sha256_value([(file.relative_to(path).as_posix(), sha256_file(file)) for file in files])
 
 
-def sha256_value(value: Any) -> str:
-    """SHA-256 of a JSON-serialisable value, independent of the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def code_files(path: Path, setting: str = "") -> list[Path]:
+    """A file of this repository's packages and those of their files that it imports, sorted; without the neutral ones.
+
+    Args:
+        path: the file.
+        setting: what names it, for error messages.
+
+    Raises:
+        SuiteError: a file is no Python.
+    """
+    found = _closure([path], lambda file: filter(_is_packaged, _imported(file, ROOT, setting or str(path))))
+    return sorted(file for file in found if not file.relative_to(ROOT).as_posix().startswith(NEUTRAL))
+
+
+def sha256_code(path: Path, setting: str = "") -> str:
+    """SHA-256 over the names and bytes of ``code_files``.
+
+    Raises:
+        SuiteError: a file is no Python.
+    """
+    return _digest(code_files(path, setting), ROOT)
+
+
+def user_files(path: Path, setting: str) -> list[Path]:
+    """A user's Python file and the files beside or below it that it imports, sorted, itself first.
+
+    Args:
+        path: the file, anywhere in the project.
+        setting: what names it, for error messages.
+
+    Raises:
+        SuiteError: it is missing, lies outside the project, or is no Python.
+    """
+    if not path.is_file():
+        raise SuiteError(f"{setting}: file {path} does not exist")
+    if Path.cwd() not in path.resolve().parents:
+        raise SuiteError(f"{setting}: {path} lies outside the project; allowed are files below {Path.cwd()}")
+    found = _closure([path], lambda file: _imported(file, path.parent, setting))
+    return [path, *sorted(found - {path})]
+
+
+def sha256_user_code(path: Path, setting: str) -> str:
+    """SHA-256 over the names and bytes of ``user_files``, and of what these import from this repository's packages.
+
+    Raises:
+        SuiteError: as ``user_files``.
+    """
+    files = user_files(path, setting)
+    ours = _closure(files, lambda file: filter(_is_packaged, _imported(file, ROOT, setting))) - set(files)
+    named = [(file.relative_to(path.parent).as_posix(), sha256_file(file)) for file in files]
+    return sha256_value(named + [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in sorted(ours)])
+
+
+def _digest(files: Iterable[Path], folder: Path) -> str:
+    return sha256_value([(file.relative_to(folder).as_posix(), sha256_file(file)) for file in files])
+
+
+def _is_packaged(file: Path) -> bool:
+    return ROOT in file.parents and file.relative_to(ROOT).parts[0] in PACKAGES
+
+
+def _closure(files: Iterable[Path], imported: Callable[[Path], Iterable[Path]]) -> set[Path]:
+    """These files and those that they import, directly or not."""
+    found: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += imported(file)
+    return found
+
+
+def _imported(file: Path, folder: Path, setting: str) -> Iterator[Path]:
+    """Files below ``folder`` that a file's import statements may load; imports for type checkers alone load nothing."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        raise SuiteError(f"{setting}: {file} fails on import: {type(error).__name__}: {error}") from error
+    for node in _walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _module_files(folder, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = folder if node.level == 0 else file.parents[node.level - 1]
+            for alias in node.names:  # a name may be a module or something inside one
+                yield from _module_files(base, ".".join(filter(None, (node.module, alias.name))))
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those below ``if TYPE_CHECKING``."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _module_files(folder: Path, name: str) -> Iterator[Path]:
+    """The files that importing a dotted name from a folder runs: each package on the way, then the module."""
+    for part in name.split("."):
+        if (module := folder / f"{part}.py").is_file():
+            yield module
+            return
+        folder = folder / part
+        if (package := folder / "__init__.py").is_file():
+            yield package

@@ -11,7 +11,6 @@ from suite.errors import SuiteError
 from tests.helpers.paths import ROOT
 
 
-
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder with the three parquet files; fetched with DVC from the repository itself where they are not there."""

@@ -3,13 +3,11 @@
 import ast
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from suite.report.readme import with_results
 from tests.helpers.paths import ROOT
-
 
 
 def imported_packages(folder):

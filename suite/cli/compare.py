@@ -18,16 +18,15 @@ def compare(
     """Paired difference of two losses for each data set and noise level: interval, p and one sentence."""
     from rich.console import Console
 
-    from suite.settings.params import load_settings
     from suite.evaluation.flat import read_flat
-    from suite.judging.leaderboard import contrast
-    from suite.judging.leaderboard import verdicts
+    from suite.judging.leaderboard import contrast, verdicts
     from suite.report.leaderboard.write import RECORDS_FILE
+    from suite.settings.params import load_settings
 
     records = read_flat(RECORDS_FILE)
     if second is None:
         mine = contrast.within(records, dataset=dataset, noise=noise, track=track, metric=metric)
-        found = verdicts.verdicts_on(first, mine, verdicts.own_losses(load_settings()), metric)
+        found = verdicts.verdicts_on(first, mine, verdicts.user_losses(load_settings()), metric)
         text = [
             verdicts.as_text(found),
             verdicts.sentence(found),

@@ -39,12 +39,12 @@ def verify() -> None:
 
 
 def own(dataset: Dataset) -> None:
-    """Check the images of an entry of params.yaml with a path, and convert them to own_data/NAME.parquet."""
-    from suite.settings.params import load_settings
+    """Check the images of an entry of params.yaml with a path, and convert them to user_data/NAME.parquet."""
     from suite.data.user import renew_named
+    from suite.settings.params import load_settings
 
     data = renew_named(load_settings(), dataset)
-    console.print(f"own_data/{dataset}.parquet: {data.classes} classes, {data.images} images", highlight=False)
+    console.print(f"user_data/{dataset}.parquet: {data.classes} classes, {data.images} images", highlight=False)
     for remark in data.remarks:
         console.print("[yellow]note:[/] " + escape(remark), highlight=False)
 

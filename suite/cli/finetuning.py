@@ -40,8 +40,8 @@ def finetune(
 ) -> None:
     """Fine-tune and evaluate all seeds of one row on a published data set, going on where an interrupted stage stopped."""
     from suite.settings.benchmarks import BenchmarkCell, load_benchmarks
-    from suite.training.whole_network.planner import read_benchmark_plan
     from suite.training.whole_network.engine import Machine
+    from suite.training.whole_network.planner import read_benchmark_plan
     from suite.training.whole_network.stage import run_stage
 
     load_benchmarks().row(dataset, row)

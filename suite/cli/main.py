@@ -21,9 +21,9 @@ from suite.cli import (
     tuning,
     verify,
 )
+from suite.cli.process import end_quickly, start_quickly
 from suite.cli.shared import errors
 from suite.errors import SuiteError, as_markup
-from suite.cli.process import end_quickly, start_quickly
 from suite.training.times import log_process
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)

@@ -17,8 +17,8 @@ def plan(published: Published = False) -> None:
 
         write_benchmark_plans(load_benchmarks())
         return
-    from suite.training.planner import write_plans
     from suite.settings.params import load_settings
+    from suite.training.planner import write_plans
 
     begin_work()
     for remark in write_plans(load_settings()):
@@ -27,10 +27,10 @@ def plan(published: Published = False) -> None:
 
 def own() -> None:
     """Look at the files of your own that params.yaml names: convert changed images, renew own/digests.json."""
-    from suite.training.user_files import update_own
     from suite.settings.params import load_settings
+    from suite.training.user_files import update_user_files
 
-    for remark in update_own(load_settings()):
+    for remark in update_user_files(load_settings()):
         console.print("[yellow]note:[/] " + escape(remark))
 
 
@@ -57,9 +57,9 @@ def train(
     ] = False,
 ) -> None:
     """Train and evaluate all seeds of one cell of the tuned track, resuming those that are done."""
-    from suite.settings.plans import read_cell
     from suite.settings.grid import Cell
     from suite.settings.params import load_settings
+    from suite.settings.plans import read_cell
     from suite.training.outcome import is_done
     from suite.training.stage import run_cell
 

@@ -10,14 +10,14 @@ from suite.training.times import begin_work
 
 def leaderboard(published: Published = False) -> None:
     """Compute results/leaderboard.{csv,json,md} and the noise figure from the records."""
-    from suite.settings.benchmarks import load_benchmarks
-    from suite.settings.params import load_settings
     from suite.report.leaderboard.write import (
         BENCHMARK_RESULTS,
         RESULTS_FOLDER,
         write_benchmark_leaderboard,
         write_leaderboard,
     )
+    from suite.settings.benchmarks import load_benchmarks
+    from suite.settings.params import load_settings
 
     begin_work()
     folder = BENCHMARK_RESULTS if published else RESULTS_FOLDER
@@ -30,9 +30,9 @@ def leaderboard(published: Published = False) -> None:
 
 def times(published: Published = False) -> None:
     """Collect the seconds of all runs in results/times.csv."""
+    from suite.report.leaderboard.write import write_benchmark_times, write_times
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
-    from suite.report.leaderboard.write import write_benchmark_times, write_times
 
     if published:
         write_benchmark_times(load_benchmarks())
@@ -59,7 +59,7 @@ def readme() -> None:
 
 def figures() -> None:
     """Write docs/figures: each loss's influence by distance, and a class field in the plane; print their numbers."""
-    from suite.settings.params import load_settings
     from suite.report.figures.write import write_figures
+    from suite.settings.params import load_settings
 
     console.print(write_figures(load_settings(), errors), markup=False, highlight=False)

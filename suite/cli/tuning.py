@@ -7,4 +7,4 @@ def search(dataset: Dataset, loss: Loss) -> None:
     """Search a loss's hyper-parameters on held-out training classes, whether a tuned recipe stands or not."""
     from suite.training.tuning.resolve import write_search
 
-    console.print(f"wrote {write_search(dataset, loss, console)}; make it the tuned recipe with: suite adopt")
+    console.print(f"wrote {write_search(dataset, loss, console)}; make it the tuned recipe with: suite promote")

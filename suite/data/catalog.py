@@ -1,4 +1,4 @@
-"""The data sets by name: the embedded ones with the SHA-256 that each file must have, and those of the user's own.
+"""The data sets by name: the embedded ones with the SHA-256 that each file must have, and those of a user.
 
 ``data.dvc`` tracks the same files, but DVC takes an edited file for a new version of the data; a benchmark must not.
 """
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file
+from suite.settings.paths import DATA_FOLDER, USER_DATA_FOLDER
 
 DATA_FOLDER = Path("data")
-OWN_DATA_FOLDER = Path("own_data")
+USER_DATA_FOLDER = Path("own_data")
 """Converted data sets of the user's own; see `suite.data.user`."""
 
 SHA256 = {
@@ -36,9 +37,9 @@ class DataFile:
     sha256: str
 
 
-def own_data_path(name: str) -> Path:
+def user_data_path(name: str) -> Path:
     """The converted file of a data set of the user's own."""
-    return OWN_DATA_FOLDER / f"{name}.parquet"
+    return USER_DATA_FOLDER / f"{name}.parquet"
 
 
 def check_name(name: str, setting: str) -> None:
@@ -47,9 +48,9 @@ def check_name(name: str, setting: str) -> None:
     Raises:
         SuiteError: it does not; the message names the setting and the allowed names.
     """
-    if name not in SHA256 and not own_data_path(name).is_file():
+    if name not in EMBEDDED and not user_data_path(name).is_file():
         raise SuiteError(
-            f"{setting}: unknown data set {name!r}; allowed: {allowed(SHA256)}, or an entry of params.yaml with a path"
+            f"{setting}: unknown data set {name!r}; allowed: {allowed(EMBEDDED)}, or an entry of params.yaml with a path"
         )
 
 
@@ -60,22 +61,22 @@ def verified(name: str, folder: Path = DATA_FOLDER) -> DataFile:
         SuiteError: unknown name, missing file, or a file that is not the pinned one.
     """
     check_name(name, "data set")
-    if name not in SHA256:
-        return _verified_own(name)
+    if name not in EMBEDDED:
+        return _verified_user_data(name)
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise SuiteError(f"data file {path} is missing; fetch it with: dvc pull data.dvc")
     actual = sha256_file(path)
-    if actual != SHA256[name]:
+    if actual != EMBEDDED[name].sha256:
         raise SuiteError(
-            f"data file {path} was altered: its sha256 is {actual}, allowed is {SHA256[name]}; "
+            f"data file {path} was altered: its sha256 is {actual}, allowed is {EMBEDDED[name].sha256}; "
             f"restore it with: git checkout data.dvc && dvc checkout --force data.dvc"
         )
     return DataFile(name, path, actual)
 
 
-def _verified_own(name: str) -> DataFile:
-    path = own_data_path(name)
+def _verified_user_data(name: str) -> DataFile:
+    path = user_data_path(name)
     try:
         expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["data_sha256"]
     except (OSError, ValueError, KeyError) as error:

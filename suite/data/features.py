@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from suite.data.split import num_training_classes
 from suite.errors import SuiteError
-from suite.settings.feature_paths import require
 from suite.files import replacing
 
 
@@ -22,22 +20,14 @@ class Features:
     Attributes:
         features: (N, D) float32.
         labels: (N,) int64, 0 to C - 1 in the stored order.
-        data_sha256: digest of the data file they come from.
+        num_training_classes: labels below it train, the others test.
+        data_sha256: digest of the data file that they come from.
     """
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
+    num_training_classes: int
     data_sha256: str
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, training and test together."""
-        return int(self.labels.max()) + 1
-
-    @property
-    def num_training_classes(self) -> int:
-        """Number of training classes: labels below it train, the others test."""
-        return num_training_classes(self.num_classes)
 
     def training(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Features and labels of the training classes, labels from 0."""
@@ -53,8 +43,9 @@ class Features:
 def save_features(path: Path, features: Features) -> None:
     """Write a feature file; features are rounded to float16, which halves the file."""
     arrays: dict[str, NDArray[Any]] = {"features": features.features.astype(np.float16), "labels": features.labels}
+    metadata = {"data_sha256": features.data_sha256, "num_training_classes": str(features.num_training_classes)}
     with replacing(path) as temporary:
-        save_file(arrays, temporary, metadata={"data_sha256": features.data_sha256})
+        save_file(arrays, temporary, metadata=metadata)
 
 
 def load_features(path: Path) -> Features:
@@ -63,16 +54,18 @@ def load_features(path: Path) -> Features:
     Raises:
         SuiteError: it is missing, damaged, holds values that are not finite, or labels of the wrong length.
     """
-    require(path)
+    if not path.is_file():
+        raise SuiteError(f"feature file {path} is missing; compute it with: dvc repro features@{path.stem}")
     try:
         with safe_open(path, framework="numpy") as file:
             features = file.get_tensor("features").astype(np.float32)
             labels = file.get_tensor("labels")
-            data_sha256 = (file.metadata() or {})["data_sha256"]
+            metadata = file.metadata() or {}
+            data_sha256, training = metadata["data_sha256"], int(metadata["num_training_classes"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise SuiteError(f"feature file {path} is damaged: {error}; delete it and run: dvc repro") from error
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise SuiteError(f"feature file {path}: {labels.shape} labels for features of shape {features.shape}")
     if not np.isfinite(features).all():
         raise SuiteError(f"feature file {path} holds values that are not finite; delete it and run: dvc repro")
-    return Features(features, labels, data_sha256)
+    return Features(features, labels, training, data_sha256)

@@ -6,36 +6,31 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from suite.settings.params import PARAMS_FILE, DatasetSettings, load_settings
-from suite.data.catalog import DATA_FOLDER, SHA256, own_data_path
+from suite.data.catalog import EMBEDDED, user_data_path
 from suite.data.split import num_training_classes
-
-_ABOUT = {
-    "emoji": "a class is an emoji, an instance a vendor's drawing of it",
-    "furniture": "a class is a 3D model, an instance a view of it",
-    "typefaces": "a class is a font family, an instance a block of random letters",
-}
+from suite.settings.params import DatasetSettings, load_settings
+from suite.settings.paths import DATA_FOLDER, PARAMS_FILE
 
 
 def list_datasets() -> list[dict[str, Any]]:
     """The embedded data sets and those of ``params.yaml``, if it is there, as plain data."""
-    entries = {name: DatasetSettings() for name in SHA256}
+    entries = {name: DatasetSettings() for name in EMBEDDED}
     chosen = load_settings().datasets if PARAMS_FILE.is_file() else {}
     return [_describe(name, each, chosen=name in chosen) for name, each in (entries | chosen).items()]
 
 
 def _describe(name: str, settings: DatasetSettings, *, chosen: bool) -> dict[str, Any]:
-    own = name not in SHA256
-    path = own_data_path(name) if own else DATA_FOLDER / f"{name}.parquet"
+    own = name not in EMBEDDED
+    path = user_data_path(name) if own else DATA_FOLDER / f"{name}.parquet"
     return {
         "name": name,
         "in params.yaml": chosen,
-        "about": _ABOUT.get(name, f"your own, from {settings.path}"),
+        "about": f"a user's images, from {settings.path}" if own else EMBEDDED[name].about,
         **(_counts(path) if path.is_file() else dict.fromkeys(_COUNTS)),
         "max_classes": settings.max_classes,
         "file": str(path),
-        "fetched with": f"suite data own {name}" if own else "dvc pull data.dvc",
-        "sha256": SHA256.get(name, "pinned by its sources"),
+        "fetched with": f"suite data user {name}" if own else "dvc pull data.dvc",
+        "sha256": "pinned by its sources" if own else EMBEDDED[name].sha256,
         "data sheet": None if own else f"docs/data/{name}.md",
     }
 

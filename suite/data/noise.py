@@ -48,8 +48,7 @@ def corrupt(labels: Labels, dataset: str, kind: str, level: float, seed: int) ->
     Raises:
         SuiteError: unknown kind, level outside [0, 1), or too few classes to move a label to.
     """
-    if kind not in KINDS:
-        raise SuiteError(f"noise.kind: unknown noise kind {kind!r}; allowed: {allowed(KINDS)}")
+    check_kind(kind, "noise.kind")
     if not 0 <= level < 1:
         raise SuiteError(f"noise.levels: {level} is outside the allowed range [0, 1)")
     num_classes = int(labels.max()) + 1
@@ -58,6 +57,16 @@ def corrupt(labels: Labels, dataset: str, kind: str, level: float, seed: int) ->
     given = KINDS[kind](labels, num_classes, level, stream("noise", dataset, kind, level, seed))
     digest = hashlib.sha256(given.astype("<i8").tobytes()).hexdigest()
     return Corruption(given, float((given != labels).mean()), digest)
+
+
+def check_kind(kind: str, setting: str) -> None:
+    """Check that a noise kind exists; ``setting`` names what asks for it.
+
+    Raises:
+        SuiteError: it does not.
+    """
+    if kind not in KINDS:
+        raise SuiteError(f"{setting} = {kind!r} is no noise kind; allowed: {allowed(KINDS)}")
 
 
 def _symmetric(labels: Labels, num_classes: int, level: float, rng: np.random.Generator) -> Labels:
@@ -84,3 +93,4 @@ KINDS: dict[str, Callable[[Labels, int, float, np.random.Generator], Labels]] = 
     "symmetric": _symmetric,
     "small_cluster": _small_cluster,
 }
+"""All noise kinds by name: what settings and claims may name."""

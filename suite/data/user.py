@@ -1,6 +1,6 @@
 """Data sets of the user's own: an entry of ``params.yaml`` with a path, converted into the suite's parquet format.
 
-``own_data/NAME.parquet`` holds the images, ``own_data/NAME.json`` what they were made from, so that a changed source is
+``user_data/NAME.parquet`` holds the images, ``user_data/NAME.json`` what they were made from, so that a changed source is
 noticed: by names, sizes and times of the files first, and by their content where these differ.
 """
 
@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from suite.data.builders.parquet import Row, shuffled_labels, write_parquet
-from suite.settings.params import PARAMS_FILE, DatasetSettings, Settings
-from suite.data.catalog import OWN_DATA_FOLDER, SHA256, own_data_path
+from suite.data.catalog import EMBEDDED, user_data_path
 from suite.data.user_checks import check_classes, check_duplicates, check_readable
 from suite.data.user_images import Item, Listing, decode_images, list_images
 from suite.errors import SuiteError, allowed
 from suite.files import replacing, write_json
 from suite.hashing import sha256_file, sha256_value
 from suite.randomness import entropy
+from suite.settings.params import DatasetSettings, Settings
+from suite.settings.paths import PARAMS_FILE, USER_DATA_FOLDER
 
 _CONVERSION = ("path_column", "label_column", "side", "licence")
 """Settings that the converted file depends on, besides its sources."""
@@ -26,8 +27,8 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class OwnData:
-    """A converted data set, as ``own_data/NAME.json`` describes it.
+class UserData:
+    """A converted data set, as ``user_data/NAME.json`` describes it.
 
     Attributes:
         data_sha256: digest of the parquet file.
@@ -48,7 +49,7 @@ class OwnData:
     remarks: list[str]
 
 
-def renew(name: str, settings: DatasetSettings) -> OwnData:
+def renew(name: str, settings: DatasetSettings) -> UserData:
     """Convert a data set unless its converted file fits its sources.
 
     Raises:
@@ -56,7 +57,7 @@ def renew(name: str, settings: DatasetSettings) -> OwnData:
             asks for; an older converted file is left as it is.
     """
     setting = f"{PARAMS_FILE}: datasets.{name}"
-    if name in SHA256:
+    if name in EMBEDDED:
         raise SuiteError(f"{setting}.path: {name} is an embedded data set; allowed: any other name")
     listing = list_images(settings, setting)
     stamp, chosen = _stamp(listing.items), _chosen(settings)
@@ -65,17 +66,17 @@ def renew(name: str, settings: DatasetSettings) -> OwnData:
         if known.stamp == stamp:
             return known
         if known.content_sha256 == _content(listing.items):
-            return _describe(name, OwnData(**asdict(known) | {"stamp": stamp}))
+            return _describe(name, UserData(**asdict(known) | {"stamp": stamp}))
     return _convert(name, settings, listing, setting)
 
 
-def renew_named(settings: Settings, name: str) -> OwnData:
+def renew_named(settings: Settings, name: str) -> UserData:
     """Renew the data set of an entry of ``params.yaml``.
 
     Raises:
         SuiteError: there is no such entry with a path, or its images are not fit for use.
     """
-    entries = own_datasets(settings)
+    entries = user_datasets(settings)
     if name not in entries:
         raise SuiteError(
             f"{PARAMS_FILE}: datasets.{name}: no entry with a path; allowed: {allowed(entries) or 'none is there'}"
@@ -83,7 +84,7 @@ def renew_named(settings: Settings, name: str) -> OwnData:
     return renew(name, entries[name])
 
 
-def _convert(name: str, settings: DatasetSettings, listing: Listing, setting: str) -> OwnData:
+def _convert(name: str, settings: DatasetSettings, listing: Listing, setting: str) -> UserData:
     items = listing.items
     check_classes(items, setting)
     decoded = decode_images(items, settings.side)
@@ -98,13 +99,13 @@ def _convert(name: str, settings: DatasetSettings, listing: Listing, setting: st
         Row(image.webp, labels[item.label], item.label, item.name, settings.licence)
         for item, image in zip(items, decoded, strict=True)
     ]
-    path = own_data_path(name)
+    path = user_data_path(name)
     with replacing(path) as temporary:
         write_parquet(temporary, rows)
     content = sha256_value(
         [(item.name, item.label, image.file_sha256) for item, image in zip(items, decoded, strict=True)]
     )
-    made = OwnData(sha256_file(path), _chosen(settings), content, _stamp(items), len(labels), len(items), remarks)
+    made = UserData(sha256_file(path), _chosen(settings), content, _stamp(items), len(labels), len(items), remarks)
     return _describe(name, made)
 
 
@@ -112,16 +113,16 @@ def _chosen(settings: DatasetSettings) -> dict[str, Any]:
     return {key: getattr(settings, key) for key in _CONVERSION} | {"format": _FORMAT}
 
 
-def _describe(name: str, data: OwnData) -> OwnData:
-    write_json(own_data_path(name).with_suffix(".json"), asdict(data))
+def _describe(name: str, data: UserData) -> UserData:
+    write_json(user_data_path(name).with_suffix(".json"), asdict(data))
     return data
 
 
-def described(name: str) -> OwnData | None:
+def described(name: str) -> UserData | None:
     """What is known of the converted file, if it is there and has the bytes that were written."""
-    path = own_data_path(name)
+    path = user_data_path(name)
     try:
-        known = OwnData(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+        known = UserData(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
         return known if sha256_file(path) == known.data_sha256 else None
     except (OSError, ValueError, TypeError):
         return None
@@ -141,13 +142,13 @@ def _content(items: list[Item]) -> str:
     )
 
 
-def own_datasets(settings: Settings) -> dict[str, DatasetSettings]:
+def user_datasets(settings: Settings) -> dict[str, DatasetSettings]:
     """The entries of ``datasets`` with a path."""
     return {name: entry for name, entry in settings.datasets.items() if entry.path is not None}
 
 
 def remove_others(names: list[str]) -> None:
     """Delete converted files of data sets that ``params.yaml`` no longer names."""
-    for path in OWN_DATA_FOLDER.glob("*.*"):
+    for path in USER_DATA_FOLDER.glob("*.*"):
         if path.suffix in (".parquet", ".json") and path.stem not in names:
             path.unlink()

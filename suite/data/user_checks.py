@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from suite.data.user_images import Decoded, Item
 from suite.data.split import num_training_classes
+from suite.data.user_images import Decoded, Item
 from suite.errors import SuiteError
 
 _SHOWN = 3

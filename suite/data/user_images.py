@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from suite.data.builders.webp import encode_webp
-from suite.settings.params import DatasetSettings
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file
+from suite.settings.params import DatasetSettings
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What counts as an image in a folder."""

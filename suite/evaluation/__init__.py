@@ -1,1 +1,1 @@
-"""Retrieval metrics, records and their statistics."""
+"""Retrieval metrics, and the record of a run: one schema, one reader, one writer."""

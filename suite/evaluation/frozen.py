@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from suite.data.features import Features
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
-from suite.evaluation.retrieval import retrieval_metrics
-from suite.data.features import Features
+from suite.evaluation.retrieval import MAIN_METRIC, retrieve
 
 PIXEL_SIDE = 32
 """Raw pixels are compared at this size; more would cost time and is no better."""
@@ -22,10 +22,10 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return units
 
 
-def frozen_row(dataset: str, features: Features) -> dict[str, Any]:
-    """Metrics of the frozen backbone on the test classes, as a row of the leaderboard's reference file."""
+def frozen_metrics(dataset: str, backbone: str, features: Features) -> dict[str, Any]:
+    """Metrics of the frozen backbone on the test classes: the leaderboard's reference."""
     vectors, labels = features.test()
-    return {"dataset": dataset} | retrieval_metrics(unit_rows(vectors), labels)
+    return {"dataset": dataset, "backbone": backbone, "metrics": retrieve(unit_rows(vectors), labels).metrics}
 
 
 def pixel_vectors(table: ImageTable) -> NDArray[np.float32]:
@@ -47,7 +47,7 @@ def baseline_table(table: ImageTable, features: Features) -> dict[str, dict[str,
     vectors = {"raw pixels": pixel_vectors(table), "frozen backbone": unit_rows(features.features)}
     return {
         name: {
-            part: 100 * retrieval_metrics(rows[mask], table.labels[mask], (1,))["recall_at_1"]
+            part: 100 * retrieve(rows[mask], table.labels[mask], (MAIN_METRIC,)).metrics[MAIN_METRIC]
             for part, mask in (("training classes", ~test), ("test classes", test))
         }
         for name, rows in vectors.items()

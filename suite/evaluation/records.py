@@ -1,55 +1,127 @@
-"""Records: one row a run, read back and checked before anything is concluded from them."""
+"""Records: what each run leaves, in one schema for all regimes; written, and read back and checked as a whole."""
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from suite.settings.reading import explain
 from suite.errors import SuiteError, allowed
+from suite.evaluation.retrieval import MAIN_METRIC
+from suite.files import write_text
+from suite.settings.plans import HyperparameterSource, Regime, Track
+from suite.settings.reading import explain
 
-KEY = ("track", "dataset", "loss", "noise_kind", "noise_level", "seed")
-TABLE = ("track", "dataset", "noise_kind", "noise_level")
+KEY = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level", "seed")
+"""What tells runs apart."""
+TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 """What the runs have in common that are compared with each other."""
-METRICS = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "map_at_r", "r_precision")
-VALIDATION_SUFFIX = "_validation_epoch"
+CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
+"""What the runs have in common that differ in their seeds alone."""
 _TOLERANCE = 1e-9
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Metrics = dict[str, Share]
+"""Metrics by name. One that is not there was not measured."""
 
 
-class ValidationEpoch(BaseModel):
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ValidationEpoch(_Part):
     """Test metrics at the epoch that was best on validation classes during tuning."""
 
-    epoch: int
-    metrics: dict[str, Share]
+    epoch: Count
+    metrics: Metrics
 
 
-class Record(BaseModel):
-    """What must hold of a row; it may have more fields."""
+class AblationPoint(_Part):
+    """The value that an ablation varies."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    axis: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
 
-    track: Literal["tuned", "published", "ablation"]
+
+class ProxyPlaces(_Part):
+    """Where the proxies of a trained model lie among the training embeddings; lists have an entry for each training class.
+
+    Lengths are chords. All lists are empty for a failed run.
+    """
+
+    proxies_per_class: Annotated[int, Field(ge=1)]
+    alpha: float | None = None
+    delta: Length | None = None
+    """Of PFML's field; None for a loss without one."""
+    size: list[Count] = []
+    spread: list[Length] = []
+    """Standard deviation of the class."""
+    w2: list[Length] = []
+    nearest: list[Length] = []
+    """Mean distance from a proxy to its nearest embedding."""
+    condition: list[Share] | None = None
+    """Share of the class's embeddings that meet condition (*) of Proposition 1."""
+    minima_met: list[tuple[Count, Count]] | None = None
+    """Flows started and ended within delta, at embeddings that meet the condition."""
+    minima_unmet: list[tuple[Count, Count]] | None = None
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        for field in ("spread", "w2", "nearest", "condition"):
+            values = getattr(self, field)
+            if values is not None and len(values) != len(self.size):
+                raise ValueError(
+                    f"{field} has {len(values)} entries; allowed: one a class, {len(self.size)} as in size"
+                )
+        return self
+
+
+class Record(_Part):
+    """One run: its settings, the digests of all that it depends on, and what it measured."""
+
+    regime: Regime
+    track: Track
     dataset: str
+    backbone: str
     loss: str
     noise_kind: str
     noise_level: Annotated[float, Field(ge=0, lt=1)]
     seed: Count
     status: Literal["ok", "failed"]
     failure: str | None = None
-    metrics: dict[str, Share]
+    metrics: Metrics
     validation_epoch: ValidationEpoch | None = None
     class_hits: list[Count] = []
+    """For each test class, the queries whose nearest item is of their class."""
     class_queries: list[Count] = []
-    data_sha256: str
+    noise_realised: Share | None = None
     noise_sha256: str
+    data_sha256: str
     config_sha256: str
+    loss_sha256: str = ""
+    target: str = ""
+    hyperparameter_source: HyperparameterSource
+    hyperparameters: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    recipe_name: str | None = None
+    precision: str | None = None
+    versions: dict[str, str] = {}
+    before_training: Metrics | None = None
+    """Of the pretrained network without its embedding layer, where that is not the frozen regime's."""
+    ablation: AblationPoint | None = None
+    proxies: ProxyPlaces | None = None
+    file: Annotated[str, Field(exclude=True)] = ""
+    """Where it was read from, for messages."""
+    line: Annotated[int, Field(exclude=True)] = 0
+
+    @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        return f"{self.file}, line {self.line}"
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -57,110 +129,106 @@ class Record(BaseModel):
             if self.metrics:
                 raise ValueError("metrics of a run with status 'failed'; allowed: {}")
             return self
-        missing = [name for name in METRICS if name not in self.metrics]
-        if missing:
-            raise ValueError(f"metrics lacks {allowed(missing)}")
+        if self.proxies is not None:
+            if not self.proxies.size:
+                raise ValueError("proxies.size is empty although status is ok")
+            return self
+        if MAIN_METRIC not in self.metrics:
+            raise ValueError(f"metrics lacks {MAIN_METRIC}")
         if not self.class_queries or len(self.class_hits) != len(self.class_queries):
             raise ValueError("class_hits and class_queries must hold one number for each test class")
         share = sum(self.class_hits) / sum(self.class_queries)
-        if not math.isclose(share, self.metrics["recall_at_1"], abs_tol=_TOLERANCE):
-            raise ValueError(f"class_hits make {share:.6f}, metrics.recall_at_1 is {self.metrics['recall_at_1']:.6f}")
+        if not math.isclose(share, self.metrics[MAIN_METRIC], abs_tol=_TOLERANCE):
+            raise ValueError(f"class_hits make {share:.6f}, metrics.{MAIN_METRIC} is {self.metrics[MAIN_METRIC]:.6f}")
         return self
 
 
-def read_records(paths: Iterable[Path], key: Sequence[str] = KEY) -> pd.DataFrame:
-    """Records of these files as a table, checked row by row and against each other.
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write records as JSON lines."""
+    write_text(path, "".join(json.dumps(record.model_dump(mode="json")) + "\n" for record in records))
+
+
+def read_records(paths: Iterable[Path]) -> list[Record]:
+    """Read records, checked line by line and against each other.
 
     Args:
-        paths: JSON-lines files; each must exist and hold rows.
-        key: the fields that tell runs apart.
-
-    Returns:
-        One row a run with the fields of the record, a column for each metric, NaN where a run failed, one for each metric
-        at the validation epoch, NaN where there is none, and ``file``.
+        paths: JSON-lines files; each must exist and hold a record.
 
     Raises:
-        SuiteError: a file is missing, empty or not JSON, a row lacks a field or has a value that is not allowed, two rows
-            describe one run, or rows do not belong to the same data, noise or test classes.
+        SuiteError: a file is missing, empty or not JSON, a line lacks a field or has a value that is not allowed, two lines
+            describe one run, or runs that are compared did not have the same data, noise or test classes.
     """
-    table = pd.DataFrame([row for path in paths for row in _rows(path)])
-    columns = [*METRICS, *(metric + VALIDATION_SUFFIX for metric in METRICS)]
-    table[columns] = table[columns].astype(float)
-    check_once(table, key)
-    _check_constant(table, "data_sha256", ("dataset",))
-    _check_constant(table, "noise_sha256", ("dataset", "noise_kind", "noise_level", "seed"))
-    finished = table[table["status"] == "ok"]
-    _check_constant(finished.assign(class_queries=finished["class_queries"].map(tuple)), "class_queries", ("dataset",))
-    return table
+    records = [record for path in paths for record in _read_file(path)]
+    check_once(records)
+    _check_constant(records, "data_sha256", ("dataset",))
+    _check_constant(records, "noise_sha256", ("dataset", "noise_kind", "noise_level", "seed"))
+    retrieved = [record for record in records if record.class_queries]
+    _check_constant(retrieved, "class_queries", ("dataset",))
+    return records
 
 
-def check_once(table: pd.DataFrame, key: Sequence[str] = KEY) -> None:
-    """Refuse two rows for one run.
+def check_once(records: Iterable[Record]) -> None:
+    """Refuse two records of one run.
 
     Raises:
         SuiteError: there are.
     """
-    twice = table[table.duplicated(list(key), keep=False)]
-    if len(twice):
-        run, files = twice.iloc[0][list(key)].to_dict(), allowed(sorted(set(twice["file"])))
-        raise SuiteError(f"records hold a run twice: {_named(run)} ({files})")
+    seen: dict[Hashable, Record] = {}
+    for record in records:
+        point = (record.ablation.axis, record.ablation.value) if record.ablation else None
+        count = record.proxies.proxies_per_class if record.proxies else None
+        key = (*(getattr(record, name) for name in KEY), record.backbone, point, count)
+        if key in seen:
+            run = _named({name: getattr(record, name) for name in KEY})
+            raise SuiteError(f"records hold a run twice: {run} ({seen[key].where}; {record.where})")
+        seen[key] = record
 
 
-def check_paired(table: pd.DataFrame) -> None:
-    """Refuse tables whose losses do not have the same seeds: differences are taken seed by seed.
-
-    Raises:
-        SuiteError: a loss lacks a seed that another one of its table has.
-    """
-    for place, runs in table.groupby(list(TABLE), sort=False):
-        seeds = set(runs["seed"])
-        for loss, mine in runs.groupby("loss", sort=False):
-            missing = sorted(seeds - set(mine["seed"]))
-            if missing:
-                where = f"{_named(dict(zip(TABLE, place, strict=True)))} ({mine['file'].iloc[0]})"
-                raise SuiteError(
-                    f"records are not paired: {loss} lacks seed {allowed(missing)}, which another loss has: {where}"
-                )
+def index_by(records: Iterable[Record], key: Callable[[Record], Hashable]) -> dict[Any, dict[int, Record]]:
+    """Records by a key, then by seed."""
+    index: dict[Any, dict[int, Record]] = {}
+    for record in records:
+        index.setdefault(key(record), {})[record.seed] = record
+    return index
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _read_file(path: Path) -> list[Record]:
     if not path.is_file():
         raise SuiteError(f"record file {path} is missing; run: dvc repro")
     lines = path.read_text(encoding="utf-8").splitlines()
     if not lines:
-        raise SuiteError(f"record file {path} holds no row; delete it and run: dvc repro")
-    return [_row(path, number, line) for number, line in enumerate(lines, 1)]
+        raise SuiteError(f"record file {path} holds no record; delete it and run: dvc repro")
+    return [_read_line(path, number, line) for number, line in enumerate(lines, 1)]
 
 
-def _row(path: Path, number: int, line: str) -> dict[str, Any]:
+def _read_line(path: Path, number: int, line: str) -> Record:
     try:
-        row = json.loads(line)
-        record = Record.model_validate(row)
+        values = json.loads(line)
     except json.JSONDecodeError as error:
-        raise SuiteError(f"{path}: line {number} is not valid JSON: {error}") from error
+        raise SuiteError(f"{path}, line {number} is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise SuiteError(f"{path}, line {number} holds {type(values).__name__}; allowed: a mapping, in braces")
+    try:
+        return Record.model_validate(values | {"file": str(path), "line": number})
     except ValidationError as error:
-        raise SuiteError(explain(error, Record, path, f"line {number}")) from error
-    later = record.validation_epoch.metrics if record.validation_epoch else {}
-    flat = {metric: record.metrics.get(metric) for metric in METRICS}
-    flat |= {metric + VALIDATION_SUFFIX: later.get(metric) for metric in METRICS}
-    return record.model_dump() | flat | {"file": str(path)}
+        raise SuiteError(explain(error, Record, Path(f"{path}, line {number}"))) from error
 
 
-def _check_constant(table: pd.DataFrame, field: str, group: Sequence[str]) -> None:
+def _check_constant(records: Sequence[Record], field: str, group: Sequence[str]) -> None:
     """One value of a field within a group, for runs are compared that had the same."""
-    for place, rows in table.groupby(list(group), sort=False):
-        first = rows.iloc[0]
-        others = rows[rows[field] != first[field]]
-        if len(others):
-            other = others.iloc[0]
+    firsts: dict[Hashable, Record] = {}
+    for record in records:
+        place = tuple(getattr(record, name) for name in group)
+        first = firsts.setdefault(place, record)
+        if getattr(first, field) != getattr(record, field):
             where = _named(dict(zip(group, place, strict=True)))
             raise SuiteError(
-                f"{field} of {other['file']} differs from that of {first['file']} for {where}; "
-                "delete the older one and run: dvc repro"
+                f"{field} of {record.where} differs from that of {first.where} for {where}; "
+                "delete the older file and run: dvc repro"
             )
 
 
-def _named(values: dict[Hashable, Any]) -> str:
-    return ", ".join(
+def _named(values: dict[str, Any]) -> str:
+    return allowed(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )

@@ -8,16 +8,75 @@ wins. Queries whose class has no other item cannot be answered; they are left ou
 of queries (faiss, exact inner product), so memory does not grow with the square of the number of items.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, allowed
 
 _BLOCK = 1024
+
+Hits = NDArray[np.bool_]
+"""(Q, depth): whether the neighbour of a rank is of the query's class."""
+Relevant = NDArray[np.int64]
+"""(Q,): R, the number of other items of the query's class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A retrieval metric.
+
+    Attributes:
+        label: how tables and charts call it.
+        total: its sum over queries, from hits (Q, depth) and R (Q,).
+        depth: ranks that it needs besides the R of each query.
+        by_default: whether every run is measured by it.
+    """
+
+    label: str
+    total: Callable[[Hits, Relevant], float]
+    depth: int = 0
+    by_default: bool = True
+
+
+def _recall(hits: Hits, _: Relevant, *, k: int) -> float:
+    return float(hits[:, :k].any(axis=1).sum())
+
+
+def _map_at_r(hits: Hits, relevant: Relevant) -> float:
+    within_r = _within_r(hits, relevant)
+    precision = np.cumsum(within_r, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return float(((precision * within_r).sum(axis=1) / relevant).sum())
+
+
+def _r_precision(hits: Hits, relevant: Relevant) -> float:
+    return float((_within_r(hits, relevant).sum(axis=1) / relevant).sum())
+
+
+def _within_r(hits: Hits, relevant: Relevant) -> Hits:
+    within: Hits = hits & (np.arange(hits.shape[1]) < relevant[:, None])
+    return within
+
+
+def _recall_at(k: int, *, by_default: bool) -> Metric:
+    return Metric(f"R@{k}", partial(_recall, k=k), k, by_default)
+
+
+METRICS = {
+    **{f"recall_at_{k}": _recall_at(k, by_default=True) for k in (1, 2, 4, 8)},
+    "map_at_r": Metric("MAP@R", _map_at_r),
+    "r_precision": Metric("R-precision", _r_precision),
+    **{f"recall_at_{k}": _recall_at(k, by_default=False) for k in (10, 100, 1000)},
+}
+"""All metrics by name: what records, tables and claims may name."""
+MEASURED = tuple(name for name, metric in METRICS.items() if metric.by_default)
+"""What every run is measured by."""
+MAIN_METRIC = "recall_at_1"
+"""What the leaderboard ranks by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +84,7 @@ class Retrieval:
     """What a search over all items found.
 
     Attributes:
-        metrics: ``recall_at_K`` for each K, ``map_at_r`` and ``r_precision``, in [0, 1].
+        metrics: by name, in [0, 1].
         class_hits: for each class, in the order of labels, the answered queries whose nearest item is of their class.
         class_queries: for each class, the number of answered queries.
     """
@@ -35,34 +94,30 @@ class Retrieval:
     class_queries: list[int]
 
 
-def retrieval_metrics(
-    embeddings: NDArray[np.float32], labels: NDArray[np.integer], k_values: Sequence[int] = (1, 2, 4, 8)
-) -> dict[str, float]:
-    """The ``metrics`` of ``retrieve``, and ``queries``, the number of queries that were answered."""
-    found = retrieve(embeddings, labels, k_values)
-    return found.metrics | {"queries": float(sum(found.class_queries))}
-
-
 def retrieve(
-    embeddings: NDArray[np.float32], labels: NDArray[np.integer], k_values: Sequence[int] = (1, 2, 4, 8)
+    embeddings: NDArray[np.float32], labels: NDArray[np.integer], metrics: Sequence[str] = MEASURED
 ) -> Retrieval:
     """Search every item's nearest others and judge them.
 
     Args:
         embeddings: (N, D) float32, rows of unit norm.
         labels: (N,) integer classes.
-        k_values: the K of R@K, each at least 1.
+        metrics: names of metrics.
 
     Raises:
-        SuiteError: shapes do not match, embeddings are not finite, or no class has two items.
+        SuiteError: shapes do not match, embeddings are not finite, no class has two items, or a metric is unknown.
     """
+    for name in metrics:
+        if name not in METRICS:
+            raise SuiteError(f"metric {name!r} is unknown; allowed: {allowed(METRICS)}")
+    chosen = [METRICS[name] for name in metrics]
     embeddings, labels = _checked(embeddings, labels)
     class_sizes = np.bincount(labels)
     relevant = class_sizes[labels] - 1
-    depth = min(max(int(relevant.max()), *k_values), len(labels) - 1)
+    depth = min(max(int(relevant.max()), *(metric.depth for metric in chosen)), len(labels) - 1)
     index = faiss.IndexFlatIP(embeddings.shape[1])
     index.add(embeddings)
-    totals = np.zeros(len(k_values) + 2)
+    totals = np.zeros(len(chosen))
     first_hits = np.zeros(len(labels), bool)
     for start in range(0, len(labels), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(labels)))
@@ -71,12 +126,10 @@ def retrieve(
             neighbours = _nearest_others(index, embeddings, rows, depth)
             hits = labels[neighbours] == labels[rows, None]
             first_hits[rows] = hits[:, 0]
-            totals += _summed(hits, relevant[rows], k_values)
+            totals += [metric.total(hits, relevant[rows]) for metric in chosen]
     answered = int((relevant > 0).sum())
-    names = [f"recall_at_{k}" for k in k_values] + ["map_at_r", "r_precision"]
-    metrics = {name: float(total / answered) for name, total in zip(names, totals, strict=True)}
     return Retrieval(
-        metrics,
+        {name: float(total / answered) for name, total in zip(metrics, totals, strict=True)},
         np.bincount(labels, weights=first_hits).astype(int).tolist(),
         np.bincount(labels, weights=relevant > 0).astype(int).tolist(),
     )
@@ -123,13 +176,3 @@ def _nearest_others(
     kept[kept.all(axis=1), -1] = False
     others: NDArray[np.int64] = found[kept].reshape(len(rows), -1)[:, :depth]
     return others
-
-
-def _summed(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k_values: Sequence[int]) -> NDArray[np.float64]:
-    """Sums over queries of each R@K, MAP@R and R-precision for hits (Q, depth) and R (Q,)."""
-    recalls = [float(hits[:, :k].any(axis=1).sum()) for k in k_values]
-    within_r = hits & (np.arange(hits.shape[1]) < relevant[:, None])
-    precision = np.cumsum(within_r, axis=1) / np.arange(1, hits.shape[1] + 1)
-    map_at_r = ((precision * within_r).sum(axis=1) / relevant).sum()
-    r_precision = (within_r.sum(axis=1) / relevant).sum()
-    return np.array([*recalls, map_at_r, r_precision])

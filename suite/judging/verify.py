@@ -15,8 +15,8 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from suite.judging.claims.verdict import LEVEL
 from suite.errors import SuiteError, allowed
+from suite.judging.claims.verdict import LEVEL
 from suite.judging.statistics.estimate import Estimate, mean_of, minus
 from suite.judging.statistics.holm import holm
 

@@ -3,8 +3,8 @@
 import inspect
 from typing import Any
 
-from suite.settings.params import PARAMS_FILE, LossSettings, load_settings
 from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, LossEntry, find_loss
+from suite.settings.params import PARAMS_FILE, LossSettings, load_settings
 
 UNSAID = "not declared"
 

@@ -1,6 +1,6 @@
 """The values that a loss's paper gives as they stand, for a data set of a given character.
 
-A loss declares ``published``: hyper-parameters and learning rates. Where the paper's value depends on the data, it is a
+A loss declares ``paper_values``: hyper-parameters and learning rates. Where the paper's value depends on the data, it is a
 mapping ``{"large_classes": ..., "small_classes": ...}``: the benchmarks fall into CUB and Cars (59 and 82 training images a
 class) and SOP (5). ``undisclosed`` says what the paper leaves open, so that nobody takes our reading for the paper's.
 """
@@ -15,8 +15,8 @@ LARGE_CLASS = 17
 _CHARACTERS = {"large_classes", "small_classes"}
 
 
-def published_values(entry: LossEntry, images_per_class: float) -> Hyperparameters | None:
-    """Published values of a loss for a data set with that many training images a class on average.
+def paper_values(entry: LossEntry, images_per_class: float) -> Hyperparameters | None:
+    """The paper's values of a loss for a data set with that many training images a class on average.
 
     Returns:
         Hyper-parameters and learning rates, or None where the loss declares none.
@@ -24,8 +24,8 @@ def published_values(entry: LossEntry, images_per_class: float) -> Hyperparamete
     Raises:
         SuiteError: a value is declared for other characters than the two, or is no hyper-parameter of the loss.
     """
-    declared: dict[str, Any] = getattr(entry.cls, "published", {})
-    origin = f"{entry.target}: published"
+    declared: dict[str, Any] = getattr(entry.cls, "paper_values", {})
+    origin = f"{entry.target}: paper_values"
     check_hyperparameters(entry, declared, origin)
     character = "large_classes" if images_per_class >= LARGE_CLASS else "small_classes"
     values: Hyperparameters = {}

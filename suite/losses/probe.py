@@ -1,10 +1,11 @@
 """One evaluation of a loss on a random batch, before anything is trained with it."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from suite.errors import SuiteError
+from suite.losses.build import scalar
 
 
 def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
@@ -30,16 +31,3 @@ def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> N
     torch.autograd.backward(value)
     if embeddings.grad is None or not torch.isfinite(embeddings.grad).all():
         raise SuiteError(f"{where} gave a gradient that is not finite; allowed are finite gradients")
-
-
-def scalar(value: object, where: str) -> Tensor:
-    """The value, if it is a scalar tensor.
-
-    Raises:
-        SuiteError: it is not.
-    """
-    if not isinstance(value, Tensor):
-        raise SuiteError(f"{where} gave {type(value).__name__}; allowed is a scalar tensor")
-    if value.ndim != 0:
-        raise SuiteError(f"{where} gave a tensor of shape {tuple(value.shape)}; allowed is a scalar tensor, shape ()")
-    return value

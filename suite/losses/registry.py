@@ -1,13 +1,8 @@
-"""From a loss's name to its class, its source file and its settings.
+"""From a loss's name to its class, the digest of its code and its settings.
 
 A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It may declare, as plain data on the class,
-``formula``, ``source``, ``search_space``, ``published`` and ``undisclosed``. Constructor parameters ``num_classes`` and
-``embedding_dim`` (or, as pytorch-metric-learning calls it, ``embedding_size``) are given by the suite, the others are its
-hyper-parameters. All its parameters are proxies: they train at ``proxy_learning_rate``.
-
-The losses of pytorch-metric-learning fit as they are, and so do its miners: behind a loss that takes what they pick, as
-``forward(embeddings, labels, indices_tuple)``. A target with a miner is spelt ``LOSS + MINER``, and the miner's
-hyper-parameters have ``miner_`` before their names.
+``formula``, ``source``, ``search_space``, ``paper_values`` and ``undisclosed``. All its parameters are proxies: they train at
+``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as they are.
 """
 
 from dataclasses import dataclass
@@ -15,12 +10,18 @@ from typing import Any
 
 from torch import nn
 
-from suite.settings.params import MINER_PREFIX, LossSettings
 from suite.errors import SuiteError, allowed
-from suite.hashing import sha256_value
-from suite.losses.mined import MinedLoss
-from suite.losses.signature import GIVEN, constructor_parameters, signature, takes_pairs
-from suite.losses.target import load_class
+from suite.losses.build import (
+    MINER_PREFIX,
+    TRAINING_SETTINGS,
+    WITH_MINER,
+    build_loss,
+    constructor_parameters,
+    load_class,
+    sha256_target,
+    takes_pairs,
+)
+from suite.settings.params import LossSettings
 
 BUILT_IN = {
     "pfml": "pfml:PotentialFieldLoss",
@@ -32,9 +33,6 @@ BUILT_IN = {
     "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPlusPlusLoss",
     "hist": "baselines.hist:HISTLoss",
 }
-TRAINING_SETTINGS = ("learning_rate", "proxy_learning_rate")
-"""Hyper-parameters of a loss that belong to the optimiser, not to its constructor."""
-WITH_MINER = " + "
 
 Hyperparameters = dict[str, Any]
 
@@ -47,15 +45,14 @@ class LossEntry:
         name: its name in ``params.yaml`` and on the leaderboard.
         target: ``module:Class`` or ``path/file.py:Class``; with a miner, both with `` + `` between.
         cls: the class.
-        source_sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside
-            itself.
+        sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside itself.
         miner: class of the miner in front of it, if there is one.
     """
 
     name: str
     target: str
     cls: type[nn.Module]
-    source_sha256: str
+    sha256: str
     miner: type[nn.Module] | None = None
 
     @property
@@ -76,6 +73,14 @@ class LossEntry:
         own = constructor_parameters(self.cls)
         mining = constructor_parameters(self.miner) if self.miner else {}
         return own | {MINER_PREFIX + name: default for name, default in mining.items()}
+
+    def build(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> nn.Module:
+        """Construct it.
+
+        Raises:
+            SuiteError: the constructor refuses a value.
+        """
+        return build_loss(self.target, values, num_classes, embedding_dim, f"params.yaml: losses.{self.name}")
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:
@@ -105,19 +110,24 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
         SuiteError: the target is malformed, cannot be imported, or is no ``nn.Module``.
     """
     if WITH_MINER not in target:
-        cls, digest = load_class(target, f"{setting or f'params.yaml: losses.{name}.target'} = {target!r}")
-        return LossEntry(name, target, cls, digest)
+        where = f"{setting or f'params.yaml: losses.{name}.target'} = {target!r}"
+        return LossEntry(name, target, load_class(target, where), sha256_target(target, where))
     target, _, miner_target = target.partition(WITH_MINER)
     entry = load_target(name, target, setting)
     where = f"{setting or f'params.yaml: losses.{name}.miner'} = {miner_target!r}"
-    miner, digest = load_class(miner_target, where)
+    miner = load_class(miner_target, where)
     if not takes_pairs(entry.cls):
         raise SuiteError(
             f"{where}: {entry.cls.__name__} takes no mined pairs; allowed with losses whose forward is "
             "(embeddings, labels, indices_tuple)"
         )
-    both = sha256_value([entry.source_sha256, digest])
-    return LossEntry(name, target + WITH_MINER + miner_target, entry.cls, both, miner)
+    both = target + WITH_MINER + miner_target
+    return LossEntry(name, both, entry.cls, sha256_target(both, where), miner)
+
+
+def values_by_hand(settings: LossSettings) -> Hyperparameters:
+    """``params`` and ``miner_params`` of an entry under one set of names."""
+    return settings.params | {MINER_PREFIX + name: value for name, value in settings.miner_params.items()}
 
 
 def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str) -> None:
@@ -130,32 +140,3 @@ def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str
     for name in values:
         if name not in names:
             raise SuiteError(f"{origin}: {name} is no hyper-parameter of loss {entry.name}; allowed: {allowed(names)}")
-
-
-def preload(entry: LossEntry, values: Hyperparameters) -> None:
-    """Build a loss once and drop it, so that what its constructor imports is loaded before workers are forked."""
-    build_loss(entry, values, num_classes=2, embedding_dim=2)
-
-
-def build_loss(entry: LossEntry, values: Hyperparameters, num_classes: int, embedding_dim: int) -> nn.Module:
-    """Construct a loss; optimiser settings among ``values`` are left to the optimiser.
-
-    Raises:
-        SuiteError: the constructor refuses a value.
-    """
-    given = dict(zip(GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
-    wanted = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-    mining = {name for name in wanted if entry.miner and name.startswith(MINER_PREFIX)}
-    try:
-        loss = _construct(entry.cls, given, {name: wanted[name] for name in wanted.keys() - mining})
-        if entry.miner is None:
-            return loss
-        miner = _construct(entry.miner, given, {name.removeprefix(MINER_PREFIX): wanted[name] for name in mining})
-    except (TypeError, ValueError) as error:
-        raise SuiteError(f"params.yaml: losses.{entry.name}: {error}") from error
-    return MinedLoss(loss, miner)
-
-
-def _construct(cls: type[nn.Module], given: Hyperparameters, values: Hyperparameters) -> nn.Module:
-    wanted = signature(cls)
-    return cls(**{name: value for name, value in given.items() if name in wanted} | values)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from suite.settings.params import Name
 from suite.errors import SuiteError
 from suite.files import write_text
 from suite.losses.registry import BUILT_IN
+from suite.settings.params import Name
 
 TEMPLATE = Path(__file__).parent / "template.py.txt"
 

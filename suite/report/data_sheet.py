@@ -6,13 +6,13 @@ import numpy as np
 from rich.console import Console
 
 from suite.data.catalog import verified
+from suite.data.features import Features, load_features
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable, read_table
 from suite.errors import SuiteError
 from suite.evaluation.frozen import baseline_table
-from suite.settings.feature_paths import features_path
-from suite.data.features import Features, load_features
 from suite.files import write_text
+from suite.settings.feature_paths import features_path
 
 SHEETS_FOLDER = Path("docs/data")
 MARKER = "<!-- baselines -->"

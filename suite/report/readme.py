@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from suite.report.claims.glance import glance
 from suite.errors import SuiteError
 from suite.files import write_text
+from suite.report.claims.glance import glance
 from suite.report.leaderboard.render import DETAILS
 
 README = Path("README.md")

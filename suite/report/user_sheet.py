@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.settings.params import DatasetSettings
-from suite.data.catalog import own_data_path
-from suite.data.user import OwnData
-from suite.data.user_images import QUALITY
+from suite.data.catalog import user_data_path
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
+from suite.data.user import UserData
+from suite.data.user_images import QUALITY
+from suite.settings.params import DatasetSettings
 
 _LINE = "\n"
 
 
-def own_sheet(name: str, settings: DatasetSettings, table: ImageTable, made: OwnData) -> str:
+def user_sheet(name: str, settings: DatasetSettings, table: ImageTable, made: UserData) -> str:
     """Where the images come from, how many there are in each half, and what is weak about them, as Markdown.
 
     Args:
@@ -38,7 +38,7 @@ Images of your own, from {_plain(str(settings.path))}, {kind}. Licence: {_plain(
 {_LINE.join(rows)}
 
 Images are {settings.side} x {settings.side} pixels, scaled to fit and cut at the centre, on white, WebP quality
-{QUALITY}. The file `{own_data_path(name)}` has SHA-256 `{made.data_sha256}`.
+{QUALITY}. The file `{user_data_path(name)}` has SHA-256 `{made.data_sha256}`.
 
 ## Weaknesses
 

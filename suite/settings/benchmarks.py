@@ -1,28 +1,22 @@
-"""``pipelines/published/params.yaml``: what is fine-tuned on the published data sets."""
+"""``pipelines/benchmarks/params.yaml``: which networks are trained on CUB, Cars and SOP, by which recipes."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from suite.settings.grid import Cell, runs_folder
-from suite.settings.paper_recipes import find_published
-from suite.settings.reading import read_settings
-from suite.settings.params import Count, Name, NoiseSettings, Scalar, Strict
 from suite.errors import SuiteError, allowed
-
-BENCHMARKS_FILE = Path("pipelines/published/params.yaml")
-BENCHMARKS_FOLDER = Path("published")
-"""Holds what the pipeline of the published data sets leaves: plans, runs, times."""
-PLANS_FOLDER = BENCHMARKS_FOLDER / "plans"
+from suite.settings.paper_recipes import find_paper_recipe
+from suite.settings.params import Count, Name, NoiseSettings, Scalar, Strict
+from suite.settings.paths import BENCHMARKS_FILE, BENCHMARKS_FOLDER
+from suite.settings.reading import read_settings
 
 
 class Benchmark(Strict):
     """A row of the leaderboard: a recipe, and the loss if it is another one than the recipe's."""
 
     recipe: str
-    """Name of a published recipe, or path of a .yaml file like those."""
+    """Name of a paper's recipe, or path of a .yaml file like those."""
     target: str | None = None
     """A loss in place of the recipe's: ``module:Class`` or ``path/file.py:Class``."""
     params: dict[str, Scalar] = Field(default_factory=dict)
@@ -93,32 +87,19 @@ def load_benchmarks(path: Path = BENCHMARKS_FILE) -> BenchmarkSettings:
     return read_settings(path, BenchmarkSettings, "settings file {} is missing; run from the project's root")
 
 
-@dataclass(frozen=True, slots=True)
-class BenchmarkCell(Cell):
-    """A train stage: one row and noise level, all seeds; ``loss`` is the name of the row."""
-
-    @property
-    def plan(self) -> Path:
-        """File of its plan."""
-        return PLANS_FOLDER / f"{self.dataset}-{self.loss}.json"
-
-    @property
-    def folder(self) -> Path:
-        """What its runs left."""
-        return runs_folder(self.name, BENCHMARKS_FOLDER)
+def benchmark_plan_path(dataset: str, row: str) -> Path:
+    """Plan file of a row."""
+    return BENCHMARKS_FOLDER / "plans" / f"{dataset}-{row}.json"
 
 
-def benchmark_cells(settings: BenchmarkSettings) -> list[BenchmarkCell]:
-    """All train stages, in the order of the file."""
-    return [BenchmarkCell(*row, level) for row in settings.named_rows for level in settings.noise.levels]
-
-
-def own_rows(settings: BenchmarkSettings) -> list[str]:
+def user_rows(settings: BenchmarkSettings) -> list[str]:
     """Names of rows that are no baselines: those with a loss of their own, and further recipes of a loss.
 
     Raises:
         SuiteError: a recipe is missing.
     """
     rows = [(name, row) for mine in settings.benchmarks.values() for name, row in mine.items()]
-    named = {name for name, row in rows if row.target is None and find_published(row.recipe).settings.loss.name == name}
+    named = {
+        name for name, row in rows if row.target is None and find_paper_recipe(row.recipe).settings.loss.name == name
+    }
     return [name for name in settings.losses if name not in named]

@@ -1,4 +1,4 @@
-"""Published recipes: how a paper trained, value by value, each with its source or with what we chose and why.
+"""Recipes of papers: how a paper trained, value by value, each with its source or with what we chose and why.
 
 A recipe is a YAML file in ``recipes/paper``. Its settings are plain values; beside them stand three mappings from
 a setting (``optimiser.weight_decay``) or a group (``images``) to a line of text:
@@ -16,11 +16,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from suite.settings.reading import read_settings
-from suite.settings.params import Count, Number, Positive, Scalar, Strict
 from suite.errors import SuiteError, allowed
-
-PUBLISHED_RECIPES = Path(__file__).parents[2] / "recipes" / "paper"
+from suite.settings.params import Count, Number, Positive, Scalar, Strict
+from suite.settings.paths import PAPER_RECIPES_FOLDER
+from suite.settings.reading import read_settings
 
 Text = Annotated[str, Field(min_length=3)]
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -43,7 +42,7 @@ class Images(Strict):
     """What is done to images. Training: resize, random resized crop, horizontal flip. Test: resize, centre crop."""
 
     train_resize: Count | None
-    """Short side before the random crop; None: the size as published."""
+    """Short side before the random crop; None: the size in the archive."""
     train_crop: Count
     train_crop_scale: Annotated[tuple[Share, Share], Field(strict=False)]
     """Smallest and largest share of the area that a random crop covers."""
@@ -121,7 +120,7 @@ class Evaluation(Strict):
     recall_at: tuple[Count, ...]
 
 
-class PublishedSettings(Strict):
+class RecipeSettings(Strict):
     """All that a run depends on besides data, noise and seed."""
 
     backbone: Backbone
@@ -137,19 +136,19 @@ class PublishedSettings(Strict):
         return dict(_leaves(self.model_dump(mode="json")))
 
 
-class PublishedRecipe(Strict):
+class PaperRecipe(Strict):
     """A recipe file."""
 
     title: Text
     source: Text
     datasets: Annotated[dict[Literal["cub", "cars", "sop"], dict[str, Any]], Field(min_length=1)]
     """Data sets that it is for, and the settings that differ there, by dotted name."""
-    settings: PublishedSettings
+    settings: RecipeSettings
     sources: dict[str, Text]
     undisclosed: dict[str, Text]
     departures: dict[str, Text]
 
-    def for_dataset(self, dataset: str) -> PublishedSettings:
+    def for_dataset(self, dataset: str) -> RecipeSettings:
         """The settings on a data set.
 
         Raises:
@@ -162,10 +161,10 @@ class PublishedRecipe(Strict):
         changed = self.settings.model_dump(mode="json")
         for name, value in values.items():
             _replace(changed, name.split("."), name, value)
-        return PublishedSettings.model_validate(changed)
+        return RecipeSettings.model_validate(changed)
 
     @model_validator(mode="after")
-    def _explained_once(self) -> "PublishedRecipe":
+    def _explained_once(self) -> "PaperRecipe":
         explanations = [*self.sources, *self.undisclosed, *self.departures]
         for leaf in self.settings.leaves():
             count = sum(_covers(name, leaf) for name in explanations)
@@ -201,30 +200,30 @@ def _leaves(values: dict[str, Any], below: str = "") -> Iterator[tuple[str, Any]
             yield below + name, value
 
 
-def load_published(name: str, folder: Path = PUBLISHED_RECIPES) -> PublishedRecipe:
-    """Read a published recipe by its file name without ending.
+def load_paper_recipe(name: str, folder: Path = PAPER_RECIPES_FOLDER) -> PaperRecipe:
+    """Read a paper's recipe by its file name without ending.
 
     Raises:
         SuiteError: there is none, or it does not fit the schema.
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise SuiteError(f"no published recipe {name!r}; allowed: {allowed(published_names(folder))}")
-    return read_settings(path, PublishedRecipe)
+        raise SuiteError(f"no paper recipe {name!r}; allowed: {allowed(paper_recipe_names(folder))}")
+    return read_settings(path, PaperRecipe)
 
 
-def find_published(recipe: str) -> PublishedRecipe:
-    """A published recipe by its name, or one of your own by its path, which ends in .yaml.
+def find_paper_recipe(recipe: str) -> PaperRecipe:
+    """A paper's recipe by its name, or a user's by its path, which ends in .yaml.
 
     Raises:
         SuiteError: there is none, or it does not fit the schema.
     """
     path = Path(recipe)
     if path.suffix != ".yaml":
-        return load_published(recipe)
-    return read_settings(path, PublishedRecipe, "recipe file {} is missing")
+        return load_paper_recipe(recipe)
+    return read_settings(path, PaperRecipe, "recipe file {} is missing")
 
 
-def published_names(folder: Path = PUBLISHED_RECIPES) -> list[str]:
-    """Names of the published recipes."""
+def paper_recipe_names(folder: Path = PAPER_RECIPES_FOLDER) -> list[str]:
+    """Names of the papers' recipes."""
     return sorted(path.stem for path in folder.glob("*.yaml"))

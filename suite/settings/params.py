@@ -4,24 +4,18 @@ Every model refuses unknown settings; every error is one line that names the set
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from suite.settings.reading import read_settings
 from suite.errors import allowed
+from suite.settings.paths import PARAMS_FILE
+from suite.settings.reading import read_settings
 
-PARAMS_FILE = Path("params.yaml")
 BATCH = ("classes_per_batch", "samples_per_class")
 """Settings of ``recipe`` that a data set may have of its own."""
-MINER_PREFIX = "miner_"
-"""Before the names of a miner's hyper-parameters where they stand among those of its loss."""
-
-
-def _no_flag(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("allowed: numbers")  # noqa: TRY004 - pydantic reports ValueError only
-    return value
+EMBEDDED_BACKBONE = "tf_efficientnet_lite0"
+"""The network whose weights come with the suite."""
 
 
 def _filled(entries: Any) -> Any:
@@ -32,7 +26,8 @@ def _filled(entries: Any) -> Any:
 
 
 Scalar = bool | int | float | str | None
-Number = Annotated[float, BeforeValidator(_no_flag)]
+Number = Annotated[float, Field(strict=True)]
+"""A whole or real number; true and false are none."""
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
@@ -53,25 +48,25 @@ class DatasetSettings(Strict):
     max_classes: Annotated[int, Field(ge=4, strict=True)] | None = None
     """Keep only this many classes, half of them for training, half for test: the smoke pipeline's cut."""
     path: str | None = None
-    """Images of your own: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
+    """A user's images: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
     path_column: str = "path"
     """Column of the table with image files, relative to the table's folder."""
     label_column: str = "label"
     """Column of the table with class names."""
     side: Annotated[int, Field(ge=32, le=512, strict=True)] = 96
-    """Images of your own are cut to squares of this many pixels; the embedded ones have 96."""
+    """A user's images are cut to squares of this many pixels; the embedded ones have 96."""
     licence: str = "unknown"
     """Licence of the images, for the record."""
     classes_per_batch: AtLeastTwo | None = None
-    """In place of that of ``recipe``, where this data set has fewer classes."""
+    """In place of the one in ``recipe``, where this data set has fewer classes."""
     samples_per_class: AtLeastTwo | None = None
-    """In place of that of ``recipe``, where the classes of this data set have fewer images."""
+    """In place of the one in ``recipe``, where the classes of this data set have fewer images."""
 
     @model_validator(mode="after")
     def _only_with_path(self) -> Self:
         extra = sorted(self.model_fields_set - {"path", "max_classes", *BATCH})
         if extra and self.path is None:
-            raise ValueError(f"{extra[0]} is for images of your own; allowed with path: FOLDER or TABLE")
+            raise ValueError(f"{extra[0]} is only for a data set with a path; allowed with path: FOLDER or TABLE")
         return self
 
 
@@ -95,16 +90,12 @@ class LossSettings(Strict):
             raise ValueError("miner_params without a miner; allowed with miner: module:Class")
         return self
 
-    @property
-    def by_hand(self) -> dict[str, Scalar]:
-        """``params`` and ``miner_params`` under one set of names."""
-        return self.params | {MINER_PREFIX + name: value for name, value in self.miner_params.items()}
-
 
 class NoiseSettings(Strict):
     """Label noise of the training labels."""
 
-    kind: Literal["symmetric", "small_cluster"] = "symmetric"
+    kind: str = "symmetric"
+    """One of ``suite.data.noise.KINDS``."""
     levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1)]
 
     @field_validator("levels", mode="before")
@@ -157,8 +148,26 @@ class TuningSettings(Strict):
         return _filled(entries)
 
 
-class PublishedSettings(Strict):
-    """One entry of ``published``: a loss that also runs at the values of its paper. There is nothing to set."""
+class BackboneSettings(Strict):
+    """The network whose frozen features are trained on."""
+
+    name: str = EMBEDDED_BACKBONE
+    """Any name of a model in timm."""
+    weights: str = "embedded"
+    """``embedded`` (of the default network alone), ``pretrained`` (timm's, from its hub or cache), or path of a file."""
+    sha256: str | None = None
+    """Digest that a weight file must have; needed with a path."""
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        if self.weights == "embedded" and self.name != EMBEDDED_BACKBONE:
+            raise ValueError(
+                f"backbone.weights = 'embedded' are those of {EMBEDDED_BACKBONE}; allowed for {self.name}: pretrained, "
+                "or the path of a weight file"
+            )
+        if (self.sha256 is not None) != (self.weights not in ("embedded", "pretrained")):
+            raise ValueError("backbone.sha256 is needed with the path of a weight file, and allowed only there")
+        return self
 
 
 class Chosen(Strict):
@@ -174,7 +183,7 @@ class AblationAxes(Strict):
     proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
     alpha: tuple[NotNegative, ...] = ()
     delta: tuple[Positive, ...] = ()
-    reach: tuple[NotNegative, ...] = ()
+    repulsion_margin: tuple[NotNegative, ...] = ()
     """By how much the radius of repulsion exceeds that of attraction."""
 
     @field_validator("*")
@@ -203,7 +212,9 @@ class Settings(Strict):
 
     datasets: Annotated[dict[Name, DatasetSettings], Field(min_length=1)]
     losses: Annotated[dict[Name, LossSettings], Field(min_length=1)]
-    published: dict[Name, PublishedSettings] = {}
+    paper_values: dict[Name, Chosen] = {}
+    """Losses that also run at the values of their papers."""
+    backbone: BackboneSettings = BackboneSettings()
     noise: NoiseSettings
     seeds: Count
     recipe: Recipe
@@ -222,7 +233,7 @@ class Settings(Strict):
         own = {name: value for name in BATCH if (value := getattr(mine, name)) is not None}
         return self.recipe.model_copy(update=own)
 
-    @field_validator("datasets", "losses", "published", "ablation", mode="before")
+    @field_validator("datasets", "losses", "paper_values", "ablation", mode="before")
     @classmethod
     def _empty_entries(cls, entries: Any) -> Any:
         return _filled(entries)
@@ -230,7 +241,7 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         for setting, names, place, known in (
-            ("published", self.published, "losses", self.losses),
+            ("paper_values", self.paper_values, "losses", self.losses),
             ("ablation", self.ablation, "datasets", self.datasets),
             ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
         ):

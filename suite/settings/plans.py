@@ -1,8 +1,8 @@
-"""What the runs of a (data set, loss) share, as plain files between the stages.
+"""Plans: what the runs of a (data set, loss) share, and the runs that follow from it, as plain files between the stages.
 
-``plan/cells/D-L.json`` says how a cell is to be run and, where no tuned recipe stands, what is to be searched first.
-``tuned/D-L/plan.json`` and ``plan/published/D-L.json`` are complete: train stages depend on such a file and on the features
-only, so it holds all else that their runs depend on, digests of code included.
+``plan/tuned/D-L.json`` says how a loss is to be run on a data set and, where no tuned recipe stands, what is to be searched
+first. The plans in ``tuned/``, ``plan/paper_values/`` and ``plan/geometry/`` are complete: a stage that trains depends on such
+a file and on its data only, so it holds all else that its runs depend on, digests of code included.
 """
 
 import json
@@ -12,48 +12,56 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from suite.settings.params import Recipe
 from suite.errors import SuiteError
 from suite.files import write_json
-
-PLAN_FOLDER = Path("plan")
-TUNED_FOLDER = Path("tuned")
+from suite.hashing import sha256_value
+from suite.settings.params import Recipe
+from suite.settings.paths import PLAN, TUNED_PLAN
 
 Hyperparameters = dict[str, Any]
-Track = Literal["tuned", "published", "ablation"]
-Origin = Literal["search", "params.yaml", "defaults", "published"]
-
+Regime = Literal["frozen", "finetuned", "published"]
+"""What learns: an embedding layer on frozen features; the last stages of the backbone; the whole network by a paper's recipe."""
+Track = Literal["tuned", "paper_values", "ablation"]
+"""How hyper-parameters were chosen: with an equal budget; as the loss's paper has them; one value varied around tuned ones."""
+HyperparameterSource = Literal["search", "params.yaml", "defaults", "paper"]
 
 R_co = TypeVar("R_co", bound=BaseModel, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[R_co]):
-    """What the runs of one (track, data set, loss) share, whatever they train.
+    """What the runs of one (regime, track, data set, loss) share.
 
     Attributes:
-        track: "tuned": values found with an equal budget; "published": the paper's as they stand; "ablation".
+        regime: what learns.
+        track: how hyper-parameters were chosen.
         dataset: name of the data set.
+        backbone: name of the network.
         loss: name of the loss.
         target: where its class is found.
-        source_sha256: digest of the code that defines it.
+        loss_sha256: digest of the code that defines it.
         code_sha256: digest of the code that trains and evaluates it.
         noise_kind: kind of label noise.
+        noise_levels: levels of label noise.
         seeds: number of seeds.
-        origin: where its hyper-parameters come from; "search" whether its recipe stands in git or was just found.
+        hyperparameter_source: where its hyper-parameters come from; "search" whether its recipe stands in git or was just
+            found.
         hyperparameters: constructor arguments that differ from the class's defaults.
         recipe: training settings, learning rates resolved.
     """
 
+    regime: Regime
     track: Track
     dataset: str
+    backbone: str
     loss: str
     target: str
-    source_sha256: str
+    loss_sha256: str
     code_sha256: str
     noise_kind: str
+    noise_levels: tuple[float, ...]
     seeds: int
-    origin: Origin
+    hyperparameter_source: HyperparameterSource
     hyperparameters: Hyperparameters
     recipe: R_co
 
@@ -61,14 +69,15 @@ class Plan(Generic[R_co]):
         """Plain data for JSON."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         return plain | {
+            "noise_levels": list(self.noise_levels),
             "hyperparameters": dict(sorted(self.hyperparameters.items())),
             "recipe": self.recipe.model_dump(mode="json"),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class CellPlan(Plan[Recipe]):
-    """A plan of heads trained on frozen features.
+class FrozenPlan(Plan[Recipe]):
+    """A plan of embedding layers trained on frozen features.
 
     Attributes:
         validation_epoch: the epoch that was best on validation classes during the search, None if nothing was searched.
@@ -77,14 +86,63 @@ class CellPlan(Plan[Recipe]):
     validation_epoch: int | None = None
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "CellPlan":
+    def from_dict(cls, value: dict[str, Any]) -> "FrozenPlan":
         """The inverse of ``as_dict``."""
-        return cls(**value | {"recipe": Recipe.model_validate(value["recipe"])})
+        recipe = Recipe.model_validate(value["recipe"])
+        return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
+
+
+P_co = TypeVar("P_co", bound=Plan[Any], covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[P_co]):
+    """One (noise level, seed) of a plan.
+
+    Attributes:
+        plan: what is trained, and how.
+        noise_level: label noise of the training labels.
+        seed: from 0.
+        keeps_embeddings: whether the embeddings of the test classes are kept.
+        label: what tells it from other runs of its stage besides noise and seed, if anything.
+    """
+
+    plan: P_co
+    noise_level: float
+    seed: int
+    keeps_embeddings: bool = False
+    label: str = ""
+
+    @property
+    def group(self) -> str:
+        """What the runs that differ in their seeds alone share, e.g. ``noise 0.2``."""
+        return self.label or f"noise {self.noise_level:g}"
+
+    @property
+    def name(self) -> str:
+        """A short name within its stage, e.g. ``noise 0.2 seed 3``."""
+        return f"{self.group} seed {self.seed}"
+
+    @property
+    def config_sha256(self) -> str:
+        """Digest of all settings that it depends on: how many other levels and seeds there are is none of them."""
+        left_out = {"seeds", "noise_levels", "hyperparameter_source"}
+        plan = {name: value for name, value in self.plan.as_dict().items() if name not in left_out}
+        return sha256_value([plan, self.noise_level, self.seed])
+
+
+def runs_of(plan: P_co, *, keep_embeddings: bool = False) -> list[Run[P_co]]:
+    """All runs of a plan, seeds within noise levels; of each level the first seed may keep its embeddings."""
+    return [
+        Run(plan, level, seed, keep_embeddings and seed == 0)
+        for level in plan.noise_levels
+        for seed in range(plan.seeds)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search that a cell waits for.
+    """A search for hyper-parameters.
 
     Attributes:
         space: hyper-parameters to search, as declared.
@@ -101,37 +159,25 @@ class Search:
     noise: float = 0.0
 
 
-def cell_plan_path(dataset: str, loss: str) -> Path:
-    """Plan file of a cell, before tuning."""
-    return PLAN_FOLDER / "cells" / f"{dataset}-{loss}.json"
+PlanKind = Literal["tuned", "searches", "paper_values", "geometry"]
 
 
-def search_plan_path(dataset: str, loss: str) -> Path:
-    """Plan file of a search that is asked for by name."""
-    return PLAN_FOLDER / "searches" / f"{dataset}-{loss}.json"
+def plan_path(kind: PlanKind, dataset: str, loss: str) -> Path:
+    """Plan file of a (data set, loss): before tuning, of a search asked for by name, or of a study."""
+    return Path(PLAN.format(kind=kind, dataset=dataset, loss=loss))
 
 
 def tuned_plan_path(dataset: str, loss: str) -> Path:
-    """Plan file of a cell of the tuned track, complete."""
-    return TUNED_FOLDER / f"{dataset}-{loss}" / "plan.json"
+    """Plan file of the tuned track, complete."""
+    return Path(TUNED_PLAN.format(dataset=dataset, loss=loss))
 
 
-def published_plan_path(dataset: str, loss: str) -> Path:
-    """Plan file of a cell of the published track, complete."""
-    return PLAN_FOLDER / "published" / f"{dataset}-{loss}.json"
-
-
-def geometry_plan_path(dataset: str, loss: str) -> Path:
-    """Plan file of a loss whose geometry is studied, complete."""
-    return PLAN_FOLDER / "geometry" / f"{dataset}-{loss}.json"
-
-
-def write_cell(path: Path, plan: CellPlan, search: Search | None = None) -> None:
+def write_plan(path: Path, plan: FrozenPlan, search: Search | None = None) -> None:
     """Write a plan file."""
     write_json(path, {"plan": plan.as_dict(), "search": None if search is None else asdict(search)})
 
 
-def read_cell(path: Path) -> tuple[CellPlan, Search | None]:
+def read_plan(path: Path) -> tuple[FrozenPlan, Search | None]:
     """Read a plan file.
 
     Raises:
@@ -139,5 +185,5 @@ def read_cell(path: Path) -> tuple[CellPlan, Search | None]:
     """
     if not path.is_file():
         raise SuiteError(f"plan {path} is missing: name its data set and loss in params.yaml, then run: dvc repro")
-    value = json.loads(path.read_text())
-    return CellPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"])
+    value = json.loads(path.read_text(encoding="utf-8"))
+    return FrozenPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"])

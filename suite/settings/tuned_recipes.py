@@ -1,19 +1,14 @@
 """Tuned recipes: one YAML file a (data set, loss), in git, with the search that found it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from suite.settings.reading import read_settings
-from suite.settings.params import Recipe, Scalar, Strict
 from suite.files import write_text
-
-if TYPE_CHECKING:
-    from suite.settings.params import Settings
-    from suite.losses.registry import LossEntry
-
-RECIPES_FOLDER = Path("recipes/tuned")
+from suite.settings.params import Recipe, Scalar, Strict
+from suite.settings.paths import TUNED_RECIPES_FOLDER
+from suite.settings.reading import read_settings
 
 
 class Trial(Strict):
@@ -55,7 +50,7 @@ class TunedRecipe(Strict):
 
 def tuned_path(dataset: str, loss: str) -> Path:
     """Recipe file of a (data set, loss)."""
-    return RECIPES_FOLDER / dataset / f"{loss}.yaml"
+    return TUNED_RECIPES_FOLDER / dataset / f"{loss}.yaml"
 
 
 def load_tuned(path: Path) -> TunedRecipe:
@@ -75,40 +70,3 @@ def save_tuned(recipe: TunedRecipe, path: Path) -> None:
 def shared_training(recipe: Recipe) -> dict[str, Scalar]:
     """A recipe without what belongs to each loss: its learning rates."""
     return recipe.model_dump(exclude={"learning_rate", "proxy_learning_rate"})
-
-
-def applicable_recipe(
-    dataset: str, data_sha256: str, entry: "LossEntry", settings: "Settings", remarks: list[str]
-) -> TunedRecipe | None:
-    """The tuned recipe of a (data set, loss) as it stands, or None; what has changed since is remarked.
-
-    A recipe is used although it is stale: searching anew takes long and is asked for by name.
-    """
-    path = tuned_path(dataset, entry.name)
-    if not path.is_file():
-        return None
-    recipe = load_tuned(path)
-    mine = settings.all_losses[entry.name]
-
-    def searched(space: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        return {name: item for name, item in space.items() if name not in mine.by_hand}
-
-    changes = [
-        change
-        for change, changed in (
-            ("the search space has", searched(recipe.search_space) != searched(entry.space(mine))),
-            ("the data have", recipe.data_sha256 != data_sha256),
-            ("tuning.trials has", len(recipe.trials) != settings.tuning.trials),
-            ("the recipe has", recipe.training != shared_training(settings.recipe_of(dataset))),
-            ("tuning.folds has", recipe.folds != settings.tuning.folds),
-            ("tuning.noise has", recipe.noise != settings.tuning.noise),
-        )
-        if changed
-    ]
-    stage = "search" if entry.name in settings.losses else "search-also"
-    remarks += [
-        f"{path} is stale: {change} changed since; renew it with: "
-        f"dvc repro pipelines/tuning/dvc.yaml:{stage}@{dataset}-{entry.name} && suite adopt"
-        for change in changes
-    ]
-    return recipe

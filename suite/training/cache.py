@@ -1,154 +1,180 @@
-"""What a stage keeps of each run until it ends, and what it leaves behind then.
+"""The run cache: each finished run under a key that covers all that it depends on.
 
-Each finished run is kept in ``partial/`` under a key that covers everything it depends on: plan, data, noise, code and
-versions. A stage that was killed takes up the runs whose key still fits; one that ends deletes them, so that a later,
-deliberate rerun computes afresh. The outputs are written at the end, in the order of runs, and so have the same bytes
-however often the stage was interrupted and whatever the number of processes. Nothing here loads torch.
+The key is a digest of configuration, data, code and library versions. Stages that were interrupted, other noise levels, more
+seeds, other machines all do the same: run what is not in the cache. Each run is one file, written as a whole, so a killed
+process leaves a finished run or none.
 """
 
-import json
+import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic
 
-from rich.console import Console
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from suite.settings.plans import Plan
-from suite.settings.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, runs_folder
-from suite.files import replacing, write_json, write_lines
-from suite.hashing import sha256_source, sha256_value
-from suite.training.view import RunsView
-from suite.training.executors import Message
-from suite.training.times import StageClock
-from suite.training.outcome import Outcome, P_co, Run, config_sha256
+from suite.evaluation.records import Record
+from suite.files import read_json, replacing, write_json
+from suite.hashing import sha256_value
+from suite.settings.paths import RUN_CACHE_FOLDER
+from suite.settings.plans import P_co, Run
+from suite.training.run.outcome import Outcome
 
-PARTIAL_FOLDER = Path("partial")
-Execute = Callable[[Sequence[int], Callable[[Message], None]], Iterator[tuple[int, Outcome]]]
-"""Runs those of these numbers; gives number and outcome as they finish, and (number, finished epochs) as messages."""
+VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
+"""Libraries that a result on frozen features depends on."""
 
-_CODE = Path(__file__).parents[1]
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def versions(*more: str) -> dict[str, str]:
+    """Versions of Python and the libraries that a result depends on, ``more`` of them included."""
+    return {"python": platform.python_version()} | {name: version(name) for name in (*VERSIONED, *more)}
 
 
 @dataclass(frozen=True, slots=True)
-class Slot(Generic[P_co]):
-    """A run, and where its outcome is kept.
+class Finished:
+    """A finished run.
+
+    Attributes:
+        record: what goes on record.
+        curve: mean training loss of each epoch.
+        seconds: wall-clock time, kept apart from the record, which must not depend on it.
+    """
+
+    record: Record
+    curve: list[float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRun(Generic[P_co]):
+    """A run and its place in the cache.
 
     Attributes:
         run: the run.
-        stage: name of the stage that it belongs to.
-        number: its place in that stage.
-        key: digest of all it depends on.
-        epochs: how many it has.
+        key: digest of all that it depends on.
+        versions: of the libraries that it is computed with.
     """
 
     run: Run[P_co]
-    stage: str
-    number: int
     key: str
-    epochs: int
+    versions: dict[str, str]
 
     @property
     def path(self) -> Path:
-        """File of its outcome."""
-        return partial_folder(self.stage) / f"run-{self.number}.json"
+        """File of the finished run."""
+        return _folder(self.run.plan.dataset, self.run.plan.loss) / f"{self.key}.json"
 
-    def keep(self, outcome: Outcome) -> None:
-        """Keep its outcome."""
-        write_json(self.path, {"key": self.key} | asdict(outcome))
+    @property
+    def embeddings_path(self) -> Path:
+        """File of its embeddings, if it keeps them."""
+        return self.path.with_suffix(".safetensors")
 
-    def kept(self) -> Outcome | None:
-        """Its outcome, if one is kept that it would have today."""
-        embeddings = self.run.embeddings
-        if not self.path.is_file() or (embeddings is not None and not embeddings.is_file()):
-            return None
+    def find(self) -> Finished | None:
+        """The finished run, if it is in the cache and whole."""
         try:
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError:
+            found = read_json(self.path)
+            if self.run.keeps_embeddings:
+                with safe_open(self.embeddings_path, framework="numpy"):
+                    pass
+            record = Record.model_validate(found["record"])
+            return Finished(record.model_copy(update=self._asked_for_now()), found["curve"], found["seconds"])
+        except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError):
             return None
-        return Outcome(kept["record"], kept["curve"], kept["seconds"]) if kept["key"] == self.key else None
+
+    def add(self, outcome: Outcome, seconds: float) -> Finished:
+        """Put an outcome on record and into the cache."""
+        record = self._record(outcome)
+        if outcome.embeddings is not None:
+            with replacing(self.embeddings_path) as temporary:
+                save_file(outcome.embeddings, temporary)
+        entry = {"record": record.model_dump(mode="json"), "curve": outcome.curve, "seconds": round(seconds, 3)}
+        write_json(self.path, entry)
+        return Finished(record, outcome.curve, seconds)
+
+    def _asked_for_now(self) -> dict[str, Any]:
+        return {"hyperparameter_source": self.run.plan.hyperparameter_source}
+
+    def _record(self, outcome: Outcome) -> Record:
+        plan, found = self.run.plan, outcome.found
+        return Record.model_validate(
+            {
+                "regime": plan.regime,
+                "track": plan.track,
+                "dataset": plan.dataset,
+                "backbone": plan.backbone,
+                "loss": plan.loss,
+                "noise_kind": plan.noise_kind,
+                "noise_level": self.run.noise_level,
+                "seed": self.run.seed,
+                "status": "failed" if outcome.failure else "ok",
+                "failure": outcome.failure,
+                "metrics": found.metrics if found else {},
+                "validation_epoch": outcome.validation_epoch,
+                "class_hits": found.class_hits if found else [],
+                "class_queries": found.class_queries if found else [],
+                "noise_realised": outcome.noise_realised,
+                "noise_sha256": outcome.noise_sha256,
+                "data_sha256": outcome.data_sha256,
+                "config_sha256": self.run.config_sha256,
+                "loss_sha256": plan.loss_sha256,
+                "target": plan.target,
+                "hyperparameter_source": plan.hyperparameter_source,
+                "hyperparameters": dict(sorted(plan.hyperparameters.items())),
+                "recipe": plan.recipe.model_dump(mode="json"),
+                "versions": self.versions,
+            }
+            | (outcome.more or {})
+        )
 
 
-def partial_folder(stage: str) -> Path:
-    """Where a stage keeps what it has finished."""
-    return PARTIAL_FOLDER / stage
-
-
-def slots_of(
-    stage: str, runs: Sequence[Run[P_co]], data: str, versions: dict[str, str], epochs: Sequence[int]
-) -> list[Slot[P_co]]:
-    """The slots of all runs of a stage.
+def cached_runs(runs: Iterable[Run[P_co]], data: str, code: str, versions: dict[str, str]) -> list[CachedRun[P_co]]:
+    """The places of runs in the cache.
 
     Args:
-        stage: its name.
-        runs: all its runs, in order.
+        runs: the runs.
         data: digest of the data that they read.
-        versions: of what they are computed with.
-        epochs: how many each of them has.
+        code: digest of the code that computes them.
+        versions: of the libraries that they are computed with.
     """
-    shared = [data, sha256_source(_CODE), versions]
-    keys = [sha256_value([*shared, config_sha256(run)]) for run in runs]
-    return [
-        Slot(run, stage, number, key, count)
-        for number, (run, key, count) in enumerate(zip(runs, keys, epochs, strict=True))
-    ]
+    return [CachedRun(run, sha256_value([data, code, versions, run.config_sha256]), versions) for run in runs]
 
 
-def finished(slots: Sequence[Slot[Plan[Any]]]) -> dict[int, Outcome]:
-    """The outcomes that are kept, by place among the slots."""
-    return {place: outcome for place, slot in enumerate(slots) if (outcome := slot.kept())}
+Execute = Callable[[Sequence[int]], Iterator[tuple[int, Outcome, float]]]
+"""Runs those of these numbers; gives number, outcome and seconds as they finish."""
 
 
-def resume_all(
-    slots: Sequence[Slot[P_co]], execute: Execute, console: Console, ahead: Sequence[Slot[P_co]] = ()
-) -> list[Outcome]:
-    """Take up what an interrupted stage left, and run the rest.
+def run_missing(
+    places: Sequence[CachedRun[Any]], execute: Execute, on_finished: Callable[[int, Finished], None]
+) -> list[Finished]:
+    """Take finished runs from the cache, and run the others.
 
     Args:
-        slots: the runs of the stage.
-        execute: runs some of these, then some of those ahead.
-        console: where progress is shown.
-        ahead: runs of later stages that are not kept yet, and will be; one that ``execute`` leaves out is theirs to run.
+        places: all runs of a stage.
+        execute: runs those of these numbers.
+        on_finished: called with the number of a run and what it left, as soon as it is in the cache.
 
     Returns:
-        Outcomes of the stage's own runs, in their order.
+        What each left, in their order.
     """
-    outcomes = finished(slots)
-    places = [*slots, *ahead]
-    waiting = [place for place in range(len(places)) if place not in outcomes]
-    runs, epochs = [slot.run for slot in places], [slot.epochs for slot in places]
-    with RunsView(slots[0].stage, runs, epochs, outcomes, console, {slot.stage for slot in ahead}) as view:
-        for place, outcome in execute(waiting, view.on_epoch):
-            outcomes[place] = outcome
-            places[place].keep(outcome)
-            view.finish(place, outcome)
-    return [outcomes[place] for place in range(len(slots))]
+    finished = {number: found for number, place in enumerate(places) if (found := place.find()) is not None}
+    missing = [number for number in range(len(places)) if number not in finished]
+    for number, outcome, seconds in execute(missing):
+        finished[number] = places[number].add(outcome, seconds)
+        on_finished(number, finished[number])
+    return [finished[number] for number in range(len(places))]
 
 
-def forget(stage: str) -> None:
-    """Delete what was kept for resuming a stage."""
-    shutil.rmtree(partial_folder(stage), ignore_errors=True)
+def clear(dataset: str, loss: str) -> None:
+    """Delete what the cache holds of a loss on a data set, so that it is run anew."""
+    shutil.rmtree(_folder(dataset, loss), ignore_errors=True)
 
 
-def write_outputs(
-    stage: str, runs: Sequence[Run[Plan[Any]]], outcomes: Sequence[Outcome], clock: StageClock, root: Path = Path()
-) -> None:
-    """Write what a stage leaves below ``root``; forget what was kept for resuming it.
-
-    That is ``runs/NAME`` with records, curves and, where a run kept them, embeddings; and ``times/NAME.json``.
-    """
-    folder = runs_folder(stage, root)
-    curves = [
-        {"noise_level": run.noise_level, "seed": run.seed, "epoch": epoch, "loss": value}
-        for run, outcome in zip(runs, outcomes, strict=True)
-        for epoch, value in enumerate(outcome.curve, 1)
-    ]
-    shutil.rmtree(folder, ignore_errors=True)
-    write_lines(folder / CURVES_NAME, curves)
-    write_lines(folder / RECORDS_NAME, [outcome.record for outcome in outcomes])
-    for kept in [run.embeddings for run in runs if run.embeddings is not None]:
-        with replacing(folder / EMBEDDINGS_NAME) as temporary:
-            shutil.copyfile(kept, temporary)
-    clock.write(stage, {run.name: outcome.seconds for run, outcome in zip(runs, outcomes, strict=True)}, root)
-    forget(stage)
+def _folder(dataset: str, loss: str) -> Path:
+    return RUN_CACHE_FOLDER / f"{dataset}-{loss}"

@@ -3,26 +3,27 @@
 Blocks have a fixed size and each is computed by one thread, so that the bytes do not depend on the number of processes.
 """
 
-import json
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from suite.training.planner import DatasetPlan, dataset_plan_path
 from suite.data.catalog import verified
+from suite.data.features import Features, load_features, save_features
+from suite.data.split import num_training_classes
 from suite.data.table import ImageTable, read_table
 from suite.errors import SuiteError
-from suite.evaluation.frozen import frozen_row
-from suite.training.backbone import FEATURE_DIM, load_backbone, preprocess
-from suite.settings.feature_paths import FROZEN_FOLDER, features_path
-from suite.data.features import Features, load_features, save_features
-from suite.files import write_lines
-from suite.training.executors import in_parallel
-from suite.training.progress import progress_bar
-from suite.training.times import StageClock
+from suite.evaluation.frozen import frozen_metrics
+from suite.files import read_json, write_json
+from suite.processes import in_parallel
+from suite.settings.params import BackboneSettings
+from suite.settings.paths import FEATURES, FROZEN_METRICS, TIMES_FOLDER
+from suite.training.backbone import Backbone, load_backbone
+from suite.training.planner import DatasetPlan, dataset_plan_path
 
 _BLOCK = 64
 
@@ -32,7 +33,7 @@ class _Inputs:
     """What workers share through the fork."""
 
     table: ImageTable
-    model: torch.nn.Module
+    backbone: Backbone
 
 
 def load_dataset_plan(dataset: str) -> DatasetPlan:
@@ -44,35 +45,41 @@ def load_dataset_plan(dataset: str) -> DatasetPlan:
     path = dataset_plan_path(dataset)
     if not path.is_file():
         raise SuiteError(f"no plan for data set {dataset!r} ({path}): name it in params.yaml, then: suite plan")
-    return DatasetPlan(**json.loads(path.read_text()))
+    plain = read_json(path)
+    return DatasetPlan(**plain | {"backbone": BackboneSettings.model_validate(plain["backbone"])})
 
 
 def write_features(dataset: str, console: Console) -> None:
     """Compute and store the features of a planned data set and the frozen backbone's metrics on its test classes."""
-    clock = StageClock()
+    started = time.perf_counter()
     plan = load_dataset_plan(dataset)
     table = read_table(verified(dataset).path, plan.max_classes)
-    path = features_path(dataset)
-    save_features(path, Features(extract(table, dataset, console), table.labels, plan.data_sha256))
-    write_lines(FROZEN_FOLDER / f"{dataset}.jsonl", [frozen_row(dataset, load_features(path))])
-    clock.write(f"features-{dataset}")
+    path = Path(FEATURES.format(dataset=dataset))
+    save_features(path, features_of(table, dataset, plan.data_sha256, plan.backbone, console))
+    metrics = frozen_metrics(dataset, plan.backbone.name, load_features(path))
+    write_json(Path(FROZEN_METRICS.format(dataset=dataset)), metrics)
+    seconds = {"features": round(time.perf_counter() - started, 3)}
+    write_json(TIMES_FOLDER / f"features-{dataset}.json", {"runs": seconds})
 
 
-def extract(table: ImageTable, name: str, console: Console) -> NDArray[np.float32]:
-    """Features (N, 1280) of a table's images, with a progress bar."""
-    inputs = _Inputs(table, load_backbone())
+def features_of(
+    table: ImageTable, name: str, data_sha256: str, settings: BackboneSettings, console: Console
+) -> Features:
+    """Features (N, F) of a table's images, with a progress bar."""
+    backbone = load_backbone(settings)
     blocks = [np.arange(start, min(start + _BLOCK, len(table.labels))) for start in range(0, len(table.labels), _BLOCK)]
-    features = np.empty((len(table.labels), FEATURE_DIM), np.float32)
-    with progress_bar(console, "images", f"features-{name}") as progress:
+    features = np.empty((len(table.labels), backbone.feature_dim), np.float32)
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("images, time left"), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal, auto_refresh=False) as progress:
         bar = progress.add_task(f"features of {name}", total=len(table.labels))
-        for rows, block in in_parallel(_features_of, inputs, blocks):
-            features[rows] = block
-            progress.update(bar, advance=len(rows), refresh=True)
+        places = range(len(blocks))
+        for place, block in in_parallel(_features_of, (_Inputs(table, backbone), blocks), places):
+            features[blocks[place]] = block
+            progress.update(bar, advance=len(block), refresh=True)
     console.print(f"features of {name}: {len(table.labels)} images")
-    return features
+    return Features(features, table.labels, num_training_classes(table.num_classes), data_sha256)
 
 
-def _features_of(inputs: _Inputs, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        features: NDArray[np.float32] = inputs.model(preprocess(inputs.table.decode(rows))).numpy()
-    return features
+def _features_of(shared: tuple[_Inputs, list[NDArray[np.int64]]], place: int) -> NDArray[np.float32]:
+    inputs, blocks = shared
+    return inputs.backbone.features(inputs.table.decode(blocks[place]))

@@ -1,115 +1,84 @@
-"""Plans: what each cell of the grid runs, resolved from ``params.yaml``, tuned recipes and the losses' own values.
+"""Plans: what each (data set, loss) runs, resolved from ``params.yaml``, tuned recipes and the losses' own values.
 
 Everything is checked first; after an error nothing has been written.
 """
 
-import itertools
 import shutil
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from suite.settings.plans import (
-    PLAN_FOLDER,
-    CellPlan,
-    Search,
-    cell_plan_path,
-    geometry_plan_path,
-    published_plan_path,
-    search_plan_path,
-    write_cell,
-)
-from suite.training.tuning.folds import least_training
-from suite.training.user_files import update_own
-from suite.settings.reading import explain
-from suite.settings.params import PARAMS_FILE, DatasetSettings, LossSettings, Recipe, Settings
-from suite.settings.tuned_recipes import applicable_recipe
 from suite.data.catalog import check_name, verified
-from suite.data.split import cut_classes, num_training_classes
+from suite.data.noise import check_kind
 from suite.errors import SuiteError, allowed
-from suite.training.weights import weights_path
 from suite.files import write_json
-from suite.hashing import sha256_source, sha256_value
+from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.paper_values import paper_values
 from suite.losses.probe import probe
-from suite.losses.paper_values import published_values
 from suite.losses.registry import (
     BUILT_IN,
-    TRAINING_SETTINGS,
     Hyperparameters,
     LossEntry,
-    build_loss,
     check_hyperparameters,
     find_loss,
+    values_by_hand,
 )
-
-_SUITE = Path(__file__).parents[1]
-LEAST_CLASSES = 2
-"""Of a batch: a loss that compares classes has nothing to do on one."""
-RUN_CODE = (
-    "training",
-    "losses/registry.py",
-    "losses/mined.py",
-    "losses/signature.py",
-    "losses/target.py",
-    "randomness.py",
-    "data/features.py",
-    "data/noise.py",
-    "data/split.py",
-    "evaluation/retrieval.py",
-)
-"""Code below ``suite/`` that the outcome of a run depends on, besides that of its loss."""
+from suite.settings.params import BackboneSettings, DatasetSettings, LossSettings, Recipe, Settings
+from suite.settings.paths import DATASET_PLAN, PARAMS_FILE, PLAN_FOLDER
+from suite.settings.plans import FrozenPlan, HyperparameterSource, Search, Track, plan_path, write_plan
+from suite.settings.reading import explain
+from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
+from suite.training.backbone import check_backbone
+from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, training_half
+from suite.training.stage import code_sha256
+from suite.training.user_files import update_user_files
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetPlan:
-    """A verified data set.
+    """A verified data set, and the network that gives its features.
 
     Attributes:
         dataset: its name.
         data_sha256: digest of its file.
         max_classes: the cut, or None for all classes.
+        backbone: the network.
     """
 
     dataset: str
     data_sha256: str
     max_classes: int | None
+    backbone: BackboneSettings
 
-
-@dataclass(frozen=True, slots=True)
-class _Training:
-    """The training half of a data set: number of classes, images a class on average and at most."""
-
-    classes: int
-    mean_images: float
-    most_images: int
+    @property
+    def half(self) -> TrainingHalf:
+        """Its training classes."""
+        return training_half(self.dataset, self.max_classes)
 
 
 def dataset_plan_path(dataset: str) -> Path:
     """Plan file of a data set."""
-    return PLAN_FOLDER / "datasets" / f"{dataset}.json"
+    return Path(DATASET_PLAN.format(dataset=dataset))
 
 
 def write_plans(settings: Settings) -> list[str]:
-    """Check all settings, data, backbone weights and losses; then write a plan for each data set and each cell.
+    """Check all settings, data, backbone weights and losses; then write a plan for each data set and each of its losses.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale or copies among images of their own.
+        Remarks for the user, such as tuned recipes that are stale or copies among a user's images.
 
     Raises:
         SuiteError: anything is wrong; nothing was written then.
     """
-    weights_path()
-    own = update_own(settings)
-    datasets = [plan_dataset(name, entry) for name, entry in settings.datasets.items()]
+    check_backbone(settings.backbone)
+    check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
+    remarks = update_user_files(settings)
+    datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
     also = [_find_also(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)
-    cells = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
+    tuned = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
     searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also]
     geometry = [
         planner.tuned(dataset, entry)
@@ -117,24 +86,25 @@ def write_plans(settings: Settings) -> list[str]:
         for entry in losses + also
         if entry.name in settings.geometry.losses
     ]
-    published = [
-        planner.published(dataset, entry)
+    paper = [
+        planner.paper_values(dataset, entry)
         for dataset in datasets
         for entry in losses
-        if entry.name in settings.published
+        if entry.name in settings.paper_values
     ]
     shutil.rmtree(PLAN_FOLDER, ignore_errors=True)
     for dataset in datasets:
-        write_json(dataset_plan_path(dataset.dataset), asdict(dataset))
-    for cell, search in cells:
-        write_cell(cell_plan_path(cell.dataset, cell.loss), cell, search)
-    for cell, _ in geometry:
-        write_cell(geometry_plan_path(cell.dataset, cell.loss), cell)
-    for cell, search in searches:
-        write_cell(search_plan_path(cell.dataset, cell.loss), cell, search)
-    for cell in published:
-        write_cell(published_plan_path(cell.dataset, cell.loss), cell)
-    return own + list(dict.fromkeys(planner.remarks))
+        plain = asdict(dataset) | {"backbone": dataset.backbone.model_dump()}
+        write_json(dataset_plan_path(dataset.dataset), plain)
+    for plan, search in tuned:
+        write_plan(plan_path("tuned", plan.dataset, plan.loss), plan, search)
+    for plan, _ in geometry:
+        write_plan(plan_path("geometry", plan.dataset, plan.loss), plan)
+    for plan, search in searches:
+        write_plan(plan_path("searches", plan.dataset, plan.loss), plan, search)
+    for plan in paper:
+        write_plan(plan_path("paper_values", plan.dataset, plan.loss), plan)
+    return remarks + list(dict.fromkeys(planner.remarks))
 
 
 def _find_also(name: str, settings: LossSettings) -> LossEntry:
@@ -147,14 +117,18 @@ def _find_also(name: str, settings: LossSettings) -> LossEntry:
     return find_loss(name, settings)
 
 
-def plan_dataset(name: str, settings: DatasetSettings) -> DatasetPlan:
-    """Plan one data set, its file verified."""
+def plan_dataset(name: str, settings: DatasetSettings, backbone: BackboneSettings) -> DatasetPlan:
+    """Plan one data set, its file verified.
+
+    Raises:
+        SuiteError: there is no such data set, or its file was altered.
+    """
     check_name(name, f"{PARAMS_FILE}: datasets")
-    return DatasetPlan(name, verified(name).sha256, settings.max_classes)
+    return DatasetPlan(name, verified(name).sha256, settings.max_classes, backbone)
 
 
 class Planner:
-    """Plans cells of one ``params.yaml``.
+    """Plans runs on frozen features from one ``params.yaml``.
 
     Attributes:
         remarks: what the user should know about the plans made so far.
@@ -163,136 +137,136 @@ class Planner:
     def __init__(self, settings: Settings) -> None:
         self.remarks: list[str] = []
         self._settings = settings
-        self._code_sha256 = sha256_value([sha256_source(_SUITE / part) for part in RUN_CODE])
+        self._code_sha256 = code_sha256()
 
-    def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[CellPlan, Search | None]:
-        """Plan a cell of the tuned track: the tuned recipe, under ``params`` of ``params.yaml``.
+    def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[FrozenPlan, Search | None]:
+        """Plan the tuned track of a loss: the tuned recipe, under ``params`` of ``params.yaml``.
 
-        Without a recipe in git the search space is left to the stage ``tune``.
+        Without a recipe in git the search is left to the stage ``tune``.
 
         Raises:
             SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does
                 not give a finite scalar.
         """
-        mine = self._settings.all_losses[entry.name]
-        recipe = applicable_recipe(dataset.dataset, dataset.data_sha256, entry, self._settings, self.remarks)
+        by_hand = values_by_hand(self._settings.all_losses[entry.name])
+        recipe = self._recipe_in_git(dataset, entry)
         if recipe is not None:
-            values = {**recipe.best, **mine.by_hand}
-            check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
+            check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
             check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
-            return self._cell("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
+            values = {**recipe.best, **by_hand}
+            return self._plan("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
         plan, search = self.searched(dataset, entry)
         if search is not None and entry.name in self._settings.losses:
-            self._check_folds(plan, dataset, search)
+            check_folds(self._settings, plan, dataset.half, search.folds)
         self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, search)}")
         return plan, search
 
-    def _check_folds(self, plan: CellPlan, dataset: DatasetPlan, search: Search) -> None:
-        """Check that a batch can be drawn while a fold of the training classes is held out."""
-        classes, folds = training_half(dataset).classes, search.folds
-        left = least_training(classes, folds)
-        if left < LEAST_CLASSES:
-            needed = next(count for count in itertools.count(classes) if least_training(count, folds) >= LEAST_CLASSES)
+    def searched(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[FrozenPlan, Search | None]:
+        """Plan a loss without a tuned recipe, and the search for one; None if there is nothing to search.
+
+        Raises:
+            SuiteError: as ``tuned``.
+        """
+        mine = self._settings.all_losses[entry.name]
+        by_hand = values_by_hand(mine)
+        check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
+        plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
+        space = {name: item for name, item in entry.space(mine).items() if name not in by_hand}
+        check_hyperparameters(entry, space, f"search space of {entry.name}")
+        tuning = self._settings.tuning
+        return plan, Search(space, by_hand, tuning.trials, tuning.folds, tuning.noise) if space else None
+
+    def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> FrozenPlan:
+        """Plan the values of a loss's paper as they stand.
+
+        Raises:
+            SuiteError: the loss declares none.
+        """
+        values = paper_values(entry, dataset.half.mean_images)
+        if values is None:
+            declaring = [
+                name
+                for name, item in self._settings.losses.items()
+                if getattr(find_loss(name, item).cls, "paper_values", None)
+            ]
             raise SuiteError(
-                f"{PARAMS_FILE}: datasets.{dataset.dataset} has {classes} training classes, too few to search {plan.loss} "
-                f"with tuning.folds = {folds}; allowed: {needed} training classes or more"
+                f"{PARAMS_FILE}: paper_values.{entry.name}: this loss declares no paper_values; "
+                f"allowed: {', '.join(declaring) or 'none of the losses named'}"
             )
-        if plan.recipe.classes_per_batch > left:
-            raise self._too_large(
-                "classes_per_batch",
-                dataset,
-                f"a search of {plan.loss} with tuning.folds = {folds} trains on {left} of {classes} training classes",
-                left,
-            )
+        return self._plan("paper_values", dataset, entry, values, "paper")
 
-    def _check_batch(self, recipe: Recipe, dataset: DatasetPlan) -> int:
-        """Check that a P x K batch can be drawn; give the number of training classes."""
-        half = training_half(dataset)
-        if recipe.classes_per_batch > half.classes:
-            found = f"{dataset.dataset} has {half.classes} training classes"
-            raise self._too_large("classes_per_batch", dataset, found, half.classes)
-        if recipe.samples_per_class > half.most_images:
-            found = f"the largest training class of {dataset.dataset} has {half.most_images} images"
-            raise self._too_large("samples_per_class", dataset, found, half.most_images)
-        return half.classes
+    def _plan(
+        self,
+        track: Track,
+        dataset: DatasetPlan,
+        entry: LossEntry,
+        values: Hyperparameters,
+        source: HyperparameterSource,
+        validation_epoch: int | None = None,
+    ) -> FrozenPlan:
+        settings = self._settings
+        recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, entry.name)
+        num_classes = check_batch(settings, recipe, dataset.dataset, dataset.half)
+        hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
+        loss = entry.build(hyperparameters, num_classes, recipe.embedding_dim)
+        probe(entry.name, loss, num_classes, recipe.embedding_dim)
+        return FrozenPlan(
+            regime="frozen",
+            track=track,
+            dataset=dataset.dataset,
+            backbone=settings.backbone.name,
+            loss=entry.name,
+            target=entry.target,
+            loss_sha256=entry.sha256,
+            code_sha256=self._code_sha256,
+            noise_kind=settings.noise.kind,
+            noise_levels=settings.noise.levels,
+            seeds=settings.seeds,
+            hyperparameter_source=source,
+            hyperparameters=hyperparameters,
+            recipe=recipe,
+            validation_epoch=validation_epoch,
+        )
 
-    def _too_large(self, setting: str, dataset: DatasetPlan, found: str, most: int) -> SuiteError:
-        name = dataset.dataset
-        mine = getattr(self._settings.datasets[name], setting)
-        where = "recipe" if mine is None else f"datasets.{name}"
-        value = getattr(self._settings.recipe_of(name), setting)
-        elsewhere = f", for this data set alone as datasets.{name}.{setting}" if mine is None else ""
-        return SuiteError(f"{PARAMS_FILE}: {where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")
+    def _recipe_in_git(self, dataset: DatasetPlan, entry: LossEntry) -> TunedRecipe | None:
+        """The tuned recipe as it stands, or None; what has changed since is remarked.
+
+        A recipe is used although it is stale: searching anew takes long and is asked for by name.
+        """
+        path = tuned_path(dataset.dataset, entry.name)
+        if not path.is_file():
+            return None
+        recipe, settings = load_tuned(path), self._settings
+        mine = settings.all_losses[entry.name]
+        by_hand = values_by_hand(mine)
+
+        def searched(space: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+            return {name: item for name, item in space.items() if name not in by_hand}
+
+        changes = {
+            "the search space has": searched(recipe.search_space) != searched(entry.space(mine)),
+            "the data have": recipe.data_sha256 != dataset.data_sha256,
+            "tuning.trials has": len(recipe.trials) != settings.tuning.trials,
+            "the recipe has": recipe.training != shared_training(settings.recipe_of(dataset.dataset)),
+            "tuning.folds has": recipe.folds != settings.tuning.folds,
+            "tuning.noise has": recipe.noise != settings.tuning.noise,
+        }
+        stage = "search" if entry.name in settings.losses else "search-also"
+        self.remarks += [
+            f"{path} is stale: {change} changed since; renew it with: "
+            f"dvc repro pipelines/tuning/dvc.yaml:{stage}@{dataset.dataset}-{entry.name} && suite promote"
+            for change, changed in changes.items()
+            if changed
+        ]
+        return recipe
 
     def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, search: Search | None) -> str:
         if search is None:
             return "has nothing to search and runs as it is"
         if entry.name in self._settings.losses:
             return f"has no tuned recipe: {search.trials} trials will search one"
-        search_one = f"dvc repro pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name} && suite adopt"
-        return f"has no tuned recipe and is studied as it is; search one: {search_one}"
-
-    def searched(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[CellPlan, Search | None]:
-        """Plan a cell without a tuned recipe, and the search for one; None if there is nothing to search.
-
-        Raises:
-            SuiteError: as ``tuned``.
-        """
-        mine = self._settings.all_losses[entry.name]
-        check_hyperparameters(entry, mine.by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
-        plan = self._cell("tuned", dataset, entry, mine.by_hand, "params.yaml" if mine.by_hand else "defaults", None)
-        space = {name: item for name, item in entry.space(mine).items() if name not in mine.by_hand}
-        check_hyperparameters(entry, space, f"search space of {entry.name}")
-        tuning = self._settings.tuning
-        return plan, Search(space, mine.by_hand, tuning.trials, tuning.folds, tuning.noise) if space else None
-
-    def published(self, dataset: DatasetPlan, entry: LossEntry) -> CellPlan:
-        """Plan a cell of the published track: the values of the loss's paper as they stand.
-
-        Raises:
-            SuiteError: the loss declares none.
-        """
-        values = published_values(entry, training_half(dataset).mean_images)
-        if values is None:
-            declaring = [
-                name
-                for name, item in self._settings.losses.items()
-                if getattr(find_loss(name, item).cls, "published", None)
-            ]
-            raise SuiteError(
-                f"{PARAMS_FILE}: published.{entry.name}: this loss declares no published values; "
-                f"allowed: {', '.join(declaring) or 'none of the losses named'}"
-            )
-        return self._cell("published", dataset, entry, values, "published", None)
-
-    def _cell(
-        self,
-        track: str,
-        dataset: DatasetPlan,
-        entry: LossEntry,
-        values: Hyperparameters,
-        origin: str,
-        validation_epoch: int | None,
-    ) -> CellPlan:
-        recipe = with_learning_rates(self._settings.recipe_of(dataset.dataset), values, entry.name)
-        num_classes = self._check_batch(recipe, dataset)
-        hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-        loss = build_loss(entry, hyperparameters, num_classes, recipe.embedding_dim)
-        probe(entry.name, loss, num_classes, recipe.embedding_dim)
-        return CellPlan(
-            track=track,  # type: ignore[arg-type]
-            dataset=dataset.dataset,
-            loss=entry.name,
-            target=entry.target,
-            source_sha256=entry.source_sha256,
-            code_sha256=self._code_sha256,
-            noise_kind=self._settings.noise.kind,
-            seeds=self._settings.seeds,
-            origin=origin,  # type: ignore[arg-type]
-            hyperparameters=hyperparameters,
-            recipe=recipe,
-            validation_epoch=validation_epoch,
-        )
+        stage = f"pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name}"
+        return f"has no tuned recipe and is studied as it is; search one: dvc repro {stage} && suite promote"
 
 
 def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:
@@ -308,21 +282,8 @@ def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> R
         raise SuiteError(explain(error, Recipe, PARAMS_FILE, f"losses.{loss}.params")) from error
 
 
-def with_values(plan: CellPlan, values: Hyperparameters) -> CellPlan:
+def with_values(plan: FrozenPlan, values: Hyperparameters) -> FrozenPlan:
     """A plan with these hyper-parameters, learning rates included, on top of its own."""
     others = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
     recipe = with_learning_rates(plan.recipe, values, plan.loss)
     return replace(plan, hyperparameters=plan.hyperparameters | others, recipe=recipe)
-
-
-@cache
-def training_half(dataset: DatasetPlan) -> _Training:
-    """Sizes of the training half of a verified data set."""
-    labels = pq.read_table(verified(dataset.dataset).path, columns=["label"])["label"].to_numpy()
-    kept: Iterable[int] = range(int(labels.max()) + 1)
-    if dataset.max_classes is not None:
-        kept = cut_classes(int(labels.max()) + 1, dataset.max_classes)
-    classes = np.asarray(list(kept))
-    training = num_training_classes(len(classes))
-    sizes = np.bincount(labels)[classes[:training]]
-    return _Training(training, float(sizes.mean()), int(sizes.max()))

@@ -1,57 +1,170 @@
-"""A train stage: all seeds of one data set, loss and noise level.
+"""A train stage: all noise levels and seeds of one loss on one data set, on frozen features.
 
-Stages run one after the other, five runs each by default, and a process takes as long to load torch as some runs take. So
-a stage may also train the other noise levels of its loss, ahead of their stages: these find their runs kept, as after an
-interruption, and write them down without loading torch. With many cores this also keeps more of them at work.
+Its runs follow from the plan; those that are not in the run cache are executed; then all of them are written.
 """
 
-from collections.abc import Sequence
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from suite.settings.plans import CellPlan
-from suite.settings.grid import EMBEDDINGS_NAME, Cell
-from suite.settings.feature_paths import features_path, require
-from suite.hashing import sha256_file
-from suite.training.times import StageClock
-from suite.training.cache import Slot, finished, partial_folder, slots_of, write_outputs
-from suite.training.outcome import Run, versions
+from suite.data.features import Features, load_features
+from suite.errors import SuiteError
+from suite.evaluation.records import write_records
+from suite.evaluation.retrieval import MAIN_METRIC
+from suite.files import replacing, write_json, write_lines
+from suite.hashing import sha256_code, sha256_file
+from suite.losses.build import sha256_target
+from suite.processes import in_parallel
+from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
+from suite.settings.plans import FrozenPlan, Plan, Run, read_plan, runs_of, tuned_plan_path
+from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
+from suite.training.run import frozen
+from suite.training.run.outcome import Outcome
+
+RunFunction = Callable[[Run[FrozenPlan], Features], Outcome]
+"""Computes a run from features, as ``run_frozen`` does; a function of a module, which workers find by its name."""
+Executor = Callable[..., Iterator[tuple[Any, Any]]]
+"""Runs ``function(shared, task)`` for tasks and gives (task, result) as they finish, as ``in_parallel`` does."""
 
 
-def run_cell(cell: Cell, plan: CellPlan, console: Console, ahead: Sequence[Cell] = ()) -> None:
-    """Run or resume all seeds of a cell; writes ``runs/NAME`` and ``times/NAME.json``.
+def train(dataset: str, loss: str, console: Console) -> None:
+    """Run what is missing of a loss on a data set; writes ``runs/DATASET-LOSS`` and ``times/DATASET-LOSS.json``.
 
-    The first seed's embeddings of the test classes are kept.
-
-    Args:
-        cell: what to run.
-        plan: its plan, and that of the cells ahead.
-        console: where progress is shown.
-        ahead: cells to train besides, for their own stages to write down.
+    Of each noise level the first seed's embeddings of the test classes are kept.
 
     Raises:
-        SuiteError: features are missing, or the loss's code is not the planned one.
+        SuiteError: the plan or the features are missing, or code is not the planned one.
     """
-    path = require(features_path(plan.dataset))
-    data = sha256_file(path)
-    slots = _slots(cell, plan, data)
-    done = finished(slots)
-    if len(done) == len(slots):
-        clock = StageClock()
-        console.print(f"{cell.name}: all runs were done before", markup=False)
-        outcomes = [done[place] for place in range(len(slots))]
-    else:
-        # Imported late: a stage whose runs are all done should not wait for torch.
-        from suite.data.features import load_features
-        from suite.training.runs import run_slots
-
-        clock = StageClock()
-        others = [slot for other in ahead for slot in _slots(other, plan, data) if slot.kept() is None]
-        outcomes = run_slots(slots, load_features(path), console, ahead=others)
-    write_outputs(cell.name, [slot.run for slot in slots], outcomes, clock)
+    plan, _ = read_plan(tuned_plan_path(dataset, loss))
+    name = f"{dataset}-{loss}"
+    places, finished = run_frozen_stage(name, runs_of(plan, keep_embeddings=True), console)
+    write_runs(name, places, finished)
 
 
-def _slots(cell: Cell, plan: CellPlan, data: str) -> list[Slot[CellPlan]]:
-    first = partial_folder(cell.name) / EMBEDDINGS_NAME
-    runs = [Run(plan, cell.level, seed, None if seed else first) for seed in range(plan.seeds)]
-    return slots_of(cell.name, runs, data, versions(), [plan.recipe.epochs] * plan.seeds)
+def run_frozen_stage(
+    name: str,
+    runs: Sequence[Run[FrozenPlan]],
+    console: Console,
+    function: RunFunction = frozen.run_frozen,
+    execute: Executor = in_parallel,
+) -> tuple[list[CachedRun[FrozenPlan]], list[Finished]]:
+    """Run those of one data set that are not in the run cache.
+
+    Args:
+        name: of the stage.
+        runs: what to run.
+        console: where progress is shown.
+        function: computes a run.
+        execute: computes runs, on this machine or others.
+
+    Returns:
+        The runs with their places in the cache, and what each left.
+
+    Raises:
+        SuiteError: the features are missing, or code is not the planned one.
+    """
+    (dataset,) = {run.plan.dataset for run in runs}
+    path = Path(FEATURES.format(dataset=dataset))
+    features = load_features(path)
+    code = sha256_code(Path(function.__code__.co_filename))
+    places = cached_runs(runs, sha256_file(path), code, versions())
+    for plan in {id(run.plan): run.plan for run in runs}.values():
+        check_code(plan, code_sha256())
+
+    def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float]]:
+        shared = features, runs, function
+        for number, (outcome, seconds) in execute(_timed, shared, missing):
+            yield number, outcome, seconds
+
+    with StageView(name, places, console) as view:
+        return places, run_missing(places, compute, view.finish)
+
+
+def code_sha256() -> str:
+    """Digest of the code that decides the outcome of runs on frozen features, without that of their losses."""
+    return sha256_code(Path(str(frozen.__file__)))
+
+
+def check_code(plan: Plan[Any], code: str) -> None:
+    """Check that the code of a loss, and that which trains it, is the planned one.
+
+    Raises:
+        SuiteError: it is not.
+    """
+    loss = sha256_target(plan.target, f"loss {plan.loss} ({plan.target})")
+    for what, now, planned in (
+        (f"loss {plan.loss} ({plan.target})", loss, plan.loss_sha256),
+        ("training", code, plan.code_sha256),
+    ):
+        if now != planned:
+            raise SuiteError(f"the code of {what} has changed since the plan was made; run: suite plan")
+
+
+def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float]:
+    features, runs, function = shared
+    started = time.perf_counter()
+    return function(runs[number], features), time.perf_counter() - started
+
+
+class StageView(Progress):
+    """Shows a stage's runs: a bar with the time left on a terminal, and everywhere a line for each run that ends."""
+
+    def __init__(self, name: str, places: Sequence[CachedRun[Any]], console: Console) -> None:
+        self._name = name
+        self._runs = [place.run for place in places]
+        self._found: dict[str, list[float]] = {}
+        self._started = time.perf_counter()
+        done = sum(place.path.is_file() for place in places)
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("runs, time left"),
+            TimeRemainingColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            auto_refresh=False,  # no second thread: workers are forked from this process
+            transient=True,
+        )
+        if done:
+            console.print(f"{name}: {done} of {len(places)} runs are in the run cache", markup=False)
+        self._bar = self.add_task(name, total=len(places), completed=done)
+
+    def finish(self, number: int, finished: Finished) -> None:
+        """Take up what a run left."""
+        run, record = self._runs[number], finished.record
+        result = f"failed, {record.failure}" if record.failure else "done"
+        if MAIN_METRIC in record.metrics:
+            recall = 100 * record.metrics[MAIN_METRIC]
+            result = f"R@1 {recall:.1f} %"
+            seeds = self._found.setdefault(run.group, [])
+            seeds.append(recall)
+            shown = f"{self._name} {run.group}: R@1 so far {sum(seeds) / len(seeds):.1f} % ({len(seeds)} seeds)"
+            self.update(self._bar, description=shown)
+        self.console.print(f"{self._name} {run.name}: {result} in {finished.seconds:.1f} s", markup=False)
+        self.update(self._bar, advance=1, refresh=True)
+
+
+def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[Finished], root: Path = Path()) -> None:
+    """Write what a stage leaves below ``root``: ``runs/NAME`` with records, curves and embeddings, and ``times/NAME.json``."""
+    folder = root / RUNS_FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    curves = [
+        {"noise_level": place.run.noise_level, "seed": place.run.seed, "epoch": epoch, "loss": value}
+        for place, each in zip(places, finished, strict=True)
+        for epoch, value in enumerate(each.curve, 1)
+    ]
+    write_lines(folder / CURVES_NAME, curves)
+    write_records(folder / RECORDS_NAME, [each.record for each in finished])
+    for place in places:
+        if place.run.keeps_embeddings:
+            with replacing(folder / EMBEDDINGS.format(noise_level=place.run.noise_level)) as temporary:
+                shutil.copyfile(place.embeddings_path, temporary)
+    seconds = {place.run.name: each.seconds for place, each in zip(places, finished, strict=True)}
+    write_json(root / TIMES_FOLDER / f"{name}.json", {"runs": {run: round(value, 3) for run, value in seconds.items()}})

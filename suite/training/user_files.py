@@ -2,31 +2,27 @@
 
 DVC watches files that ``dvc.yaml`` names, and nobody should have to edit that. So the folder ``user/`` says what there is:
 ``digests.json``, on which the stage ``plan`` depends, and ``stages.yaml``, from which ``dvc.yaml`` takes whether it needs
-the stage ``own@files``. That stage renews the digests at the start of each ``dvc repro``, without loading torch. Both files
-are in git, and say "nothing" in the repository.
+the stage ``user@files``. That stage renews the digests at the start of each ``dvc repro``. Both files are in git, and say
+"nothing" in the repository.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from suite.settings.params import PARAMS_FILE, Settings
-from suite.data.user import own_datasets, remove_others, renew
+from suite.data.user import remove_others, renew, user_datasets
 from suite.files import write_json, write_text
-from suite.losses.source import own_digest, own_files
+from suite.hashing import sha256_user_code, user_files
+from suite.settings.params import Settings
+from suite.settings.paths import PARAMS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE, WATCHED_FOLDER
 
-OWN_FOLDER = Path("user")
-WATCHED_FOLDER = Path("my_losses")
-"""A folder for loss files that ``dvc.yaml`` names, so that DVC watches it by itself."""
-DIGESTS_FILE = OWN_FOLDER / "digests.json"
-STAGES_FILE = OWN_FOLDER / "stages.yaml"
-_STAGES = """# Written by `suite plan`: [files] where params.yaml names files of your own, which `suite own` then looks at.
-own: {}
+_STAGES = """# Written by `suite plan`: [files] where params.yaml names files of yours, which `suite user` then looks at.
+user: {}
 """
 
 
-def update_own(settings: Settings) -> list[str]:
-    """Convert own data sets where their sources have changed, and renew the digests of all own files.
+def update_user_files(settings: Settings) -> list[str]:
+    """Convert a user's data sets where their sources have changed, and renew the digests of all files of theirs.
 
     Returns:
         Remarks on the data sets.
@@ -34,20 +30,20 @@ def update_own(settings: Settings) -> list[str]:
     Raises:
         SuiteError: a loss file is missing or no Python, or the images of a data set are not fit for use.
     """
-    losses = dict(_own_losses(settings))
-    datasets = {name: renew(name, entry) for name, entry in own_datasets(settings).items()}
+    losses = dict(_user_losses(settings))
+    datasets = {name: renew(name, entry) for name, entry in user_datasets(settings).items()}
     remove_others(list(datasets))
     digests: dict[str, Any] = {}
     if losses:
         digests["losses"] = losses
     if datasets:
         digests["datasets"] = {name: data.data_sha256 for name, data in datasets.items()}
-    write_json(DIGESTS_FILE, digests)
-    write_text(STAGES_FILE, _STAGES.format("[files]" if digests else "[]"))
+    write_json(USER_DIGESTS_FILE, digests)
+    write_text(USER_STAGES_FILE, _STAGES.format("[files]" if digests else "[]"))
     return [f"{name}: {remark}" for name, data in datasets.items() for remark in data.remarks]
 
 
-def _own_losses(settings: Settings) -> Iterator[tuple[str, str]]:
+def _user_losses(settings: Settings) -> Iterator[tuple[str, str]]:
     """Targets in files, with digests; not those that lie in the watched folder with all that they import."""
     watched = WATCHED_FOLDER.resolve()
     for name, entry in settings.losses.items():
@@ -55,5 +51,5 @@ def _own_losses(settings: Settings) -> Iterator[tuple[str, str]]:
             file = Path(target.rpartition(":")[0]) if target else Path()
             if file.suffix == ".py":
                 setting = f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}"
-                if any(watched not in found.resolve().parents for found in own_files(file, setting)):
-                    yield str(target), own_digest(file, setting)
+                if any(watched not in found.resolve().parents for found in user_files(file, setting)):
+                    yield str(target), sha256_user_code(file, setting)

@@ -55,18 +55,20 @@ def test_declares_formula_source_and_search_space(loss: Any) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_published_values_are_settings_of_the_loss(loss: Any) -> None:
     allowed = set(loss.search_space) | set(inspect.signature(loss).parameters)
-    assert set(loss.published) <= allowed
+    assert set(loss.paper_values) <= allowed
     assert all(
-        set(value) == {"large_classes", "small_classes"} for value in loss.published.values() if isinstance(value, dict)
+        set(value) == {"large_classes", "small_classes"}
+        for value in loss.paper_values.values()
+        if isinstance(value, dict)
     )
-    assert loss.published or loss.undisclosed, "either the paper gives values, or what it leaves open is said"
+    assert loss.paper_values or loss.undisclosed, "either the paper gives values, or what it leaves open is said"
     assert all(isinstance(text, str) and text for text in loss.undisclosed)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("size", ["large_classes", "small_classes"])
 def test_published_values_are_valid(loss: Any, size: str) -> None:
-    values = {name: value[size] if isinstance(value, dict) else value for name, value in loss.published.items()}
+    values = {name: value[size] if isinstance(value, dict) else value for name, value in loss.paper_values.items()}
     make(loss, **{name: value for name, value in values.items() if name not in TRAINING})
 
 

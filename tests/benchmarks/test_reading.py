@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from suite.data.archives.convert import Converted, convert
-from suite.settings.paper_recipes import load_published
+from suite.settings.paper_recipes import load_paper_recipe
 from suite.training.whole_network.batches import RowBatch, TrainingLoader
 from suite.training.whole_network.transforms import training_transform
 
@@ -46,7 +46,7 @@ class Photographs:
 
 def test_reading(capsys: Any) -> None:
     torch.set_num_threads(1)
-    transform = training_transform(load_published(RECIPE).settings.images)
+    transform = training_transform(load_paper_recipe(RECIPE).settings.images)
     load = TrainingLoader(Photographs(), transform, workers=1, pin=False)
     random = np.random.default_rng(0)
     batches = [RowBatch(random.integers(0, COUNT, BATCH), random.integers(0, 2**31, BATCH)) for _ in range(BATCHES)]

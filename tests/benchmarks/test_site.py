@@ -6,13 +6,12 @@ made: the mark ``ready`` of ``site.js``, counted from the start of the navigatio
 """
 
 import sys
-from pathlib import Path
 from statistics import median
 
 import pytest
 
-from tests.suite.report.site.conftest import browser, site  # noqa: F401 - fixtures
 from tests.helpers.paths import ROOT
+from tests.suite.report.site.conftest import browser, site  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.benchmark
 REAL = ROOT / "results/site"

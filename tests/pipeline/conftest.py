@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, tuned_path
 from suite.data.catalog import SHA256
+from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, tuned_path
 from tests.helpers.paths import ROOT
 
 SMOKE = Path(__file__).parent / "params.yaml"

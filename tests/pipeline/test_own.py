@@ -73,7 +73,7 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
         "dvc repro",
         "suite compare my_loss",
         "suite compare my_loss triplet",
-        "suite adopt",
+        "suite promote",
         "dvc repro",
     ]
     assert commands[3][1] == cells("my_loss", "circle") | AROUND

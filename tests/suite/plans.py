@@ -1,9 +1,10 @@
 """Settled plans and features in the current folder, as the stages before a study leave them."""
 
-from suite.settings.plans import CellPlan, geometry_plan_path, tuned_plan_path, write_cell
 from suite.settings.feature_paths import features_path
+
 from suite.data.features import save_features
 from suite.losses.registry import BUILT_IN, load_target
+from suite.settings.plans import CellPlan, geometry_plan_path, tuned_plan_path, write_cell
 from tests.suite.synthetic import RECIPE, make_features
 
 
@@ -14,7 +15,7 @@ def settled(loss: str, seeds: int = 2, recipe=RECIPE, **values) -> CellPlan:
         dataset="emoji",
         loss=loss,
         target=BUILT_IN[loss],
-        source_sha256=load_target(loss, BUILT_IN[loss]).source_sha256,
+        loss_sha256=load_target(loss, BUILT_IN[loss]).loss_sha256,
         code_sha256="code",
         noise_kind="symmetric",
         seeds=seeds,

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from rich.console import Console
-
-from suite.settings.plans import CellPlan, Search, cell_plan_path, write_cell
-from suite.settings.params import Recipe
 from suite.settings.feature_paths import features_path
+
 from suite.data.features import Features, save_features
 from suite.losses.registry import load_target
+from suite.settings.params import Recipe
+from suite.settings.plans import CellPlan, Search, cell_plan_path, write_cell
 
 CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"
 RECIPE = Recipe(
@@ -80,7 +80,7 @@ def cell_plan(loss: str = "contrastive", target: str = CONTRASTIVE, recipe: Reci
         dataset="emoji",
         loss=loss,
         target=target,
-        source_sha256=load_target(loss, target).source_sha256,
+        loss_sha256=load_target(loss, target).loss_sha256,
         code_sha256="code",
         noise_kind="symmetric",
         seeds=1,

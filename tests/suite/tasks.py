@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import torch
+from suite.training.executors import report
 
 from suite.errors import SuiteError
-from suite.training.executors import report
 
 
 def square(shared, task):

@@ -7,11 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from suite.data.archives import cars
-
-from suite.data.archives import cub
-
-from suite.data.archives import sop
+from suite.data.archives import cars, cub, sop
 from suite.data.archives.annotations import Parser
 from suite.data.archives.build import Source, build_cache, locked
 from suite.data.archives.cache import META_FILE, PUBLISHED_FOLDER, Cache, cache_folder, open_cache, verify_cache

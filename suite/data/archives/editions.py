@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from suite.settings.reading import read_yaml
-from suite.settings.params import Count, Strict
 from suite.errors import SuiteError, allowed
+from suite.settings.params import Count, Strict
+from suite.settings.reading import read_yaml
 
 EDITIONS_FILE = Path(__file__).with_name("editions.yaml")
 """The editions that the field's papers use."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from suite.errors import SuiteError, allowed
+from suite.hashing import sha256_file, sha256_value
 from suite.judging.claims.schema import KINDS, Claim
 from suite.judging.claims.vocabulary import LOSSES
 from suite.settings.reading import explain, read_yaml
-from suite.errors import SuiteError, allowed
-from suite.hashing import sha256_file, sha256_value
 
 CLAIMS_FOLDER = Path(__file__).parents[3] / "claims"
 
@@ -30,17 +30,17 @@ class ClaimFile:
     sha256: str
 
 
-def load_claims(own_losses: Iterable[str] = (), folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
+def load_claims(user_losses: Iterable[str] = (), folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
     """All claims of a folder and the folders in it, by path.
 
     Args:
-        own_losses: losses beyond the suite's, as ``params.yaml`` names them.
+        user_losses: losses beyond the suite's, as ``params.yaml`` names them.
         folder: where to look.
 
     Raises:
         SuiteError: a file is no YAML, leaves something out, names something unknown or repeats an id; or there is no file.
     """
-    losses = tuple(dict.fromkeys((*LOSSES, *own_losses)))
+    losses = tuple(dict.fromkeys((*LOSSES, *user_losses)))
     found = [_load(path, folder, losses) for path in sorted(folder.rglob("*.yaml"))]
     if not found:
         raise SuiteError(f"folder {folder} holds no claim; allowed: one or more *.yaml")

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from suite.errors import SuiteError
 from suite.judging.claims.rows import AblationRow, GeometryRow, Row, RunRow, read_rows
 from suite.judging.claims.vocabulary import SWAPPED
-from suite.settings.grid import RECORDS_NAME, RUNS_FOLDER
-from suite.errors import SuiteError
 from suite.judging.statistics.estimate import Array
 from suite.settings.folders import ABLATIONS_FOLDER, GEOMETRY_FOLDER, PUBLISHED_FOLDER, STUDIES_FOLDER
+from suite.settings.grid import RECORDS_NAME, RUNS_FOLDER
 
 INFLUENCE = Path("docs/figures/influence.csv")
 

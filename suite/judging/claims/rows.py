@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from suite.errors import SuiteError
 from suite.judging.claims.vocabulary import EMBEDDED_BACKBONE, Metric
 from suite.settings.reading import explain
-from suite.errors import SuiteError
 
 METRICS = get_args(Metric)
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from suite.judging.statistics.intervals import t_interval
 from suite.evaluation.records import METRICS, TABLE, check_paired
 from suite.judging.leaderboard.standing import PERCENT, class_share, standing_of
+from suite.judging.statistics.intervals import t_interval
 from suite.judging.statistics.resampling import class_error
 
 TRACKS = ("tuned", "published")

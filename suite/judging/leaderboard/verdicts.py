@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from suite.settings.params import Settings
 from suite.errors import SuiteError
 from suite.evaluation.records import TABLE
 from suite.judging.leaderboard.cells import escaped, number
 from suite.judging.leaderboard.contrast import LEVEL, NAMES, check_known, counted, difference, judged, p_text
 from suite.judging.leaderboard.standing import METRIC
+from suite.settings.params import Settings
 
 METHOD = "pfml"
 BEST = "best baseline"
@@ -43,7 +43,7 @@ EXPLAINED = (
 )
 
 
-def own_losses(settings: Settings) -> list[str]:
+def user_losses(settings: Settings) -> list[str]:
     """Losses of ``params.yaml`` that are not built in: those with a target."""
     return [name for name, entry in settings.losses.items() if entry.target is not None]
 

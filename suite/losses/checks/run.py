@@ -4,15 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from suite.losses.checks import cost
-
-from suite.losses.checks import numerics
-
-from suite.losses.checks import shape
-
-from suite.losses.checks import symmetry
-
-from suite.losses.checks import values
+from suite.losses.checks import cost, numerics, shape, symmetry, values
 from suite.losses.checks.subject import Broken, Subject
 from suite.losses.checks.symmetry import Incomparable
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from suite.errors import SuiteError
 from suite.losses.checks.batches import EMBEDDING_DIM
 from suite.losses.checks.subject import Broken, Subject
-from suite.errors import SuiteError
 from suite.losses.influence.curve import influence_curves
 from suite.losses.influence.scene import PAIRS
 

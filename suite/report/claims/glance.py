@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from suite.report.claims.render import summary
 from suite.judging.claims.vocabulary import Verdict
+from suite.report.claims.render import summary
 
 
 def glance(report: dict[str, Any]) -> str:

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from suite.files import write_json, write_text
 from suite.judging.claims.judge import judge
 from suite.judging.claims.load import CLAIMS_FOLDER, ClaimFile, load_claims
 from suite.judging.claims.measured import Measured, read_measured
-from suite.report.claims.render import sensitivity_page, to_markdown
 from suite.judging.claims.report import report
 from suite.judging.claims.rows import RunRow
 from suite.judging.claims.sensitivity import sensitivity
+from suite.report.claims.render import sensitivity_page, to_markdown
 from suite.settings.benchmarks import BENCHMARKS_FOLDER, BenchmarkSettings
 from suite.settings.params import Settings
-from suite.files import write_json, write_text
 
 RESULTS_FOLDER = Path("results")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from suite.report.figures.style import GRID_COLOUR, loss_styles, save_figure, style
 from suite.losses.influence.scene import PAIRS
+from suite.report.figures.style import GRID_COLOUR, loss_styles, save_figure, style
 
 TITLES = {"positive": "pull of a positive", "negative": "push of a negative"}
 LOWEST = 5e-5

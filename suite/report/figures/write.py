@@ -6,14 +6,14 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from suite.settings.params import PARAMS_FILE, Settings
-from suite.report.figures.field import draw_field_figure
-from suite.report.figures.influence import draw_influence_figure
-from suite.report.figures.toy import Toy, solve_toy
 from suite.files import write_text
 from suite.losses.influence.curve import influence_curves
 from suite.losses.influence.scene import PAIRS
 from suite.losses.registry import check_hyperparameters, find_loss
+from suite.report.figures.field import draw_field_figure
+from suite.report.figures.influence import draw_influence_figure
+from suite.report.figures.toy import Toy, solve_toy
+from suite.settings.params import PARAMS_FILE, Settings
 
 FIGURES_FOLDER = Path("docs/figures")
 

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from suite.report.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_figure, style
 from suite.judging.leaderboard.table import FROZEN
+from suite.report.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_figure, style
 
 
 def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from suite.judging.leaderboard.cells import finished, with_half_width
-from suite.report.leaderboard.render import columns_of, losses_of
 from suite.judging.leaderboard.table import FROZEN
+from suite.report.leaderboard.render import columns_of, losses_of
 
 _CAPTION = {
     "tuned": "R@1 in percent, mean and half-width of the 95 % t-interval over seeds; hyper-parameters tuned "

@@ -12,21 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from suite.settings.benchmarks import BENCHMARKS_FOLDER, BenchmarkSettings, benchmark_cells, own_rows
-from suite.settings.grid import RECORDS_NAME, cells_of
-from suite.settings.params import Settings
 from suite.errors import SuiteError
 from suite.evaluation.flat import write_flat
 from suite.evaluation.records import METRICS, read_records
-from suite.settings.feature_paths import FROZEN_FOLDER
 from suite.files import read_lines, write_json, write_text
-from suite.report.leaderboard.figure import draw_noise_figure
 from suite.judging.leaderboard.standing import comparisons
+from suite.judging.leaderboard.table import leaderboard
+from suite.judging.leaderboard.verdicts import sentence, to_section, user_losses, verdicts
+from suite.report.leaderboard.figure import draw_noise_figure
 from suite.report.leaderboard.latex import to_latex
 from suite.report.leaderboard.render import to_markdown
-from suite.judging.leaderboard.table import leaderboard
-from suite.judging.leaderboard.verdicts import own_losses, sentence, to_section, verdicts
+from suite.settings.benchmarks import BENCHMARKS_FOLDER, BenchmarkSettings, benchmark_cells, user_rows
+from suite.settings.feature_paths import FROZEN_FOLDER
 from suite.settings.folders import PUBLISHED_FOLDER, STUDIES_FOLDER
+from suite.settings.grid import RECORDS_NAME, cells_of
+from suite.settings.params import Settings
 from suite.training.times import TIMES_FOLDER
 
 RESULTS_FOLDER = Path("results")
@@ -41,7 +41,7 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """Compute the leaderboard from the records and write all its forms; gives the table."""
     records = with_published(read_records(record_files(settings)))
     frozen = pd.concat([_frozen(dataset) for dataset in settings.datasets])
-    return _write_board(records, frozen, own_losses(settings), RESULTS_FOLDER)
+    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER)
 
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
     # Of each data set the network of its first row, as it was before training.
     first = records.drop_duplicates("dataset")
     frozen = pd.DataFrame([{"dataset": row.dataset} | row.frozen for row in first.itertuples()])
-    return _write_board(records, frozen[["dataset", *METRICS]], own_rows(settings), BENCHMARK_RESULTS)
+    return _write_board(records, frozen[["dataset", *METRICS]], user_rows(settings), BENCHMARK_RESULTS)
 
 
 def _write_board(records: pd.DataFrame, frozen: pd.DataFrame, own: list[str], folder: Path) -> pd.DataFrame:
@@ -68,12 +68,12 @@ def _write_board(records: pd.DataFrame, frozen: pd.DataFrame, own: list[str], fo
     return board
 
 
-def own_verdicts(settings: Settings) -> list[str]:
+def user_verdicts(settings: Settings) -> list[str]:
     """A sentence on each loss that is not built in, of the tuned track; nothing before there is a leaderboard."""
     if not VERDICTS_FILE.is_file():
         return []
     table = pd.read_csv(VERDICTS_FILE)
-    rows = [table[(table["loss"] == loss) & (table["track"] == "tuned")] for loss in own_losses(settings)]
+    rows = [table[(table["loss"] == loss) & (table["track"] == "tuned")] for loss in user_losses(settings)]
     return [f"{sentence(mine)} More: suite compare {mine['loss'].iloc[0]}" for mine in rows if len(mine)]
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from suite.data.user import described
-from suite.report.user_sheet import own_sheet
-from suite.report.data_sheet import SHEETS_FOLDER
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
+from suite.data.user import described
 from suite.files import replacing
 from suite.randomness import stream
+from suite.report.data_sheet import SHEETS_FOLDER
 from suite.report.site.inputs import Inputs
 from suite.report.site.names import slug
 from suite.report.site.pictures import Pictures, first_rows
 from suite.report.site.render import Pages, markdown
+from suite.report.user_sheet import user_sheet
 
 SAMPLE_CLASSES, SAMPLE_IMAGES, STRIP = 9, 5, 8
 
@@ -38,7 +38,7 @@ def write_datasets(
             values["counts"] = f"{table.num_classes:,} classes, {len(table.labels):,} images"
             values["strip"] = [group["pictures"][0] for part in samples for group in part["classes"]][:STRIP]
         listed.append(values)
-        sheet = inputs.sheets.get(name) or _own_sheet(name, inputs, pictures)
+        sheet = inputs.sheets.get(name) or _user_sheet(name, inputs, pictures)
         pages.write(
             values["href"],
             "dataset",
@@ -54,12 +54,12 @@ def write_datasets(
     pages.write("datasets.html", "datasets", "Data sets", datasets=listed)
 
 
-def _own_sheet(name: str, inputs: Inputs, pictures: Mapping[str, Pictures]) -> str | None:
+def _user_sheet(name: str, inputs: Inputs, pictures: Mapping[str, Pictures]) -> str | None:
     """The sheet of images of the user's own that have none in ``docs/data``."""
     entry, made = inputs.entries.get(name), described(name)
     if entry is None or entry.path is None or made is None or name not in pictures:
         return None
-    return own_sheet(name, entry, pictures[name].table, made)
+    return user_sheet(name, entry, pictures[name].table, made)
 
 
 def _part(dataset: str, pictures: Pictures, half: str) -> dict[str, Any]:

@@ -8,20 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from suite.settings.plans import tuned_plan_path
+from suite.errors import SuiteError
+from suite.files import read_lines
+from suite.judging.leaderboard.table import FROZEN
+from suite.judging.leaderboard.verdicts import user_losses
+from suite.losses.influence.curve import influence_curves
+from suite.losses.registry import find_loss
+from suite.report.data_sheet import SHEETS_FOLDER
+from suite.report.figures.write import FIGURES_FOLDER
+from suite.report.leaderboard.write import RESULTS_FOLDER, TIMES_FILE, VERDICTS_FILE
+from suite.settings.folders import PUBLISHED_FOLDER
 from suite.settings.grid import CURVES_NAME, RECORDS_NAME, Cell, cells_of
 from suite.settings.params import DatasetSettings, LossSettings, Settings
+from suite.settings.plans import tuned_plan_path
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
-from suite.report.data_sheet import SHEETS_FOLDER
-from suite.errors import SuiteError
-from suite.report.figures.write import FIGURES_FOLDER
-from suite.files import read_lines
-from suite.losses.influence.curve import influence_curves
-from suite.judging.leaderboard.table import FROZEN
-from suite.judging.leaderboard.verdicts import own_losses
-from suite.report.leaderboard.write import RESULTS_FOLDER, TIMES_FILE, VERDICTS_FILE
-from suite.losses.registry import find_loss
-from suite.settings.folders import PUBLISHED_FOLDER
 from suite.training.tuning.resolve import FOUND_FILE
 
 BOARD_FILE = RESULTS_FOLDER / "leaderboard.json"
@@ -121,7 +121,7 @@ def _board() -> pd.DataFrame:
 def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:
     """Influence curves, and why those of a loss are missing. The file in git knows nothing of losses of the user's own."""
     committed = _csv(INFLUENCE_FILE)
-    own = own_losses(settings)
+    own = user_losses(settings)
     curves = [] if committed is None else [committed[~committed["loss"].isin(own)]]
     unmeasured = {}
     for name in own:

@@ -5,20 +5,20 @@ from typing import Any
 
 import pandas as pd
 
-from suite.settings.params import LossSettings
-from suite.settings.tuned_recipes import TunedRecipe
 from suite.errors import SuiteError
-from suite.report.figures.influence import TITLES
-from suite.losses.influence.scene import PAIRS
 from suite.judging.leaderboard.contrast import NAMES
 from suite.judging.leaderboard.standing import METRIC
 from suite.judging.leaderboard.verdicts import EXPLAINED, as_cells, sentence
+from suite.losses.influence.scene import PAIRS
 from suite.losses.registry import TRAINING_SETTINGS, find_loss
+from suite.report.figures.influence import TITLES
 from suite.report.site.charts.loss import curves_chart, influence_chart, trials_chart
 from suite.report.site.charts.theme import Spec
 from suite.report.site.inputs import Inputs, track_of
 from suite.report.site.names import looks, slug
 from suite.report.site.render import Pages
+from suite.settings.params import LossSettings
+from suite.settings.tuned_recipes import TunedRecipe
 
 Shown = dict[str, Any]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.data.catalog import DATA_FOLDER, SHA256, own_data_path, verified
+from suite.data.catalog import DATA_FOLDER, SHA256, user_data_path, verified
 from suite.data.table import ImageTable, read_table
 
 SIDE, QUALITY = 64, 60
@@ -42,7 +42,7 @@ class Pictures:
 
 def open_pictures(dataset: str, slug: str, site: Path) -> Pictures | None:
     """The pictures of a data set, or None where its file is not there."""
-    path = DATA_FOLDER / f"{dataset}.parquet" if dataset in SHA256 else own_data_path(dataset)
+    path = DATA_FOLDER / f"{dataset}.parquet" if dataset in SHA256 else user_data_path(dataset)
     return Pictures(slug, read_table(verified(dataset).path), site) if path.is_file() else None
 
 

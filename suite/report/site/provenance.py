@@ -43,7 +43,7 @@ def describe_runs(records: Sequence[Row]) -> list[list[Any]]:
         mine = [row for row in records if row["dataset"] == dataset]
         rows += _counted(f"data of {dataset}", [row["data_sha256"] for row in mine])
     for loss in dict.fromkeys(row["loss"] for row in records):
-        rows += _counted(f"code of {loss}", [row["source_sha256"] for row in records if row["loss"] == loss])
+        rows += _counted(f"code of {loss}", [row["loss_sha256"] for row in records if row["loss"] == loss])
     for name in ("noise_sha256", "config_sha256"):
         found = {row[name] for row in records}
         if found:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from suite.settings.grid import EMBEDDINGS_NAME, Cell
 from suite.report.site.charts.plane import plane_chart
 from suite.report.site.charts.theme import Spec
 from suite.report.site.embeddings import (
@@ -21,6 +20,7 @@ from suite.report.site.embeddings import (
 from suite.report.site.names import looks, slug
 from suite.report.site.pictures import Pictures
 from suite.report.site.render import Pages
+from suite.settings.grid import EMBEDDINGS_NAME, Cell
 
 FEWEST = 8
 """A map of fewer points shows nothing."""

@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from suite.settings.params import PARAMS_FILE, Settings
 from suite.files import write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
@@ -26,6 +25,7 @@ from suite.report.site.pictures import Pictures, open_pictures
 from suite.report.site.provenance import write_provenance
 from suite.report.site.render import Pages
 from suite.report.site.retrieval import find_embeddings, retrieval_page, write_retrieval
+from suite.settings.params import PARAMS_FILE, Settings
 
 SITE_FOLDER = RESULTS_FOLDER / "site"
 PROVENANCE_FILES = (PARAMS_FILE, Path("dvc.lock"), Path("data.dvc"), BOARD_FILE, CLAIMS_FILE, TIMES_FILE)

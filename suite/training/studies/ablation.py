@@ -1,18 +1,19 @@
-"""The ablation stage: all values of one axis and all seeds on one data set, without label noise."""
+"""Ablations of pfml: one hyper-parameter varied around its tuned values, all seeds, without label noise."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from suite.settings.plans import read_cell, tuned_plan_path
-from suite.settings.params import PARAMS_FILE, AblationAxes
 from suite.errors import SuiteError, allowed
-from suite.files import write_lines
-from suite.training.studies.axes import vary
-from suite.settings.folders import ABLATIONS_FOLDER
-from suite.training.runs import run_all
-from suite.training.cache import forget
-from suite.training.outcome import Run
+from suite.evaluation.records import AblationPoint, write_records
+from suite.losses.registry import Hyperparameters, load_target
+from suite.settings.params import AblationAxes
+from suite.settings.paths import ABLATIONS, PARAMS_FILE, STUDY_OUTPUTS
+from suite.settings.plans import FrozenPlan, Run, read_plan, tuned_plan_path
+from suite.training.planner import with_values
+from suite.training.stage import run_frozen_stage
 
 ABLATED = "pfml"
 
@@ -27,24 +28,52 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
         console: where progress is shown.
 
     Returns:
-        The file written: records with ``axis`` and ``value`` added.
+        The file written.
 
     Raises:
-        SuiteError: the axis is unknown or has no values, or the cell of pfml is not settled.
+        SuiteError: the axis is unknown or has no values, or pfml has no complete plan.
     """
     if axis not in AblationAxes.model_fields:
         raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
     values: tuple[float, ...] = getattr(axes, axis)
     if not values:
         raise SuiteError(f"{PARAMS_FILE}: ablation.{dataset}.{axis} has no values; allowed: a list of numbers")
-    plan, _ = read_cell(tuned_plan_path(dataset, ABLATED))
-    name = f"ablation-{dataset}-{axis}"
+    plan, _ = read_plan(tuned_plan_path(dataset, ABLATED))
     points = [(value, seed) for value in values for seed in range(plan.seeds)]
     plans = {value: vary(plan, axis, value) for value in values}
     runs = [Run(plans[value], 0.0, seed, label=f"{axis} {value:g}") for value, seed in points]
-    outcomes = run_all(name, runs, console)
-    path = ABLATIONS_FOLDER / f"{dataset}-{axis}.jsonl"
-    rows = zip(outcomes, points, strict=True)
-    write_lines(path, [outcome.record | {"axis": axis, "value": float(value)} for outcome, (value, _) in rows])
-    forget(name)
+    _, finished = run_frozen_stage(f"ablation-{dataset}-{axis}", runs, console)
+    path = STUDY_OUTPUTS / ABLATIONS / f"{dataset}-{axis}.jsonl"
+    records = [
+        each.record.model_copy(update={"ablation": AblationPoint(axis=axis, value=float(value))})
+        for each, (value, _) in zip(finished, points, strict=True)
+    ]
+    write_records(path, records)
     return path
+
+
+def vary(plan: FrozenPlan, axis: str, value: float) -> FrozenPlan:
+    """The plan with one value changed, all others as they are.
+
+    Args:
+        plan: a plan of pfml.
+        axis: ``proxies_per_class``, ``alpha``, ``delta`` (radius of attraction and of repulsion) or ``repulsion_margin``
+            (by how much the radius of repulsion exceeds that of attraction).
+        value: on that axis.
+    """
+    changed = with_values(plan, _CHANGES[axis](plan, value))
+    return replace(changed, track="ablation", validation_epoch=None)
+
+
+def _delta(plan: FrozenPlan) -> float:
+    """Radius of attraction of a plan, the loss's default where it sets none."""
+    loss = load_target(plan.loss, plan.target).build(plan.hyperparameters, num_classes=2, embedding_dim=2)
+    return float(loss.delta)  # type: ignore[arg-type]
+
+
+_CHANGES: dict[str, Callable[[FrozenPlan, float], Hyperparameters]] = {
+    "proxies_per_class": lambda _, value: {"proxies_per_class": int(value)},
+    "alpha": lambda _, value: {"alpha": value},
+    "delta": lambda _, value: {"delta": value, "delta_repulsion": None},
+    "repulsion_margin": lambda plan, value: {"delta_repulsion": _delta(plan) + value},
+}

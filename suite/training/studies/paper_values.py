@@ -1,20 +1,17 @@
-"""The published track: a loss at the values of its paper, at all noise levels and seeds, on one data set."""
+"""The track ``paper_values``: a loss at the values of its paper, at all noise levels and seeds, on one data set."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from suite.settings.plans import published_plan_path, read_cell
-from suite.files import write_lines
-from suite.settings.folders import PUBLISHED_FOLDER
-from suite.training.runs import run_all
-from suite.training.cache import forget
-from suite.training.outcome import Run
+from suite.evaluation.records import write_records
+from suite.settings.paths import PAPER_VALUES, STUDY_OUTPUTS
+from suite.settings.plans import plan_path, read_plan, runs_of
+from suite.training.stage import run_frozen_stage
 
 
-def run_published(dataset: str, loss: str, levels: Sequence[float], console: Console) -> Path:
-    """Run or resume the published track of a loss; writes a record for each noise level and seed.
+def run_paper_values(dataset: str, loss: str, console: Console) -> Path:
+    """Run or resume a loss at the values of its paper; writes a record for each noise level and seed.
 
     Returns:
         The file written.
@@ -22,10 +19,8 @@ def run_published(dataset: str, loss: str, levels: Sequence[float], console: Con
     Raises:
         SuiteError: there is no plan for it.
     """
-    plan, _ = read_cell(published_plan_path(dataset, loss))
-    name = f"published-{dataset}-{loss}"
-    runs = [Run(plan, level, seed) for level in levels for seed in range(plan.seeds)]
-    path = PUBLISHED_FOLDER / f"{dataset}-{loss}.jsonl"
-    write_lines(path, [outcome.record for outcome in run_all(name, runs, console)])
-    forget(name)
+    plan, _ = read_plan(plan_path("paper_values", dataset, loss))
+    _, finished = run_frozen_stage(f"paper-values-{dataset}-{loss}", runs_of(plan), console)
+    path = STUDY_OUTPUTS / PAPER_VALUES / f"{dataset}-{loss}.jsonl"
+    write_records(path, [each.record for each in finished])
     return path

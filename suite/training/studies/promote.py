@@ -5,23 +5,20 @@ Searches and studies take long, so a plain ``dvc repro`` runs none of them and t
 
 from pathlib import Path
 
-from suite.settings.plans import TUNED_FOLDER
-from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
 from suite.errors import SuiteError
 from suite.files import write_text
-from suite.settings.folders import ABLATIONS_FOLDER, GEOMETRY_FOLDER, PUBLISHED_FOLDER, STUDIES_FOLDER
-from suite.training.tuning.resolve import FOUND_FILE, SEARCHES_FOLDER
+from suite.settings.paths import FOUND_RECIPE_NAME, SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
+from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
 
 
-def adopt() -> list[Path]:
-    """Take finished searches into ``recipes/tuned`` and finished studies into ``studies/``; gives what was written.
+def promote() -> list[Path]:
+    """Make the best values of finished searches the recipes in git, and take the records of studies; gives what was written.
 
     Raises:
         SuiteError: there is none, or a recipe is damaged; nothing is written then.
     """
-    found = [*sorted(TUNED_FOLDER.glob(f"*/{FOUND_FILE}")), *sorted(SEARCHES_FOLDER.glob("*.yaml"))]
-    folders = (PUBLISHED_FOLDER, ABLATIONS_FOLDER, GEOMETRY_FOLDER)
-    studies = [path for folder in folders for path in sorted(folder.glob("*.jsonl"))]
+    found = [*sorted(TUNED_FOLDER.glob(f"*/{FOUND_RECIPE_NAME}")), *sorted(SEARCHES_FOLDER.glob("*.yaml"))]
+    studies = sorted(STUDY_OUTPUTS.glob("*/*.jsonl"))
     if not found and not studies:
         raise SuiteError(
             "there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml, "
@@ -33,6 +30,6 @@ def adopt() -> list[Path]:
         written.append(tuned_path(recipe.dataset, recipe.loss))
         save_tuned(recipe, written[-1])
     for path in studies:
-        written.append(STUDIES_FOLDER / path)
+        written.append(STUDIES_FOLDER / path.relative_to(STUDY_OUTPUTS))
         write_text(written[-1], path.read_text(encoding="utf-8"))
     return written

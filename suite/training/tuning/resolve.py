@@ -1,59 +1,50 @@
-"""The stages around the search: settle a cell's hyper-parameters, or search them anew."""
+"""Hyper-parameters of a loss on a data set: those of its tuned recipe, or, where there is none, of a search."""
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from suite.settings.plans import (
-    CellPlan,
-    Search,
-    cell_plan_path,
-    read_cell,
-    search_plan_path,
-    tuned_plan_path,
-    write_cell,
-)
-from suite.settings.tuned_recipes import save_tuned
 from suite.errors import SuiteError
-from suite.training.times import StageClock
+from suite.files import write_json
+from suite.settings.paths import FEATURES, FOUND_RECIPE_NAME, SEARCHES_FOLDER, TIMES_FOLDER
+from suite.settings.plans import FrozenPlan, Search, plan_path, read_plan, tuned_plan_path, write_plan
+from suite.settings.tuned_recipes import save_tuned
 
 if TYPE_CHECKING:
     from suite.settings.tuned_recipes import TunedRecipe
 
-SEARCHES_FOLDER = Path("searches")
-FOUND_FILE = "search.yaml"
-"""Name of the recipe beside a settled plan, where a search found it."""
 
-
-def settle(dataset: str, loss: str, console: Console) -> None:
-    """Write the complete plan of a cell of the tuned track, after a search where its plan asks for one.
+def resolve_hyperparameters(dataset: str, loss: str, console: Console) -> None:
+    """Write the complete plan of the tuned track, after a search where the plan asks for one.
 
     Raises:
         SuiteError: there is no plan, or the search fails.
     """
-    plan, search = read_cell(cell_plan_path(dataset, loss))
+    plan, search = read_plan(plan_path("tuned", dataset, loss))
     path = tuned_plan_path(dataset, loss)
     shutil.rmtree(path.parent, ignore_errors=True)
     if search is None:
-        write_cell(path, plan)
+        write_plan(path, plan)
         return
-    clock = StageClock()
+    started = time.perf_counter()
     recipe = _found(plan, search, console)
-    save_tuned(recipe, path.with_name(FOUND_FILE))
-    write_cell(path, _with_recipe(plan, search, recipe))
-    clock.write(f"tune-{dataset}-{loss}")
+    save_tuned(recipe, path.with_name(FOUND_RECIPE_NAME))
+    write_plan(path, _with_recipe(plan, search, recipe))
+    seconds = {"search": round(time.perf_counter() - started, 3)}
+    write_json(TIMES_FOLDER / f"tune-{dataset}-{loss}.json", {"runs": seconds})
 
 
 def write_search(dataset: str, loss: str, console: Console) -> Path:
-    """Search a cell's hyper-parameters as if it had no recipe; writes the recipe found and gives its path.
+    """Search hyper-parameters as if there was no recipe; writes the recipe found and gives its path.
 
     Raises:
         SuiteError: there is no plan, the loss has nothing to search, or the search fails.
     """
-    plan, search = read_cell(search_plan_path(dataset, loss))
+    plan, search = read_plan(plan_path("searches", dataset, loss))
     if search is None:
         raise SuiteError(f"losses.{loss} has nothing to search; give it a search space, in its class or in params.yaml")
     path = SEARCHES_FOLDER / f"{dataset}-{loss}.yaml"
@@ -61,19 +52,18 @@ def write_search(dataset: str, loss: str, console: Console) -> Path:
     return path
 
 
-def _found(plan: CellPlan, search: Search, console: Console) -> "TunedRecipe":
-    # Imported late: most cells have a recipe and should not wait for torch.
-    from suite.settings.feature_paths import features_path
+def _found(plan: FrozenPlan, search: Search, console: Console) -> "TunedRecipe":
+    # Imported late: where a recipe stands, which is the rule, nothing waits for torch.
     from suite.data.features import load_features
-    from suite.training.runs import check_code
+    from suite.training.stage import check_code, code_sha256
     from suite.training.tuning.search import search_recipe
 
-    check_code(plan)
-    return search_recipe(plan, search, load_features(features_path(plan.dataset)), console)
+    check_code(plan, code_sha256())
+    return search_recipe(plan, search, load_features(Path(FEATURES.format(dataset=plan.dataset))), console)
 
 
-def _with_recipe(plan: CellPlan, search: Search, recipe: "TunedRecipe") -> CellPlan:
+def _with_recipe(plan: FrozenPlan, search: Search, recipe: "TunedRecipe") -> FrozenPlan:
     from suite.training.planner import with_values
 
-    settled = with_values(plan, recipe.best | search.by_hand)
-    return replace(settled, origin="search", validation_epoch=recipe.validation_epoch)
+    tuned = with_values(plan, recipe.best | search.by_hand)
+    return replace(tuned, hyperparameter_source="search", validation_epoch=recipe.validation_epoch)

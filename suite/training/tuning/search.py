@@ -3,11 +3,10 @@
 After Musgrave et al., "A Metric Learning Reality Check" (ECCV 2020): the training classes are cut into contiguous folds of
 classes; each fold is validation once while the other folds train; the objective is the mean MAP@R over folds. The classes
 that validate have their true labels; those that train may have wrong ones, the same for every loss. A trial whose training
-fails counts as a trial; nothing is pruned. Finished trials are kept in ``partial/``: a search that was killed goes on where
-it stood and ends in the same recipe, as each trial has a random stream of its own.
+fails counts as a trial; nothing is pruned. Trials are kept in Optuna's journal: a search that was killed goes on where it
+stood and ends in the same recipe, as each trial has a random stream of its own.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,43 +15,45 @@ from pathlib import Path
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.trial import TrialState, create_trial
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from suite.settings.plans import CellPlan, Search
-from suite.training.tuning.folds import fold_bounds
-from suite.training.planner import with_values
-from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
+from suite.data.features import Features
 from suite.data.noise import corrupt
 from suite.errors import SuiteError
-from suite.data.features import Features
-from suite.files import read_lines, write_lines
 from suite.hashing import sha256_value
-from suite.losses.registry import load_target, preload
-from suite.training.executors import in_parallel
-from suite.training.progress import progress_bar
+from suite.processes import in_parallel
 from suite.randomness import entropy
-from suite.training.loop import TrainingFailure
-from suite.training.run import evaluate, fit
+from suite.settings.paths import TRIALS_FOLDER
+from suite.settings.plans import FrozenPlan, Search
+from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
+from suite.training.planner import with_values
+from suite.training.run.frozen import evaluate, fit, use_one_thread
+from suite.training.run.outcome import TrainingFailure
+from suite.training.tuning.folds import fold_bounds
 from suite.training.tuning.space import Space, parse_space
 
-PARTIAL_FOLDER = Path("partial/tuning")
 _RANDOM_TRIALS = 5
 """Trials before TPE models the objective."""
+_SCORES, _SECONDS = "fold_map_at_r", "seconds"
+"""What a finished trial keeps in the journal; one that was killed keeps neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
     """One fold of one trial: the plan to train, the classes to validate on, label noise, and whether after every epoch."""
 
-    plan: CellPlan
+    plan: FrozenPlan
     held_out: tuple[int, int]
     noise: float
     every_epoch: bool = False
 
 
-def search_recipe(plan: CellPlan, search: Search, features: Features, console: Console) -> TunedRecipe:
+def search_recipe(plan: FrozenPlan, search: Search, features: Features, console: Console) -> TunedRecipe:
     """Search one loss's hyper-parameters on one data set.
 
     Raises:
@@ -60,15 +61,16 @@ def search_recipe(plan: CellPlan, search: Search, features: Features, console: C
     """
     started = time.perf_counter()
     space = parse_space(plan.loss, search.space)
-    preload(load_target(plan.loss, plan.target), plan.hyperparameters)
-    log = _Log(PARTIAL_FOLDER / f"{plan.dataset}-{plan.loss}.jsonl", plan, search, features)
-    trials = _run_trials(plan, search, space, features, log, console)
-    finished = [trial for trial in trials if trial.fold_map_at_r]
-    if not finished:
+    journal = _journal(plan, search, features)
+    study = _open_study(journal)
+    before = sum(trial.user_attrs[_SECONDS] for trial in _finished(study))
+    trials = _run_trials(study, plan, search, space, features, console)
+    trained = [trial for trial in trials if trial.fold_map_at_r]
+    if not trained:
         raise SuiteError(
             f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow its search space"
         )
-    best = max(finished, key=lambda trial: trial.map_at_r or 0.0)
+    best = max(trained, key=lambda trial: trial.map_at_r or 0.0)
     epochs = _scores(with_values(plan, best.values), search, features, every_epoch=True)
     recipe = TunedRecipe(
         dataset=plan.dataset,
@@ -81,66 +83,79 @@ def search_recipe(plan: CellPlan, search: Search, features: Features, console: C
         best=best.values,
         best_map_at_r=best.map_at_r or 0.0,
         best_fold_map_at_r=best.fold_map_at_r,
-        trial_quartiles=np.percentile([trial.map_at_r or 0.0 for trial in finished], [25, 50, 75]).tolist(),
-        failed_trials=len(trials) - len(finished),
+        trial_quartiles=np.percentile([trial.map_at_r or 0.0 for trial in trained], [25, 50, 75]).tolist(),
+        failed_trials=len(trials) - len(trained),
         validation_epoch=1 + int(np.mean(epochs, axis=0).argmax()),
-        seconds=round(log.seconds + time.perf_counter() - started, 1),
+        seconds=round(before + time.perf_counter() - started, 1),
         trials=trials,
     )
-    log.path.unlink(missing_ok=True)
+    journal.unlink(missing_ok=True)
     return recipe
 
 
-class _Log:
-    """Finished trials of an unfinished search, with the seconds they took, under a key of all they depend on."""
+def _journal(plan: FrozenPlan, search: Search, features: Features) -> Path:
+    """The journal of this search: its name covers all that the trials depend on; journals of others are deleted."""
+    parts = [plan.as_dict(), search.space, search.by_hand, search.folds, search.noise, features.data_sha256]
+    name = f"{plan.dataset}-{plan.loss}"
+    mine = TRIALS_FOLDER / f"{name}-{sha256_value(parts)[:16]}.log"
+    for other in TRIALS_FOLDER.glob(f"{name}-*.log"):
+        if other != mine:
+            other.unlink()
+    return mine
 
-    def __init__(self, path: Path, plan: CellPlan, search: Search, features: Features) -> None:
-        self.path = path
-        key = [plan.as_dict(), search.space, search.by_hand, search.folds, search.noise, features.data_sha256]
-        self._key = sha256_value(key)
-        self._rows = []
-        if path.is_file():
-            try:
-                self._rows = [row for row in read_lines(path) if row["key"] == self._key]
-            except (json.JSONDecodeError, KeyError):
-                self._rows = []
-        self.seconds = sum(row["seconds"] for row in self._rows)
-        self.trials = [Trial.model_validate(row["trial"]) for row in self._rows]
 
-    def add(self, trial: Trial, seconds: float) -> None:
-        self._rows.append({"key": self._key, "trial": trial.model_dump(), "seconds": seconds})
-        write_lines(self.path, self._rows)
+def _open_study(journal: Path) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)  # it was killed; the sampler leaves failed trials out
+    return study
+
+
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
+    return [trial for trial in study.get_trials() if _SCORES in trial.user_attrs and trial.state.is_finished()]
 
 
 def _run_trials(
-    plan: CellPlan, search: Search, space: Space, features: Features, log: _Log, console: Console
+    study: optuna.Study, plan: FrozenPlan, search: Search, space: Space, features: Features, console: Console
 ) -> list[Trial]:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize")
     name = f"{plan.dataset} {plan.loss}"
-    trials = log.trials[: search.trials]
-    for trial in trials:
-        study.add_trial(_as_optuna(trial, space))
+    trials = [
+        Trial(values=trial.params, fold_map_at_r=trial.user_attrs[_SCORES])
+        for trial in _finished(study)[: search.trials]
+    ]
     if trials:
         console.print(f"{name}: resuming, {len(trials)} of {search.trials} trials are done", markup=False)
-    with progress_bar(console, "trials", f"tune-{plan.dataset}-{plan.loss}") as progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trials, time left")
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, auto_refresh=False
+    ) as progress:
         bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
-            started = time.perf_counter()
-            seed = entropy("tune", plan.dataset, plan.loss, number) % 2**32
-            study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
-            asked = study.ask()
-            values = {key: item.suggest(asked, key) for key, item in space.items()}
-            scores = _scores(with_values(plan, values), search, features)
-            trial = Trial(values=values, fold_map_at_r=[fold[-1] for fold in scores])
-            state = TrialState.FAIL if trial.map_at_r is None else TrialState.COMPLETE
-            study.tell(asked, trial.map_at_r, state=state)
+            trial = _run_trial(study, number, plan, search, space, features)
             trials.append(trial)
-            log.add(trial, time.perf_counter() - started)
             progress.update(bar, advance=1, description=_title(name, trials), refresh=True)
             shown = "failed" if trial.map_at_r is None else f"MAP@R {100 * trial.map_at_r:.2f} %"
-            console.print(f"{name} trial {number}: {shown} {values}", markup=False)
+            console.print(f"{name} trial {number}: {shown} {trial.values}", markup=False)
     return trials
+
+
+def _run_trial(
+    study: optuna.Study, number: int, plan: FrozenPlan, search: Search, space: Space, features: Features
+) -> Trial:
+    started = time.perf_counter()
+    seed = entropy("tune", plan.dataset, plan.loss, number) % 2**32
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
+    asked = study.ask()
+    values = {key: item.suggest(asked, key) for key, item in space.items()}
+    scores = [fold[-1] for fold in _scores(with_values(plan, values), search, features)]
+    trial = Trial(values=values, fold_map_at_r=scores)
+    asked.set_user_attr(_SCORES, scores)
+    asked.set_user_attr(_SECONDS, time.perf_counter() - started)
+    study.tell(asked, trial.map_at_r, state=TrialState.FAIL if trial.map_at_r is None else TrialState.COMPLETE)
+    return trial
 
 
 def _title(name: str, trials: Sequence[Trial]) -> str:
@@ -148,32 +163,26 @@ def _title(name: str, trials: Sequence[Trial]) -> str:
     return f"tuning {name}" + (f", best MAP@R {100 * max(found):.1f} %" if found else "")
 
 
-def _as_optuna(trial: Trial, space: Space) -> optuna.trial.FrozenTrial:
-    return create_trial(
-        params=trial.values,
-        distributions={key: item.distribution() for key, item in space.items()},
-        value=trial.map_at_r,
-        state=TrialState.FAIL if trial.map_at_r is None else TrialState.COMPLETE,
-    )
-
-
-def _scores(candidate: CellPlan, search: Search, features: Features, *, every_epoch: bool = False) -> list[list[float]]:
+def _scores(
+    candidate: FrozenPlan, search: Search, features: Features, *, every_epoch: bool = False
+) -> list[list[float]]:
     """Validation MAP@R of each fold after the last epoch, or after every epoch; empty if a fold failed."""
-    _, labels = features.training()
-    bounds = fold_bounds(int(labels.max()) + 1, search.folds)
+    bounds = fold_bounds(features.num_training_classes, search.folds)
     folds = [_Fold(candidate, fold, search.noise, every_epoch) for fold in bounds]
-    results = {fold.held_out: scores for fold, scores in in_parallel(_validate, features, folds)}
-    scores = [results[fold] for fold in bounds]
+    results = dict(in_parallel(_validate, (features, folds), range(len(folds))))
+    scores = [results[place] for place in range(len(folds))]
     return scores if all(scores) else []
 
 
-def _validate(features: Features, fold: _Fold) -> list[float]:
+def _validate(shared: tuple[Features, list[_Fold]], place: int) -> list[float]:
+    features, folds = shared
+    fold = folds[place]
+    use_one_thread()
     vectors, labels = features.training()
     held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])
     kept, codes = np.unique(labels[~held_out], return_inverse=True)
     _assert_disjoint(kept, labels[held_out], features)
     given = corrupt(codes, fold.plan.dataset, fold.plan.noise_kind, fold.noise, 0).labels
-    entry = load_target(fold.plan.loss, fold.plan.target)
     scores: list[float] = []
 
     def score(head: nn.Module) -> None:
@@ -184,7 +193,7 @@ def _validate(features: Features, fold: _Fold) -> list[float]:
             score(head)
 
     try:
-        head, _ = fit(fold.plan, entry, vectors[~held_out], given, 0, len(kept), after_epoch)
+        head, _ = fit(fold.plan, vectors[~held_out], given, 0, len(kept), after_epoch)
         score(head)
     except TrainingFailure:
         return []

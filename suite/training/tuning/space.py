@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Self
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field, ValidationError, model_validator
 
-from suite.settings.reading import explain
-from suite.settings.params import PARAMS_FILE, Scalar, Strict
 from suite.errors import SuiteError
+from suite.settings.params import Scalar, Strict
+from suite.settings.paths import PARAMS_FILE
+from suite.settings.reading import explain
 
 
 class Range(Strict):
@@ -24,12 +24,6 @@ class Range(Strict):
             raise ValueError("low must be below high, and above 0 on a logarithmic scale")
         return self
 
-    def distribution(self) -> BaseDistribution:
-        """The range in Optuna's terms."""
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return IntDistribution(self.low, self.high, log=self.log)
-        return FloatDistribution(self.low, self.high, log=self.log)
-
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -41,10 +35,6 @@ class Values(Strict):
     """``{values: [...]}``: one of these."""
 
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
-
-    def distribution(self) -> BaseDistribution:
-        """The values in Optuna's terms."""
-        return CategoricalDistribution(self.values)
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""

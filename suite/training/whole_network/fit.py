@@ -4,28 +4,31 @@ What is paired over losses comes from streams named by data set and seed alone: 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suite.settings.paper_recipes import PublishedSettings
+from suite.losses.build import build_loss
+from suite.randomness import torch_seed
+from suite.training.run.loop import Batch, run_epochs
 from suite.training.whole_network.batches import BatchPlan, Images, TrainingLoader, share_of
 from suite.training.whole_network.checkpoint import Checkpoint, Stateful
 from suite.training.whole_network.engine import Engine
-from suite.training.whole_network.optimiser import RecipeOptimizer
-from suite.losses.registry import LossEntry, build_loss
-from suite.randomness import torch_seed
-from suite.training.loop import Batch, run_epochs
 from suite.training.whole_network.networks import EmbeddingNetwork, build_network
+from suite.training.whole_network.optimiser import RecipeOptimizer
 from suite.training.whole_network.transforms import training_transform
+
+if TYPE_CHECKING:
+    from suite.settings.paper_recipes import RecipeSettings
 
 
 def finetune(
     engine: Engine,
-    settings: PublishedSettings,
-    entry: LossEntry,
+    settings: "RecipeSettings",
+    target: str,
     images: Images,
     labels: NDArray[np.int64],
     num_classes: int,
@@ -39,7 +42,7 @@ def finetune(
     Args:
         engine: what trains it.
         settings: the recipe on this data set.
-        entry: the loss.
+        target: of the loss.
         images: the training images.
         labels: (N,) given labels of them.
         num_classes: number of classes, with those that label noise has emptied.
@@ -55,7 +58,13 @@ def finetune(
     torch.manual_seed(torch_seed("head", *words))
     network = build_network(settings.backbone)
     torch.manual_seed(torch_seed("loss", *words))
-    loss = build_loss(entry, settings.loss.hyperparameters, num_classes, settings.backbone.embedding_dim)
+    loss = build_loss(
+        target,
+        settings.loss.hyperparameters,
+        num_classes,
+        settings.backbone.embedding_dim,
+        f"loss {settings.loss.name}",
+    )
     plan = BatchPlan(labels, settings, *words)
     forward, objective_of = engine.set_up_network(network), engine.set_up_loss(loss)
     if at_start is not None:

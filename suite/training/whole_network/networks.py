@@ -10,7 +10,7 @@ evaluation mode while the rest trains), or its scale and shift too.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
@@ -18,14 +18,16 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from suite.settings.paper_recipes import Backbone
 from suite.errors import SuiteError, allowed
-from suite.training.backbone import ARCHITECTURE as EMBEDDED_ARCHITECTURE
-from suite.training.backbone import load_backbone
-from suite.training.weights import WEIGHTS_MODULE
+from suite.training.backbone import EMBEDDED_BACKBONE, WEIGHTS_MODULE, load_embedded_backbone
+
+if TYPE_CHECKING:
+    from suite.settings.paper_recipes import Backbone
 
 EMBEDDED_WEIGHTS = WEIGHTS_MODULE
 """Name of the embedded weights in a recipe."""
+BACKBONES = ("tf_efficientnet_lite0", "resnet50_512", "bn_inception_512", "dino_vits16_384", "vits16_384")
+"""Names of networks that claims may speak of, as ``backbone_name`` gives them; without a dimension: frozen."""
 
 
 class EmbeddingNetwork(nn.Module):
@@ -39,7 +41,7 @@ class EmbeddingNetwork(nn.Module):
         SuiteError: the pooling does not suit the trunk.
     """
 
-    def __init__(self, trunk: nn.Module, settings: Backbone) -> None:
+    def __init__(self, trunk: nn.Module, settings: "Backbone") -> None:
         super().__init__()
         self.trunk = trunk
         self.pooling = settings.pooling
@@ -113,7 +115,7 @@ class EmbeddingNetwork(nn.Module):
         return (layer for layer in self.trunk.modules() if isinstance(layer, _BatchNorm))
 
 
-def build_network(settings: Backbone) -> EmbeddingNetwork:
+def build_network(settings: "Backbone") -> EmbeddingNetwork:
     """The network of a recipe; random weights where ``weights`` is None.
 
     Raises:
@@ -123,7 +125,15 @@ def build_network(settings: Backbone) -> EmbeddingNetwork:
     return EmbeddingNetwork(_trunk(settings.architecture, settings.weights), settings)
 
 
-def check_architecture(settings: Backbone) -> None:
+def backbone_name(settings: "Backbone") -> str:
+    """Name of a network with its dimension, as claims and the paper's tables have it, e.g. ``resnet50_512``."""
+    names = {"vit_small_patch16_224": "vits16"}
+    name = names.get(settings.architecture, settings.architecture)
+    of_dino = settings.weights is not None and settings.weights.endswith(".dino")
+    return f"{'dino_' if of_dino else ''}{name}_{settings.embedding_dim}"
+
+
+def check_architecture(settings: "Backbone") -> None:
     """Check that a recipe's network can be built, without building it.
 
     Raises:
@@ -137,8 +147,8 @@ def check_architecture(settings: Backbone) -> None:
 
 
 def _trunk(architecture: str, weights: str | None) -> nn.Module:
-    if weights == EMBEDDED_WEIGHTS and architecture == EMBEDDED_ARCHITECTURE:
-        return load_backbone()
+    if weights == EMBEDDED_WEIGHTS and architecture == EMBEDDED_BACKBONE:
+        return load_embedded_backbone()
     if weights is not None and weights.split(".")[0] != architecture:
         raise SuiteError(
             f"backbone.weights = {weights!r} are not of {architecture}; allowed: {architecture}.TAG or null"

@@ -1,57 +1,49 @@
-"""Plans of fine-tuning: what each row of ``pipelines/published/params.yaml`` runs, resolved from its recipe."""
+"""Plans of whole networks: what each row of ``pipelines/benchmarks/params.yaml`` runs, resolved from its recipe."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from suite.settings.benchmarks import BENCHMARKS_FILE, Benchmark, BenchmarkCell, BenchmarkSettings
-from suite.settings.plans import Plan
-from suite.training.planner import RUN_CODE
-from suite.settings.paper_recipes import Backbone, PublishedRecipe, PublishedSettings, find_published
-from suite.settings.params import LossSettings
+from suite.data.noise import check_kind
 from suite.errors import SuiteError
 from suite.files import read_json, write_json
-from suite.hashing import sha256_source, sha256_value
+from suite.hashing import sha256_code
+from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import probe
-from suite.losses.registry import (
-    TRAINING_SETTINGS,
-    LossEntry,
-    build_loss,
-    check_hyperparameters,
-    find_loss,
-    load_target,
-)
-from suite.training.whole_network.networks import check_architecture
+from suite.losses.registry import LossEntry, check_hyperparameters, find_loss, load_target
+from suite.settings.benchmarks import Benchmark, BenchmarkSettings, benchmark_plan_path
+from suite.settings.paper_recipes import PaperRecipe, RecipeSettings, find_paper_recipe
+from suite.settings.params import LossSettings
+from suite.settings.paths import BENCHMARKS_FILE
+from suite.settings.plans import Plan
+from suite.training.whole_network import run
+from suite.training.whole_network.networks import backbone_name, check_architecture
 
-FINETUNING_CODE = (
-    *(part for part in RUN_CODE if part not in {"data/features.py", "data/split.py"}),
-    "data/archives/cache.py",
-    "data/archives/dataset.py",
-)
-"""Code below ``suite/`` that the outcome of a fine-tuning depends on, besides that of its loss."""
-
-_SUITE = Path(__file__).parents[2]
 _PROBED_CLASSES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class FinetunePlan(Plan[PublishedSettings]):
+class WholeNetworkPlan(Plan[RecipeSettings]):
     """What the runs of one (data set, row) share.
 
     Attributes:
         recipe_name: name or path of the recipe.
-        backbone: name of the network and its dimension, as claims call it.
         precision: of the network.
     """
 
     recipe_name: str
-    backbone: str
     precision: Literal["bfloat16", "float32"]
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "FinetunePlan":
+    def from_dict(cls, value: dict[str, Any]) -> "WholeNetworkPlan":
         """The inverse of ``as_dict``."""
-        return cls(**value | {"recipe": PublishedSettings.model_validate(value["recipe"])})
+        recipe = RecipeSettings.model_validate(value["recipe"])
+        return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
+
+
+def network_code_sha256() -> str:
+    """Digest of the code that decides the outcome of runs of whole networks, without that of their losses."""
+    return sha256_code(Path(str(run.__file__)))
 
 
 def write_benchmark_plans(settings: BenchmarkSettings) -> None:
@@ -60,25 +52,27 @@ def write_benchmark_plans(settings: BenchmarkSettings) -> None:
     Raises:
         SuiteError: anything is wrong; nothing was written then.
     """
+    check_kind(settings.noise.kind, f"{BENCHMARKS_FILE}: noise.kind")
     plans = [plan_benchmark(settings, dataset, name) for dataset, name in settings.named_rows]
     for plan in plans:
-        write_json(BenchmarkCell(plan.dataset, plan.loss, 0).plan, plan.as_dict())
+        write_json(benchmark_plan_path(plan.dataset, plan.loss), plan.as_dict())
 
 
-def read_benchmark_plan(path: Path) -> FinetunePlan:
-    """Read a plan file.
+def read_benchmark_plan(dataset: str, row: str) -> WholeNetworkPlan:
+    """Read the plan of a row.
 
     Raises:
         SuiteError: it is missing.
     """
+    path = benchmark_plan_path(dataset, row)
     if not path.is_file():
         raise SuiteError(
-            f"plan {path} is missing: name its data set and row in {BENCHMARKS_FILE}, then: suite plan --published"
+            f"plan {path} is missing: name its data set and row in {BENCHMARKS_FILE}, then: suite plan --benchmarks"
         )
-    return FinetunePlan.from_dict(read_json(path))
+    return WholeNetworkPlan.from_dict(read_json(path))
 
 
-def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> FinetunePlan:
+def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> WholeNetworkPlan:
     """Resolve one row.
 
     Raises:
@@ -87,7 +81,7 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Fine
     row = settings.row(dataset, name)
     where = f"{BENCHMARKS_FILE}: benchmarks.{dataset}.{name}"
     try:
-        recipe = _resolve(row, find_published(row.recipe), dataset, name)
+        recipe = _resolve(row, find_paper_recipe(row.recipe), dataset, name)
         check_architecture(recipe.backbone)
     except SuiteError as error:
         raise SuiteError(f"{where}: {error}") from error
@@ -96,44 +90,38 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Fine
     for setting in TRAINING_SETTINGS:
         if setting in recipe.loss.hyperparameters:
             raise SuiteError(f"{where}.params.{setting}: learning rates stand in the recipe; allowed: the loss's own")
-    loss = build_loss(entry, recipe.loss.hyperparameters, _PROBED_CLASSES, recipe.backbone.embedding_dim)
+    loss = entry.build(recipe.loss.hyperparameters, _PROBED_CLASSES, recipe.backbone.embedding_dim)
     probe(name, loss, _PROBED_CLASSES, recipe.backbone.embedding_dim)
-    return FinetunePlan(
-        track="published",
+    return WholeNetworkPlan(
+        regime="published",
+        track="paper_values",
         dataset=dataset,
+        backbone=backbone_name(recipe.backbone),
         loss=name,
         target=entry.target,
-        source_sha256=entry.source_sha256,
-        code_sha256=sha256_value([sha256_source(_SUITE / part) for part in FINETUNING_CODE]),
+        loss_sha256=entry.sha256,
+        code_sha256=network_code_sha256(),
         noise_kind=settings.noise.kind,
+        noise_levels=settings.noise.levels,
         seeds=settings.seeds,
-        origin="published",
+        hyperparameter_source="paper",
         hyperparameters=dict(recipe.loss.hyperparameters),
         recipe=recipe,
         recipe_name=row.recipe,
-        backbone=backbone_name(recipe.backbone),
         precision=settings.precision,
     )
 
 
-def _resolve(row: Benchmark, recipe: PublishedRecipe, dataset: str, name: str) -> PublishedSettings:
+def _resolve(row: Benchmark, recipe: PaperRecipe, dataset: str, name: str) -> RecipeSettings:
     settings = recipe.for_dataset(dataset)
     if row.target is None and not row.params:
         return settings
     base = {} if row.target else settings.loss.hyperparameters
     loss = {"name": name if row.target else settings.loss.name, "hyperparameters": base | row.params}
-    return PublishedSettings.model_validate(settings.model_dump(mode="json") | {"loss": loss})
+    return RecipeSettings.model_validate(settings.model_dump(mode="json") | {"loss": loss})
 
 
-def _entry(row: Benchmark, recipe: PublishedSettings, name: str, where: str) -> LossEntry:
+def _entry(row: Benchmark, recipe: RecipeSettings, name: str, where: str) -> LossEntry:
     if row.target is not None:
         return load_target(name, row.target, f"{where}.target")
     return find_loss(recipe.loss.name, LossSettings())
-
-
-def backbone_name(settings: Backbone) -> str:
-    """Name of a network with its dimension, as claims and the paper's tables have it, e.g. ``resnet50_512``."""
-    names = {"vit_small_patch16_224": "vits16"}
-    name = names.get(settings.architecture, settings.architecture)
-    of_dino = settings.weights is not None and settings.weights.endswith(".dino")
-    return f"{'dino_' if of_dino else ''}{name}_{settings.embedding_dim}"

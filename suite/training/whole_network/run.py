@@ -1,9 +1,8 @@
-"""One run: a network fine-tuned with one loss under one noise level and seed, then judged on the test classes."""
+"""One run: a network trained from images with one loss under one noise level and seed, then judged on the test classes."""
 
-import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,37 +10,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from suite.data.archives.dataset import CachedImages
-from suite.training.whole_network.planner import FinetunePlan
 from suite.data.noise import corrupt
 from suite.errors import SuiteError
-from suite.evaluation.retrieval import Retrieval, retrieve
+from suite.evaluation.retrieval import MEASURED, Retrieval, retrieve
+from suite.training.run.frozen import check_embeddings
+from suite.training.run.outcome import Outcome, TrainingFailure
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.embed import embed_images, without_head
 from suite.training.whole_network.engine import Engine
 from suite.training.whole_network.fit import finetune
-from suite.losses.registry import load_target
-from suite.training.loop import TrainingFailure
-from suite.training.outcome import Outcome, Run, versions
-from suite.training.run import check_embeddings, record_of
 from suite.training.whole_network.networks import EmbeddingNetwork
 from suite.training.whole_network.transforms import test_transform
 
-VERSIONED = ("timm", "torchvision", "pillow", "lightning-fabric")
-"""Libraries that a fine-tuned network depends on besides those of all runs."""
-RECALL_AT = (1, 2, 4, 8)
-"""What every record has; a recipe may add to it."""
+if TYPE_CHECKING:
+    from suite.settings.plans import Run
+    from suite.training.whole_network.planner import WholeNetworkPlan
 
 
-def finetune_one(
-    run: Run[FinetunePlan],
+def run_network(
+    run: "Run[WholeNetworkPlan]",
     engine: Engine,
     folder: Path,
     checkpoint: Checkpoint,
     on_epoch: Callable[[int], None],
 ) -> Outcome:
-    """Train and evaluate; a NaN or a collapse becomes a record with status ``failed``.
+    """Train and evaluate; a NaN or a collapse becomes a failure.
 
-    The record has ``frozen`` too: metrics of the pretrained network without head, before training. All processes of the
+    ``before_training`` goes on record too: metrics of the pretrained network without head. All processes of the
     engine call this; the outcome of the first one counts.
 
     Args:
@@ -54,7 +49,6 @@ def finetune_one(
     Raises:
         SuiteError: the recipe does not fit the data or the machine, or the GPU's memory does not do.
     """
-    started = time.perf_counter()
     plan = run.plan
     training = CachedImages(plan.dataset, "training", folder=folder)
     corruption = corrupt(training.labels, plan.dataset, plan.noise_kind, run.noise_level, run.seed)
@@ -65,7 +59,8 @@ def finetune_one(
         on_epoch(epoch)
 
     test = CachedImages(plan.dataset, "test", folder=folder)
-    frozen: dict[str, float] = {}
+    metrics = list(dict.fromkeys((*MEASURED, *(f"recall_at_{k}" for k in plan.recipe.evaluation.recall_at))))
+    before_training: dict[str, float] = {}
 
     def embed(network: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         transform, size = test_transform(plan.recipe.images), plan.recipe.batches.size
@@ -75,11 +70,11 @@ def finetune_one(
         """Retrieval on the test classes, in the first process."""
         if engine.rank > 0:
             return None
-        return retrieve(embeddings, test.labels, sorted({*RECALL_AT, *plan.recipe.evaluation.recall_at}))
+        return retrieve(embeddings, test.labels, metrics)
 
     def at_start(network: EmbeddingNetwork) -> None:
         before = judge(embed(without_head(network)))
-        frozen.update(before.metrics if before else {})
+        before_training.update(before.metrics if before else {})
 
     found: Retrieval | None = None
     failure = None
@@ -87,7 +82,7 @@ def finetune_one(
         network = finetune(
             engine,
             plan.recipe,
-            load_target(plan.loss, plan.target),
+            plan.target,
             training,
             corruption.labels,
             training.num_training_classes,
@@ -106,12 +101,14 @@ def finetune_one(
             f"out of GPU memory: lower batches.size = {plan.recipe.batches.size} in recipe {plan.recipe_name}, "
             f"or share it among more GPUs (--devices): {str(error).splitlines()[0]}"
         ) from error
-    record = record_of(run, corruption, training.data_sha256, found, failure)
-    record |= {"backbone": plan.backbone, "recipe_name": plan.recipe_name, "precision": plan.precision}
-    record |= {"frozen": frozen, "versions": finetuning_versions()}
-    return Outcome(record, curve, time.perf_counter() - started)
-
-
-def finetuning_versions() -> dict[str, str]:
-    """Versions of Python and the libraries that a result depends on."""
-    return versions() | {name: version(name) for name in VERSIONED}
+    more = {"recipe_name": plan.recipe_name, "precision": plan.precision, "before_training": before_training}
+    return Outcome(
+        data_sha256=training.data_sha256,
+        noise_sha256=corruption.sha256,
+        noise_realised=corruption.realised,
+        found=found,
+        failure=failure,
+        validation_epoch=None,
+        curve=curve,
+        more=more,
+    )

@@ -1,67 +1,83 @@
-"""A stage: all seeds of one row and noise level, one after the other, resumed run by run and epoch by epoch."""
+"""A stage: all noise levels and seeds of one row, one run after the other, resumed run by run and epoch by epoch."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from suite.data.archives.cache import open_cache
-from suite.settings.benchmarks import BENCHMARKS_FOLDER, BenchmarkCell
-from suite.training.whole_network.planner import FinetunePlan
+from suite.settings.paths import BENCHMARKS_FOLDER
+from suite.settings.plans import runs_of
+from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
+from suite.training.run.outcome import Outcome
+from suite.training.stage import StageView, check_code, write_runs
 from suite.training.whole_network.batches import BatchPlan
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.engine import Engine, Machine
-from suite.training.whole_network.run import finetune_one, finetuning_versions
-from suite.training.executors import Message
-from suite.training.times import StageClock
-from suite.training.runs import check_code
-from suite.training.cache import Slot, finished, resume_all, slots_of, write_outputs
-from suite.training.outcome import Outcome, Run
+from suite.training.whole_network.planner import WholeNetworkPlan, network_code_sha256
+from suite.training.whole_network.run import run_network
+
+VERSIONED = ("timm", "torchvision", "pillow", "lightning-fabric")
+"""Libraries that a whole network depends on besides those of all runs."""
 
 
-def run_stage(cell: BenchmarkCell, plan: FinetunePlan, machine: Machine, console: Console) -> None:
-    """Run or resume all seeds; writes ``runs`` and ``times`` below ``published/``.
+def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) -> None:
+    """Run what is missing of a row; writes ``runs`` and ``times`` below ``benchmarks/``.
 
     Raises:
-        SuiteError: the image cache is missing, the loss's code is not the planned one, or the machine does not do.
+        SuiteError: the image cache is missing, code is not the planned one, or the machine does not do.
     """
-    clock = StageClock()
-    check_code(plan)
+    code = network_code_sha256()
+    check_code(plan, code)
     folder = BENCHMARKS_FOLDER
     cache = open_cache(plan.dataset, folder)
-    name = cell.name
-    runs = [Run(plan, cell.level, seed) for seed in range(plan.seeds)]
+    name = f"{plan.dataset}-{plan.loss}"
+    runs = runs_of(plan)
+    places = cached_runs(runs, cache.data_sha256, code, versions(*VERSIONED))
     labels = cache.column("label")[cache.column("training")]
     epochs = [BatchPlan(labels, plan.recipe, plan.dataset, run.seed).epochs for run in runs]
-    slots = slots_of(name, runs, cache.data_sha256, finetuning_versions(), epochs)
     engine = Engine(machine, plan.precision, part_learns=plan.recipe.schedule.warm_up_epochs > 0)
-    work = _Work(slots, engine, folder)
+    work = _Work(places, epochs, engine, folder, console)
     if engine.rank > 0:
-        done = finished(slots)
-        for _ in work([number for number in range(len(runs)) if number not in done], lambda _: None):
+        missing = [number for number, place in enumerate(places) if place.find() is None]
+        for _ in work(missing):
             pass
         return
     console.print(f"{name}: {engine.world} x {engine.device.type}, {plan.precision}", markup=False)
-    outcomes = resume_all(slots, work, console)
-    write_outputs(name, runs, outcomes, clock, folder)
+    with StageView(name, places, console) as view:
+        finished: list[Finished] = run_missing(places, work, view.finish)
+    write_runs(name, places, finished, folder)
 
 
 class _Work:
-    """Runs those that are waiting, in all processes alike."""
+    """Runs those that are missing, in all processes alike."""
 
-    def __init__(self, slots: Sequence[Slot[FinetunePlan]], engine: Engine, folder: Path) -> None:
-        self._slots, self._engine, self._folder = slots, engine, folder
+    def __init__(
+        self,
+        places: Sequence[CachedRun[WholeNetworkPlan]],
+        epochs: Sequence[int],
+        engine: Engine,
+        folder: Path,
+        console: Console,
+    ) -> None:
+        self._places, self._epochs, self._engine = places, epochs, engine
+        self._folder, self._console = folder, console
 
-    def __call__(self, waiting: Sequence[int], on_message: Callable[[Message], None]) -> Iterator[tuple[int, Outcome]]:
+    def __call__(self, missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float]]:
         self._engine.wait()  # all processes have read which runs are done, before one of them adds to these
-        for number in waiting:
-            slot = self._slots[number]
-            path = slot.path.with_suffix(".pt")
+        for number in missing:
+            place = self._places[number]
+            path = place.path.with_suffix(".pt")
+            started = time.perf_counter()
 
             def on_epoch(epoch: int, number: int = number) -> None:
-                on_message((number, epoch))
+                if self._engine.rank == 0:
+                    run = self._places[number].run
+                    self._console.print(f"{run.name}: epoch {epoch} of {self._epochs[number]}", markup=False)
 
-            checkpoint = Checkpoint(path, slot.key)
-            yield number, finetune_one(slot.run, self._engine, self._folder, checkpoint, on_epoch)
+            checkpoint = Checkpoint(path, place.key)
+            outcome = run_network(place.run, self._engine, self._folder, checkpoint, on_epoch)
+            yield number, outcome, time.perf_counter() - started
             if self._engine.rank == 0:
                 path.unlink(missing_ok=True)

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from suite.evaluation.flat import write_flat
 from typer.testing import CliRunner
 
 from suite.cli.main import app
 from suite.errors import SuiteError
-from suite.evaluation.flat import write_flat
-from tests.suite.judging.leaderboard.records import table
 from tests.helpers.paths import ROOT
-
+from tests.suite.judging.leaderboard.records import table
 
 
 @pytest.fixture

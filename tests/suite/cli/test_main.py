@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from suite.settings.plans import published_plan_path, write_cell
 from suite.data import catalog
 from suite.data.noise import corrupt
 from suite.data.table import read_table
 from suite.hashing import sha256_file
-from tests.suite.synthetic import cell_plan, json_rows, make_features, prepare, write_images
+from suite.settings.plans import published_plan_path, write_cell
 from tests.helpers.paths import ROOT
+from tests.suite.synthetic import cell_plan, json_rows, make_features, prepare, write_images
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import yaml
 
 from suite.losses.checks import run
 from suite.losses.registry import BUILT_IN
-from tests.suite.training.planning import RECIPE
 from tests.suite.synthetic import own_loss
+from tests.suite.training.planning import RECIPE
 
 
 @pytest.fixture

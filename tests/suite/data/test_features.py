@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from suite.errors import SuiteError
 from suite.data.features import Features, load_features, save_features
+from suite.errors import SuiteError
 from suite.hashing import sha256_file
 
 LABELS = np.repeat(np.arange(5), 2)

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from suite.training.user_files import DIGESTS_FILE, STAGES_FILE, update_own
-from suite.settings.params import DatasetSettings, Settings
 from suite.data import user as own
 from suite.data.catalog import verified
-from suite.data.user import own_datasets, renew
 from suite.data.split import num_training_classes
 from suite.data.table import read_table
+from suite.data.user import renew, user_datasets
 from suite.errors import SuiteError
+from suite.settings.params import DatasetSettings, Settings
+from suite.training.user_files import DIGESTS_FILE, STAGES_FILE, update_user_files
 from tests.helpers.paths import ROOT
 
 CLASSES, IMAGES = 6, 3
@@ -44,7 +44,7 @@ FOLDER = DatasetSettings(path="photos", side=32, licence="CC0-1.0")
 
 def halves(name="birds"):
     """Class names of the training half and of the test half."""
-    names = read_table(Path(f"own_data/{name}.parquet")).class_names
+    names = read_table(Path(f"user_data/{name}.parquet")).class_names
     return names[: num_training_classes(len(names))], names[num_training_classes(len(names)) :]
 
 
@@ -94,7 +94,7 @@ def test_the_order_of_classes_belongs_to_the_name(photos):
     renew("eagles", FOLDER)
     assert sorted(first[0] + first[1]) == sorted([*halves("eagles")[0], *halves("eagles")[1]])
     assert halves("eagles") != first != (sorted(first[0]), sorted(first[1]))
-    Path("own_data/birds.json").unlink()
+    Path("user_data/birds.json").unlink()
     renew("birds", FOLDER)
     assert halves() == first
 
@@ -102,11 +102,11 @@ def test_the_order_of_classes_belongs_to_the_name(photos):
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_table_gives_the_same_data_set_as_the_folder(photos, suffix):
     renew("birds", FOLDER)
-    folder = read_table(Path("own_data/birds.parquet"))
+    folder = read_table(Path("user_data/birds.parquet"))
     as_table(Path(f"list{suffix}"), suffix, path="file", label="species")
     given = DatasetSettings(path=f"list{suffix}", path_column="file", label_column="species", side=32)
     renew("birds", given)
-    table = read_table(Path("own_data/birds.parquet"))
+    table = read_table(Path("user_data/birds.parquet"))
     assert table.class_names == folder.class_names
     assert table.images == folder.images
 
@@ -142,7 +142,7 @@ def test_a_change_is_noticed(photos, change):
     elif change == "side":
         settings = DatasetSettings(path="photos", side=48)
     else:
-        Path("own_data/birds.parquet").write_bytes(b"altered")
+        Path("user_data/birds.parquet").write_bytes(b"altered")
     again = renew("birds", settings)
     assert (again.data_sha256 == made.data_sha256) == (change == "parquet")
     assert verified("birds").sha256 == again.data_sha256
@@ -150,9 +150,9 @@ def test_a_change_is_noticed(photos, change):
 
 def test_an_altered_file_is_refused(photos):
     renew("birds", FOLDER)
-    Path("own_data/birds.parquet").write_bytes(b"altered")
+    Path("user_data/birds.parquet").write_bytes(b"altered")
     with pytest.raises(
-        SuiteError, match=r"own_data/birds\.parquet was altered: .*; make it anew: suite data own birds"
+        SuiteError, match=r"user_data/birds\.parquet was altered: .*; make it anew: suite data own birds"
     ):
         verified("birds")
 
@@ -214,7 +214,7 @@ def test_other_files_are_left_out_and_remarked(photos):
 def test_transparent_parts_become_white(photos):
     Image.fromarray(np.zeros((40, 40, 4), np.uint8)).save("photos/bird0/0.png")
     renew("birds", FOLDER)
-    table = read_table(Path("own_data/birds.parquet"))
+    table = read_table(Path("user_data/birds.parquet"))
     assert table.decode(np.array([table.sources.index("bird0/0.png")])).min() >= 254
 
 
@@ -275,21 +275,21 @@ def settings_with(datasets=None, losses=None):
 
 def test_the_pipeline_is_told_of_own_data_and_forgets_them(photos):
     settings = settings_with({"emoji": {}, "birds": {"path": "photos", "side": 32}})
-    assert list(own_datasets(settings)) == ["birds"]
-    assert update_own(settings) == []
+    assert list(user_datasets(settings)) == ["birds"]
+    assert update_user_files(settings) == []
     digest = json.loads(DIGESTS_FILE.read_text())
     assert digest == {"datasets": {"birds": verified("birds").sha256}}
     assert STAGES_FILE.read_text().endswith("own: [files]\n")
     picture(99).save("photos/bird0/0.png")
-    update_own(settings)
+    update_user_files(settings)
     assert json.loads(DIGESTS_FILE.read_text()) != digest
-    update_own(settings_with())
+    update_user_files(settings_with())
     assert json.loads(DIGESTS_FILE.read_text()) == {}
     assert STAGES_FILE.read_text().endswith("own: []\n")
     assert not list(Path("own_data").glob("*"))
 
 
 def test_the_repository_says_that_nothing_is_own(workplace):
-    update_own(settings_with())
+    update_user_files(settings_with())
     for path in (DIGESTS_FILE, STAGES_FILE):
         assert path.read_bytes() == (ROOT / path).read_bytes()

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
+from suite.evaluation.flat import COLUMNS, read_flat, write_flat
 
 from suite.errors import SuiteError
-from suite.evaluation.flat import COLUMNS, read_flat, write_flat
 from suite.evaluation.records import METRICS
 from tests.suite.judging.leaderboard.records import table
 

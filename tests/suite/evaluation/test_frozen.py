@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from suite.data.features import Features
 from suite.data.table import ImageTable
 from suite.evaluation.frozen import baseline_table, frozen_row, pixel_vectors, unit_rows
-from suite.data.features import Features
 
 
 def encoded(pixels):

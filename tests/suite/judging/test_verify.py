@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from suite.judging.verify import Outcome, compare, conclusion, lines
 from suite.errors import SuiteError
+from suite.judging.verify import Outcome, compare, conclusion, lines
 
 CELL = {"track": "tuned", "dataset": "emoji", "noise_kind": "symmetric", "noise_level": 0.2, "data_sha256": "d"}
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from suite.settings.params import LossSettings
 from suite.errors import SuiteError
 from suite.losses.probe import probe
 from suite.losses.registry import build_loss, check_hyperparameters, find_loss, load_target
+from suite.settings.params import LossSettings
 
 CIRCLE = "pytorch_metric_learning.losses:CircleLoss"
 MINER = "pytorch_metric_learning.miners:MultiSimilarityMiner"
@@ -36,7 +36,7 @@ def test_the_target_of_a_plan_brings_the_miner_back():
     entry = find_loss("circle", LossSettings(target=CIRCLE, miner=MINER))
     assert entry.target == f"{CIRCLE} + {MINER}"
     assert load_target("circle", entry.target) == entry
-    assert entry.source_sha256 != load_target("circle", CIRCLE).source_sha256
+    assert entry.loss_sha256 != load_target("circle", CIRCLE).loss_sha256
     assert "miner_epsilon" in entry.hyperparameter_names()
 
 
@@ -98,7 +98,7 @@ def test_an_edited_helper_is_what_runs(workplace, clean_path):
     assert first.cls()(torch.ones(3), None).item() == 6
     second = write("one", 5)
     assert second.cls()(torch.ones(3), None).item() == 15
-    assert first.source_sha256 != second.source_sha256
+    assert first.loss_sha256 != second.loss_sha256
 
 
 def test_two_helpers_of_one_name_are_refused(workplace, clean_path):

@@ -3,11 +3,11 @@
 import pytest
 from torch import nn
 
-from suite.settings.params import LossSettings
 from suite.errors import SuiteError
+from suite.losses.paper_values import paper_values, undisclosed
 from suite.losses.probe import probe
-from suite.losses.paper_values import published_values, undisclosed
 from suite.losses.registry import BUILT_IN, LossEntry, build_loss, find_loss
+from suite.settings.params import LossSettings
 
 
 def entry(name):
@@ -17,7 +17,7 @@ def entry(name):
 
 @pytest.mark.parametrize(("images", "proxies"), [(5.3, 2), (16.9, 2), (17, 15), (58.6, 15)])
 def test_pfml_takes_its_number_of_proxies_by_the_size_of_classes(images, proxies):
-    values = published_values(entry("pfml"), images)
+    values = paper_values(entry("pfml"), images)
     assert values == {
         "alpha": 3.0,
         "delta": 0.2,
@@ -30,13 +30,13 @@ def test_pfml_takes_its_number_of_proxies_by_the_size_of_classes(images, proxies
 @pytest.mark.parametrize("images", [5, 50])
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "cpml"])
 def test_published_values_build_a_loss_that_trains(name, images):
-    values = published_values(entry(name), images)
+    values = paper_values(entry(name), images)
     assert ("learning_rate" in values) == (name != "proxy_nca_pp")  # its rates go with another optimiser
     probe(name, build_loss(entry(name), values, num_classes=4, embedding_dim=8), 4, 8)
 
 
 def test_a_loss_without_published_values_says_so():
-    assert published_values(entry("cpml"), 5) is None
+    assert paper_values(entry("cpml"), 5) is None
     assert undisclosed(entry("cpml"))[0].startswith("everything")
 
 
@@ -63,4 +63,4 @@ class Own(nn.Module):
 def test_a_wrong_declaration_is_refused(published, message, monkeypatch):
     monkeypatch.setattr(Own, "published", published, raising=False)
     with pytest.raises(SuiteError, match=message):
-        published_values(LossEntry("own", "x:Own", Own, "digest"), 5)
+        paper_values(LossEntry("own", "x:Own", Own, "digest"), 5)

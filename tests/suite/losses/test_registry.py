@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from suite.settings.params import LossSettings
 from suite.errors import SuiteError
 from suite.losses.probe import probe
 from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, build_loss, check_hyperparameters, find_loss, load_target
+from suite.settings.params import LossSettings
 from tests.suite.synthetic import own_loss
 
 
@@ -51,7 +51,7 @@ def test_an_own_file_changes_its_digest_with_its_bytes(workplace):
     first = load_target("own", own_loss("return value"))
     again = load_target("own", own_loss("return value"))
     other = load_target("own", own_loss("return 2 * value"))
-    assert first.source_sha256 == again.source_sha256 != other.source_sha256
+    assert first.loss_sha256 == again.loss_sha256 != other.loss_sha256
     assert first.hyperparameter_names() == ["weight", *TRAINING_SETTINGS]
     embeddings = nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
     labels = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -64,11 +64,11 @@ def test_a_package_has_the_digest_of_all_its_files(workplace, monkeypatch):
     package.mkdir()
     (package / "__init__.py").write_text("from some_losses.inner import Some\n")
     (package / "inner.py").write_text("from torch import nn\nclass Some(nn.Module): pass\n")
-    first = load_target("some", "some_losses:Some").source_sha256
+    first = load_target("some", "some_losses:Some").loss_sha256
     (package / "inner.py").write_text("from torch import nn\nclass Some(nn.Module): '''changed'''\n")
     for name in ("some_losses", "some_losses.inner"):
         sys.modules.pop(name)
-    assert load_target("some", "some_losses:Some").source_sha256 != first
+    assert load_target("some", "some_losses:Some").loss_sha256 != first
 
 
 @pytest.mark.parametrize(

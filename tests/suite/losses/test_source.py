@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from suite.losses.source import sha256_code, sha256_user_code, user_files
 
-from suite.training.user_files import DIGESTS_FILE, update_own
 from suite.errors import SuiteError
 from suite.losses import source
-from suite.losses.source import our_digest, own_digest, own_files
+from suite.training.user_files import DIGESTS_FILE, update_user_files
 from tests.suite.data.test_user import settings_with
 
 
@@ -37,22 +37,22 @@ USED = ["helper", "lazy", "parts/__init__", "parts/deep/last", "parts/deep/near"
 
 
 def test_imports_are_followed(files):
-    assert [path.as_posix() for path in own_files(files, "x")] == ["lib/loss.py", *(f"lib/{name}.py" for name in USED)]
+    assert [path.as_posix() for path in user_files(files, "x")] == ["lib/loss.py", *(f"lib/{name}.py" for name in USED)]
 
 
 @pytest.mark.parametrize("name", ["loss", *USED])
 def test_an_edit_of_any_of_them_changes_the_digest(files, name):
-    before = own_digest(files, "x")
+    before = sha256_user_code(files, "x")
     with Path(f"lib/{name}.py").open("a") as file:
         file.write("# edited\n")
-    assert own_digest(files, "x") != before
+    assert sha256_user_code(files, "x") != before
 
 
 @pytest.mark.parametrize("name", ["lib/unused", "lib/parts/unused", "helper"])
 def test_an_edit_of_another_file_does_not(files, name):
-    before = own_digest(files, "x")
+    before = sha256_user_code(files, "x")
     Path(f"{name}.py").write_text("edited = 1\n")
-    assert own_digest(files, "x") == before
+    assert sha256_user_code(files, "x") == before
 
 
 @pytest.fixture
@@ -83,22 +83,22 @@ BEHIND = ["baselines/one", "baselines/frame", "pfml/batch", "pfml/deep"]
 @pytest.mark.parametrize("name", [*BEHIND, "baselines/other", "elsewhere/thing"])
 def test_what_a_loss_uses_of_our_packages_is_in_its_digest(ours, name):
     """Of a loss of ours and of one of the user's that is made from it; and nothing else is."""
-    before = our_digest(ours / "baselines/one.py"), own_digest(Path("lib/mine.py"), "x")
+    before = sha256_code(ours / "baselines/one.py"), sha256_user_code(Path("lib/mine.py"), "x")
     (ours / f"{name}.py").write_text((ours / f"{name}.py").read_text() + "edited = 1\n")
-    after = our_digest(ours / "baselines/one.py"), own_digest(Path("lib/mine.py"), "x")
+    after = sha256_code(ours / "baselines/one.py"), sha256_user_code(Path("lib/mine.py"), "x")
     assert [old != new for old, new in zip(before, after, strict=True)] == [name in BEHIND] * 2
-    assert own_files(Path("lib/mine.py"), "x") == [Path("lib/mine.py")]
+    assert user_files(Path("lib/mine.py"), "x") == [Path("lib/mine.py")]
 
 
 def test_files_that_are_refused(files):
     with pytest.raises(SuiteError, match=r"^x: file gone\.py does not exist$"):
-        own_files(Path("gone.py"), "x")
+        user_files(Path("gone.py"), "x")
     Path("../outside.py").write_text("")
     with pytest.raises(SuiteError, match=r"^x: \.\./outside\.py lies outside the project"):
-        own_files(Path("../outside.py"), "x")
+        user_files(Path("../outside.py"), "x")
     Path("lib/lazy.py").write_text("def (")
     with pytest.raises(SuiteError, match=r"^x: lib/lazy\.py fails on import: SyntaxError"):
-        own_files(files, "x")
+        user_files(files, "x")
 
 
 def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
@@ -109,10 +109,13 @@ def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
         "watched": {"target": "my_losses/a.py:Loss"},
         "mined": {"target": "pytorch_metric_learning.losses:CircleLoss", "miner": "helper.py:Miner"},
     }
-    update_own(settings_with(losses=losses))
+    update_user_files(settings_with(losses=losses))
     found = json.loads(DIGESTS_FILE.read_text())
     assert found == {
-        "losses": {"lib/loss.py:Loss": own_digest(files, "x"), "helper.py:Miner": own_digest(Path("helper.py"), "x")}
+        "losses": {
+            "lib/loss.py:Loss": sha256_user_code(files, "x"),
+            "helper.py:Miner": sha256_user_code(Path("helper.py"), "x"),
+        }
     }
-    update_own(settings_with(losses={"watched": losses["watched"]}))
+    update_user_files(settings_with(losses={"watched": losses["watched"]}))
     assert json.loads(DIGESTS_FILE.read_text()) == {}

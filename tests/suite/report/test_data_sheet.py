@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-
-from suite.report import data_sheet as sheet
-from suite.errors import SuiteError
 from suite.settings.feature_paths import features_path
+
 from suite.data.features import Features, save_features
+from suite.errors import SuiteError
+from suite.report import data_sheet as sheet
 
 
 @pytest.fixture

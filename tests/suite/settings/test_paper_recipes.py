@@ -8,10 +8,10 @@ import re
 import pytest
 import yaml
 
-from suite.settings.paper_recipes import PUBLISHED_RECIPES, load_published, published_names
-from suite.settings.params import LossSettings
 from suite.errors import SuiteError
 from suite.losses.registry import build_loss, check_hyperparameters, find_loss
+from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
+from suite.settings.params import LossSettings
 
 NAMES = [
     "hist_resnet50",
@@ -207,18 +207,18 @@ FACTS = [
 
 
 def test_the_published_recipes_are_these():
-    assert published_names() == NAMES
+    assert paper_recipe_names() == NAMES
 
 
 @pytest.mark.parametrize(("name", "dataset", "facts"), FACTS)
 def test_values_are_those_of_the_sources(name, dataset, facts):
-    leaves = load_published(name).for_dataset(dataset).leaves()
+    leaves = load_paper_recipe(name).for_dataset(dataset).leaves()
     assert {setting: leaves[setting] for setting in facts} == facts
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_table_says_is_not_called_undisclosed(name):
-    recipe = load_published(name)
+    recipe = load_paper_recipe(name)
     for other, dataset, facts in FACTS:
         if other == name and dataset in recipe.datasets:
             assert not set(facts) & set(recipe.undisclosed)
@@ -237,15 +237,17 @@ def test_what_pfml_leaves_open_is_listed():
         "evaluation.epoch",
     }
     for name in ("pfml_main_text", "pfml_table5"):
-        assert open_in_both <= set(load_published(name).undisclosed)
-    only_main_text = set(load_published("pfml_main_text").undisclosed) - set(load_published("pfml_table5").undisclosed)
+        assert open_in_both <= set(load_paper_recipe(name).undisclosed)
+    only_main_text = set(load_paper_recipe("pfml_main_text").undisclosed) - set(
+        load_paper_recipe("pfml_table5").undisclosed
+    )
     table_5_only = {"optimiser.weight_decay", "schedule.warm_up_epochs", "batches.size", "backbone.freeze_batch_norm"}
     assert only_main_text == table_5_only
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_have_the_hyperparameters_and_all_of_them_are_set(name):
-    recipe = load_published(name)
+    recipe = load_paper_recipe(name)
     for dataset in recipe.datasets:
         loss = recipe.for_dataset(dataset).loss
         entry = find_loss(loss.name, LossSettings())
@@ -258,16 +260,16 @@ def test_losses_have_the_hyperparameters_and_all_of_them_are_set(name):
 
 
 def test_every_loss_of_the_grid_but_the_control_and_hist_have_a_recipe():
-    names = {load_published(name).settings.loss.name for name in NAMES}
+    names = {load_paper_recipe(name).settings.loss.name for name in NAMES}
     assert names == {"pfml", "proxy_anchor", "multi_similarity", "triplet", "hist"}  # cpml's values are not published
 
 
 def altered(tmp_path, change):
-    recipe = yaml.safe_load((PUBLISHED_RECIPES / "pfml_main_text.yaml").read_text())
+    recipe = yaml.safe_load((PAPER_RECIPES_FOLDER / "pfml_main_text.yaml").read_text())
     change(recipe)
     (tmp_path / "odd.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(SuiteError) as caught:
-        load_published("odd", tmp_path)
+        load_paper_recipe("odd", tmp_path)
     message = str(caught.value)
     assert "\n" not in message
     assert "odd.yaml: " in message
@@ -316,6 +318,6 @@ def test_mistakes_are_refused_in_one_line(tmp_path, change, message):
 
 def test_unknown_recipes_and_data_sets():
     with pytest.raises(SuiteError, match=re.escape(f"no published recipe 'magic'; allowed: {', '.join(NAMES)}")):
-        load_published("magic")
+        load_paper_recipe("magic")
     with pytest.raises(SuiteError, match="is not for sop; allowed: cub, cars"):
-        load_published("pfml_table5").for_dataset("sop")
+        load_paper_recipe("pfml_table5").for_dataset("sop")

@@ -1,13 +1,12 @@
 """params.yaml: the repository's own loads; each mistake is one line that names file, setting and what is allowed."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
-from suite.settings.params import load_settings
 from suite.errors import SuiteError
+from suite.settings.params import load_settings
 from tests.helpers.paths import ROOT
 
 PARAMS = ROOT / "params.yaml"

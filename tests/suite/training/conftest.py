@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from suite.training.planner import write_plans
-from suite.settings.params import load_settings
 from suite.data import catalog
 from suite.hashing import sha256_file
-from tests.suite.training.planning import RECIPE, SMALL
+from suite.settings.params import load_settings
+from suite.training.planner import write_plans
 from tests.suite.synthetic import write_images
+from tests.suite.training.planning import RECIPE, SMALL
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from suite.data import catalog
+from suite.errors import SuiteError
+from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.plans import (
     PLAN_FOLDER,
 )
 from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
-from suite.data import catalog
-from suite.errors import SuiteError
-from suite.losses.registry import BUILT_IN, load_target
 
 SMALL = {"datasets": {"emoji": {}, "typefaces": {}}, "losses": {"pfml": {}, "triplet": {}}, "seeds": 1}
 RECIPE = {

@@ -8,11 +8,11 @@ import timm
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
+from suite.training.weights import WEIGHTS_SHA256, verify_weights, weights_path
 
 from suite.errors import SuiteError
 from suite.training import weights
 from suite.training.backbone import ARCHITECTURE, FEATURE_DIM, load_backbone, match_by_order, preprocess
-from suite.training.weights import WEIGHTS_SHA256, verify_weights, weights_path
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+from suite.training.executors import in_parallel, report, worker_count
 
 from suite.errors import SuiteError
-from suite.training.executors import in_parallel, report, worker_count
 from tests.suite import tasks
 
 PARENT = """

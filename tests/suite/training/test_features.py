@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from suite.data import catalog
+from suite.data.features import load_features
 from suite.data.table import read_table
 from suite.errors import SuiteError
+from suite.files import write_json
+from suite.hashing import sha256_file
 from suite.training import features as extract_module
 from suite.training.backbone import load_backbone, preprocess
 from suite.training.features import extract, load_dataset_plan, write_features
-from suite.data.features import load_features
-from suite.files import write_json
-from suite.hashing import sha256_file
 from tests.suite.synthetic import silent, write_images
 
 

@@ -1,7 +1,6 @@
 """The head: unit rows, standardised features, paired initialisation."""
 
 import torch
-
 from suite.training.head import Head
 
 

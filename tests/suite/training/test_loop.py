@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from suite.training.sampler import PKSampler
 from torch import nn
 
 from suite.errors import SuiteError
 from suite.randomness import stream
 from suite.training import loop, optimizer
-from suite.training.sampler import PKSampler
 from tests.suite.synthetic import RECIPE
 
 LABELS = np.repeat(np.arange(6), 5)

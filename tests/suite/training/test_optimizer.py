@@ -3,14 +3,12 @@
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from suite.training.optimizer import CosineAdamW, ParameterGroup
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
-
-from suite.training.optimizer import CosineAdamW, ParameterGroup
 
 STEPS = 12
 ONE_STEP = """

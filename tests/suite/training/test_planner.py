@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from suite.training import planner as plan_module
+from suite.data import catalog
+from suite.errors import SuiteError
+from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.plans import (
     PLAN_FOLDER,
     CellPlan,
@@ -15,9 +17,7 @@ from suite.settings.plans import (
     read_cell,
     search_plan_path,
 )
-from suite.data import catalog
-from suite.errors import SuiteError
-from suite.losses.registry import BUILT_IN, load_target
+from suite.training import planner as plan_module
 from tests.suite.training.planning import RECIPE, cell, refused, written
 
 
@@ -44,13 +44,13 @@ def test_a_plan_for_each_data_set_cell_search_and_published_cell(plan):
 def test_a_plan_holds_all_that_a_run_depends_on(plan, monkeypatch):
     plan(seeds=3, noise={"kind": "small_cluster", "levels": [0]})
     found = cell("emoji-pfml")
-    assert found.pop("code_sha256") != found["source_sha256"]
+    assert found.pop("code_sha256") != found["loss_sha256"]
     assert found == {
         "track": "tuned",
         "dataset": "emoji",
         "loss": "pfml",
         "target": "pfml:PotentialFieldLoss",
-        "source_sha256": load_target("pfml", BUILT_IN["pfml"]).source_sha256,
+        "loss_sha256": load_target("pfml", BUILT_IN["pfml"]).loss_sha256,
         "noise_kind": "small_cluster",
         "seeds": 3,
         "origin": "defaults",

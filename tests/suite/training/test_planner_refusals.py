@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from suite.data import catalog
+from suite.errors import SuiteError
 from suite.settings.plans import (
     PLAN_FOLDER,
 )
-from suite.data import catalog
-from suite.errors import SuiteError
-from tests.suite.training.planning import RECIPE, cell, refused, save_recipe, written
 from tests.suite.synthetic import own_loss
+from tests.suite.training.planning import RECIPE, cell, refused, save_recipe, written
 
 
 def test_an_unknown_loss_of_studies_is_blamed_on_its_setting(plan):
@@ -151,9 +151,9 @@ def test_own_losses_that_do_not_work(plan, body, message):
 def test_an_own_loss_that_works(plan):
     plan(losses={"own": {"target": own_loss("return value"), "params": {"weight": 2}}})
     assert cell("emoji-own")["hyperparameters"] == {"weight": 2}
-    before = cell("emoji-own")["source_sha256"]
+    before = cell("emoji-own")["loss_sha256"]
     plan(losses={"own": {"target": own_loss("return 2 * value")}})
-    assert cell("emoji-own")["source_sha256"] != before
+    assert cell("emoji-own")["loss_sha256"] != before
 
 
 def test_altered_backbone_weights_stop_the_plan(plan, monkeypatch):

@@ -2,7 +2,9 @@
 
 import pytest
 
-from suite.training import planner as plan_module
+from suite.data import catalog
+from suite.hashing import sha256_file
+from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.plans import (
     PLAN_FOLDER,
     Search,
@@ -12,14 +14,12 @@ from suite.settings.plans import (
     read_cell,
     search_plan_path,
 )
-from suite.data import catalog
-from suite.hashing import sha256_file
-from suite.losses.registry import BUILT_IN, load_target
-from tests.suite.training.planning import RECIPE, save_recipe, written
+from suite.training import planner as plan_module
 from tests.suite.synthetic import write_images
+from tests.suite.training.planning import RECIPE, save_recipe, written
 
 STALE = "recipes/tuned/emoji/pfml.yaml is stale: {} changed since; renew it with: "
-RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite adopt"
+RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite promote"
 
 
 def test_losses_of_studies_get_searches_and_geometry_but_no_cells(plan):
@@ -50,7 +50,7 @@ def test_a_loss_of_studies_without_a_recipe_is_remarked_with_the_search_for_one(
     (named,) = [remark for remark in found if remark.startswith("soft_triple")]
     assert named == (
         "soft_triple on emoji has no tuned recipe and is studied as it is; search one: "
-        "dvc repro pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite adopt"
+        "dvc repro pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite promote"
     )
 
 
@@ -59,7 +59,7 @@ def test_a_stale_recipe_of_a_loss_of_studies_names_its_own_stage(plan):
     also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
     found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
     (stale,) = [remark for remark in found if "is stale" in remark]
-    assert stale.endswith("pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite adopt")
+    assert stale.endswith("pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite promote")
 
 
 def test_by_hand_goes_before_tuned_goes_before_default(plan):

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-
-from suite.settings.params import Recipe
-from suite.data.noise import corrupt
-from suite.evaluation.retrieval import retrieval_metrics, retrieve
-from suite.data.features import Features
-from suite.losses.registry import load_target
-from suite.training import run as run_module
 from suite.training.head import Head
 from suite.training.loop import TrainingFailure
 from suite.training.outcome import VERSIONED, Run
+
+from suite.data.features import Features
+from suite.data.noise import corrupt
+from suite.evaluation.retrieval import retrieval_metrics, retrieve
+from suite.losses.registry import load_target
+from suite.settings.params import Recipe
+from suite.training import run as run_module
 from suite.training.run import embed, evaluate, fit, run_one
 from tests.suite.synthetic import RECIPE, cell_plan, make_features, own_loss
 
@@ -153,7 +153,7 @@ def test_a_record_says_what_was_run():
         "noise_realised": corruption.realised,
         "noise_sha256": corruption.sha256,
         "data_sha256": "data",
-        "source_sha256": plan.source_sha256,
+        "loss_sha256": plan.loss_sha256,
         "target": plan.target,
         "origin": "published",
         "hyperparameters": {"pos_margin": 0.1},

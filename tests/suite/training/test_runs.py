@@ -13,19 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-
-from suite.settings.plans import tuned_plan_path, write_cell
-from suite.settings.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, RUNS_FOLDER, Cell, runs_folder
-from suite.errors import SuiteError
 from suite.settings.feature_paths import features_path
-from suite.data.features import save_features
-from suite.randomness import torch_seed
-from suite.training.runs import run_all
-from suite.training.cache import PARTIAL_FOLDER, forget
+from suite.settings.grid import CURVES_NAME, EMBEDDINGS_NAME, RECORDS_NAME, RUNS_FOLDER, Cell, runs_folder
 from suite.training.outcome import Run
+from suite.training.runs import run_all
+
+from suite.data.features import save_features
+from suite.errors import SuiteError
+from suite.randomness import torch_seed
+from suite.settings.plans import tuned_plan_path, write_cell
+from suite.training.cache import PARTIAL_FOLDER, forget
 from suite.training.stage import run_cell
-from tests.suite.synthetic import RECIPE, cell_plan, json_rows, make_features, own_loss, silent
 from tests.helpers.paths import ROOT
+from tests.suite.synthetic import RECIPE, cell_plan, json_rows, make_features, own_loss, silent
 
 CELL = "emoji-contrastive-0.2"
 OWN = "emoji-own-0.2"
@@ -259,7 +259,7 @@ def test_code_changed_since_the_plan():
     with pytest.raises(
         SuiteError, match=r"loss contrastive: its code .* has changed since the plan was made; run: suite plan"
     ):
-        run(replace(cell_plan(), source_sha256="another"))
+        run(replace(cell_plan(), loss_sha256="another"))
 
 
 def test_a_damaged_partial_is_computed_again(one_worker, monkeypatch):

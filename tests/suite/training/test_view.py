@@ -7,19 +7,18 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.console import Console
-
-from suite.settings.plans import tuned_plan_path, write_cell
 from suite.settings.feature_paths import features_path
-from suite.data.features import save_features
-from suite.training.view import RunsView
-from suite.training.time_left import After
 from suite.training.outcome import Outcome, Run
-from tests.suite.synthetic import cell_plan, make_features, silent
+from suite.training.time_left import After
+from suite.training.view import RunsView
+
+from suite.data.features import save_features
+from suite.settings.plans import tuned_plan_path, write_cell
 from tests.helpers.paths import ROOT
+from tests.suite.synthetic import cell_plan, make_features, silent
 
 STAGE = "emoji-contrastive-0.2"
 AFTER = After(stages=2, seconds=100.0)

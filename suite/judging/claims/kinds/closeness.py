@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.errors import SuiteError
 from suite.judging.claims.evidence import Evidence, difference
 from suite.judging.claims.kinds.models import models_of
 from suite.judging.claims.lines import Line, on_each_dataset
@@ -16,7 +17,6 @@ from suite.judging.claims.measured import Measured, NotRunError
 from suite.judging.claims.rows import GeometryRow
 from suite.judging.claims.schema import Closeness
 from suite.judging.claims.vocabulary import Verdict
-from suite.errors import SuiteError
 
 _NO_SPREAD = 1e-6
 """A class whose embeddings all lie within this of their mean has no spread to be relative to."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.errors import SuiteError
 from suite.judging.claims.evidence import share_reached
 from suite.judging.claims.kinds.models import models_of
 from suite.judging.claims.lines import Line, on_each_dataset
@@ -15,7 +16,6 @@ from suite.judging.claims.measured import Measured
 from suite.judging.claims.rows import GeometryRow
 from suite.judging.claims.schema import Minima
 from suite.judging.claims.vocabulary import Verdict
-from suite.errors import SuiteError
 from suite.judging.statistics.estimate import Array
 
 

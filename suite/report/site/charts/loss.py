@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from suite.settings.tuned_recipes import TunedRecipe
+from suite.losses.influence.scene import Pair
 from suite.report.figures.influence import LOWEST, TICKS, TITLES
 from suite.report.figures.style import COLOURS
-from suite.losses.influence.scene import Pair
 from suite.report.site.charts.theme import INK, Spec, finished, inline, loss_colour
+from suite.settings.tuned_recipes import TunedRecipe
 
 NOISE_COLOURS = (COLOURS[1], COLOURS[4], COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[5])
 NOISE_DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from suite.data.archives import shards
-
-from suite.data.archives import space
+from suite.data.archives import shards, space
 from suite.data.archives.build import locked
 from suite.data.archives.cache import open_cache
-from tests.suite.data.archives import factory
 from tests.helpers.paths import ROOT
+from tests.suite.data.archives import factory
 
 IMAGES, SHARD = 40, 8
 """Images a class, and images a shard: 200 images in 25 shards."""

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from suite.settings.grid import RECORDS_NAME, runs_folder
+
 from suite.judging.claims.judge import judge
 from suite.judging.claims.measured import read_measured
 from suite.judging.claims.schema import KINDS
-from suite.settings.grid import RECORDS_NAME, runs_folder
 
 DATASETS = dict.fromkeys(("emoji", "furniture", "typefaces", "cub", "cars", "sop"), False)
 EFFECT = {"value": 0.5, "because": "chosen for a test"}

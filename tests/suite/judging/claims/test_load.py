@@ -5,10 +5,10 @@ import subprocess
 import pytest
 import yaml
 
+from suite.errors import SuiteError
 from suite.judging.claims.load import CLAIMS_FOLDER, claims_hash, load_claims
 from suite.judging.claims.schema import KINDS, Reproduction
 from suite.judging.claims.vocabulary import LOSSES
-from suite.errors import SuiteError
 from tests.suite.judging.claims.synthetic import EXAMPLES, values_of
 
 TABLE = {  # shared rows of the paper's tables, R@1 first

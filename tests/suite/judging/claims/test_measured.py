@@ -2,9 +2,9 @@
 
 import pytest
 
+from suite.errors import SuiteError
 from suite.judging.claims.measured import read_measured
 from suite.judging.claims.vocabulary import Verdict
-from suite.errors import SuiteError
 from tests.suite.judging.claims.synthetic import DATASETS, along, claim, judged, model, run, runs, write
 
 pytestmark = pytest.mark.usefixtures("workplace")

@@ -9,7 +9,16 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from suite.errors import SuiteError
-from suite.judging.leaderboard.verdicts import BEST, COLUMNS, METHOD, as_text, sentence, to_section, verdicts, verdicts_on
+from suite.judging.leaderboard.verdicts import (
+    BEST,
+    COLUMNS,
+    METHOD,
+    as_text,
+    sentence,
+    to_section,
+    verdicts,
+    verdicts_on,
+)
 from tests.suite.judging.leaderboard.records import table
 
 MINE = [0.60, 0.612, 0.631, 0.605]

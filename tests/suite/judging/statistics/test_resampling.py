@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from suite.randomness import stream
 from suite.judging.statistics.resampling import class_error
+from suite.randomness import stream
 
 
 def classes(count, rng):

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from suite.errors import SuiteError
 from suite.losses.checks import batches
 from suite.losses.checks.cost import PeakMemory
 from suite.losses.checks.run import CHECKS, _run, run_checks
 from suite.losses.checks.subject import Subject
-from suite.errors import SuiteError
 from suite.losses.registry import BUILT_IN, LossEntry, load_target
 from tests.suite.losses.checks import broken
 

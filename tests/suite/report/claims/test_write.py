@@ -13,8 +13,8 @@ from suite.judging.claims.verdict import everywhere
 from suite.judging.claims.vocabulary import Verdict
 from suite.report.claims.write import write_claims
 from suite.settings.params import load_settings
-from tests.suite.judging.claims.synthetic import DATASETS, claim, judged, run, runs, values_of, write
 from tests.helpers.paths import ROOT
+from tests.suite.judging.claims.synthetic import DATASETS, claim, judged, run, runs, values_of, write
 
 WIGGLE = np.array([0.1, -0.2, 0.15, -0.1, 0.05])
 

@@ -1,19 +1,17 @@
 """``suite figures``: the files it writes, the numbers it prints, and the committed figures against the code."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from suite.settings.params import Settings, load_settings
 from suite.errors import SuiteError
-from suite.report.figures.write import FIGURES_FOLDER, write_figures
 from suite.losses.influence.curve import influence_curves
 from suite.losses.registry import find_loss
-from tests.suite.synthetic import own_loss, silent
+from suite.report.figures.write import FIGURES_FOLDER, write_figures
+from suite.settings.params import Settings, load_settings
 from tests.helpers.paths import ROOT
+from tests.suite.synthetic import own_loss, silent
 
 WRITTEN = ("influence.csv", "influence.svg", "influence.pdf", "field.svg", "field.pdf")
 

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 
-from suite.report.leaderboard.figure import draw_noise_figure
 from suite.judging.leaderboard.table import FROZEN, leaderboard
+from suite.report.leaderboard.figure import draw_noise_figure
 from tests.suite.judging.leaderboard.records import frozen, table
 
 CELLS = [

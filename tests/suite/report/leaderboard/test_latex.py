@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from suite.report.leaderboard.latex import to_latex
 from suite.judging.leaderboard.table import leaderboard
+from suite.report.leaderboard.latex import to_latex
 from tests.suite.judging.leaderboard.records import frozen, table
 
 CELLS = [

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from suite.report.leaderboard.render import DETAILS, to_markdown
 from suite.judging.leaderboard.table import FROZEN, leaderboard
+from suite.report.leaderboard.render import DETAILS, to_markdown
 from tests.suite.judging.leaderboard.records import frozen, table
 
 

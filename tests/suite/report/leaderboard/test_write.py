@@ -10,10 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
-from suite.settings.params import LossSettings, load_settings
-from suite.errors import SuiteError
 from suite.evaluation.flat import read_flat
+
+from suite.errors import SuiteError
 from suite.evaluation.records import METRICS, read_records
 from suite.files import write_json, write_lines
 from suite.report.leaderboard.write import (
@@ -25,8 +24,9 @@ from suite.report.leaderboard.write import (
     write_leaderboard,
     write_times,
 )
-from tests.suite.judging.leaderboard.records import as_written, row
+from suite.settings.params import LossSettings, load_settings
 from tests.helpers.paths import ROOT
+from tests.suite.judging.leaderboard.records import as_written, row
 
 PUBLISHED = Path("studies/as_published/emoji-pfml.jsonl")
 

@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import yaml
 from safetensors.numpy import save_file
-
 from suite.settings.grid import CURVES_NAME, RECORDS_NAME, Cell
-from suite.settings.params import Settings
-from suite.data.user import OwnData
+
+from suite.data.user import UserData
 from suite.evaluation.records import METRICS
 from suite.files import write_lines
 from suite.hashing import sha256_file
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import verdicts
+from suite.settings.params import Settings
+from tests.helpers.paths import ROOT
 from tests.suite.judging.leaderboard.records import row as run
 from tests.suite.synthetic import write_images
-from tests.helpers.paths import ROOT
 
 HOSTILE = "<script>alert(1)</script>"
 LOSSES = ("pfml", "triplet")
@@ -51,9 +51,9 @@ def write_project():
 
 
 def write_data(classes=12, images=4):
-    data = Path("own_data/shapes.parquet")
+    data = Path("user_data/shapes.parquet")
     write_images(data, classes, images)
-    made = OwnData(
+    made = UserData(
         sha256_file(data), {}, "", "", classes, classes * images, ["2 images more than once in a <b>class</b>"]
     )
     data.with_suffix(".json").write_text(json.dumps(asdict(made)))

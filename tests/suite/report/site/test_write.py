@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from suite.settings.params import LossSettings
 from suite.errors import SuiteError
 from suite.report.site.names import slug
 from suite.report.site.write import write_site
+from suite.settings.params import LossSettings
 from tests.suite.report.site.project import HOSTILE, settings, write_board, write_data, write_verdicts
 
 
@@ -76,7 +76,7 @@ def test_each_loss_has_its_verdicts(site):
     assert "in 2 tables: against pfml" in (site / f"loss-{slug(HOSTILE)}.html").read_text()
 
 
-def test_the_first_page_tells_the_verdicts_on_own_losses(workplace):
+def test_the_first_page_tells_the_verdicts_on_user_losses(workplace):
     write_board()
     write_verdicts()
     mine = settings().losses | {"triplet": LossSettings(target="pytorch_metric_learning.losses:ContrastiveLoss")}

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-
-from suite.settings.params import AblationAxes
-from suite.errors import SuiteError
-from suite.training.studies.ablation import run_ablation
-from suite.training.runs import run_all
-from suite.training.cache import PARTIAL_FOLDER
 from suite.training.outcome import Run
+from suite.training.runs import run_all
+
+from suite.errors import SuiteError
+from suite.settings.params import AblationAxes
+from suite.training.cache import PARTIAL_FOLDER
+from suite.training.studies.ablation import run_ablation
 from tests.suite.plans import settled
 from tests.suite.synthetic import json_rows, silent
 
@@ -61,7 +61,9 @@ def test_an_interrupted_ablation_is_resumed(workplace, one_worker, monkeypatch):
     settled("pfml", **TUNED)
     expected, _ = ablated("alpha")
     with monkeypatch.context() as patch:
-        patch.setattr("suite.training.studies.ablation.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "suite.training.studies.ablation.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             ablated("alpha")
     (PARTIAL_FOLDER / "ablation-emoji-alpha" / "run-2.json").unlink()
@@ -73,7 +75,9 @@ def test_an_interrupted_ablation_is_resumed(workplace, one_worker, monkeypatch):
 def test_values_of_another_grid_are_not_resumed(workplace, one_worker, monkeypatch):
     settled("pfml", **TUNED)
     with monkeypatch.context() as patch:
-        patch.setattr("suite.training.studies.ablation.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "suite.training.studies.ablation.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             ablated("alpha")
     rows, printed = ablated("alpha", AblationAxes(alpha=(1, 2)))

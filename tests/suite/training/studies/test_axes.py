@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-
-from suite.settings.params import AblationAxes
-from suite.losses.registry import build_loss, load_target
 from suite.training.studies.axes import vary
+
+from suite.losses.registry import build_loss, load_target
+from suite.settings.params import AblationAxes
 from tests.suite.plans import settled
 
 TUNED = {"alpha": 2, "delta": 0.5, "proxies_per_class": 1, "min_distance_ratio": 0.25}

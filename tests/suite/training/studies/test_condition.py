@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-
 from suite.training.studies.condition import Decay, meets_condition
+
 from tests.suite.training.studies.test_transport import points
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-
 from suite.training.studies.condition import Decay, meets_condition
 from suite.training.studies.flow import FIRST_STEP, STEPS, flow
 from suite.training.studies.proxy_places import beside
+
 from tests.properties import geometry
 from tests.suite.training.studies.test_transport import points
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from suite.training.outcome import Run
 
 from suite.errors import SuiteError
-from suite.training.studies.geometry import measure_run, run_geometry
 from suite.training.cache import PARTIAL_FOLDER
-from suite.training.outcome import Run
+from suite.training.studies.geometry import measure_run, run_geometry
 from tests.suite.plans import settled
 from tests.suite.synthetic import RECIPE, json_rows, make_features, silent
 

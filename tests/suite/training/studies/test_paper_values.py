@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from suite.settings.plans import published_plan_path, write_cell
-from suite.errors import SuiteError
 from suite.settings.feature_paths import features_path
-from suite.data.features import save_features
-from suite.training.studies.paper_values import run_published
-from suite.training.runs import run_all
-from suite.training.cache import PARTIAL_FOLDER
 from suite.training.outcome import Run
+from suite.training.runs import run_all
+
+from suite.data.features import save_features
+from suite.errors import SuiteError
+from suite.settings.plans import published_plan_path, write_cell
+from suite.training.cache import PARTIAL_FOLDER
+from suite.training.studies.paper_values import run_published
 from tests.suite.synthetic import cell_plan, json_rows, make_features, silent
 
 NAME = "published-emoji-contrastive"
@@ -51,7 +51,9 @@ def test_the_grid_is_left_alone(plan):
 def test_an_interrupted_one_is_resumed(plan, monkeypatch):
     expected, _ = published()
     with monkeypatch.context() as patch:
-        patch.setattr("suite.training.studies.paper_values.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "suite.training.studies.paper_values.write_lines", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             published()
     (PARTIAL_FOLDER / NAME / "run-2.json").unlink()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.errors import SuiteError
+from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.training.studies.promote import adopt
 
 SETTLED = Path("tuned/emoji-pfml/search.yaml")

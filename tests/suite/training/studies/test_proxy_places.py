@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-
 from suite.training.studies.condition import Decay
 from suite.training.studies.proxy_places import MOST_STARTS, by_class, measure
 from suite.training.studies.transport import nearest, spread, wasserstein
+
 from tests.suite.training.studies.test_transport import points
 
 LABELS = np.array([2, 0, 0, 1, 2, 1, 0, 2, 2])

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment, linprog
-
 from suite.training.studies.transport import nearest, spread, wasserstein
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from suite.settings.plans import Search
 from suite.settings.params import Recipe
+from suite.settings.plans import Search
 from suite.training.tuning import search
 from tests.suite.synthetic import CONTRASTIVE, RECIPE, cell_plan, make_features, silent
 

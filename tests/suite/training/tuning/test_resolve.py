@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from suite.settings.feature_paths import features_path
 
+from suite.data.features import save_features
+from suite.errors import SuiteError
 from suite.settings.plans import read_cell, search_plan_path, tuned_plan_path, write_cell
 from suite.settings.tuned_recipes import load_tuned
-from suite.errors import SuiteError
-from suite.settings.feature_paths import features_path
-from suite.data.features import save_features
 from suite.training.tuning.resolve import settle, write_search
 from tests.suite.synthetic import own_loss, prepare, silent
 from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
@@ -97,7 +97,7 @@ def test_a_search_that_fails_settles_nothing():
 
 
 def test_code_changed_since_the_plan_is_not_searched():
-    prepare(replace(plan(), source_sha256="another"), search_for(), FEATURES)
+    prepare(replace(plan(), loss_sha256="another"), search_for(), FEATURES)
     with pytest.raises(SuiteError, match=r"its code .* has changed since the plan was made; run: suite plan"):
         settle("emoji", "own", silent())
     assert not Path("tuned").exists()

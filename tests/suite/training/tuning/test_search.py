@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from suite.training.loop import TrainingFailure
 
+from suite.data.features import Features
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
-from suite.data.features import Features
-from suite.training.loop import TrainingFailure
 from suite.training.tuning import search
 from suite.training.tuning.search import PARTIAL_FOLDER
 from tests.suite.synthetic import RECIPE, own_loss, silent
@@ -151,7 +151,7 @@ def keep_two_trials(monkeypatch):
     "change",
     [
         {"cell": plan(pos_margin=0.1)},
-        {"cell": replace(plan(), source_sha256="other")},
+        {"cell": replace(plan(), loss_sha256="other")},
         {"cell": replace(plan(), code_sha256="other")},
         {"searched": search_for(space=SPACE | {"neg_margin": {"low": 0.2, "high": 1.1}})},
         {"searched": search_for(by_hand={"pos_margin": 0.0})},

@@ -8,16 +8,16 @@ import torch
 from torch import nn
 
 from suite.data.archives.dataset import CachedImages
+from suite.losses.registry import BUILT_IN, find_loss, load_target
 from suite.settings.params import LossSettings
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.embed import embed_images, without_head
 from suite.training.whole_network.engine import Engine, Machine
 from suite.training.whole_network.fit import finetune
-from suite.losses.registry import BUILT_IN, find_loss, load_target
 from suite.training.whole_network.networks import build_network
 from suite.training.whole_network.transforms import test_transform as plain_transform
-from tests.suite.training.whole_network import tiny
 from tests.suite.synthetic import own_loss
+from tests.suite.training.whole_network import tiny
 
 PFML = find_loss("pfml", LossSettings())
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from suite.settings.paper_recipes import Backbone, load_published, published_names
 from suite.errors import SuiteError
+from suite.settings.paper_recipes import Backbone, load_paper_recipe, paper_recipe_names
 from suite.training.backbone import load_backbone, preprocess
 from suite.training.whole_network.networks import EMBEDDED_WEIGHTS, build_network
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_built_is_refused(changes, message):
 def test_the_weights_of_all_recipes_are_known_to_timm():
     import timm
 
-    for name in published_names():
-        weights = load_published(name).settings.backbone.weights
+    for name in paper_recipe_names():
+        weights = load_paper_recipe(name).settings.backbone.weights
         assert weights is None or timm.models.get_pretrained_cfg(weights).architecture == "resnet50"
     assert timm.models.get_pretrained_cfg("vit_small_patch16_224.dino").architecture == "vit_small_patch16_224"

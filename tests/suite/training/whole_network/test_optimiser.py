@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from suite.settings.paper_recipes import Schedule, load_published
 from suite.errors import SuiteError
+from suite.settings.paper_recipes import Schedule, load_paper_recipe
 from suite.training.whole_network.optimiser import RecipeOptimizer, learning_rate_share
 from tests.suite.training.whole_network import tiny
 
@@ -156,7 +156,7 @@ def test_proxies_without_a_learning_rate_are_refused(tmp_path):
     ("name", "kind"), [("pfml_table5", torch.optim.Adam), ("proxy_anchor_resnet50", torch.optim.AdamW)]
 )
 def test_published_recipes_get_the_optimiser_that_they_name(name, kind):
-    settings = load_published(name).for_dataset("cub")
+    settings = load_paper_recipe(name).for_dataset("cub")
     optimizer = RecipeOptimizer(Holder(), Holder(), settings, 10)
     assert type(optimizer._torch) is kind
     rates = [group["lr"] for group in optimizer._torch.param_groups]

@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from suite.data.archives.dataset import CachedImages
-from suite.judging.claims.rows import RunRow, read_rows
-from suite.settings.paper_recipes import PUBLISHED_RECIPES, load_published, published_names
 from suite.data.noise import corrupt
 from suite.evaluation.records import read_records
+from suite.judging.claims.rows import RunRow, read_rows
+from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
 from suite.training.cache import PARTIAL_FOLDER
-from tests.suite.training.whole_network import tiny
-from tests.suite.synthetic import json_rows, own_loss
 from tests.helpers.paths import ROOT
+from tests.suite.synthetic import json_rows, own_loss
+from tests.suite.training.whole_network import tiny
 
 RECORDS = Path("published/runs/cub-pfml-0/records.jsonl")
 
@@ -35,9 +35,9 @@ def as_written(path, dataset):
 
 RUNNABLE = [
     (name, dataset)
-    for name in published_names()
+    for name in paper_recipe_names()
     if name != "proxy_anchor_bn_inception"
-    for dataset in load_published(name).datasets
+    for dataset in load_paper_recipe(name).datasets
 ]
 
 
@@ -46,7 +46,7 @@ def test_the_plan_has_each_value_of_the_published_recipe(command, name, dataset)
     tiny.benchmarks({"row": {"recipe": name}}, dataset=dataset, precision="bfloat16", levels=[0, 0.2], seeds=5)
     assert command("plan", "--published").status == 0
     plan = json.loads(Path(f"published/plans/{dataset}-row.json").read_text())
-    written = as_written(PUBLISHED_RECIPES / f"{name}.yaml", dataset)
+    written = as_written(PAPER_RECIPES_FOLDER / f"{name}.yaml", dataset)
     assert flat(plan["recipe"]) == written
     chosen = {key.removeprefix("loss.hyperparameters."): value for key, value in written.items()}
     assert plan["hyperparameters"] == {name: chosen[name] for name in plan["recipe"]["loss"]["hyperparameters"]}
@@ -64,7 +64,7 @@ def test_the_file_of_the_pipeline_can_be_planned(command, workplace):
     names = {f"{dataset}-{name}.json" for dataset, mine in rows.items() for name in mine}
     assert {path.name for path in Path("published/plans").iterdir()} == names
     used = {row["recipe"] for mine in rows.values() for row in mine.values()}
-    assert used == set(published_names()) - {"proxy_anchor_bn_inception"}
+    assert used == set(paper_recipe_names()) - {"proxy_anchor_bn_inception"}
 
 
 def test_a_record_says_what_was_run(cub, finetuned):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torchvision.models import ResNet50_Weights
 
-from suite.settings.paper_recipes import Images, load_published
+from suite.settings.paper_recipes import Images, load_paper_recipe
 from suite.training.whole_network import transforms
 
 IMAGES = {
@@ -80,6 +80,6 @@ def test_the_crop_scale_is_used():
 
 @pytest.mark.parametrize(("name", "size"), [("pfml_table5", 224), ("multi_similarity_resnet50", 227)])
 def test_recipes_give_images_of_their_size(name, size):
-    images = load_published(name).settings.images
+    images = load_paper_recipe(name).settings.images
     assert transforms.training_transform(images)(photo()).shape == (3, size, size)
     assert transforms.test_transform(images)(photo()).shape == (3, size, size)

@@ -6,7 +6,7 @@ import yaml
 
 from suite.data.archives.add import Options, add
 from suite.settings.benchmarks import BENCHMARKS_FILE
-from suite.settings.paper_recipes import PUBLISHED_RECIPES, find_published
+from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, find_paper_recipe
 from tests.suite.data.archives import factory
 from tests.suite.synthetic import silent
 
@@ -55,7 +55,7 @@ def data(folder: Path, dataset: str = "cub", pictures=None, training: int = TRAI
 
 def recipe_file(path: Path, base: str = "pfml_table5", dataset: str = "cub", **changes) -> Path:
     """A recipe with small values in place of a published one's; changes are spelt ``optimiser__learning_rate=...``."""
-    recipe = yaml.safe_load((PUBLISHED_RECIPES / f"{base}.yaml").read_text())
+    recipe = yaml.safe_load((PAPER_RECIPES_FOLDER / f"{base}.yaml").read_text())
     for name, value in (SETTINGS | {key.replace("__", "."): value for key, value in changes.items()}).items():
         group, _, leaf = name.rpartition(".")
         place = recipe["settings"]
@@ -70,7 +70,7 @@ def recipe_file(path: Path, base: str = "pfml_table5", dataset: str = "cub", **c
 
 def settings_of(path: Path, dataset: str = "cub"):
     """What a recipe file resolves to."""
-    return find_published(str(path)).for_dataset(dataset)
+    return find_paper_recipe(str(path)).for_dataset(dataset)
 
 
 def benchmarks(rows, levels=(0,), seeds=1, precision="float32", dataset="cub") -> None:

@@ -1,14 +1,17 @@
-"""The geometry of one trained model, class by class: the arrays of a row of ``geometry/DATASET.jsonl``."""
+"""The geometry of one trained model, class by class: how well proxies stand for embeddings, and where minima lie.
+
+docs/theory.md, sections 2 and 3. It is what ``proxies`` holds in the record of a run.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import ot
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from suite.training.studies.condition import Decay, meets_condition
-from suite.training.studies.flow import flow
-from suite.training.studies.transport import Points, nearest, spread, wasserstein
+from suite.training.studies.minima import Decay, Points, flow, meets_condition
 
 DIGITS = 6
 MOST_STARTS = 10
@@ -47,7 +50,7 @@ def measure(classes: list[ClassPoints], decay: Decay | None, rng: np.random.Gene
         rng: draws the embeddings around which flows start and the directions in which they start.
 
     Returns:
-        One list a name with an entry a class, as the row of ``geometry/DATASET.jsonl`` holds them.
+        One list a name with an entry a class, as a record holds them.
     """
     row: dict[str, Any] = {
         "size": [len(c.embeddings) for c in classes],
@@ -91,6 +94,25 @@ def count_minima(
         for count, wanted in zip(counts, (flags[rows], ~flags[rows]), strict=True):
             count.append([int(wanted.sum()), int((wanted & ended).sum())])
     return counts
+
+
+def spread(embeddings: Points) -> float:
+    """Standard deviation of a class (N, D): the root of the mean squared distance from its mean."""
+    return float(np.sqrt(np.square(embeddings - embeddings.mean(axis=0)).sum(axis=1).mean()))
+
+
+def nearest(proxies: Points, embeddings: Points) -> float:
+    """Distance of a proxy to its nearest embedding, on average over the proxies (M, D)."""
+    return float(cdist(proxies, embeddings).min(axis=1).mean())
+
+
+def wasserstein(proxies: Points, embeddings: Points) -> float:
+    """Exact 2-Wasserstein distance between proxies (M, D) and embeddings (N, D), each with uniform weights."""
+    costs = np.square(cdist(proxies, embeddings))
+    if len(proxies) == 1:  # there is one plan only
+        return float(np.sqrt(costs.mean()))
+    weights = [np.full(size, 1 / size) for size in costs.shape]
+    return float(np.sqrt(max(float(ot.emd2(*weights, costs)), 0.0)))
 
 
 def beside(points: Points, chord: float, rng: np.random.Generator) -> Points:

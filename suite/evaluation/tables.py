@@ -1,0 +1,127 @@
+"""Records as tables: one row a run, a column a metric; and ``results/records.csv``, the form of it that git keeps."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from suite.errors import SuiteError, allowed
+from suite.evaluation.records import CONDITION, KEY, TABLE, Record
+from suite.evaluation.retrieval import METRICS
+from suite.files import write_text
+
+VALIDATION_SUFFIX = "_validation_epoch"
+_ANYWAY = ("status", "failure")
+_DIGESTS = ("data_sha256", "noise_sha256", "config_sha256")
+_STATUS = ("ok", "failed")
+
+
+def to_table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: fields of the record, a column a metric, one for each at the validation epoch, and ``file``.
+
+    A metric is NaN where a run failed or did not measure it.
+    """
+    return pd.DataFrame([_row(record) for record in records])
+
+
+def _row(record: Record) -> dict[str, Any]:
+    later = record.validation_epoch.metrics if record.validation_epoch else {}
+    metrics: dict[str, float] = {metric: record.metrics.get(metric, float("nan")) for metric in METRICS}
+    metrics |= {metric + VALIDATION_SUFFIX: later.get(metric, float("nan")) for metric in METRICS}
+    fields = (*KEY, *_ANYWAY, *_DIGESTS, "backbone", "hyperparameter_source", "class_hits", "class_queries")
+    return {name: getattr(record, name) for name in fields} | metrics | {"file": record.file}
+
+
+def measured_metrics(table: pd.DataFrame) -> list[str]:
+    """Metrics that at least one run of a table has."""
+    return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
+
+
+def check_paired(table: pd.DataFrame) -> None:
+    """Refuse tables whose losses do not have the same seeds: differences are taken seed by seed.
+
+    Raises:
+        SuiteError: a loss lacks a seed that another one of its table has.
+    """
+    for place, runs in table.groupby(list(TABLE), sort=False):
+        seeds = set(runs["seed"])
+        for loss, mine in runs.groupby("loss", sort=False):
+            missing = sorted(seeds - set(mine["seed"]))
+            if missing:
+                where = f"{_named(dict(zip(TABLE, place, strict=True)))} ({mine['file'].iloc[0]})"
+                raise SuiteError(
+                    f"records are not paired: {loss} lacks seed {allowed(missing)}, which another loss has: {where}"
+                )
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table of runs as CSV without its long columns; numbers read back as the same floats."""
+    metrics = measured_metrics(table)
+    columns = [*KEY, *_ANYWAY, *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
+    write_text(path, table[columns].to_csv(index=False))
+
+
+def read_csv(source: Path | bytes, name: str | None = None) -> pd.DataFrame:
+    """Read a table of runs from CSV, with a column ``file``; metrics that the file lacks are NaN.
+
+    Args:
+        source: the file, or its bytes.
+        name: what to call it in messages; by default its path.
+
+    Raises:
+        SuiteError: the file is missing, is no CSV, lacks a column, or holds a value that is not allowed or a run twice.
+    """
+    name = name or str(source)
+    if isinstance(source, Path):
+        if not source.is_file():
+            raise SuiteError(f"{name} is missing; run: dvc repro leaderboard")
+        source = source.read_bytes()
+    try:
+        table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", *_DIGESTS), "string"))
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{name} is not valid CSV: {error}") from error
+    missing = [column for column in (*KEY, *_ANYWAY, *_DIGESTS) if column not in table]
+    if missing:
+        raise SuiteError(f"{name} lacks column {allowed(missing)}; run: dvc repro leaderboard")
+    if not len(table):
+        raise SuiteError(f"{name} holds no row; run: dvc repro leaderboard")
+    _check_values(table, name)
+    for metric in METRICS:
+        if metric not in table:
+            table[metric] = float("nan")
+    table["file"] = name
+    return table
+
+
+def _check_values(table: pd.DataFrame, name: str) -> None:
+    unknown = table.loc[~table["status"].isin(_STATUS), "status"]
+    if len(unknown):
+        raise SuiteError(f"{name}: status = {unknown.iloc[0]!r}; allowed: {allowed(_STATUS)}")
+    metrics = [metric for metric in METRICS if metric in table]
+    for column in ("noise_level", "seed", *metrics):
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise SuiteError(f"{name}: column {column} holds a value that is not a number")
+    for metric in metrics:
+        wrong = table[(table["status"] == "ok") & table[metric].notna() & ~table[metric].between(0, 1)]
+        if len(wrong):
+            line = int(wrong.index[0])
+            raise SuiteError(
+                f"{name}, line {line + 2}: {metric} = {wrong[metric].iloc[0]}; allowed: shares from 0 to 1"
+            )
+    twice = table[table.duplicated(list(KEY))]
+    if len(twice):
+        run = _named({key: twice.iloc[0][key] for key in KEY})
+        raise SuiteError(f"{name}, line {int(twice.index[0]) + 2} holds a run twice: {run}")
+
+
+def condition_name(values: Any) -> str:
+    """A short name of a condition or one of its runs, e.g. ``frozen tuned emoji pfml symmetric 0.2``."""
+    return " ".join(f"{values[name]:g}" if name == "noise_level" else str(values[name]) for name in CONDITION)
+
+
+def _named(values: dict[str, Any]) -> str:
+    return allowed(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+    )

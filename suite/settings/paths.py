@@ -1,0 +1,64 @@
+"""Every path and file name, from the project's root. What is in braces is filled in by ``str.format``."""
+
+from pathlib import Path
+
+# Written by people.
+PARAMS_FILE = Path("params.yaml")
+BENCHMARKS_FILE = Path("pipelines/benchmarks/params.yaml")
+CLAIMS_FOLDER = Path(__file__).parents[2] / "claims"
+BENCHMARK_CLAIMS_FOLDER = CLAIMS_FOLDER / "benchmarks"
+PAPER_RECIPES_FOLDER = Path(__file__).parents[2] / "recipes" / "paper"
+TUNED_RECIPES_FOLDER = Path("recipes/tuned")
+SHEETS_FOLDER = Path("docs/data")
+FIGURES_FOLDER = Path("docs/figures")
+INFLUENCE_FILE = FIGURES_FOLDER / "influence.csv"
+WATCHED_FOLDER = Path("my_losses")
+"""Loss files that ``dvc.yaml`` watches by the folder's name."""
+
+# The data.
+DATA_FOLDER = Path("data")
+USER_DATA_FOLDER = Path("user_data")
+USER_DIGESTS_FILE = Path("user/digests.json")
+USER_STAGES_FILE = Path("user/stages.yaml")
+
+# Between stages.
+PLAN_FOLDER = Path("plan")
+DATASET_PLAN = "plan/datasets/{dataset}.json"
+PLAN = "plan/{kind}/{dataset}-{loss}.json"
+TUNED_FOLDER = Path("tuned")
+TUNED_PLAN = "tuned/{dataset}-{loss}/plan.json"
+FOUND_RECIPE_NAME = "recipe.yaml"
+"""The tuned recipe beside a complete plan, where a search found it."""
+FEATURES = "features/{dataset}.safetensors"
+FROZEN_METRICS = "frozen/{dataset}.json"
+RUNS_FOLDER = Path("runs")
+"""A folder for each train stage."""
+RECORDS_NAME = "records.jsonl"
+"""A line a run."""
+CURVES_NAME = "curves.jsonl"
+"""The mean training loss of each epoch of each run."""
+EMBEDDINGS = "embeddings-{noise_level:g}.safetensors"
+"""The embeddings of the test classes, of the first seed, a file a noise level."""
+TIMES_FOLDER = Path("times")
+RUN_CACHE_FOLDER = Path("run_cache")
+TRIALS_FOLDER = Path("run_cache/trials")
+"""Finished trials of unfinished searches."""
+SEARCHES_FOLDER = Path("searches")
+STUDY_OUTPUTS = Path("studies")
+"""What studies asked for by name leave, a folder a kind."""
+
+# Results, in git.
+RESULTS_FOLDER = Path("results")
+STUDIES_FOLDER = RESULTS_FOLDER / "studies"
+PAPER_VALUES, ABLATIONS, GEOMETRY = "paper_values", "ablations", "geometry"
+"""Kinds of studies, as folders below ``studies`` and ``results/studies``."""
+RECORDS_FILE = RESULTS_FOLDER / "records.csv"
+VERDICTS_FILE = RESULTS_FOLDER / "verdicts.csv"
+BOARD_FILE = RESULTS_FOLDER / "leaderboard.json"
+CLAIMS_FILE = RESULTS_FOLDER / "claims.json"
+TIMES_FILE = RESULTS_FOLDER / "times.csv"
+SITE_FOLDER = RESULTS_FOLDER / "site"
+
+# CUB, Cars and SOP: the same below a folder of their own.
+BENCHMARKS_FOLDER = Path("benchmarks")
+BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"

@@ -1,0 +1,89 @@
+"""Whether a data set has the classes and images that batches and folds need."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from suite.data.catalog import verified
+from suite.data.split import cut_classes, num_training_classes
+from suite.errors import SuiteError
+from suite.settings.params import Recipe, Settings
+from suite.settings.paths import PARAMS_FILE
+from suite.settings.plans import FrozenPlan
+from suite.training.tuning.folds import least_training
+
+LEAST_CLASSES = 2
+"""Of a batch: a loss that compares classes has nothing to do on one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingHalf:
+    """The training half of a data set.
+
+    Attributes:
+        classes: number of classes.
+        mean_images: images a class on average.
+        most_images: images of the largest class.
+    """
+
+    classes: int
+    mean_images: float
+    most_images: int
+
+
+@cache
+def training_half(dataset: str, max_classes: int | None) -> TrainingHalf:
+    """Sizes of the training half of a verified data set, cut to ``max_classes`` if that is given."""
+    labels = pq.read_table(verified(dataset).path, columns=["label"])["label"].to_numpy()
+    count = int(labels.max()) + 1
+    kept: Iterable[int] = range(count) if max_classes is None else cut_classes(count, max_classes)
+    classes = np.asarray(list(kept))
+    training = num_training_classes(len(classes))
+    sizes = np.bincount(labels)[classes[:training]]
+    return TrainingHalf(training, float(sizes.mean()), int(sizes.max()))
+
+
+def check_batch(settings: Settings, recipe: Recipe, dataset: str, half: TrainingHalf) -> int:
+    """Check that a P x K batch can be drawn; give the number of training classes.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    if recipe.classes_per_batch > half.classes:
+        found = f"{dataset} has {half.classes} training classes"
+        raise _too_large(settings, "classes_per_batch", dataset, found, half.classes)
+    if recipe.samples_per_class > half.most_images:
+        found = f"the largest training class of {dataset} has {half.most_images} images"
+        raise _too_large(settings, "samples_per_class", dataset, found, half.most_images)
+    return half.classes
+
+
+def check_folds(settings: Settings, plan: FrozenPlan, half: TrainingHalf, folds: int) -> None:
+    """Check that a batch can be drawn while a fold of the training classes is held out.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    classes = half.classes
+    left = least_training(classes, folds)
+    if left < LEAST_CLASSES:
+        needed = next(count for count in itertools.count(classes) if least_training(count, folds) >= LEAST_CLASSES)
+        raise SuiteError(
+            f"{PARAMS_FILE}: datasets.{plan.dataset} has {classes} training classes, too few to search {plan.loss} "
+            f"with tuning.folds = {folds}; allowed: {needed} training classes or more"
+        )
+    if plan.recipe.classes_per_batch > left:
+        found = f"a search of {plan.loss} with tuning.folds = {folds} trains on {left} of {classes} training classes"
+        raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
+
+
+def _too_large(settings: Settings, setting: str, dataset: str, found: str, most: int) -> SuiteError:
+    mine = getattr(settings.datasets[dataset], setting)
+    where = "recipe" if mine is None else f"datasets.{dataset}"
+    value = getattr(settings.recipe_of(dataset), setting)
+    elsewhere = f", for this data set alone as datasets.{dataset}.{setting}" if mine is None else ""
+    return SuiteError(f"{PARAMS_FILE}: {where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")
