@@ -11,15 +11,35 @@ from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file
 from suite.settings.paths import DATA_FOLDER, USER_DATA_FOLDER
 
-DATA_FOLDER = Path("data")
-USER_DATA_FOLDER = Path("own_data")
-"""Converted data sets of the user's own; see `suite.data.user`."""
 
-SHA256 = {
-    "emoji": "5246349f64244f2907ad316a30c51a6f23bc6581d3a0baa912b2184f65c1f19b",
-    "furniture": "9b152b0aa482098255e8ba5e0f86cc9c7ffbc6c1303856b6f58318ab4b215986",
-    "typefaces": "cbec0d68c1b46c7f1582976d412db625894840054835abbc1e7ccf6dd0964989",
+@dataclass(frozen=True, slots=True)
+class EmbeddedDataset:
+    """A data set that comes with the suite; ``suite.data.builders.NAME`` builds it.
+
+    Attributes:
+        sha256: digest that its file must have.
+        about: what its classes and images are.
+    """
+
+    sha256: str
+    about: str
+
+
+EMBEDDED = {
+    "emoji": EmbeddedDataset(
+        "5246349f64244f2907ad316a30c51a6f23bc6581d3a0baa912b2184f65c1f19b",
+        "a class is an emoji, an instance a vendor's drawing of it",
+    ),
+    "furniture": EmbeddedDataset(
+        "9b152b0aa482098255e8ba5e0f86cc9c7ffbc6c1303856b6f58318ab4b215986",
+        "a class is a 3D model, an instance a view of it",
+    ),
+    "typefaces": EmbeddedDataset(
+        "cbec0d68c1b46c7f1582976d412db625894840054835abbc1e7ccf6dd0964989",
+        "a class is a font family, an instance a block of random letters",
+    ),
 }
+"""All embedded data sets by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +101,12 @@ def _verified_user_data(name: str) -> DataFile:
         expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["data_sha256"]
     except (OSError, ValueError, KeyError) as error:
         raise SuiteError(
-            f"data file {path} has no description beside it; make it anew: suite data own {name}"
+            f"data file {path} has no description beside it; make it anew: suite data user {name}"
         ) from error
     actual = sha256_file(path)
     if actual != expected:
         raise SuiteError(
             f"data file {path} was altered: its sha256 is {actual}, allowed is {expected}; "
-            f"make it anew: suite data own {name}"
+            f"make it anew: suite data user {name}"
         )
     return DataFile(name, path, actual)

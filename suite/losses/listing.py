@@ -4,7 +4,8 @@ import inspect
 from typing import Any
 
 from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, LossEntry, find_loss
-from suite.settings.params import PARAMS_FILE, LossSettings, load_settings
+from suite.settings.params import LossSettings, load_settings
+from suite.settings.paths import PARAMS_FILE
 
 UNSAID = "not declared"
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from suite.losses.checks.subject import Subject
 from suite.losses.registry import BUILT_IN, check_hyperparameters, find_loss, load_target
-from suite.settings.params import PARAMS_FILE, LossSettings, load_settings
+from suite.settings.params import LossSettings, load_settings
+from suite.settings.paths import PARAMS_FILE
 
 
 def find_subject(target: str) -> Subject:

@@ -6,7 +6,7 @@ worker processes or devices. Nothing is carried from one epoch to the next, so a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,11 +17,9 @@ from torch import Tensor
 
 from suite.errors import SuiteError
 from suite.randomness import stream
+from suite.settings.paper_recipes import RecipeSettings
 from suite.training.run.loop import PKSampler
 from suite.training.whole_network.transforms import Transform
-
-if TYPE_CHECKING:
-    from suite.settings.paper_recipes import RecipeSettings
 
 Indices = NDArray[np.int64]
 
@@ -63,7 +61,7 @@ class BatchPlan:
         SuiteError: there are too few images or classes for a batch.
     """
 
-    def __init__(self, labels: Indices, settings: "RecipeSettings", dataset: str, seed: int) -> None:
+    def __init__(self, labels: Indices, settings: RecipeSettings, dataset: str, seed: int) -> None:
         self._labels, self._settings = labels, settings.batches
         self._words = (dataset, seed)
         size, classes = self._settings.size, len(np.unique(labels))

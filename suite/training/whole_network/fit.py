@@ -4,7 +4,6 @@ What is paired over losses comes from streams named by data set and seed alone: 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from suite.losses.build import build_loss
 from suite.randomness import torch_seed
+from suite.settings.paper_recipes import RecipeSettings
 from suite.training.run.loop import Batch, run_epochs
 from suite.training.whole_network.batches import BatchPlan, Images, TrainingLoader, share_of
 from suite.training.whole_network.checkpoint import Checkpoint, Stateful
@@ -21,13 +21,10 @@ from suite.training.whole_network.networks import EmbeddingNetwork, build_networ
 from suite.training.whole_network.optimiser import RecipeOptimizer
 from suite.training.whole_network.transforms import training_transform
 
-if TYPE_CHECKING:
-    from suite.settings.paper_recipes import RecipeSettings
-
 
 def finetune(
     engine: Engine,
-    settings: "RecipeSettings",
+    settings: RecipeSettings,
     target: str,
     images: Images,
     labels: NDArray[np.int64],

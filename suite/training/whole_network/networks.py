@@ -10,7 +10,7 @@ evaluation mode while the rest trains), or its scale and shift too.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import timm
 import torch
@@ -19,10 +19,8 @@ from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from suite.errors import SuiteError, allowed
+from suite.settings.paper_recipes import Backbone
 from suite.training.backbone import EMBEDDED_BACKBONE, WEIGHTS_MODULE, load_embedded_backbone
-
-if TYPE_CHECKING:
-    from suite.settings.paper_recipes import Backbone
 
 EMBEDDED_WEIGHTS = WEIGHTS_MODULE
 """Name of the embedded weights in a recipe."""
@@ -41,7 +39,7 @@ class EmbeddingNetwork(nn.Module):
         SuiteError: the pooling does not suit the trunk.
     """
 
-    def __init__(self, trunk: nn.Module, settings: "Backbone") -> None:
+    def __init__(self, trunk: nn.Module, settings: Backbone) -> None:
         super().__init__()
         self.trunk = trunk
         self.pooling = settings.pooling
@@ -115,7 +113,7 @@ class EmbeddingNetwork(nn.Module):
         return (layer for layer in self.trunk.modules() if isinstance(layer, _BatchNorm))
 
 
-def build_network(settings: "Backbone") -> EmbeddingNetwork:
+def build_network(settings: Backbone) -> EmbeddingNetwork:
     """The network of a recipe; random weights where ``weights`` is None.
 
     Raises:
@@ -125,7 +123,7 @@ def build_network(settings: "Backbone") -> EmbeddingNetwork:
     return EmbeddingNetwork(_trunk(settings.architecture, settings.weights), settings)
 
 
-def backbone_name(settings: "Backbone") -> str:
+def backbone_name(settings: Backbone) -> str:
     """Name of a network with its dimension, as claims and the paper's tables have it, e.g. ``resnet50_512``."""
     names = {"vit_small_patch16_224": "vits16"}
     name = names.get(settings.architecture, settings.architecture)
@@ -133,7 +131,7 @@ def backbone_name(settings: "Backbone") -> str:
     return f"{'dino_' if of_dino else ''}{name}_{settings.embedding_dim}"
 
 
-def check_architecture(settings: "Backbone") -> None:
+def check_architecture(settings: Backbone) -> None:
     """Check that a recipe's network can be built, without building it.
 
     Raises:

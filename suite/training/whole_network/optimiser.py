@@ -5,15 +5,13 @@
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from suite.errors import SuiteError
-
-if TYPE_CHECKING:
-    from suite.settings.paper_recipes import RecipeSettings, Schedule
+from suite.settings.paper_recipes import RecipeSettings, Schedule
 
 _CLASSES: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -31,7 +29,7 @@ class RecipeOptimizer:
         SuiteError: the loss has proxies and the recipe has no learning rate for them.
     """
 
-    def __init__(self, network: nn.Module, loss: nn.Module, settings: "RecipeSettings", steps_per_epoch: int) -> None:
+    def __init__(self, network: nn.Module, loss: nn.Module, settings: RecipeSettings, steps_per_epoch: int) -> None:
         chosen = settings.optimiser
         groups = [_group(network.parameters(), chosen.learning_rate, chosen.weight_decay)]
         proxies = list(loss.parameters())
@@ -74,7 +72,7 @@ class RecipeOptimizer:
         return [parameter for group in self._torch.param_groups for parameter in group["params"]]
 
 
-def learning_rate_share(schedule: "Schedule", taken: int, steps_per_epoch: int) -> float:
+def learning_rate_share(schedule: Schedule, taken: int, steps_per_epoch: int) -> float:
     """The share of the full learning rates at a step.
 
     Args:

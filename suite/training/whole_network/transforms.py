@@ -1,15 +1,11 @@
 """What is done to images before the network, as a recipe's ``images`` say; on PIL images, with torchvision."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import (
-
-if TYPE_CHECKING:
-    from suite.settings.paper_recipes import Images
     CenterCrop,
     Compose,
     Normalize,
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
     Resize,
 )
 
+from suite.settings.paper_recipes import Images
 
 Transform = Callable[[Image.Image], Tensor]
 """From an RGB image to a tensor (3, H, W) in float32."""
@@ -30,7 +27,7 @@ BGR_MEAN = (104.0, 117.0, 128.0)
 """Of networks ported from Caffe: blue, green, red in 0 to 255, no division."""
 
 
-def training_transform(settings: "Images") -> Transform:
+def training_transform(settings: Images) -> Transform:
     """Resize (if set), random resized crop, random flip, normalisation. Randomness is torch's global one."""
     steps: list[Callable[..., object]] = [] if settings.train_resize is None else [Resize(settings.train_resize)]
     steps += [
@@ -42,7 +39,7 @@ def training_transform(settings: "Images") -> Transform:
     return transform
 
 
-def test_transform(settings: "Images") -> Transform:
+def test_transform(settings: Images) -> Transform:
     """Resize, centre crop, normalisation."""
     transform: Transform = Compose(
         [Resize(settings.test_resize), CenterCrop(settings.test_crop), _normalisation(settings)]
@@ -50,7 +47,7 @@ def test_transform(settings: "Images") -> Transform:
     return transform
 
 
-def _normalisation(settings: "Images") -> Callable[[Image.Image], Tensor]:
+def _normalisation(settings: Images) -> Callable[[Image.Image], Tensor]:
     if settings.pixels == "bgr_255":
         return BgrPixels()
     return RgbPixels(HALF, HALF) if settings.pixels == "rgb_half" else RgbPixels(IMAGENET_MEAN, IMAGENET_DEVIATION)

@@ -10,6 +10,8 @@ from suite.training.optimizer import CosineAdamW, ParameterGroup
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from tests.helpers.paths import ROOT
+
 STEPS = 12
 ONE_STEP = """
 import sys
@@ -19,7 +21,6 @@ from torch import nn
 
 import suite.training.runs
 from suite.training.optimizer import CosineAdamW, ParameterGroup
-from tests.helpers.paths import ROOT
 
 parameter = nn.Parameter(torch.ones(3))
 optimizer = CosineAdamW([ParameterGroup([parameter], 0.1, 0.01)], 2)

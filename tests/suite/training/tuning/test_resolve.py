@@ -14,6 +14,7 @@ from suite.errors import SuiteError
 from suite.settings.plans import read_cell, search_plan_path, tuned_plan_path, write_cell
 from suite.settings.tuned_recipes import load_tuned
 from suite.training.tuning.resolve import settle, write_search
+from tests.helpers.paths import ROOT
 from tests.suite.synthetic import own_loss, prepare, silent
 from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
 
@@ -24,7 +25,6 @@ import sys
 from rich.console import Console
 
 from suite.training.tuning.resolve import settle
-from tests.helpers.paths import ROOT
 
 settle("emoji", "own", Console())
 print([name for name in ("torch", "optuna", "numpy") if name in sys.modules])
