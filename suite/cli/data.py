@@ -1,19 +1,29 @@
-"""The embedded data sets and their label noise."""
+"""The data sets: their list, label noise, checks, conversion and making."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
-from suite.cli.shared import Dataset, console, errors
+from suite.cli.shared import AsJson, Dataset, console, errors, show
+from suite.settings.paths import BENCHMARKS_FOLDER
+
+
+def datasets(*, as_json: AsJson = False) -> None:
+    """List all data sets, embedded and yours: classes, images, licences, file."""
+    from suite.data.listing import list_datasets
+
+    columns = ("name", "in params.yaml", "training classes", "test classes", "images", "about")
+    show("data sets", list_datasets(), columns, as_json=as_json)
 
 
 def noise(
     dataset: Dataset,
     level: Annotated[float, typer.Argument(help="Share of images (symmetric) or classes (small_cluster), 0 to < 1.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the corruption.")] = 0,
-    kind: Annotated[str, typer.Option(help="symmetric or small_cluster.")] = "symmetric",
+    kind: Annotated[str, typer.Option(help="Kind of noise; a wrong one lists them all.")] = "symmetric",
 ) -> None:
     """Print the corrupted training labels of a (data set, kind, level, seed) as CSV: row, true label, given label."""
     from suite.data.catalog import verified
@@ -31,20 +41,21 @@ def noise(
 
 
 def verify() -> None:
-    """Check that all data files are the pinned ones."""
-    from suite.data.catalog import SHA256, verified
+    """Check that all embedded data files are the pinned ones."""
+    from suite.data.catalog import EMBEDDED, verified
 
-    for name in SHA256:
+    for name in EMBEDDED:
         console.print(f"{verified(name).path}: ok")
 
 
-def own(dataset: Dataset) -> None:
+def user(dataset: Dataset) -> None:
     """Check the images of an entry of params.yaml with a path, and convert them to user_data/NAME.parquet."""
+    from suite.data.catalog import user_data_path
     from suite.data.user import renew_named
     from suite.settings.params import load_settings
 
     data = renew_named(load_settings(), dataset)
-    console.print(f"user_data/{dataset}.parquet: {data.classes} classes, {data.images} images", highlight=False)
+    console.print(f"{user_data_path(dataset)}: {data.classes} classes, {data.images} images", highlight=False)
     for remark in data.remarks:
         console.print("[yellow]note:[/] " + escape(remark), highlight=False)
 
@@ -54,7 +65,7 @@ def build(
     output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
     cache: Annotated[Path, typer.Option(help="Folder of source packages, filled where one is missing.")],
 ) -> None:
-    """Build a data set anew from its pinned source packages."""
+    """Build an embedded data set anew from its pinned source packages."""
     from importlib import import_module
 
     from suite.data.builders.versions import differences
@@ -69,6 +80,33 @@ def build(
 
 def sheet(dataset: Dataset) -> None:
     """Print a data set's counts and its raw-pixel and frozen-backbone R@1, and put them into its data sheet."""
-    from suite.report.data_sheet import update_sheet
+    from suite.report.sheets import update_sheet
 
     console.print(update_sheet(dataset, console), markup=False)
+
+
+def add(
+    dataset: Annotated[str, typer.Argument(help="cub, cars or sop.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Its archives and annotation files.")],
+    folder: Annotated[Path, typer.Option(help="Where archives/ and cache/ go.")] = BENCHMARKS_FOLDER,
+    short_side: Annotated[
+        int, typer.Option(min=0, help="Pixels of the cached images' short side; 0: full size.")
+    ] = 256,
+    max_unusable: Annotated[
+        int, typer.Option(min=0, help="Stop when more annotated images than this are missing or corrupt.")
+    ] = 0,
+    track: Annotated[bool, typer.Option(help="Put the archives under DVC.")] = True,
+    editions: Annotated[
+        Path | None, typer.Option(help="What the archives must hold, where that is not what was published (YAML).")
+    ] = None,
+) -> None:
+    """Verify the archives of CUB-200-2011, Cars-196 or SOP and cache their images for training.
+
+    Run it again after an interruption: it goes on where it stopped.
+    """
+    from suite.data.archives.add import Options
+    from suite.data.archives.add import add as add_archives
+    from suite.data.archives.editions import EDITIONS_FILE
+
+    options = Options(folder, editions or EDITIONS_FILE, short_side, max_unusable, track)
+    add_archives(dataset, files, options, Console(soft_wrap=True))

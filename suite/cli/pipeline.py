@@ -1,17 +1,34 @@
-"""The stages of ``dvc.yaml`` up to the records."""
+"""The stages of ``dvc.yaml``, and of the pipeline of the benchmarks."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from suite.cli.shared import Dataset, Loss, Published, console
-from suite.training.times import begin_work
+from suite.cli.shared import Benchmarks, Dataset, Loss, console
 
 
-def plan(published: Published = False) -> None:
-    """Check params.yaml, data and losses, and write the plan of each cell."""
-    if published:
+class Device(StrEnum):
+    """What trains."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+def user() -> None:
+    """Convert changed images of yours that params.yaml names, and renew user/digests.json."""
+    from suite.settings.params import load_settings
+    from suite.training.user_files import update_user_files
+
+    for remark in update_user_files(load_settings()):
+        console.print("[yellow]note:[/] " + escape(remark))
+
+
+def plan(*, benchmarks: Benchmarks = False) -> None:
+    """Check params.yaml, data and losses, and write the plan of each loss on each data set."""
+    if benchmarks:
         from suite.settings.benchmarks import load_benchmarks
         from suite.training.whole_network.planner import write_benchmark_plans
 
@@ -20,17 +37,7 @@ def plan(published: Published = False) -> None:
     from suite.settings.params import load_settings
     from suite.training.planner import write_plans
 
-    begin_work()
     for remark in write_plans(load_settings()):
-        console.print("[yellow]note:[/] " + escape(remark))
-
-
-def own() -> None:
-    """Look at the files of your own that params.yaml names: convert changed images, renew own/digests.json."""
-    from suite.settings.params import load_settings
-    from suite.training.user_files import update_user_files
-
-    for remark in update_user_files(load_settings()):
         console.print("[yellow]note:[/] " + escape(remark))
 
 
@@ -42,29 +49,104 @@ def features(dataset: Dataset) -> None:
 
 
 def tune(dataset: Dataset, loss: Loss) -> None:
-    """Settle a cell's hyper-parameters: those of its tuned recipe, or, where there is none, of a search."""
-    from suite.training.tuning.resolve import settle
+    """Find a loss's hyper-parameters on a data set: from its tuned recipe, or by a search where it has none."""
+    from suite.training.tuning.resolve import resolve_hyperparameters
 
-    settle(dataset, loss, console)
+    resolve_hyperparameters(dataset, loss, console)
 
 
 def train(
     dataset: Dataset,
     loss: Loss,
-    noise_level: Annotated[float, typer.Argument(help="Label noise, 0 to < 1.")],
-    ahead: Annotated[
-        bool, typer.Option("--ahead", help="Train the other noise levels of params.yaml too, for their own stages.")
+    anew: Annotated[bool, typer.Option("--anew", help="Delete its finished runs from the run cache first.")] = False,
+) -> None:
+    """Train and evaluate a loss on a data set, at all noise levels and seeds; finished runs are taken as they are."""
+    from suite.training.cache import clear
+    from suite.training.stage import train as train_stage
+
+    if anew:
+        clear(dataset, loss)
+    train_stage(dataset, loss, console)
+
+
+def train_network(
+    dataset: Annotated[str, typer.Argument(help="cub, cars or sop.")],
+    row: Annotated[str, typer.Argument(help="Name of a row in pipelines/benchmarks/params.yaml, e.g. pfml.")],
+    accelerator: Annotated[
+        Device, typer.Option(envvar="SUITE_ACCELERATOR", help="auto: GPUs where there are some.")
+    ] = Device.auto,
+    devices: Annotated[
+        int, typer.Option(envvar="SUITE_DEVICES", min=0, help="Processes on this machine, a GPU each; 0: all GPUs.")
+    ] = 0,
+    nodes: Annotated[int, typer.Option(envvar="SUITE_NODES", min=1, help="Machines.")] = 1,
+    readers: Annotated[
+        int, typer.Option(envvar="SUITE_READERS", min=0, help="Processes that read images, for each device.")
+    ] = 4,
+    compiled: Annotated[
+        bool, typer.Option("--compile", envvar="SUITE_COMPILE", help="Compile the network (torch.compile).")
     ] = False,
 ) -> None:
-    """Train and evaluate all seeds of one cell of the tuned track, resuming those that are done."""
-    from suite.settings.grid import Cell
-    from suite.settings.params import load_settings
-    from suite.settings.plans import read_cell
-    from suite.training.outcome import is_done
-    from suite.training.stage import run_cell
+    """Train whole networks of one row on a benchmark; finished runs and epochs are taken as they are."""
+    from suite.settings.benchmarks import load_benchmarks
+    from suite.training.whole_network.engine import Machine
+    from suite.training.whole_network.planner import read_benchmark_plan
+    from suite.training.whole_network.stage import train_network as train_row
 
-    cell = Cell(dataset, loss, noise_level)
-    plan, _ = read_cell(cell.plan)
-    levels = load_settings().noise.levels if ahead else ()
-    others = [other for level in levels if (other := Cell(dataset, loss, level)) != cell]
-    run_cell(cell, plan, console, [other for other in others if not is_done(other, plan)])
+    load_benchmarks().row(dataset, row)
+    machine = Machine(accelerator.value, devices, nodes, readers, compiled)
+    train_row(read_benchmark_plan(dataset, row), machine, console)
+
+
+def leaderboard(*, benchmarks: Benchmarks = False) -> None:
+    """Compute results/leaderboard.{csv,json,md,tex} and what lies beside them from the records."""
+    from suite.report.leaderboard.write import write_benchmark_leaderboard, write_leaderboard
+    from suite.settings.benchmarks import load_benchmarks
+    from suite.settings.params import load_settings
+    from suite.settings.paths import BENCHMARK_RESULTS, RESULTS_FOLDER
+
+    if benchmarks:
+        write_benchmark_leaderboard(load_benchmarks())
+    else:
+        write_leaderboard(load_settings())
+    folder = BENCHMARK_RESULTS if benchmarks else RESULTS_FOLDER
+    console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
+
+
+def claims(*, benchmarks: Benchmarks = False) -> None:
+    """Judge all claims by the records and write results/claims.{json,md} and results/sensitivity.md."""
+    from suite.report.claims.write import write_benchmark_claims, write_claims
+    from suite.report.closing import claims_summary
+    from suite.settings.benchmarks import load_benchmarks
+    from suite.settings.params import load_settings
+
+    found = write_benchmark_claims(load_benchmarks()) if benchmarks else write_claims(load_settings())
+    for line in claims_summary(found):
+        console.print(line, markup=False, highlight=False)
+
+
+def times(*, benchmarks: Benchmarks = False) -> None:
+    """Collect the seconds of all runs in results/times.csv."""
+    from suite.report.leaderboard.write import write_benchmark_times, write_times
+    from suite.settings.benchmarks import load_benchmarks
+    from suite.settings.params import load_settings
+
+    if benchmarks:
+        write_benchmark_times(load_benchmarks())
+    else:
+        write_times(load_settings())
+
+
+def site(
+    *, open_page: Annotated[bool, typer.Option("--open", help="Open the first page in the browser.")] = False
+) -> None:
+    """Write results/site/index.html and the pages beside it from whatever results there are."""
+    from suite.report.closing import closing_lines
+    from suite.report.site.write import write_site
+    from suite.settings.params import load_settings
+
+    settings = load_settings()
+    page = write_site(settings)
+    for line in closing_lines(settings):
+        console.print(line, markup=False, highlight=False)
+    if open_page:
+        typer.launch(page.resolve().as_uri())

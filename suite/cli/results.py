@@ -1,58 +1,86 @@
-"""From records to results."""
+"""What to do with results: compare losses, verify a rerun, renew figures and the README."""
 
+import subprocess
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from suite.cli.shared import Published, console, errors
-from suite.training.times import begin_work
+from suite.cli.shared import console, errors
+from suite.errors import SuiteError
+from suite.settings.paths import RECORDS_FILE
 
 
-def leaderboard(published: Published = False) -> None:
-    """Compute results/leaderboard.{csv,json,md} and the noise figure from the records."""
-    from suite.report.leaderboard.write import (
-        BENCHMARK_RESULTS,
-        RESULTS_FOLDER,
-        write_benchmark_leaderboard,
-        write_leaderboard,
-    )
-    from suite.settings.benchmarks import load_benchmarks
+def compare(
+    first: Annotated[str, typer.Argument(help="Name of a loss on the leaderboard.")],
+    second: Annotated[
+        str | None, typer.Argument(help="Name of the loss it is compared with; pfml and the best baseline if left out.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="One data set; all if left out.")] = None,
+    noise: Annotated[float | None, typer.Option(help="One noise level; all if left out.")] = None,
+    track: Annotated[str, typer.Option(help="tuned or paper_values.")] = "tuned",
+    metric: Annotated[str, typer.Option(help="What to compare by, e.g. map_at_r.")] = "recall_at_1",
+) -> None:
+    """Paired difference of two losses for each data set and noise level: interval, p and one sentence."""
+    from suite.evaluation.retrieval import METRICS
+    from suite.evaluation.tables import read_csv
+    from suite.judging.leaderboard import contrast, verdicts
     from suite.settings.params import load_settings
 
-    begin_work()
-    folder = BENCHMARK_RESULTS if published else RESULTS_FOLDER
-    if published:
-        write_benchmark_leaderboard(load_benchmarks())
+    records = read_csv(RECORDS_FILE)
+    if second is None:
+        mine = contrast.within(records, dataset=dataset, noise=noise, track=track, metric=metric)
+        found = verdicts.verdicts_on(first, mine, verdicts.user_losses(load_settings()), metric)
+        text = [
+            verdicts.as_text(found),
+            verdicts.sentence(found),
+            verdicts.EXPLAINED.format(metric=METRICS[metric].label),
+        ]
     else:
-        write_leaderboard(load_settings())
-    console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
+        losses = (first, second)
+        chosen = contrast.select(records, losses, dataset=dataset, noise=noise, track=track, metric=metric)
+        found = contrast.contrast(chosen, losses, metric)
+        text = [contrast.as_text(found, losses), contrast.sentence(found, losses, metric)]
+    wide = Console(soft_wrap=True)
+    for part in text:
+        wide.print(part, markup=False, highlight=False)
 
 
-def times(published: Published = False) -> None:
-    """Collect the seconds of all runs in results/times.csv."""
-    from suite.report.leaderboard.write import write_benchmark_times, write_times
-    from suite.settings.benchmarks import load_benchmarks
-    from suite.settings.params import load_settings
+def verify(
+    committed: Annotated[
+        Path | None, typer.Argument(help="Reference; default: results/records.csv of git's HEAD.")
+    ] = None,
+    fresh: Annotated[Path, typer.Argument(help="Records of your rerun.")] = RECORDS_FILE,
+    margin: Annotated[
+        float, typer.Option(min=0.01, help="Points of R@1 up to which two means count as the same.")
+    ] = 1.0,
+) -> None:
+    """Say whether fresh records reproduce the committed ones, condition by condition; exit status 0 if they do, else 1."""
+    from rich.table import Table
 
-    if published:
-        write_benchmark_times(load_benchmarks())
+    from suite.judging.verify import Outcome, compare, conclusion, lines
+
+    names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
+    reference = _read(committed) if committed else _of_head()
+    found = compare(reference, _read(fresh), margin, names)
+    heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")
+    if console.is_terminal:
+        table = Table(*heads, box=None, pad_edge=False)
+        for row in lines(found):
+            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        console.print(table)
     else:
-        write_times(load_settings())
-
-
-def measure(command: Annotated[list[str], typer.Argument(help="A command, e.g. dvc repro.")]) -> None:
-    """Run a command and print its time, its peak memory, and what start-up and DVC took of it."""
-    from suite.training.times import measure, report
-
-    measured = measure(command)
-    console.print(report(measured), highlight=False)
-    raise typer.Exit(measured.exit_code)
+        for row in (heads, *lines(found)):
+            console.print("\t".join(row).rstrip(), markup=False, highlight=False)
+    console.print(conclusion(found), markup=False, highlight=False)
+    raise typer.Exit(0 if found.outcome == Outcome.REPRODUCED else 1)
 
 
 def readme() -> None:
-    """Put the tables of results/leaderboard.md and the verdicts of results/claims.json into README.md."""
-    from suite.report.leaderboard.write import RESULTS_FOLDER
+    """Put the tables and sentences of the results into README.md."""
     from suite.report.readme import update_readme
+    from suite.settings.paths import RESULTS_FOLDER
 
     update_readme(RESULTS_FOLDER)
 
@@ -63,3 +91,18 @@ def figures() -> None:
     from suite.settings.params import load_settings
 
     console.print(write_figures(load_settings(), errors), markup=False, highlight=False)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise SuiteError(f"records file {path} is missing; run: dvc repro")
+    return path.read_bytes()
+
+
+def _of_head() -> bytes:
+    command = ["git", "show", f"HEAD:{RECORDS_FILE.as_posix()}"]
+    shown = subprocess.run(command, capture_output=True, check=False)
+    if shown.returncode:
+        reason = " ".join(shown.stderr.decode(errors="replace").split())
+        raise SuiteError(f"HEAD:{RECORDS_FILE} cannot be read ({reason}); give the file of committed records")
+    return shown.stdout

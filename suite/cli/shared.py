@@ -1,15 +1,59 @@
-"""What the commands share: consoles and arguments."""
+"""What the commands share: consoles, arguments, and a table on the terminal."""
 
-from typing import Annotated
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 
 Dataset = Annotated[str, typer.Argument(help="Name of a data set, e.g. emoji.")]
 Loss = Annotated[str, typer.Argument(help="Name of a loss in params.yaml.")]
-Published = Annotated[
-    bool, typer.Option("--published", help="Of the published data sets, by pipelines/published/params.yaml.")
+Benchmarks = Annotated[
+    bool, typer.Option("--benchmarks", help="For CUB, Cars and SOP, by pipelines/benchmarks/params.yaml.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Everything as JSON.")]
+
+
+def show(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Show a table of the main columns on a terminal, and all columns as text elsewhere.
+
+    Args:
+        title: what the rows are.
+        rows: plain data, each with a ``name``.
+        columns: the main columns.
+        as_json: whether to print JSON instead.
+    """
+    terminal = Console(soft_wrap=not as_json)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif terminal.is_terminal:
+        table = Table(*columns, title=f"{title} (everything: suite {title.replace(' ', '')} --json)", show_lines=True)
+        for row in rows:
+            table.add_row(*(escape(_text(row[column])) for column in columns))
+        Console().print(table)
+    else:
+        for row in rows:
+            typer.echo(row["name"])
+            for key, value in row.items():
+                if key != "name":
+                    typer.echo(f"  {key}: {_text(value)}")
+
+
+def _inner(value: Any) -> str:
+    return f"({_text(value)})" if isinstance(value, Mapping) else _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_inner(inner)}" for key, inner in value.items()) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value)

@@ -1,4 +1,4 @@
-"""Studies beside the grid: what the claims about PFML's values and its geometry are judged on."""
+"""Searches and studies that are asked for by name, and what becomes of them."""
 
 from typing import Annotated
 
@@ -8,12 +8,22 @@ from suite.cli.shared import Dataset, Loss, console
 from suite.errors import SuiteError, allowed
 
 
+def paper_values(dataset: Dataset, loss: Loss) -> None:
+    """Train and evaluate a loss at the values of its paper, at all noise levels and seeds."""
+    from suite.settings.params import load_settings
+    from suite.training.studies.paper_values import run_paper_values
+
+    load_settings()
+    console.print(f"wrote {run_paper_values(dataset, loss, console)}")
+
+
 def ablation(
     dataset: Dataset,
-    axis: Annotated[str, typer.Argument(help="proxies_per_class, alpha, delta or reach.")],
+    axis: Annotated[str, typer.Argument(help="proxies_per_class, alpha, delta or repulsion_margin.")],
 ) -> None:
     """Vary one value of pfml around its tuned ones and write a record for each value and seed."""
-    from suite.settings.params import PARAMS_FILE, load_settings
+    from suite.settings.params import load_settings
+    from suite.settings.paths import PARAMS_FILE
     from suite.training.studies.ablation import run_ablation
 
     studied = load_settings().ablation
@@ -30,17 +40,16 @@ def geometry(dataset: Dataset, loss: Loss) -> None:
     console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry.proxies_per_class, console)}")
 
 
-def published(dataset: Dataset, loss: Loss) -> None:
-    """Train and evaluate a loss at the values of its paper, at all noise levels and seeds."""
-    from suite.settings.params import load_settings
-    from suite.training.studies.paper_values import run_published
+def search(dataset: Dataset, loss: Loss) -> None:
+    """Search a loss's hyper-parameters on held-out training classes, whether it has a tuned recipe or not."""
+    from suite.training.tuning.resolve import write_search
 
-    console.print(f"wrote {run_published(dataset, loss, load_settings().noise.levels, console)}")
+    console.print(f"wrote {write_search(dataset, loss, console)}; make it the tuned recipe with: suite promote")
 
 
-def adopt() -> None:
-    """Take finished searches and studies into the files that git keeps, which a plain dvc repro uses."""
-    from suite.training.studies.promote import adopt
+def promote() -> None:
+    """Make the outcomes of finished searches and studies the files in git, which a plain dvc repro uses."""
+    from suite.training.studies.promote import promote as promote_found
 
-    for path in adopt():
+    for path in promote_found():
         console.print(f"wrote {path}")

@@ -65,19 +65,35 @@ def build_loss(
         SuiteError: the target cannot be loaded, or the constructor refuses a value.
     """
     loss_target, _, miner_target = target.partition(WITH_MINER)
+    cls = load_class(loss_target, f"{setting} = {loss_target!r}")
+    miner = load_class(miner_target, f"{setting} = {miner_target!r}") if miner_target else None
+    return construct(cls, miner, values, num_classes, embedding_dim, setting)
+
+
+def construct(
+    cls: type[nn.Module],
+    miner: type[nn.Module] | None,
+    values: dict[str, Any],
+    num_classes: int,
+    embedding_dim: int,
+    setting: str,
+) -> nn.Module:
+    """Construct a loss from its class, and the class of its miner if it has one; else as ``build_loss``.
+
+    Raises:
+        SuiteError: the constructor refuses a value.
+    """
     given = dict(zip(GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
     wanted = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-    mining = {name for name in wanted if miner_target and name.startswith(MINER_PREFIX)}
-    cls = load_class(loss_target, f"{setting} = {loss_target!r}")
+    mining = {name for name in wanted if miner and name.startswith(MINER_PREFIX)}
     try:
         loss = _construct(cls, given, {name: wanted[name] for name in wanted.keys() - mining})
-        if not miner_target:
+        if miner is None:
             return loss
-        miner_cls = load_class(miner_target, f"{setting} = {miner_target!r}")
-        miner = _construct(miner_cls, given, {name.removeprefix(MINER_PREFIX): wanted[name] for name in mining})
+        mined = _construct(miner, given, {name.removeprefix(MINER_PREFIX): wanted[name] for name in mining})
     except (TypeError, ValueError) as error:
         raise SuiteError(f"{setting}: {error}") from error
-    return MinedLoss(loss, miner)
+    return MinedLoss(loss, mined)
 
 
 def scalar(value: object, where: str) -> Tensor:

@@ -3,7 +3,8 @@
 import inspect
 from typing import Any
 
-from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, LossEntry, find_loss
+from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.registry import BUILT_IN, LossEntry, find_loss, values_by_hand
 from suite.settings.params import LossSettings, load_settings
 from suite.settings.paths import PARAMS_FILE
 
@@ -30,7 +31,7 @@ def _describe(entry: LossEntry, settings: LossSettings, *, chosen: bool) -> dict
         "formula": getattr(entry.cls, "formula", UNSAID),
         "source": getattr(entry.cls, "source", UNSAID),
         "hyper-parameters": {name: _plain(value) for name, value in entry.defaults().items()},
-        "set by hand": settings.by_hand,
+        "set by hand": values_by_hand(settings),
         "learning rates": [name for name in TRAINING_SETTINGS if name in space] or f"those of recipe in {PARAMS_FILE}",
         "search space": space,
     }

@@ -15,7 +15,7 @@ from suite.losses.build import (
     MINER_PREFIX,
     TRAINING_SETTINGS,
     WITH_MINER,
-    build_loss,
+    construct,
     constructor_parameters,
     load_class,
     sha256_target,
@@ -80,7 +80,8 @@ class LossEntry:
         Raises:
             SuiteError: the constructor refuses a value.
         """
-        return build_loss(self.target, values, num_classes, embedding_dim, f"params.yaml: losses.{self.name}")
+        setting = f"params.yaml: losses.{self.name}"
+        return construct(self.cls, self.miner, values, num_classes, embedding_dim, setting)
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:

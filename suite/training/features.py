@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from suite.data.catalog import verified
 from suite.data.features import Features, load_features, save_features
@@ -20,6 +19,7 @@ from suite.errors import SuiteError
 from suite.evaluation.frozen import frozen_metrics
 from suite.files import read_json, write_json
 from suite.processes import in_parallel
+from suite.progress import progress_bar
 from suite.settings.params import BackboneSettings
 from suite.settings.paths import FEATURES, FROZEN_METRICS, TIMES_FOLDER
 from suite.training.backbone import Backbone, load_backbone
@@ -69,8 +69,7 @@ def features_of(
     backbone = load_backbone(settings)
     blocks = [np.arange(start, min(start + _BLOCK, len(table.labels))) for start in range(0, len(table.labels), _BLOCK)]
     features = np.empty((len(table.labels), backbone.feature_dim), np.float32)
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("images, time left"), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal, auto_refresh=False) as progress:
+    with progress_bar(console, "images") as progress:
         bar = progress.add_task(f"features of {name}", total=len(table.labels))
         places = range(len(blocks))
         for place, block in in_parallel(_features_of, (_Inputs(table, backbone), blocks), places):

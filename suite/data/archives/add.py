@@ -10,7 +10,7 @@ from rich.markup import escape
 from suite.data.archives import cars, cub, sop
 from suite.data.archives.annotations import Parser
 from suite.data.archives.build import Source, build_cache, locked
-from suite.data.archives.cache import META_FILE, PUBLISHED_FOLDER, Cache, cache_folder, open_cache, verify_cache
+from suite.data.archives.cache import META_FILE, Cache, cache_folder, open_cache, verify_cache
 from suite.data.archives.check import Unusable, check_counts, check_unusable, compare_with_files, describe
 from suite.data.archives.editions import EDITIONS_FILE, Edition, edition_of, load_editions
 from suite.data.archives.identify import Identified, identify
@@ -19,7 +19,8 @@ from suite.data.archives.space import cache_bytes, check_space
 from suite.data.archives.track import check_repository, is_tracked, track
 from suite.errors import SuiteError
 from suite.files import read_json
-from suite.training.progress import progress_bar
+from suite.progress import progress_bar
+from suite.settings.paths import BENCHMARKS_FOLDER
 
 PARSERS: dict[str, Parser] = {"cub": cub.items, "cars": cars.items, "sop": sop.items}
 _TEXTS = frozenset(cub.TEXTS + cars.TEXTS + sop.TEXTS)
@@ -38,7 +39,7 @@ class Options:
         track: whether the archives are put under DVC.
     """
 
-    folder: Path = PUBLISHED_FOLDER
+    folder: Path = BENCHMARKS_FOLDER
     editions: Path = EDITIONS_FILE
     short_side: int = 256
     max_unusable: int = 0

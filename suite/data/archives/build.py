@@ -22,7 +22,7 @@ from suite.data.archives.shards import SHARD_IMAGES, Job, Shard, Site, finished,
 from suite.errors import SuiteError
 from suite.files import read_json, write_json
 from suite.hashing import sha256_file, sha256_value
-from suite.training.progress import progress_bar
+from suite.progress import progress_bar
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

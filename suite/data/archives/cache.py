@@ -1,8 +1,8 @@
 """The image cache of a data set: a few shard files, an index, and ``meta.json``, which is written last.
 
-    published/cache/cub/shard-00000.bin   JPEG files, one after the other
-    published/cache/cub/index.parquet     one row an image: where it lies, label, class, split, its name in the archive
-    published/cache/cub/meta.json         settings, counts, digests
+    benchmarks/cache/cub/shard-00000.bin   JPEG files, one after the other
+    benchmarks/cache/cub/index.parquet     one row an image: where it lies, label, class, split, its name in the archive
+    benchmarks/cache/cub/meta.json         settings, counts, digests
 
 Rows are ordered by label, then by the SHA-256 of the image as published: the same order whichever form of the archives they
 came from. ``data_sha256`` covers labels, split and bytes of all images in that order, and so is the same for both forms too.
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from suite.errors import SuiteError
 from suite.files import replacing
 from suite.hashing import sha256_file
+from suite.settings.paths import BENCHMARKS_FOLDER
 
-PUBLISHED_FOLDER = Path("published")
 CACHE_FOLDER = "cache"
 INDEX_FILE = "index.parquet"
 META_FILE = "meta.json"
@@ -49,7 +49,7 @@ SCHEMA = pa.schema(
 )
 
 
-def cache_folder(dataset: str, folder: Path = PUBLISHED_FOLDER) -> Path:
+def cache_folder(dataset: str, folder: Path = BENCHMARKS_FOLDER) -> Path:
     """The cache of a data set."""
     return folder / CACHE_FOLDER / dataset
 
@@ -109,7 +109,7 @@ class Cache:
         return [str(by_label.get(label, "")) for label in range(int(self.meta["classes"]))]
 
 
-def open_cache(dataset: str, folder: Path = PUBLISHED_FOLDER) -> Cache:
+def open_cache(dataset: str, folder: Path = BENCHMARKS_FOLDER) -> Cache:
     """Open the cache of a data set. Sizes are compared, bytes are not: ``verify_cache`` does that.
 
     Raises:

@@ -11,7 +11,8 @@ import torch.utils.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.data.archives.cache import PUBLISHED_FOLDER, open_cache, shard_name
+from suite.data.archives.cache import open_cache, shard_name
+from suite.settings.paths import BENCHMARKS_FOLDER
 
 Part = Literal["training", "test", "all"]
 
@@ -42,7 +43,7 @@ class CachedImages(torch.utils.data.Dataset[tuple[Any, int]]):
         dataset: str,
         part: Part = "all",
         transform: Callable[[Image.Image], Any] | None = None,
-        folder: Path = PUBLISHED_FOLDER,
+        folder: Path = BENCHMARKS_FOLDER,
     ) -> None:
         cache = open_cache(dataset, folder)
         training = cache.column("training")

@@ -21,7 +21,7 @@ from suite.data.archives.convert import Converted, convert
 from suite.data.archives.members import Contents, read_files
 from suite.files import replacing, write_json
 from suite.hashing import sha256_file
-from suite.training.executors import worker_count
+from suite.processes import worker_count
 
 SHARD_IMAGES = 4096
 """Images of a shard: about 150 MB, half a minute of work at most to be done again after a kill."""

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from suite.losses.checks.batches import Batch
 from suite.losses.checks.subject import Subject
-from suite.losses.registry import BUILT_IN, build_loss, load_target
+from suite.losses.registry import BUILT_IN, load_target
 
 PEER = "proxy_anchor"
 BATCH, CLASSES, DIM = 120, 390, 128
@@ -55,7 +55,7 @@ def id_of(tensor: torch.Tensor) -> int:
 def compare_cost(subject: Subject) -> str:
     """Time and memory as ratios to Proxy-Anchor, on batches of 120 in 128 dimensions and 390 classes."""
     peer = Subject(load_target(PEER, BUILT_IN[PEER]))
-    losses = [build_loss(each.entry, each.values, CLASSES, DIM) for each in (subject, peer)]
+    losses = [each.entry.build(each.values, CLASSES, DIM) for each in (subject, peer)]
     memory = [_peak(loss) for loss in losses]
     seconds: list[list[float]] = [[], []]
     with _one_thread():

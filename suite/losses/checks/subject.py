@@ -7,10 +7,20 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from suite.losses.build import scalar
 from suite.losses.checks.batches import EMBEDDING_DIM, NUM_CLASSES, Batch, typical
-from suite.losses.probe import scalar
-from suite.losses.registry import Hyperparameters, LossEntry, build_loss
+from suite.losses.registry import (
+    BUILT_IN,
+    Hyperparameters,
+    LossEntry,
+    check_hyperparameters,
+    find_loss,
+    load_target,
+    values_by_hand,
+)
 from suite.randomness import torch_seed
+from suite.settings.params import LossSettings, load_settings
+from suite.settings.paths import PARAMS_FILE
 
 Prepare = Callable[[nn.Module], None]
 
@@ -39,7 +49,7 @@ class Subject:
         """A new loss; every one starts from the same random numbers."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed("checks", "loss"))
-            return build_loss(self.entry, self.values, NUM_CLASSES, EMBEDDING_DIM)
+            return self.entry.build(self.values, NUM_CLASSES, EMBEDDING_DIM)
 
     def evaluate(
         self, batch: Batch, *, prepare: Prepare | None = None, dtype: torch.dtype = torch.float32, seed: int = 0
@@ -64,6 +74,27 @@ class Subject:
     def draws_random_numbers(self) -> bool:
         """Whether the value depends on torch's random numbers at the time of the evaluation."""
         return len({self.evaluate(typical(), seed=seed).value for seed in range(3)}) > 1
+
+
+def find_subject(target: str) -> Subject:
+    """A loss by its name in ``params.yaml``, with the hyper-parameters set there; by its built-in name; or by its target.
+
+    Raises:
+        SuiteError: it cannot be found or built.
+    """
+    settings = load_settings() if ":" not in target and PARAMS_FILE.is_file() else None
+    if settings is not None and target in settings.losses:
+        entry = find_loss(target, settings.losses[target])
+        values = values_by_hand(settings.losses[target])
+        check_hyperparameters(entry, values, f"{PARAMS_FILE}: losses.{target}.params")
+        subject = Subject(entry, values)
+    elif ":" in target:
+        name = target.rpartition(":")[2]
+        subject = Subject(load_target(name, target, "suite check: target"))
+    else:
+        subject = Subject(find_loss(target, LossSettings(target=BUILT_IN.get(target))))
+    subject.build()
+    return subject
 
 
 def evaluate(loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, seed: int = 0) -> Evaluation:

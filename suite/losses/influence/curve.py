@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from suite.errors import SuiteError
+from suite.losses.build import scalar
 from suite.losses.influence.proxies import place_proxies
 from suite.losses.influence.scene import NUM_CLASSES, PAIRS, Pair, Scene, scenes
-from suite.losses.probe import scalar
-from suite.losses.registry import Hyperparameters, LossEntry, build_loss
+from suite.losses.registry import Hyperparameters, LossEntry
 from suite.randomness import torch_seed
 
 DISTANCES: tuple[float, ...] = (
@@ -76,7 +76,7 @@ def influence_curves(
     """
 
     def build() -> nn.Module:
-        return build_loss(entry, values, NUM_CLASSES, embedding_dim)
+        return entry.build(values, NUM_CLASSES, embedding_dim)
 
     with torch.random.fork_rng(devices=[]):
         build()  # a refused hyper-parameter is reported as such

@@ -19,7 +19,6 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from suite.data.features import Features
@@ -27,6 +26,7 @@ from suite.data.noise import corrupt
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.processes import in_parallel
+from suite.progress import progress_bar
 from suite.randomness import entropy
 from suite.settings.paths import TRIALS_FOLDER
 from suite.settings.plans import FrozenPlan, Search
@@ -128,10 +128,7 @@ def _run_trials(
     ]
     if trials:
         console.print(f"{name}: resuming, {len(trials)} of {search.trials} trials are done", markup=False)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trials, time left")
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, auto_refresh=False
-    ) as progress:
+    with progress_bar(console, "trials") as progress:
         bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
             trial = _run_trial(study, number, plan, search, space, features)

@@ -1,10 +1,12 @@
-"""``suite check TARGET``: the generic tests of a loss."""
+"""Losses: the generic tests of one, the list of all, and a file to start from."""
 
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+from suite.cli.shared import AsJson, show
 
 _COLOURS = {"pass": "green", "fail": "bold red", "note": "yellow", "info": "cyan"}
 
@@ -16,8 +18,8 @@ def check(
     ],
 ) -> None:
     """Test a loss in seconds: gradients, odd batches, symmetries, cost, influence; exit status 1 if a check fails."""
-    from suite.losses.checks.find import find_subject
     from suite.losses.checks.run import run_checks
+    from suite.losses.checks.subject import find_subject
 
     console = Console(soft_wrap=True, highlight=False)
     subject = find_subject(target)
@@ -30,3 +32,22 @@ def check(
             console.print(f"      in training: {escape(finding.meaning)}")
     console.print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['note']} notes")
     raise typer.Exit(1 if counts["fail"] else 0)
+
+
+def losses(*, as_json: AsJson = False) -> None:
+    """List all losses, built-in and of params.yaml: source, formula, hyper-parameters with defaults, search space."""
+    from suite.losses.listing import list_losses
+
+    show("losses", list_losses(), ("name", "in params.yaml", "hyper-parameters", "source"), as_json=as_json)
+
+
+def new_loss(
+    name: Annotated[str, typer.Argument(help="Name of the loss: letters, digits and _, e.g. my_loss.")],
+) -> None:
+    """Write NAME.py, a documented loss that passes suite check, and print its entry of params.yaml."""
+    from suite.losses.template import write_template
+
+    path, class_name = write_template(name)
+    typer.echo(f"wrote {path}; test it with: suite check {path}:{class_name}")
+    typer.echo("then add it to params.yaml:\n")
+    typer.echo(f"losses:\n  {name}: {{target: {path}:{class_name}}}")
