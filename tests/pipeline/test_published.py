@@ -20,7 +20,7 @@ from suite.data.table import read_table
 from tests.pipeline.conftest import ROOT, Clone
 from tests.pipeline.test_smoke import stages_run
 from tests.suite.data.archives import factory
-from tests.suite.synthetic import json_rows
+from tests.helpers.synthetic import json_rows
 from tests.suite.training.whole_network import tiny
 
 CLASSES, EACH = 120, 7

@@ -12,7 +12,7 @@ import time
 import yaml
 
 from tests.pipeline.conftest import BEST, SMOKE, TUNE, clone, forget_studies
-from tests.suite.synthetic import json_rows
+from tests.helpers.synthetic import json_rows
 
 STUDY_FOLDERS = ("as_published", "ablations", "geometry")
 

@@ -31,12 +31,12 @@ class Ended(NamedTuple):
 @pytest.fixture
 def command(workplace, monkeypatch, capsys):
     """Run ``suite ARGUMENTS`` in this process in an empty folder; gives exit status, stdout, stderr."""
-    from suite import cli
+    from suite.cli.main import main
 
     def typed(*arguments):
         monkeypatch.setattr(sys, "argv", ["suite", *arguments])
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main()
         return Ended(caught.value.code, *capsys.readouterr())
 
     return typed

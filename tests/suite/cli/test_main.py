@@ -12,7 +12,7 @@ from suite.data.table import read_table
 from suite.hashing import sha256_file
 from suite.settings.plans import published_plan_path, write_cell
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import cell_plan, json_rows, make_features, prepare, write_images
+from tests.helpers.synthetic import cell_plan, json_rows, make_features, prepare, write_images
 
 
 @pytest.fixture

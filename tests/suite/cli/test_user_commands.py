@@ -9,7 +9,7 @@ import yaml
 
 from suite.losses.checks import run
 from suite.losses.registry import BUILT_IN
-from tests.suite.synthetic import own_loss
+from tests.helpers.synthetic import own_loss
 from tests.suite.training.planning import RECIPE
 
 

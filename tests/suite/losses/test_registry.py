@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.losses.probe import probe
 from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, build_loss, check_hyperparameters, find_loss, load_target
 from suite.settings.params import LossSettings
-from tests.suite.synthetic import own_loss
+from tests.helpers.synthetic import own_loss
 
 
 @pytest.mark.parametrize("name", list(BUILT_IN))

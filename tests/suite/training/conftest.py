@@ -9,7 +9,7 @@ from suite.data import catalog
 from suite.hashing import sha256_file
 from suite.settings.params import load_settings
 from suite.training.planner import write_plans
-from tests.suite.synthetic import write_images
+from tests.helpers.synthetic import write_images
 from tests.suite.training.planning import RECIPE, SMALL
 
 

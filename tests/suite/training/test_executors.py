@@ -10,12 +10,12 @@ from suite.training.executors import in_parallel, report, worker_count
 
 from suite.errors import SuiteError
 from tests.helpers.paths import ROOT
-from tests.suite import tasks
+from tests.helpers import tasks
 
 PARENT = """
 import sys
 from suite.training.executors import in_parallel
-from tests.suite import tasks
+from tests.helpers import tasks
 list(in_parallel(tasks.linger, sys.argv[1], [{}]))
 """
 

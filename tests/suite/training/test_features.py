@@ -16,7 +16,7 @@ from suite.hashing import sha256_file
 from suite.training import features as extract_module
 from suite.training.backbone import load_backbone, preprocess
 from suite.training.features import extract, load_dataset_plan, write_features
-from tests.suite.synthetic import silent, write_images
+from tests.helpers.synthetic import silent, write_images
 
 
 @pytest.fixture

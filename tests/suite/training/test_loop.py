@@ -11,7 +11,7 @@ from torch import nn
 from suite.errors import SuiteError
 from suite.randomness import stream
 from suite.training import loop, optimizer
-from tests.suite.synthetic import RECIPE
+from tests.helpers.synthetic import RECIPE
 
 LABELS = np.repeat(np.arange(6), 5)
 

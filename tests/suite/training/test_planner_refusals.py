@@ -9,7 +9,7 @@ from suite.errors import SuiteError
 from suite.settings.plans import (
     PLAN_FOLDER,
 )
-from tests.suite.synthetic import own_loss
+from tests.helpers.synthetic import own_loss
 from tests.suite.training.planning import RECIPE, cell, refused, save_recipe, written
 
 

@@ -15,7 +15,7 @@ from suite.settings.plans import (
     search_plan_path,
 )
 from suite.training import planner as plan_module
-from tests.suite.synthetic import write_images
+from tests.helpers.synthetic import write_images
 from tests.suite.training.planning import RECIPE, save_recipe, written
 
 STALE = "recipes/tuned/emoji/pfml.yaml is stale: {} changed since; renew it with: "

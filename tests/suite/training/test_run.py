@@ -18,7 +18,7 @@ from suite.losses.registry import load_target
 from suite.settings.params import Recipe
 from suite.training import run as run_module
 from suite.training.run import embed, evaluate, fit, run_one
-from tests.suite.synthetic import RECIPE, cell_plan, make_features, own_loss
+from tests.helpers.synthetic import RECIPE, cell_plan, make_features, own_loss
 
 FEATURES = make_features()
 

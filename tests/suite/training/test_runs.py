@@ -25,7 +25,7 @@ from suite.settings.plans import tuned_plan_path, write_cell
 from suite.training.cache import PARTIAL_FOLDER, forget
 from suite.training.stage import run_cell
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import RECIPE, cell_plan, json_rows, make_features, own_loss, silent
+from tests.helpers.synthetic import RECIPE, cell_plan, json_rows, make_features, own_loss, silent
 
 CELL = "emoji-contrastive-0.2"
 OWN = "emoji-own-0.2"

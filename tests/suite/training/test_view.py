@@ -18,7 +18,7 @@ from suite.training.view import RunsView
 from suite.data.features import save_features
 from suite.settings.plans import tuned_plan_path, write_cell
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import cell_plan, make_features, silent
+from tests.helpers.synthetic import cell_plan, make_features, silent
 
 STAGE = "emoji-contrastive-0.2"
 AFTER = After(stages=2, seconds=100.0)

@@ -13,7 +13,7 @@ from suite.losses.influence.curve import COLUMNS, DISTANCES, influence_curves
 from suite.losses.influence.scene import NUM_CLASSES
 from suite.losses.registry import BUILT_IN, find_loss, load_target
 from suite.settings.params import LossSettings
-from tests.suite.synthetic import own_loss
+from tests.helpers.synthetic import own_loss
 
 DIM = 32
 SOME = (0.05, 0.15, 0.3, 0.8, 1.2, 1.7)

@@ -11,7 +11,7 @@ from suite.losses.registry import find_loss
 from suite.report.figures.write import FIGURES_FOLDER, write_figures
 from suite.settings.params import Settings, load_settings
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import own_loss, silent
+from tests.helpers.synthetic import own_loss, silent
 
 WRITTEN = ("influence.csv", "influence.svg", "influence.pdf", "field.svg", "field.pdf")
 

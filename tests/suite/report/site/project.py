@@ -20,7 +20,7 @@ from suite.judging.leaderboard.verdicts import verdicts
 from suite.settings.params import Settings
 from tests.helpers.paths import ROOT
 from tests.suite.judging.leaderboard.records import row as run
-from tests.suite.synthetic import write_images
+from tests.helpers.synthetic import write_images
 
 HOSTILE = "<script>alert(1)</script>"
 LOSSES = ("pfml", "triplet")

@@ -10,8 +10,8 @@ from suite.errors import SuiteError
 from suite.settings.params import AblationAxes
 from suite.training.cache import PARTIAL_FOLDER
 from suite.training.studies.ablation import run_ablation
-from tests.suite.plans import settled
-from tests.suite.synthetic import json_rows, silent
+from tests.helpers.synthetic import settled
+from tests.helpers.synthetic import json_rows, silent
 
 AXES = AblationAxes(alpha=(0, 2), reach=(0.0, 0.3))
 TUNED = {"alpha": 2, "delta": 0.8, "proxies_per_class": 1}

@@ -7,7 +7,7 @@ from suite.training.studies.axes import vary
 
 from suite.losses.registry import build_loss, load_target
 from suite.settings.params import AblationAxes
-from tests.suite.plans import settled
+from tests.helpers.synthetic import settled
 
 TUNED = {"alpha": 2, "delta": 0.5, "proxies_per_class": 1, "min_distance_ratio": 0.25}
 

@@ -10,8 +10,8 @@ from suite.training.outcome import Run
 from suite.errors import SuiteError
 from suite.training.cache import PARTIAL_FOLDER
 from suite.training.studies.geometry import measure_run, run_geometry
-from tests.suite.plans import settled
-from tests.suite.synthetic import RECIPE, json_rows, make_features, silent
+from tests.helpers.synthetic import settled
+from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent
 
 LOSSES = ("pfml", "cpml", "soft_triple")
 ARRAYS = ("size", "spread", "w2", "nearest")

@@ -13,7 +13,7 @@ from suite.errors import SuiteError
 from suite.settings.plans import published_plan_path, write_cell
 from suite.training.cache import PARTIAL_FOLDER
 from suite.training.studies.paper_values import run_published
-from tests.suite.synthetic import cell_plan, json_rows, make_features, silent
+from tests.helpers.synthetic import cell_plan, json_rows, make_features, silent
 
 NAME = "published-emoji-contrastive"
 

@@ -5,7 +5,7 @@ import pytest
 from suite.settings.params import Recipe
 from suite.settings.plans import Search
 from suite.training.tuning import search
-from tests.suite.synthetic import CONTRASTIVE, RECIPE, cell_plan, make_features, silent
+from tests.helpers.synthetic import CONTRASTIVE, RECIPE, cell_plan, make_features, silent
 
 FEATURES = make_features(classes=24, images=5)
 SPACE = {"learning_rate": {"low": 1e-4, "high": 0.1, "log": True}, "neg_margin": {"low": 0.2, "high": 1.2}}

@@ -15,7 +15,7 @@ from suite.settings.plans import read_cell, search_plan_path, tuned_plan_path, w
 from suite.settings.tuned_recipes import load_tuned
 from suite.training.tuning.resolve import settle, write_search
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import own_loss, prepare, silent
+from tests.helpers.synthetic import own_loss, prepare, silent
 from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
 
 FOUND = Path("tuned/emoji-own/search.yaml")

@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
 from suite.training.tuning import search
 from suite.training.tuning.search import PARTIAL_FOLDER
-from tests.suite.synthetic import RECIPE, own_loss, silent
+from tests.helpers.synthetic import RECIPE, own_loss, silent
 from tests.suite.training.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
 
 LOG = PARTIAL_FOLDER / "emoji-own.jsonl"

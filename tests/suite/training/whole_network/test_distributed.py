@@ -10,7 +10,7 @@ import pytest
 import torch.distributed
 
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import json_rows
+from tests.helpers.synthetic import json_rows
 from tests.suite.training.whole_network import tiny
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo")

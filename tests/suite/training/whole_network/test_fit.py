@@ -16,7 +16,7 @@ from suite.training.whole_network.engine import Engine, Machine
 from suite.training.whole_network.fit import finetune
 from suite.training.whole_network.networks import build_network
 from suite.training.whole_network.transforms import test_transform as plain_transform
-from tests.suite.synthetic import own_loss
+from tests.helpers.synthetic import own_loss
 from tests.suite.training.whole_network import tiny
 
 PFML = find_loss("pfml", LossSettings())

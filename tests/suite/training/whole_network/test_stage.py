@@ -13,7 +13,7 @@ from suite.judging.claims.rows import RunRow, read_rows
 from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
 from suite.training.cache import PARTIAL_FOLDER
 from tests.helpers.paths import ROOT
-from tests.suite.synthetic import json_rows, own_loss
+from tests.helpers.synthetic import json_rows, own_loss
 from tests.suite.training.whole_network import tiny
 
 RECORDS = Path("published/runs/cub-pfml-0/records.jsonl")

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from rich.console import Console
-from suite.settings.feature_paths import features_path
-
 from suite.data.features import Features, save_features
-from suite.losses.registry import load_target
+from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.params import Recipe
-from suite.settings.plans import CellPlan, Search, cell_plan_path, write_cell
+from suite.settings.paths import FEATURES
+from suite.settings.plans import FrozenPlan, Search, plan_path, tuned_plan_path, write_plan
+from suite.training.stage import code_sha256
 
 CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"
 RECIPE = Recipe(
@@ -62,7 +63,7 @@ def make_features(classes: int = 40, images: int = 6, dim: int = 16, seed: int =
     centres[:, dim // 2 :] = 0
     spread = np.where(np.arange(dim) < dim // 2, 0.4, 3.0)
     vectors = centres[labels] + spread * rng.normal(size=(len(labels), dim))
-    return Features(vectors.astype(np.float16).astype(np.float32), labels, "data")
+    return Features(vectors.astype(np.float16).astype(np.float32), labels, classes // 2, "data")
 
 
 def own_loss(body: str, name: str = "own") -> str:
@@ -73,28 +74,52 @@ def own_loss(body: str, name: str = "own") -> str:
     return f"{path.as_posix()}:Own"
 
 
-def cell_plan(loss: str = "contrastive", target: str = CONTRASTIVE, recipe: Recipe = RECIPE, **values) -> CellPlan:
-    """A plan of one seed on the data set emoji; ``values`` are hyper-parameters."""
-    return CellPlan(
+def frozen_plan(
+    loss: str = "contrastive", target: str = CONTRASTIVE, recipe: Recipe = RECIPE, seeds: int = 1, **values
+) -> FrozenPlan:
+    """A plan at noise level 0 on the data set emoji, of code as it is; ``values`` are hyper-parameters."""
+    return FrozenPlan(
+        regime="frozen",
         track="tuned",
         dataset="emoji",
+        backbone="tf_efficientnet_lite0",
         loss=loss,
         target=target,
-        loss_sha256=load_target(loss, target).loss_sha256,
-        code_sha256="code",
+        loss_sha256=load_target(loss, target).sha256,
+        code_sha256=code_sha256(),
         noise_kind="symmetric",
-        seeds=1,
-        origin="params.yaml",
+        noise_levels=(0.0,),
+        seeds=seeds,
+        hyperparameter_source="params.yaml",
         hyperparameters=values,
         recipe=recipe,
     )
 
 
-def prepare(plan: CellPlan, search: Search | None = None, features: Features | None = None) -> CellPlan:
-    """Write a cell's plan and features into the current folder, as the stages before tuning do."""
-    write_cell(cell_plan_path(plan.dataset, plan.loss), plan, search)
+def features_path(dataset: str = "emoji") -> Path:
+    """The feature file of a data set."""
+    return Path(FEATURES.format(dataset=dataset))
+
+
+def prepare(plan: FrozenPlan, search: Search | None = None, features: Features | None = None) -> FrozenPlan:
+    """Write a plan and features into the current folder, as the stages before tuning do."""
+    write_plan(plan_path("tuned", plan.dataset, plan.loss), plan, search)
     save_features(features_path(plan.dataset), features or make_features())
     return plan
+
+
+def prepare_complete(plan: FrozenPlan) -> FrozenPlan:
+    """Write a complete plan and features, as the stages before training and before a study do."""
+    write_plan(tuned_plan_path(plan.dataset, plan.loss), plan)
+    write_plan(plan_path("geometry", plan.dataset, plan.loss), plan)
+    save_features(features_path(plan.dataset), make_features())
+    return plan
+
+
+def tuned(loss: str, seeds: int = 2, recipe: Recipe = RECIPE, **values) -> FrozenPlan:
+    """A complete plan of a built-in loss, written; ``values`` are its hyper-parameters."""
+    plan = frozen_plan(loss, BUILT_IN[loss], recipe, seeds, **values)
+    return prepare_complete(replace(plan, hyperparameter_source="search", validation_epoch=3))
 
 
 def write_images(path: Path, classes: int = 8, images: int = 3, side: int = 32) -> None:
