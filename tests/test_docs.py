@@ -11,6 +11,9 @@ import typer
 import yaml
 
 from suite.hashing import code_files
+from suite.settings.benchmarks import BenchmarkSettings
+from suite.settings.paper_recipes import find_paper_recipe
+from suite.settings.params import DatasetSettings, LossSettings
 from tests.helpers.paths import ROOT
 
 ARCHITECTURE = "docs/architecture.md"
@@ -154,7 +157,7 @@ def commands(text):
 
 
 def check_suite(words):
-    """Names of a command that the command line does not have."""
+    """What of a command the command line does not have: a name, an option, a place for an argument."""
     from suite.cli.main import app
 
     group, words = typer.main.get_command(app), words[1:]
@@ -162,8 +165,20 @@ def check_suite(words):
         if words[0] not in group.commands:
             return [words[0]]
         group, words = group.commands[words[0]], words[1:]
-    options = {option for parameter in group.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    return [word for word in words if word.startswith("--") and word.strip(".,;:()") not in options | {"--help"}]
+    options = {name: option for option in group.params for name in (*option.opts, *option.secondary_opts)}
+    wrong, arguments, place = [], 0, 0
+    while place < len(words):
+        word = words[place]
+        if word.startswith("--") and word not in options and word != "--help":
+            wrong.append(word)
+        elif word.startswith("--"):
+            place += not getattr(options.get(word), "is_flag", True)  # an option's value
+        else:
+            arguments += 1
+        place += 1
+    places = [parameter.nargs for parameter in group.params if parameter.param_type_name == "argument"]
+    too_many = -1 not in places and arguments > len(places)
+    return wrong + [f"{arguments} arguments"] * too_many
 
 
 @cache
@@ -191,7 +206,9 @@ def test_every_command_on_a_page_exists(page):  # those in docs/dev were run in 
     assert [(" ".join(words), names) for words, names in wrong if names] == []
 
 
-@pytest.mark.parametrize("line", ["suite trane emoji pfml", "suite train emoji pfml --ahed", "suite data buy"])
+@pytest.mark.parametrize(
+    "line", ["suite trane emoji pfml", "suite train emoji pfml --ahead", "suite train emoji pfml 0.2", "suite data buy"]
+)
 def test_a_made_up_command_is_found_out(line):
     (words,) = commands(f"Run `{line}`.")
     assert check_suite(words)
@@ -208,6 +225,34 @@ def test_links_between_pages_lead_somewhere(page):
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page))]
     inside = [target for target in targets if target and "://" not in target and not target.startswith("mailto:")]
     assert [target for target in inside if not ((ROOT / page).parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_a_part_of_a_page_find_its_head(page):
+    wrong = []
+    for target, part in re.findall(r"\]\(([^)\s#]*)#([^)\s]+)\)", text_of(page)):
+        if "://" not in target:
+            text = ((ROOT / page).parent / target).read_text(encoding="utf-8") if target else text_of(page)
+            heads = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+            found = {re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in heads}
+            wrong += [f"{target}#{part}"] * (part not in found)
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("page", "settings"), [("docs/adding-data.md", DatasetSettings), ("docs/adding-a-loss.md", LossSettings)]
+)
+def test_a_page_explains_every_setting(page, settings):
+    cells = re.findall(r"^\| (`[^|]+`) \|", text_of(page), re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(settings.model_fields)
+
+
+def test_the_example_of_benchmarks_is_valid():
+    ((_, text),) = [(head, text) for head, text in FENCE.findall(text_of("docs/whole-network.md")) if head == "yaml"]
+    rest = yaml.safe_load(text_of("pipelines/benchmarks/params.yaml"))
+    for rows in BenchmarkSettings.model_validate(rest | yaml.safe_load(text)).benchmarks.values():
+        for row in rows.values():
+            find_paper_recipe(row.recipe)
 
 
 def test_all_pages_are_linked_from_somewhere():
