@@ -8,15 +8,16 @@ import pytest
 
 from suite.data import catalog
 from suite.errors import SuiteError
+from suite.settings.paths import DATA_FOLDER
 from tests.helpers.paths import ROOT
 
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder with the three parquet files; fetched with DVC from the repository itself where they are not there."""
-    folder = ROOT / catalog.DATA_FOLDER
+    folder = ROOT / DATA_FOLDER
     try:
-        for name in catalog.SHA256:
+        for name in catalog.EMBEDDED:
             catalog.verified(name, folder)
     except SuiteError:
         subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", "data.dvc"], cwd=ROOT, check=True)

@@ -41,11 +41,17 @@ class Features:
 
 
 def save_features(path: Path, features: Features) -> None:
-    """Write a feature file; features are rounded to float16, which halves the file."""
-    arrays: dict[str, NDArray[Any]] = {"features": features.features.astype(np.float16), "labels": features.labels}
-    metadata = {"data_sha256": features.data_sha256, "num_training_classes": str(features.num_training_classes)}
+    """Write a feature file; features are rounded to float16, which halves the file.
+
+    The same features give the same bytes: safetensors writes several entries of metadata in random order, so there is one.
+    """
+    arrays: dict[str, NDArray[Any]] = {
+        "features": features.features.astype(np.float16),
+        "labels": features.labels,
+        "num_training_classes": np.array(features.num_training_classes),
+    }
     with replacing(path) as temporary:
-        save_file(arrays, temporary, metadata=metadata)
+        save_file(arrays, temporary, metadata={"data_sha256": features.data_sha256})
 
 
 def load_features(path: Path) -> Features:
@@ -60,9 +66,9 @@ def load_features(path: Path) -> Features:
         with safe_open(path, framework="numpy") as file:
             features = file.get_tensor("features").astype(np.float32)
             labels = file.get_tensor("labels")
-            metadata = file.metadata() or {}
-            data_sha256, training = metadata["data_sha256"], int(metadata["num_training_classes"])
-    except (SafetensorError, KeyError, ValueError) as error:
+            training = int(file.get_tensor("num_training_classes"))
+            data_sha256 = (file.metadata() or {})["data_sha256"]
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise SuiteError(f"feature file {path} is damaged: {error}; delete it and run: dvc repro") from error
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise SuiteError(f"feature file {path}: {labels.shape} labels for features of shape {features.shape}")

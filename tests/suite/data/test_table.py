@@ -11,7 +11,7 @@ from suite.data.table import read_table
 from suite.errors import SuiteError
 
 
-@pytest.mark.parametrize("name", list(catalog.SHA256))
+@pytest.mark.parametrize("name", list(catalog.EMBEDDED))
 def test_stored_data_are_what_the_catalog_says(data_folder, name):
     table = read_table(catalog.verified(name, data_folder).path)
     assert len(set(table.class_names)) == table.num_classes

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from suite.data import user as own
+from suite.data import user
 from suite.data.catalog import verified
 from suite.data.split import num_training_classes
 from suite.data.table import read_table
 from suite.data.user import renew, user_datasets
 from suite.errors import SuiteError
 from suite.settings.params import DatasetSettings, Settings
-from suite.training.user_files import DIGESTS_FILE, STAGES_FILE, update_user_files
+from suite.settings.paths import USER_DIGESTS_FILE, USER_STAGES_FILE
+from suite.training.user_files import update_user_files
 from tests.helpers.paths import ROOT
 
 CLASSES, IMAGES = 6, 3
@@ -50,13 +51,13 @@ def halves(name="birds"):
 
 def refused(settings=FOLDER, name="birds"):
     """The one line of an error; nothing may be written."""
-    before = sorted(Path("own_data").glob("*"))
+    before = sorted(Path("user_data").glob("*"))
     with pytest.raises(SuiteError) as caught:
         renew(name, settings)
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"params.yaml: datasets.{name}")
-    assert sorted(Path("own_data").glob("*")) == before
+    assert sorted(Path("user_data").glob("*")) == before
     return message.partition(f"datasets.{name}")[2]
 
 
@@ -121,7 +122,7 @@ def test_classes_may_be_called_like_missing_values(photos):
 
 def test_nothing_is_done_twice(photos, monkeypatch):
     made = renew("birds", FOLDER)
-    monkeypatch.setattr(own, "_convert", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(user, "_convert", lambda *_: pytest.fail("converted again"))
     assert renew("birds", FOLDER) == made
     os.utime("photos/bird0/0.png")  # a new time, the same bytes: as after a clone
     again = renew("birds", FOLDER)
@@ -152,7 +153,7 @@ def test_an_altered_file_is_refused(photos):
     renew("birds", FOLDER)
     Path("user_data/birds.parquet").write_bytes(b"altered")
     with pytest.raises(
-        SuiteError, match=r"user_data/birds\.parquet was altered: .*; make it anew: suite data own birds"
+        SuiteError, match=r"user_data/birds\.parquet was altered: .*; make it anew: suite data user birds"
     ):
         verified("birds")
 
@@ -273,23 +274,23 @@ def settings_with(datasets=None, losses=None):
     )
 
 
-def test_the_pipeline_is_told_of_own_data_and_forgets_them(photos):
+def test_the_pipeline_is_told_of_user_data_and_forgets_them(photos):
     settings = settings_with({"emoji": {}, "birds": {"path": "photos", "side": 32}})
     assert list(user_datasets(settings)) == ["birds"]
     assert update_user_files(settings) == []
-    digest = json.loads(DIGESTS_FILE.read_text())
+    digest = json.loads(USER_DIGESTS_FILE.read_text())
     assert digest == {"datasets": {"birds": verified("birds").sha256}}
-    assert STAGES_FILE.read_text().endswith("own: [files]\n")
+    assert USER_STAGES_FILE.read_text().endswith("user: [files]\n")
     picture(99).save("photos/bird0/0.png")
     update_user_files(settings)
-    assert json.loads(DIGESTS_FILE.read_text()) != digest
+    assert json.loads(USER_DIGESTS_FILE.read_text()) != digest
     update_user_files(settings_with())
-    assert json.loads(DIGESTS_FILE.read_text()) == {}
-    assert STAGES_FILE.read_text().endswith("own: []\n")
-    assert not list(Path("own_data").glob("*"))
+    assert json.loads(USER_DIGESTS_FILE.read_text()) == {}
+    assert USER_STAGES_FILE.read_text().endswith("user: []\n")
+    assert not list(Path("user_data").glob("*"))
 
 
-def test_the_repository_says_that_nothing_is_own(workplace):
+def test_the_repository_says_that_nothing_is_a_user_s(workplace):
     update_user_files(settings_with())
-    for path in (DIGESTS_FILE, STAGES_FILE):
+    for path in (USER_DIGESTS_FILE, USER_STAGES_FILE):
         assert path.read_bytes() == (ROOT / path).read_bytes()

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from suite.errors import SuiteError
 from suite.losses.probe import probe
-from suite.losses.registry import build_loss, check_hyperparameters, find_loss, load_target
+from suite.losses.registry import check_hyperparameters, find_loss, load_target, values_by_hand
 from suite.settings.params import LossSettings
 
 CIRCLE = "pytorch_metric_learning.losses:CircleLoss"
@@ -22,8 +22,8 @@ def test_a_library_loss_with_its_miner_is_the_library_s_own_combination():
 
     settings = LossSettings(target=CIRCLE, miner=MINER, params={"m": 0.3}, miner_params={"epsilon": 0.05})
     entry = find_loss("circle", settings)
-    check_hyperparameters(entry, settings.by_hand, "here")
-    loss = build_loss(entry, settings.by_hand, 6, 8)
+    check_hyperparameters(entry, values_by_hand(settings), "here")
+    loss = entry.build(values_by_hand(settings), 6, 8)
     embeddings = normalize(torch.randn(24, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     labels = torch.arange(24) % 6
     miner, plain = MultiSimilarityMiner(epsilon=0.05), CircleLoss(m=0.3)
@@ -36,7 +36,7 @@ def test_the_target_of_a_plan_brings_the_miner_back():
     entry = find_loss("circle", LossSettings(target=CIRCLE, miner=MINER))
     assert entry.target == f"{CIRCLE} + {MINER}"
     assert load_target("circle", entry.target) == entry
-    assert entry.loss_sha256 != load_target("circle", CIRCLE).loss_sha256
+    assert entry.sha256 != load_target("circle", CIRCLE).sha256
     assert "miner_epsilon" in entry.hyperparameter_names()
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_setting_of_a_miner():
     with pytest.raises(
         SuiteError, match=r"miner_epsilom is no hyper-parameter of loss circle; allowed: .*miner_epsilon"
     ):
-        check_hyperparameters(find_loss("circle", settings), settings.by_hand, "here")
+        check_hyperparameters(find_loss("circle", settings), values_by_hand(settings), "here")
 
 
 LOSS = """
@@ -98,7 +98,7 @@ def test_an_edited_helper_is_what_runs(workplace, clean_path):
     assert first.cls()(torch.ones(3), None).item() == 6
     second = write("one", 5)
     assert second.cls()(torch.ones(3), None).item() == 15
-    assert first.loss_sha256 != second.loss_sha256
+    assert first.sha256 != second.sha256
 
 
 def test_two_helpers_of_one_name_are_refused(workplace, clean_path):

@@ -1,4 +1,4 @@
-"""Published values by the size of a data set's classes."""
+"""Values of papers by the size of a data set's classes."""
 
 import pytest
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 from suite.errors import SuiteError
 from suite.losses.paper_values import paper_values, undisclosed
 from suite.losses.probe import probe
-from suite.losses.registry import BUILT_IN, LossEntry, build_loss, find_loss
+from suite.losses.registry import BUILT_IN, LossEntry, find_loss
 from suite.settings.params import LossSettings
 
 
@@ -29,13 +29,13 @@ def test_pfml_takes_its_number_of_proxies_by_the_size_of_classes(images, proxies
 
 @pytest.mark.parametrize("images", [5, 50])
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "cpml"])
-def test_published_values_build_a_loss_that_trains(name, images):
+def test_values_of_a_paper_build_a_loss_that_trains(name, images):
     values = paper_values(entry(name), images)
     assert ("learning_rate" in values) == (name != "proxy_nca_pp")  # its rates go with another optimiser
-    probe(name, build_loss(entry(name), values, num_classes=4, embedding_dim=8), 4, 8)
+    probe(name, entry(name).build(values, num_classes=4, embedding_dim=8), 4, 8)
 
 
-def test_a_loss_without_published_values_says_so():
+def test_a_loss_whose_paper_gives_no_values_says_so():
     assert paper_values(entry("cpml"), 5) is None
     assert undisclosed(entry("cpml"))[0].startswith("everything")
 
@@ -48,19 +48,19 @@ class Own(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("published", "message"),
+    ("declared", "message"),
     [
         (
             {"wieght": 1.0},
-            r"x:Own: published: wieght is no hyper-parameter of loss own; allowed: weight, learning_rate",
+            r"x:Own: paper_values: wieght is no hyper-parameter of loss own; allowed: weight, learning_rate",
         ),
         (
             {"weight": {"large": 1}},
-            r"x:Own: published\.weight = \{'large': 1\}: allowed is one value, or a mapping of large",
+            r"x:Own: paper_values\.weight = \{'large': 1\}: allowed is one value, or a mapping of large",
         ),
     ],
 )
-def test_a_wrong_declaration_is_refused(published, message, monkeypatch):
-    monkeypatch.setattr(Own, "published", published, raising=False)
+def test_a_wrong_declaration_is_refused(declared, message, monkeypatch):
+    monkeypatch.setattr(Own, "paper_values", declared, raising=False)
     with pytest.raises(SuiteError, match=message):
         paper_values(LossEntry("own", "x:Own", Own, "digest"), 5)

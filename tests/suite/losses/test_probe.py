@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from suite.errors import SuiteError
-from suite.losses.probe import probe, scalar
+from suite.losses.build import scalar
+from suite.losses.probe import probe
 
 
 class Loss(nn.Module):

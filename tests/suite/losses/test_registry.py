@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from suite.errors import SuiteError
+from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import probe
-from suite.losses.registry import BUILT_IN, TRAINING_SETTINGS, build_loss, check_hyperparameters, find_loss, load_target
+from suite.losses.registry import BUILT_IN, check_hyperparameters, find_loss, load_target
 from suite.settings.params import LossSettings
 from tests.helpers.synthetic import own_loss
 
@@ -22,7 +23,7 @@ def test_built_in_losses_are_found_and_work(name):
     assert entry.target == BUILT_IN[name]
     assert set(entry.search_space) <= set(entry.hyperparameter_names())
     assert set(entry.search_space) >= {"learning_rate"}
-    probe(name, build_loss(entry, {}, 6, 8), 6, 8)
+    probe(name, entry.build({}, 6, 8), 6, 8)
 
 
 def test_names_that_may_be_set_leave_out_what_the_suite_gives():
@@ -36,7 +37,7 @@ def test_losses_of_pytorch_metric_learning(name):
     entry = find_loss("theirs", LossSettings(target=f"pytorch_metric_learning.losses:{name}"))
     values = {"ContrastiveLoss": {"pos_margin": 0.1}, "NTXentLoss": {"temperature": 0.2}}.get(name, {})
     check_hyperparameters(entry, values, "params.yaml")
-    loss = build_loss(entry, values, 6, 8)
+    loss = entry.build(values, 6, 8)
     probe("theirs", loss, 6, 8)
     assert all(getattr(loss, key, value) == value for key, value in values.items())
 
@@ -51,7 +52,7 @@ def test_an_own_file_changes_its_digest_with_its_bytes(workplace):
     first = load_target("own", own_loss("return value"))
     again = load_target("own", own_loss("return value"))
     other = load_target("own", own_loss("return 2 * value"))
-    assert first.loss_sha256 == again.loss_sha256 != other.loss_sha256
+    assert first.sha256 == again.sha256 != other.sha256
     assert first.hyperparameter_names() == ["weight", *TRAINING_SETTINGS]
     embeddings = nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
     labels = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -64,11 +65,11 @@ def test_a_package_has_the_digest_of_all_its_files(workplace, monkeypatch):
     package.mkdir()
     (package / "__init__.py").write_text("from some_losses.inner import Some\n")
     (package / "inner.py").write_text("from torch import nn\nclass Some(nn.Module): pass\n")
-    first = load_target("some", "some_losses:Some").loss_sha256
+    first = load_target("some", "some_losses:Some").sha256
     (package / "inner.py").write_text("from torch import nn\nclass Some(nn.Module): '''changed'''\n")
     for name in ("some_losses", "some_losses.inner"):
         sys.modules.pop(name)
-    assert load_target("some", "some_losses:Some").loss_sha256 != first
+    assert load_target("some", "some_losses:Some").sha256 != first
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,12 @@ def test_unknown_name():
 def test_a_value_that_the_constructor_refuses():
     entry = find_loss("pfml", LossSettings())
     with pytest.raises(SuiteError, match=r"params\.yaml: losses\.pfml: alpha = -1: allowed are finite numbers >= 0"):
-        build_loss(entry, {"alpha": -1}, 4, 8)
+        entry.build({"alpha": -1}, 4, 8)
 
 
 def test_learning_rates_do_not_reach_the_constructor():
     entry = find_loss("pfml", LossSettings())
-    assert build_loss(entry, {"learning_rate": 1.0, "proxy_learning_rate": 1.0}, 4, 8) is not None
+    assert entry.build({"learning_rate": 1.0, "proxy_learning_rate": 1.0}, 4, 8) is not None
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,6 @@ def test_learning_rates_do_not_reach_the_constructor():
 )
 def test_library_losses_are_given_their_sizes(name):
     entry = load_target(name, f"pytorch_metric_learning.losses:{name}")
-    loss = build_loss(entry, {}, num_classes=7, embedding_dim=5)
+    loss = entry.build({}, num_classes=7, embedding_dim=5)
     assert {size for parameter in loss.parameters() for size in parameter.shape} <= {5, 7, 21, 70}
     assert not {"num_classes", "embedding_dim", "embedding_size"} & set(entry.hyperparameter_names())

@@ -1,4 +1,4 @@
-"""Published recipes: all load, every value is explained once, and the facts are those of the sources.
+"""Recipes of papers: all load, every value is explained once, and the facts are those of the sources.
 
 Expected values are written here by hand from the tables of the papers and the authors' code, not read from the recipes.
 """
@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
-from suite.losses.registry import build_loss, check_hyperparameters, find_loss
+from suite.losses.registry import check_hyperparameters, find_loss
 from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
 from suite.settings.params import LossSettings
 
@@ -206,7 +206,7 @@ FACTS = [
 ]
 
 
-def test_the_published_recipes_are_these():
+def test_the_recipes_are_these():
     assert paper_recipe_names() == NAMES
 
 
@@ -253,7 +253,7 @@ def test_losses_have_the_hyperparameters_and_all_of_them_are_set(name):
         entry = find_loss(loss.name, LossSettings())
         check_hyperparameters(entry, loss.hyperparameters, name)
         assert set(loss.hyperparameters) == set(entry.hyperparameter_names()) - {"learning_rate", "proxy_learning_rate"}
-        built = build_loss(entry, loss.hyperparameters, num_classes=3, embedding_dim=8)
+        built = entry.build(loss.hyperparameters, num_classes=3, embedding_dim=8)
         has_proxies = any(True for _ in built.parameters())
         factor = recipe.for_dataset(dataset).optimiser.proxy_learning_rate_factor
         assert has_proxies == (factor is not None)
@@ -317,7 +317,7 @@ def test_mistakes_are_refused_in_one_line(tmp_path, change, message):
 
 
 def test_unknown_recipes_and_data_sets():
-    with pytest.raises(SuiteError, match=re.escape(f"no published recipe 'magic'; allowed: {', '.join(NAMES)}")):
+    with pytest.raises(SuiteError, match=re.escape(f"no paper recipe 'magic'; allowed: {', '.join(NAMES)}")):
         load_paper_recipe("magic")
     with pytest.raises(SuiteError, match="is not for sop; allowed: cub, cars"):
         load_paper_recipe("pfml_table5").for_dataset("sop")

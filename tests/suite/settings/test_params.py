@@ -68,22 +68,22 @@ def test_the_geometry_of_a_loss_that_is_no_longer_tuned(tmp_path):
     assert message.startswith("geometry.losses.soft_triple is not under losses or tuning.also; allowed: ")
 
 
-def test_published_may_be_empty_or_left_out(tmp_path):
-    assert load_settings(altered(tmp_path, "published", {})).published == {}
-    path = altered(tmp_path, "published", {"pfml": None})
-    assert list(load_settings(path).published) == ["pfml"]
+def test_paper_values_may_be_empty_or_left_out(tmp_path):
+    assert load_settings(altered(tmp_path, "paper_values", {})).paper_values == {}
+    path = altered(tmp_path, "paper_values", {"pfml": None})
+    assert list(load_settings(path).paper_values) == ["pfml"]
     params = yaml.safe_load(path.read_text())
-    del params["published"]
+    del params["paper_values"]
     path.write_text(yaml.safe_dump(params))
-    assert load_settings(path).published == {}
+    assert load_settings(path).paper_values == {}
 
 
-def test_a_published_loss_that_is_none_of_the_losses(tmp_path):
-    message = refusal(altered(tmp_path, "published", {"pfml": {}, "magic": {}}))
-    assert message.startswith("published.magic is not under losses; allowed: cpml, ")
+def test_a_loss_with_paper_values_that_is_none_of_the_losses(tmp_path):
+    message = refusal(altered(tmp_path, "paper_values", {"pfml": {}, "magic": {}}))
+    assert message.startswith("paper_values.magic is not under losses; allowed: cpml, ")
 
 
-def test_published_is_not_blamed_for_losses_that_are_wrong(tmp_path):
+def test_paper_values_are_not_blamed_for_losses_that_are_wrong(tmp_path):
     assert refusal(altered(tmp_path, "losses|pfml", 3)) == "losses.pfml = 3; allowed: a mapping"
 
 
@@ -98,7 +98,8 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         (
             "sedes",
             3,
-            "sedes is not a setting; allowed: datasets, losses, published, noise, seeds, recipe, tuning, ablation, geometry",
+            "sedes is not a setting; allowed: datasets, losses, paper_values, backbone, noise, seeds, recipe, tuning, "
+            "ablation, geometry",
         ),
         (
             "recipe|learning_rat",
@@ -107,9 +108,9 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ),
         ("datasets|emoji", {"max": 9}, "datasets.emoji.max is not a setting; allowed: max_classes"),
         ("losses|pfml", {"parms": {}}, "losses.pfml.parms is not a setting; allowed: target, params, search"),
-        ("published", {"pfml": {"alpha": 3}}, "published.pfml.alpha is not a setting; allowed: none"),
-        ("published", ["pfml"], "published = ['pfml']; allowed: a mapping"),
-        ("noise|kind", "asymmetric", "noise.kind = 'asymmetric'; allowed: 'symmetric' or 'small_cluster'"),
+        ("paper_values", {"pfml": {"alpha": 3}}, "paper_values.pfml.alpha is not a setting; allowed: none"),
+        ("paper_values", ["pfml"], "paper_values = ['pfml']; allowed: a mapping"),
+        ("noise|kind", 3, "noise.kind = 3; allowed: a string"),
         ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
         ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),
         ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
@@ -145,7 +146,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             {"miner_params": {"epsilon": 1}},
             "miner_params without a miner; allowed with miner: module:Class",
         ),
-        ("datasets|emoji", {"side": 64}, "side is for images of your own; allowed with path: FOLDER or TABLE"),
+        ("datasets|emoji", {"side": 64}, "side is only for a data set with a path; allowed with path: FOLDER or TABLE"),
         ("datasets|birds", {"path": "photos", "side": 8}, "datasets.birds.side = 8; allowed: numbers from 32"),
         (
             "tuning|also",
@@ -173,7 +174,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         (
             "ablation|furniture",
             {"gamma": [1]},
-            "ablation.furniture.gamma is not a setting; allowed: proxies_per_class, alpha, delta, reach",
+            "ablation.furniture.gamma is not a setting; allowed: proxies_per_class, alpha, delta, repulsion_margin",
         ),
         (
             "ablation|furniture|alpha",

@@ -56,7 +56,7 @@ def test_the_published_editions_are_those_of_the_field():
 
 def test_both_forms_of_cars_give_the_same_rows(added, workplace):
     pooled = added("cars", factory.cars_pooled(workplace / "a"))
-    split = added("cars", factory.cars_split(workplace / "b"), "--folder", "published")
+    split = added("cars", factory.cars_split(workplace / "b"), "--folder", "benchmarks")
     assert pooled.data_sha256 == split.data_sha256
     assert pooled.meta["form"] != split.meta["form"]
     for column in ("label", "sha256", "training", "class_name"):
@@ -143,11 +143,11 @@ def test_files_without_rows_are_noted_and_left_out(add, workplace):
 def test_adding_again_verifies_and_changes_nothing(add, workplace):
     files = factory.write_sop(workplace / "in")
     add("sop", files)
-    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (workplace / "published").rglob("*.*")}
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (workplace / "benchmarks").rglob("*.*")}
     walk = add("sop", files)
     assert walk.status == 0
-    assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (workplace / "published").rglob("*.*")}
-    shard = workplace / "published/cache/sop/shard-00000.bin"
+    assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (workplace / "benchmarks").rglob("*.*")}
+    shard = workplace / "benchmarks/cache/sop/shard-00000.bin"
     data = bytearray(shard.read_bytes())
     data[100] ^= 1
     shard.write_bytes(data)
@@ -158,7 +158,7 @@ def test_adding_again_verifies_and_changes_nothing(add, workplace):
 
 def test_what_was_added_is_told(add, workplace):
     walk = add("sop", factory.write_sop(workplace / "in"))
-    assert "published/cache/sop: 6 images of 2 training classes, 9 images of 3 test classes, " in walk.out
+    assert "benchmarks/cache/sop: 6 images of 2 training classes, 9 images of 3 test classes, " in walk.out
 
 
 def test_files_in_brackets_of_a_browser_are_recognised(added, workplace):

@@ -125,8 +125,8 @@ def test_space_is_asked_for_before_anything_is_written(refused, workplace, monke
     files = factory.write_cub(workplace / "in")
     monkeypatch.setattr(space.shutil, "disk_usage", lambda path: usage(10, 5, 15 * space.BYTES_OF_IMAGE - 1))
     message = refused("cub", files)
-    assert "published has 0.0 GB of free disk space, small cub with its archives needs about 0.0 GB" in message
-    assert not list(Path("published").rglob("*.bin"))
+    assert "benchmarks has 0.0 GB of free disk space, small cub with its archives needs about 0.0 GB" in message
+    assert not list(Path("benchmarks").rglob("*.bin"))
     assert space.cache_bytes(120_053, 256, 0) == 120_053 * space.BYTES_OF_IMAGE
     assert space.cache_bytes(100, 512, 0) == 4 * space.cache_bytes(100, 256, 0)
 
@@ -138,7 +138,7 @@ def test_another_setting_starts_anew_and_replaces_the_cache(added, workplace, ar
     again = added("sop", files, "--short-side", "16", **COUNTS)
     assert max(first.column("height")) == 30
     assert max(again.column("height")) == 16
-    assert [path.name for path in sorted(Path("published/cache").iterdir())] == [".sop.lock", "sop"]
+    assert [path.name for path in sorted(Path("benchmarks/cache").iterdir())] == [".sop.lock", "sop"]
 
 
 def test_a_shard_that_was_altered_meanwhile_is_written_again(workplace, archives):
@@ -154,22 +154,22 @@ def test_a_shard_that_was_altered_meanwhile_is_written_again(workplace, archives
 
 def test_two_processes_do_not_make_one_cache(refused, workplace):
     files = factory.write_cub(workplace / "in")
-    with locked("cub", Path("published")):
-        assert "another process is adding cub to published; wait for it" in refused("cub", files)
+    with locked("cub", Path("benchmarks")):
+        assert "another process is adding cub to benchmarks; wait for it" in refused("cub", files)
 
 
 def test_a_cache_that_lacks_a_file_is_refused(added, workplace):
     from suite.errors import SuiteError
 
     added("cub", factory.write_cub(workplace / "in"))
-    shard = Path("published/cache/cub/shard-00000.bin")
+    shard = Path("benchmarks/cache/cub/shard-00000.bin")
     shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(SuiteError, match=r"shard-00000\.bin has \d+ bytes, not \d+; delete published/cache/cub and"):
+    with pytest.raises(SuiteError, match=r"shard-00000\.bin has \d+ bytes, not \d+; delete benchmarks/cache/cub and"):
         open_cache("cub")
-    Path("published/cache/cub/index.parquet").write_bytes(b"")
-    with pytest.raises(SuiteError, match="image cache published/cache/cub is damaged"):
+    Path("benchmarks/cache/cub/index.parquet").write_bytes(b"")
+    with pytest.raises(SuiteError, match="image cache benchmarks/cache/cub is damaged"):
         open_cache("cub")
     with pytest.raises(
-        SuiteError, match=r"data set sop has no image cache in published/cache/sop; make it .*: suite data"
+        SuiteError, match=r"data set sop has no image cache in benchmarks/cache/sop; make it .*: suite data"
     ):
         open_cache("sop")

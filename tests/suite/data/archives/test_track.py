@@ -28,7 +28,7 @@ def test_archives_are_tracked_and_images_are_not(add, repository):
     files = factory.cars_pooled(repository / "in")
     walk = add("cars", files, track=True)
     assert walk.status == 0, walk.err
-    folder = Path("published/archives")
+    folder = Path("benchmarks/archives")
     assert walk.out.count("dvc add ") == 2
     assert sorted(path.name for path in folder.glob("*.dvc")) == ["car_ims.tgz.dvc", "cars_annos.mat.dvc"]
     for file in files:
@@ -42,13 +42,13 @@ def test_archives_are_tracked_and_images_are_not(add, repository):
     (folder / "car_ims.tgz").unlink()
     dvc("checkout", "--quiet")
     assert factory.md5(folder / "car_ims.tgz") == factory.md5(files[0])
-    assert not list(Path("published/cache").rglob("*.dvc"))
+    assert not list(Path("benchmarks/cache").rglob("*.dvc"))
 
 
 def test_adding_again_from_the_archives_folder_does_nothing_more(add, repository):
     [path] = factory.write_sop(repository / "in")
     add("sop", [path], track=True)
-    tracked = Path("published/archives/Stanford_Online_Products.zip")
+    tracked = Path("benchmarks/archives/Stanford_Online_Products.zip")
     walk = add("sop", [tracked], track=True)
     assert walk.status == 0
     assert "dvc add" not in walk.out
@@ -59,12 +59,12 @@ def test_a_file_of_another_name_gets_the_published_one_if_it_is_the_published_on
     copy = path.rename(repository / "in" / "birds (3).tgz")
     (repository / "CUB_200_2011.tgz").write_bytes(copy.read_bytes())
     assert add("cub", [copy], published=[repository / "CUB_200_2011.tgz"], track=True).status == 0
-    assert Path("published/archives/CUB_200_2011.tgz.dvc").is_file()
+    assert Path("benchmarks/archives/CUB_200_2011.tgz.dvc").is_file()
 
 
 def test_another_file_in_its_place_is_not_overwritten(add, repository):
     files = factory.write_cub(repository / "in")
-    place = Path("published/archives/CUB_200_2011.tgz")
+    place = Path("benchmarks/archives/CUB_200_2011.tgz")
     place.parent.mkdir(parents=True)
     place.write_bytes(b"mine")
     walk = add("cub", files, track=True)
@@ -78,6 +78,6 @@ def test_another_file_in_its_place_is_not_overwritten(add, repository):
 def test_outside_a_repository_nothing_is_begun(refused, workplace):
     message = refused("cub", factory.write_cub(workplace / "in"), track=True)
     assert (
-        "published lies in no DVC repository: run from the project's root, or leave DVC out with --no-track" in message
+        "benchmarks lies in no DVC repository: run from the project's root, or leave DVC out with --no-track" in message
     )
-    assert not Path("published").exists()
+    assert not Path("benchmarks").exists()

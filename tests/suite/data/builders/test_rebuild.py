@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from suite.data.builders.versions import differences
-from suite.data.catalog import SHA256
+from suite.data.catalog import EMBEDDED
 from suite.errors import SuiteError
 from suite.hashing import sha256_file
 
 
-@pytest.mark.parametrize("name", list(SHA256))
+@pytest.mark.parametrize("name", list(EMBEDDED))
 def test_rebuild_gives_the_stored_bytes(tmp_path, name):
     sources = os.environ.get("PFML_SOURCES")
     if not sources:
@@ -23,7 +23,7 @@ def test_rebuild_gives_the_stored_bytes(tmp_path, name):
     if name == "furniture" and (renderer := _renderer()) != builder.RENDERER:
         pytest.skip(f"OpenGL renderer is {renderer!r}, the stored build's {builder.RENDERER!r}")
     builder.build(tmp_path / "built.parquet", Path(sources))
-    assert sha256_file(tmp_path / "built.parquet") == SHA256[name]
+    assert sha256_file(tmp_path / "built.parquet") == EMBEDDED[name].sha256
 
 
 def _renderer():

@@ -1,14 +1,15 @@
-"""The files behind an own loss: found by their imports, hashed together, told to the pipeline."""
+"""The files behind a user's loss: found by their imports, hashed together, told to the pipeline."""
 
 import json
 from pathlib import Path
 
 import pytest
-from suite.losses.source import sha256_code, sha256_user_code, user_files
 
+from suite import hashing
 from suite.errors import SuiteError
-from suite.losses import source
-from suite.training.user_files import DIGESTS_FILE, update_user_files
+from suite.hashing import sha256_code, sha256_user_code, user_files
+from suite.settings.paths import USER_DIGESTS_FILE
+from suite.training.user_files import update_user_files
 from tests.suite.data.test_user import settings_with
 
 
@@ -73,7 +74,7 @@ def ours(workplace, monkeypatch):
         (root / name).write_text(text)
     Path("lib").mkdir()
     Path("lib/mine.py").write_text("import elsewhere.thing\nfrom baselines.one import One\n")
-    monkeypatch.setattr(source, "_ROOT", root)
+    monkeypatch.setattr(hashing, "ROOT", root)
     return root
 
 
@@ -110,7 +111,7 @@ def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
         "mined": {"target": "pytorch_metric_learning.losses:CircleLoss", "miner": "helper.py:Miner"},
     }
     update_user_files(settings_with(losses=losses))
-    found = json.loads(DIGESTS_FILE.read_text())
+    found = json.loads(USER_DIGESTS_FILE.read_text())
     assert found == {
         "losses": {
             "lib/loss.py:Loss": sha256_user_code(files, "x"),
@@ -118,4 +119,4 @@ def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
         }
     }
     update_user_files(settings_with(losses={"watched": losses["watched"]}))
-    assert json.loads(DIGESTS_FILE.read_text()) == {}
+    assert json.loads(USER_DIGESTS_FILE.read_text()) == {}
