@@ -221,6 +221,12 @@ def test_a_made_up_stage_is_found_out(target):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_every_stage_that_a_page_speaks_of_exists(page):
+    spoken = {code.partition("@")[0] for code in inline(text_of(page)) if re.fullmatch(r"[\w-]+@[\w-]+", code)}
+    assert spoken - set.union(*map(stages, PIPELINES)) == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_between_pages_lead_somewhere(page):
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page))]
     inside = [target for target in targets if target and "://" not in target and not target.startswith("mailto:")]
