@@ -159,12 +159,21 @@ def read_records(paths: Iterable[Path]) -> list[Record]:
             describe one run, or runs that are compared did not have the same data, noise or test classes.
     """
     records = [record for path in paths for record in _read_file(path)]
+    check_records(records)
+    return records
+
+
+def check_records(records: Sequence[Record]) -> None:
+    """Check records against each other.
+
+    Raises:
+        SuiteError: two describe one run, or runs that are compared did not have the same data, noise or test classes.
+    """
     check_once(records)
     _check_constant(records, "data_sha256", ("dataset",))
     _check_constant(records, "noise_sha256", ("dataset", "noise_kind", "noise_level", "seed"))
     retrieved = [record for record in records if record.class_queries]
     _check_constant(retrieved, "class_queries", ("dataset",))
-    return records
 
 
 def check_once(records: Iterable[Record]) -> None:

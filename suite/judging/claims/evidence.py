@@ -1,26 +1,36 @@
 """What numbers say about a claim: an effect, its interval, and a p for each verdict that they could give.
 
-These functions are the whole of the judging of numbers. They take arrays whose last axis is the seeds and whose leading
-axes, if any, are independent repetitions: the simulation that tests them (tests/suite/judging/claims/test_simulation.py) calls
-the same code. docs/claims.md works each out on an example.
+The functions take arrays whose last axis is the seeds. Leading axes, if any, are independent repetitions: the
+simulation that tests the verdicts (tests/suite/judging/claims/test_simulation.py) calls the same code. docs/claims.md
+has an example of each.
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
 
-from suite.judging.claims.schema import PublishedValue
-from suite.judging.claims.vocabulary import Verdict
-from suite.judging.statistics.estimate import Array, Estimate, mean_of, minus
+from suite.judging.claims.parts import ReportedValue
+from suite.judging.statistics.estimates import Array, Estimate, mean_of, minus, pairwise_differences
 from suite.judging.statistics.power import detectable_in_errors, equivalence_margin_in_errors
-from suite.judging.statistics.trend import pairwise_differences
+
+
+class Verdict(StrEnum):
+    """What the records say about a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+    PREMISE_NOT_MET = "premise not met"
+    NOT_RUN = "not run"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Effect and p-values of one line of a claim.
+    """Effect and p-values of a claim on one data set.
 
     Attributes:
         effect: in the units of the estimand, subject minus reference.
@@ -45,7 +55,7 @@ class Evidence:
     remarks: tuple[str, ...] = ()
 
     def barring(self, *verdicts: Verdict, remark: str) -> "Evidence":
-        """The same evidence, unable to give these verdicts."""
+        """The same evidence with p = 1 for these verdicts, and a remark on why."""
         barred = {verdict: np.ones_like(p) if verdict in verdicts else p for verdict, p in self.p.items()}
         return replace(self, p=barred, remarks=(*self.remarks, remark))
 
@@ -76,24 +86,24 @@ def _of(estimate: Estimate, n: int, smallest: float, higher: bool) -> Evidence: 
     return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees)
 
 
-def reproduction(values: Any, published: PublishedValue, margin: float) -> Evidence:
-    """Our values (..., n) against a published mean: TOST from summary statistics.
+def reproduction(values: Any, reported: ReportedValue, margin: float) -> Evidence:
+    """Our values (..., n) against a reported mean: TOST from summary statistics.
 
-    The published spread is read as a standard error, whatever it is: the paper does not say, and this is the wider
-    reading. Without a spread, ours stands in for it: a run of theirs is taken to scatter as one of ours, and their mean
-    is of ``runs`` runs, or of one.
+    The reported spread is read as a standard error: the paper does not say what it is, and this reading is the wider
+    one. Without a reported spread, their runs are assumed to scatter as ours do, and their mean to be of ``runs`` runs,
+    or of one.
     """
     ours = mean_of(values)
     n = np.shape(values)[-1]
-    if published.spread is not None and published.runs is not None:
+    if reported.spread is not None and reported.runs is not None:
         shape = ours.mean.shape
         theirs = Estimate(
-            np.full(shape, published.value), np.full(shape, published.spread), np.full(shape, published.runs - 1.0)
+            np.full(shape, reported.value), np.full(shape, reported.spread), np.full(shape, reported.runs - 1.0)
         )
         estimate = minus(ours, theirs)
     else:
-        widened = ours.error * np.sqrt(1 + n / (published.runs or 1))
-        estimate = Estimate(ours.mean - published.value, widened, ours.degrees)
+        widened = ours.error * np.sqrt(1 + n / (reported.runs or 1))
+        estimate = Estimate(ours.mean - reported.value, widened, ours.degrees)
     p = {Verdict.SUPPORTED: estimate.p_within(margin), Verdict.CONTRADICTED: estimate.p_beyond(margin)}
     return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees, "margin")
 
@@ -102,8 +112,8 @@ def flatness(values: Any, margin: float) -> Evidence:
     """Values (..., n, k) of a grid of k settings: no two settings differ by the margin.
 
     All pairs are tested, and all must be within the margin (intersection-union: the largest p counts and needs no
-    adjustment). That names no setting as the reference, so none is chosen by the results. The effect is the range, the
-    largest of all mean differences; its interval holds for all pairs at once (Bonferroni), so it covers at least 95 %.
+    adjustment). So no setting has to be chosen as the reference. The effect is the range, the largest of all mean
+    differences; its interval holds for all pairs at once (Bonferroni), so it covers at least 95 %.
     """
     estimate = mean_of(pairwise_differences(values))
     pairs = estimate.mean.shape[-1]
@@ -136,7 +146,7 @@ def saturation(start: Any, plateau: Any, margin: float) -> Evidence:
     p = {
         Verdict.SUPPORTED: np.maximum(rise.p[Verdict.SUPPORTED], flat.p[Verdict.SUPPORTED]),
         Verdict.CONTRADICTED: np.minimum(1.0, 2 * against),
-        # No rise to speak of on the way to the plateau: then there is nothing that saturates.
+        # Without a rise that matters there is nothing that saturates.
         Verdict.EQUIVALENT: rise.p[Verdict.EQUIVALENT],
     }
     return replace(rise, p=p)
@@ -145,9 +155,9 @@ def saturation(start: Any, plateau: Any, margin: float) -> Evidence:
 def share_reached(ended: Any, started: Any, target: float, margin: float) -> Evidence:
     """Shares ended / started (n,) of n seeds against a target: shown when the true share is above target - margin.
 
-    Two tests, of which the larger p counts: a t-test over seeds, and an exact binomial test over all flows. The first
-    alone would be certain when all seeds agree, however few flows there were; the second alone would take flows of one
-    model for independent. The interval is the wider one on each side of the t-interval and of Clopper and Pearson's.
+    There are two tests, of which the larger p counts: a t-test over seeds, and an exact binomial test over all flows. The
+    first alone would be certain when all seeds agree, however few flows there were; the second alone would treat flows of
+    one model as independent. On each side the interval is the wider one of the t-interval and Clopper and Pearson's.
     """
     ended, started = np.asarray(ended, dtype=np.int64), np.asarray(started, dtype=np.int64)
     estimate = mean_of(ended / started)
@@ -167,10 +177,9 @@ def share_reached(ended: Any, started: Any, target: float, margin: float) -> Evi
 def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> Evidence:
     """The difference of two methods over seeds (n,) where a failed run is NaN.
 
-    A failed run retrieves nothing: it counts as zero, for whichever method it is, in effect and interval. A method with
-    a failed run cannot win, nor be called equivalent. Whether its rival wins is tested twice, over all seeds with zeros
-    and over those where both runs finished, since one zero among five differences makes their t-test blind; the smaller
-    p counts, doubled.
+    A failed run counts as zero, for either method, in effect and interval. A method with a failed run cannot win, nor be
+    called equivalent. Whether the other method wins is tested twice, over all seeds with zeros and over those where both
+    runs finished: one zero among five differences takes nearly all power from a t-test. The smaller p counts, doubled.
     """
     subject, reference = np.asarray(subject, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     evidence = difference(np.nan_to_num(subject) - np.nan_to_num(reference), smallest)
@@ -180,7 +189,7 @@ def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> 
     if finished.sum() >= 2:
         both = difference((subject - reference)[finished], smallest)
         combined = {verdict: np.minimum(1.0, 2 * np.minimum(p, both.p[verdict])) for verdict, p in evidence.p.items()}
-        remark = f"over the {finished.sum()} seeds that both finished the difference is {float(both.effect):+.2f}"
+        remark = f"over the {finished.sum()} seeds on which both finished the difference is {float(both.effect):+.2f}"
         evidence = replace(evidence, p=combined, remarks=(remark,))
     for failed, name, verdict in (
         (~np.isfinite(subject), "subject", Verdict.SUPPORTED),
@@ -195,6 +204,6 @@ def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> 
 
 
 def constant(effect: float, verdict: Verdict) -> Evidence:
-    """A measurement without sampling error: the verdict is decided, and there is neither interval nor p."""
+    """A measurement without sampling error: it gives the verdict directly, and there is neither interval nor p."""
     nan = np.asarray(np.nan)
     return Evidence(np.asarray(effect), nan, nan, 1, {verdict: np.asarray(0.0)}, nan, nan)

@@ -1,30 +1,64 @@
-"""Judges all claims together: families share an adjustment, so no claim is judged alone."""
+"""Judges all claims together: from results to verdicts, by Holm's adjustment over a family and a fixed order.
+
+A verdict is given where its adjusted p is at most 5 %. The chance of one or more false "supported" in a family is at
+most 5 %, and so, separately, are those of a false "contradicted" and of a false "equivalent". "Equivalent" comes first:
+a difference shown to be too small to matter supports nothing, even where it is shown not to be zero.
+"""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from suite.judging.claims.kinds import weigh
-from suite.judging.claims.lines import Line
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.judging.claims.evidence import Evidence, Verdict
 from suite.judging.claims.measured import Measured
+from suite.judging.claims.mechanism import assess_closeness, assess_decay, assess_minima
+from suite.judging.claims.result import ClaimResult
+from suite.judging.claims.retrieval import (
+    assess_insensitivity,
+    assess_reproduction,
+    assess_robustness,
+    assess_saturation,
+    assess_superiority,
+    assess_trend,
+)
 from suite.judging.claims.schema import Claim
-from suite.judging.claims.verdict import LEVEL, adjusted, decide
-from suite.judging.claims.vocabulary import Verdict
+from suite.judging.statistics.comparisons import holm
+from suite.judging.statistics.estimates import LEVEL, Array
+
+ORDER = (Verdict.EQUIVALENT, Verdict.SUPPORTED, Verdict.CONTRADICTED)
+"""The first verdict whose adjusted p is small enough counts."""
+_ASSESS: dict[str, Callable[[Any, Measured], list[ClaimResult]]] = {
+    "superiority": assess_superiority,
+    "robustness": assess_robustness,
+    "reproduction": assess_reproduction,
+    "insensitivity": assess_insensitivity,
+    "trend": assess_trend,
+    "saturation": assess_saturation,
+    "closeness": assess_closeness,
+    "minima": assess_minima,
+    "decay": assess_decay,
+}
+"""How each kind of claim is assessed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A line with its verdict.
+    """A result with its verdict.
 
     Attributes:
-        line: the line.
+        result: what the records say.
         verdict: the verdict.
-        p: Holm-adjusted p for each verdict that the line's numbers could give.
-        detectable: smallest effect, or margin, that the family's first step would show with 80 % power; None where not
-        asked. family_size: lines of its family that were tested together.
+        p: Holm-adjusted p for each verdict that the numbers could give.
+        detectable: smallest effect, or margin, that the family's first step would show with 80 % power; None where there
+            is a verdict.
+        family_size: results of its family that were tested together.
     """
 
-    line: Line
+    result: ClaimResult
     verdict: Verdict
     p: dict[Verdict, float]
     detectable: float | None
@@ -34,38 +68,85 @@ class Judged:
     def shown_p(self) -> float | None:
         """The p of the verdict given; of support where there is no verdict."""
         name = self.verdict if self.verdict in self.p else Verdict.SUPPORTED
-        deterministic = self.line.evidence is not None and math.isnan(float(self.line.evidence.error))
+        deterministic = self.result.evidence is not None and math.isnan(float(self.result.evidence.error))
         return None if deterministic else self.p.get(name)
 
 
-def judge(claims: Iterable[Claim], measured: Measured) -> list[Judged]:
-    """Weigh every claim, adjust p within each family, and give the verdicts, in the order of the claims.
+def assess(claim: Claim, measured: Measured) -> list[ClaimResult]:
+    """Results of a claim, one or more for each of its data sets.
 
     Raises:
-        SuiteError: rows contradict each other.
+        SuiteError: records contradict each other, e.g. unpaired runs.
     """
-    lines = [line for claim in claims for line in weigh(claim, measured)]
+    return _ASSESS[claim.kind](claim, measured)
+
+
+def judge(claims: Iterable[Claim], measured: Measured) -> list[Judged]:
+    """Assess every claim, adjust p within each family, and give the verdicts, in the order of the claims.
+
+    Raises:
+        SuiteError: records contradict each other.
+    """
+    results = [result for claim in claims for result in assess(claim, measured)]
     judged: dict[int, Judged] = {}
     families: dict[str, list[int]] = {}
-    for place, line in enumerate(lines):
-        if line.evidence is None:
-            judged[place] = Judged(line, line.state or Verdict.NOT_RUN, {}, None, 0)
+    for place, result in enumerate(results):
+        if result.evidence is None:
+            judged[place] = Judged(result, result.state or Verdict.NOT_RUN, {}, None, 0)
         else:
-            families.setdefault(line.family, []).append(place)
+            families.setdefault(result.family, []).append(place)
     for places in families.values():
-        members = [lines[place] for place in places]
+        members = [results[place] for place in places]
         judged |= dict(zip(places, _judge_family(members), strict=True))
-    return [judged[place] for place in range(len(lines))]
+    return [judged[place] for place in range(len(results))]
 
 
-def _judge_family(lines: list[Line]) -> list[Judged]:
-    evidence = [line.evidence for line in lines if line.evidence is not None]
+def _judge_family(results: list[ClaimResult]) -> list[Judged]:
+    evidence = [result.evidence for result in results if result.evidence is not None]
     p = adjusted(evidence)
     verdicts = decide(p)
-    results = []
-    for i, (line, found) in enumerate(zip(lines, evidence, strict=True)):
+    judged = []
+    for i, (result, found) in enumerate(zip(results, evidence, strict=True)):
         inconclusive = verdicts[i] == Verdict.INCONCLUSIVE and not math.isnan(float(found.error))
-        detectable = found.detectable(LEVEL / len(lines)) if inconclusive else None
+        detectable = found.detectable(LEVEL / len(results)) if inconclusive else None
         mine = {verdict: float(p[verdict][i]) for verdict in found.p}
-        results.append(Judged(line, Verdict(verdicts[i]), mine, detectable, len(lines)))
-    return results
+        judged.append(Judged(result, Verdict(verdicts[i]), mine, detectable, len(results)))
+    return judged
+
+
+def adjusted(family: Sequence[Evidence]) -> dict[Verdict, Array]:
+    """Holm-adjusted p (..., m) of each verdict for a family of m results; NaN for a verdict that a result cannot give."""
+    adjusted_p = {}
+    for verdict in ORDER:
+        able = [verdict in evidence.p for evidence in family]
+        columns = [evidence.p[verdict] for evidence in family if verdict in evidence.p]
+        table = np.full((*np.shape(family[0].effect), len(family)), np.nan)
+        if columns:
+            table[..., able] = holm(np.stack(columns, axis=-1))
+        adjusted_p[verdict] = table
+    return adjusted_p
+
+
+def decide(p: dict[Verdict, Array]) -> NDArray[np.object_]:
+    """Verdicts (..., m) for adjusted p."""
+    verdicts = np.full(next(iter(p.values())).shape, Verdict.INCONCLUSIVE, dtype=object)
+    for verdict in reversed(ORDER):
+        verdicts[p[verdict] <= LEVEL] = verdict
+    return verdicts
+
+
+def everywhere(verdicts: Sequence[Verdict]) -> Verdict:
+    """The overall verdict on a claim, that it holds on every data set.
+
+    Contradicted where one data set contradicts it; supported, or equivalent, where all are. It is derived from the verdicts
+    on the data sets; it is not a separate test and needs no further correction. A theorem says nothing where its premise
+    is not met: such verdicts count only if there are no others.
+    """
+    judged = [found for found in verdicts if found != Verdict.PREMISE_NOT_MET]
+    if not judged:
+        return Verdict.PREMISE_NOT_MET
+    if Verdict.CONTRADICTED in judged:
+        return Verdict.CONTRADICTED
+    if Verdict.NOT_RUN in judged:
+        return Verdict.NOT_RUN
+    return judged[0] if len(set(judged)) == 1 else Verdict.INCONCLUSIVE

@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file, sha256_value
+from suite.judging.claims.parts import DATASET, LOSS
 from suite.judging.claims.schema import KINDS, Claim
-from suite.judging.claims.vocabulary import LOSSES
+from suite.settings.paths import CLAIMS_FOLDER
 from suite.settings.reading import explain, read_yaml
-
-CLAIMS_FOLDER = Path(__file__).parents[3] / "claims"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,29 @@ class ClaimFile:
     sha256: str
 
 
-def load_claims(user_losses: Iterable[str] = (), folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
+def load_claims(
+    user_losses: Iterable[str] = (), user_datasets: Iterable[str] = (), folder: Path = CLAIMS_FOLDER
+) -> list[ClaimFile]:
     """All claims of a folder and the folders in it, by path.
 
     Args:
-        user_losses: losses beyond the suite's, as ``params.yaml`` names them.
+        user_losses: losses beyond the suite's that claims may name.
+        user_datasets: data sets beyond the suite's that claims may name.
         folder: where to look.
 
     Raises:
         SuiteError: a file is no YAML, leaves something out, names something unknown or repeats an id; or there is no file.
     """
-    losses = tuple(dict.fromkeys((*LOSSES, *user_losses)))
-    found = [_load(path, folder, losses) for path in sorted(folder.rglob("*.yaml"))]
+    names = {LOSS: tuple(user_losses), DATASET: tuple(user_datasets)}
+    found = [_load(path, folder, names) for path in sorted(folder.rglob("*.yaml"))]
     if not found:
         raise SuiteError(f"folder {folder} holds no claim; allowed: one or more *.yaml")
     seen: dict[str, Path] = {}
     for entry in found:
         if entry.claim.id in seen:
-            raise SuiteError(f"{entry.path}: id = {entry.claim.id!r} is that of {seen[entry.claim.id]} too")
+            raise SuiteError(
+                f"{entry.path}: id = {entry.claim.id!r} is the id of {seen[entry.claim.id]} too; rename one of the files"
+            )
         seen[entry.claim.id] = entry.path
     return found
 
@@ -57,20 +62,20 @@ def claims_hash(claims: Iterable[ClaimFile]) -> str:
     return sha256_value([(entry.path.as_posix(), entry.sha256) for entry in claims])
 
 
-def _load(path: Path, folder: Path, losses: tuple[str, ...]) -> ClaimFile:
+def _load(path: Path, folder: Path, names: dict[str, Any]) -> ClaimFile:
     values = read_yaml(path)
     if not isinstance(values, dict):
-        raise SuiteError(f"{path}: the whole file; allowed: a mapping")
+        raise SuiteError(
+            f"{path} holds no fields; write one field a line, such as `kind: superiority`. A complete example: "
+            f"{CLAIMS_FOLDER.name}/above-cpml-noise-0.yaml"
+        )
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise SuiteError(f"{path}: kind = {kind!r}; allowed: {allowed(KINDS)}")
     try:
-        claim = KINDS[kind].model_validate(values)
+        claim = KINDS[kind].model_validate(values, context=names)
     except ValidationError as error:
         raise SuiteError(explain(error, KINDS[kind], path)) from error
     if claim.id != path.stem:
         raise SuiteError(f"{path}: id = {claim.id!r}; allowed: the name of the file, {path.stem}")
-    for field, name in claim.losses().items():
-        if name not in losses:
-            raise SuiteError(f"{path}: {field} = {name!r} is no known loss; allowed: {allowed(losses)}")
     return ClaimFile(claim, path.relative_to(folder), sha256_file(path))

@@ -1,35 +1,61 @@
-"""Everything that claims are judged by, checked as a whole: runs, ablations, geometry, influence curves."""
+"""Everything that claims are judged by, checked as a whole: records of runs and studies, and influence curves."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from suite.errors import SuiteError
-from suite.judging.claims.rows import AblationRow, GeometryRow, Row, RunRow, read_rows
-from suite.judging.claims.vocabulary import SWAPPED
-from suite.judging.statistics.estimate import Array
-from suite.settings.folders import ABLATIONS_FOLDER, GEOMETRY_FOLDER, PUBLISHED_FOLDER, STUDIES_FOLDER
-from suite.settings.grid import RECORDS_NAME, RUNS_FOLDER
+from suite.errors import SuiteError, allowed
+from suite.evaluation.records import Record, check_records, read_records
+from suite.evaluation.retrieval import METRICS
+from suite.judging.statistics.estimates import PERCENT, Array
+from suite.settings.paths import (
+    ABLATIONS,
+    GEOMETRY,
+    INFLUENCE_FILE,
+    PAPER_VALUES,
+    RECORDS_NAME,
+    RUNS_FOLDER,
+    STUDIES_FOLDER,
+)
 
-INFLUENCE = Path("docs/figures/influence.csv")
+SWAPPED = {"recall_at_1": "map_at_r", "map_at_r": "recall_at_1"}
+"""The metric that the sensitivity page puts in place of another."""
+_CLEAN = "none"
+"""Noise kind of runs without label noise: they belong to every kind."""
 
-PERCENT = 100.0
-
-R = TypeVar("R", bound=Row)
-K = TypeVar("K", bound=Hashable)
+BySeed = dict[int, Record]
 
 
 class NotRunError(Exception):
-    """There is nothing, or too little, to judge a line by: a state, not a mistake. The message says what is missing."""
+    """There is nothing, or too little, to judge a claim by. It is no mistake; the message says what is missing."""
+
+
+class Condition(NamedTuple):
+    """What runs have in common that differ in their seeds alone."""
+
+    regime: str
+    track: str
+    dataset: str
+    backbone: str
+    loss: str
+    noise_kind: str = _CLEAN
+    noise_level: float = 0.0
+
+    @classmethod
+    def of(cls, record: Record) -> "Condition":
+        """The condition of a record."""
+        kind = record.noise_kind if record.noise_level else _CLEAN
+        fixed = record.regime, record.track, record.dataset, record.backbone, record.loss
+        return cls(*fixed, kind, record.noise_level)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A way to look at the records; the sensitivity page compares verdicts over several.
+    """A way to look at the records; the sensitivity page compares verdicts under several.
 
     Attributes:
         validation_epoch: metrics of the epoch that was best on validation classes, in place of the last.
@@ -44,163 +70,178 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The rows, indexed by what they measure.
+    """Records, indexed by what they measure.
 
     Attributes:
-        runs: by (track, data set, backbone, loss, noise kind, noise level), rows by seed. Level 0 has kind "none".
-        ablations: by (data set, axis), by value, rows by seed.
-        geometry: by (data set, proxies per class), by loss, rows by seed.
+        runs: by condition, by seed.
+        ablations: by condition and axis, by value, by seed.
+        geometry: by condition (without the loss) and proxies per class, by loss, by seed.
         influence: curves with columns loss, pair, distance, normalised; None where there are none.
-        cut: data sets that ``params.yaml`` cuts down: claims are about whole ones.
+        cut: data sets that ``params.yaml`` cuts down. Claims are about whole data sets.
         view: how to look at them.
     """
 
-    runs: dict[tuple[str, str, str, str, str, float], dict[int, RunRow]] = field(default_factory=dict)
-    ablations: dict[tuple[str, str], dict[float, dict[int, AblationRow]]] = field(default_factory=dict)
-    geometry: dict[tuple[str, int], dict[str, dict[int, GeometryRow]]] = field(default_factory=dict)
+    runs: dict[Condition, BySeed] = field(default_factory=dict)
+    ablations: dict[tuple[Condition, str], dict[float, BySeed]] = field(default_factory=dict)
+    geometry: dict[tuple[Condition, int], dict[str, BySeed]] = field(default_factory=dict)
     influence: pd.DataFrame | None = None
     cut: tuple[str, ...] = ()
     view: View = View()
 
+    @classmethod
+    def of(
+        cls, records: Iterable[Record], influence: pd.DataFrame | None = None, cut: tuple[str, ...] = ()
+    ) -> "Measured":
+        """Index records that were checked together."""
+        measured = cls(influence=influence, cut=cut)
+        for record in records:
+            measured._index(record)[record.seed] = record
+        return measured
+
+    def _index(self, record: Record) -> BySeed:
+        """The runs that a record belongs to."""
+        condition = Condition.of(record)
+        if record.ablation is not None:
+            place = (condition, record.ablation.axis)
+            return self.ablations.setdefault(place, {}).setdefault(record.ablation.value, {})
+        if record.proxies is not None:
+            study = (condition._replace(loss=""), record.proxies.proxies_per_class)
+            return self.geometry.setdefault(study, {}).setdefault(record.loss, {})
+        return self.runs.setdefault(condition, {})
+
+    def counts(self) -> dict[str, int]:
+        """Number of records of each kind."""
+        return {
+            "records": sum(map(len, self.runs.values())),
+            "ablations": sum(len(runs) for by_value in self.ablations.values() for runs in by_value.values()),
+            "geometry": sum(len(runs) for by_loss in self.geometry.values() for runs in by_loss.values()),
+        }
+
     def seen_as(self, view: View) -> "Measured":
-        """The same rows under another view."""
+        """The same records under another view."""
         return replace(self, view=view)
 
-    def cell(self, track: str, dataset: str, backbone: str, loss: str, kind: str, level: float) -> dict[int, RunRow]:
-        """Runs of one cell of the grid by seed.
+    def check_whole(self, dataset: str) -> None:
+        """Check that a data set is not cut down.
+
+        Raises:
+            NotRunError: it is.
+        """
+        if dataset in self.cut:
+            raise NotRunError(f"params.yaml cuts {dataset} down (datasets.{dataset}.max_classes)")
+
+    def runs_of(self, condition: Condition) -> BySeed:
+        """Runs of one condition by seed.
 
         Raises:
             NotRunError: there are none.
         """
-        if dataset in self.cut:
-            raise NotRunError(f"params.yaml cuts {dataset} down (datasets.{dataset}.max_classes)")
-        rows = self.runs.get((track, dataset, backbone, loss, kind if level else "none", level))
-        if not rows:
-            on = f"{dataset} ({backbone})"
-            raise NotRunError(f"no records of {loss} on {on} with noise {level:g}, track {track}")
-        return rows
+        self.check_whole(condition.dataset)
+        level = condition.noise_level
+        runs = self.runs.get(condition if level else condition._replace(noise_kind=_CLEAN))
+        if not runs:
+            on = f"{condition.dataset} ({condition.backbone})"
+            where = f"noise {level:g}, regime {condition.regime}, track {condition.track}"
+            raise NotRunError(f"no records of {condition.loss} on {on} with {where}")
+        return runs
 
-    def table(self, cells: Sequence[Mapping[int, RunRow]], metric: str, minimum: int) -> Array:
-        """A metric in percent of several cells, (cells, seeds), seeds in order; NaN where a run failed.
+    def table(self, conditions: Sequence[Mapping[int, Record]], metric: str, minimum: int) -> Array:
+        """A metric in percent of several conditions, (conditions, seeds), seeds in order; NaN where a run failed.
 
         Raises:
-            SuiteError: the cells do not hold the same seeds, or runs of one seed and noise level saw different noise.
+            SuiteError: the conditions do not have the same seeds, or runs of one seed and noise level had different noise.
             NotRunError: fewer seeds than the minimum, or the metric was not measured.
         """
-        seeds = self.seeds(cells, minimum)
+        seeds = self.seeds(conditions, minimum)
         for seed in seeds:
-            masks: dict[tuple[str, float], RunRow] = {}
-            for cell in cells:
-                row = cell[seed]
-                first = masks.setdefault((row.dataset, row.noise_level), row)
-                if row.noise_sha256 != first.noise_sha256:
+            masks: dict[tuple[str, float], Record] = {}
+            for runs in conditions:
+                run = runs[seed]
+                first = masks.setdefault((run.dataset, run.noise_level), run)
+                if run.noise_sha256 != first.noise_sha256:
                     raise SuiteError(
-                        f"{row.where}: noise_sha256 differs from that of the same seed in {first.where}: unpaired runs"
+                        f"{run.where}: noise_sha256 differs from that of the same seed in {first.where}: unpaired runs"
                     )
-        return np.array([[self._value(cell[seed], metric) for seed in seeds] for cell in cells])
+        return np.array([[self._value(runs[seed], metric) for seed in seeds] for runs in conditions])
 
-    def seeds(self, cells: Sequence[Mapping[int, Any]], minimum: int) -> list[int]:
-        """Seeds that all cells share, less the one that the view leaves out.
+    def seeds(self, conditions: Sequence[Mapping[int, Record]], minimum: int) -> list[int]:
+        """Seeds that all conditions share, less the one that the view leaves out.
 
         Raises:
-            SuiteError: the cells do not hold the same seeds.
+            SuiteError: the conditions do not have the same seeds.
             NotRunError: fewer seeds than the minimum.
         """
-        for cell in cells[1:]:
-            if cell.keys() != cells[0].keys():
-                mine, others = (next(iter(c.values())).file for c in (cell, cells[0]))
+        first = conditions[0]
+        for runs in conditions[1:]:
+            if runs.keys() != first.keys():
+                mine, others = (next(iter(each.values())).file for each in (runs, first))
                 raise SuiteError(
-                    f"{mine}: seed: unpaired runs: {sorted(cell)} here, {sorted(cells[0])} in {others}; "
+                    f"{mine}: seed: unpaired runs: {sorted(runs)} here, {sorted(first)} in {others}; "
                     "allowed: the same seeds"
                 )
-        seeds = sorted(cells[0].keys() - {self.view.without_seed})
+        seeds = sorted(first.keys() - {self.view.without_seed})
         needed = minimum - (self.view.without_seed is not None)
         if len(seeds) < needed:
-            file = next((row.file for row in cells[0].values()), "no file")
+            file = next((run.file for run in first.values()), "no file")
             raise NotRunError(f"{file}: seed: {len(seeds)} of the {needed} seeds that minimum_seeds asks for")
         return seeds
 
-    def _value(self, row: RunRow, metric: str) -> float:
-        if row.status == "failed":
+    def _value(self, run: Record, metric: str) -> float:
+        if run.status == "failed":
             return np.nan
-        metrics = row.metrics
+        metrics = run.metrics
         if self.view.validation_epoch:
-            if row.validation_epoch is None:
-                raise NotRunError(f"{row.where}: no validation_epoch")
-            metrics = row.validation_epoch.metrics
+            if run.validation_epoch is None:
+                raise NotRunError(f"{run.where}: no validation_epoch")
+            metrics = run.validation_epoch.metrics
         name = SWAPPED.get(metric, metric) if self.view.swap else metric
         if name not in metrics:
-            raise NotRunError(f"{row.where}: metrics has no {name}")
+            raise NotRunError(f"{run.where}: {METRICS[name].label} ({name}) was not measured")
         return PERCENT * metrics[name]
 
 
 def read_measured(
-    datasets: dict[str, bool], root: Path = Path(), in_grid: Callable[[RunRow], bool] | None = None
+    datasets: Mapping[str, bool],
+    root: Path = Path(),
+    in_grid: Callable[[Record], bool] | None = None,
+    losses: Collection[str] | None = None,
 ) -> Measured:
     """Read and check the folders of the pipeline; what is missing is empty.
 
     Args:
-        datasets: data sets of ``params.yaml``, and whether it cuts them down. Rows of others are left aside.
-        in_grid: which of ``runs`` count; None for all. The folder keeps those of cells that are run no more.
-        root: folder that holds ``runs``, ``studies`` and ``docs``.
+        datasets: data sets of ``params.yaml``, and whether it cuts them down. Records of others are left out.
+        root: folder that holds ``runs``, ``results`` and ``docs``.
+        in_grid: which records of ``runs`` count; None for all.
+        losses: losses whose folders in ``runs`` are read; None for all. Folders of losses that are run no more stay there.
 
     Raises:
-        SuiteError: a row is malformed, stands twice, or saw other data than the rest.
+        SuiteError: a record is malformed, stands twice, or had other data than the rest.
     """
-    studies = root / STUDIES_FOLDER
-    runs = read_rows(root / RUNS_FOLDER, RunRow, f"*/{RECORDS_NAME}")
-    runs = [row for row in runs if in_grid is None or in_grid(row)]
-    runs = [row for row in [*runs, *read_rows(studies / PUBLISHED_FOLDER, RunRow)] if row.dataset in datasets]
-    ablations = [row for row in read_rows(studies / ABLATIONS_FOLDER, AblationRow) if row.dataset in datasets]
-    geometry = [row for row in read_rows(studies / GEOMETRY_FOLDER, GeometryRow) if row.dataset in datasets]
-    _check_data((*runs, *ablations, *geometry))
-    return Measured(
-        _indexed(runs, _run_key),
-        _nested(_indexed(ablations, lambda row: (row.dataset, row.axis, row.value)), 2),
-        _nested(_indexed(geometry, lambda row: (row.dataset, row.proxies_per_class, row.loss)), 2),
-        _read_influence(root / INFLUENCE),
-        tuple(name for name, is_cut in datasets.items() if is_cut),
-    )
+    folders = ["*"] if losses is None else [f"{dataset}-{loss}" for dataset in datasets for loss in losses]
+    found = [record for name in folders for record in _read(root / RUNS_FOLDER, f"{name}/{RECORDS_NAME}")]
+    runs = [record for record in found if in_grid is None or in_grid(record)]
+    studies = [
+        record
+        for kind in (PAPER_VALUES, ABLATIONS, GEOMETRY)
+        for record in _read(root / STUDIES_FOLDER / kind, "*.jsonl")
+    ]
+    records = [record for record in (*runs, *studies) if record.dataset in datasets]
+    # Studies in git are of whole data sets, and have other test classes than runs on a part.
+    check_records([record for record in records if not datasets[record.dataset]])
+    cut = tuple(name for name, is_cut in datasets.items() if is_cut)
+    return Measured.of(records, _read_influence(root / INFLUENCE_FILE), cut)
 
 
-def _run_key(row: RunRow) -> tuple[str, str, str, str, str, float]:
-    kind = row.noise_kind if row.noise_level else "none"
-    return row.track, row.dataset, row.backbone, row.loss, kind, row.noise_level
-
-
-def _check_data(rows: Iterable[Row]) -> None:
-    seen: dict[str, Row] = {}
-    for row in rows:
-        first = seen.setdefault(row.dataset, row)
-        if row.data_sha256 != first.data_sha256:
-            raise SuiteError(
-                f"{row.where}: data_sha256 differs from that of {first.where}: runs on different data of {row.dataset}"
-            )
-
-
-def _indexed(rows: Iterable[R], key: Callable[[R], K]) -> dict[K, dict[int, R]]:
-    index: dict[K, dict[int, R]] = {}
-    for row in rows:
-        cell = index.setdefault(key(row), {})
-        if row.seed in cell:
-            raise SuiteError(f"{row.where}: seed = {row.seed}: this run stands in {cell[row.seed].where} too")
-        cell[row.seed] = row
-    return index
-
-
-def _nested(index: dict[Any, Any], depth: int) -> dict[Any, dict[Any, Any]]:
-    """Keys (a, b, c) as {(a, b): {c: ...}} for depth 2."""
-    tree: dict[Any, dict[Any, Any]] = {}
-    for key, value in index.items():
-        tree.setdefault(key[:depth], {})[key[depth]] = value
-    return tree
+def _read(folder: Path, files: str) -> list[Record]:
+    """Records of all files of a folder, each file checked by itself."""
+    return [record for path in sorted(folder.glob(files)) for record in read_records([path])]
 
 
 def _read_influence(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     curves = pd.read_csv(path)
-    for column in ("loss", "pair", "distance", "normalised"):
-        if column not in curves:
-            raise SuiteError(f"{path}: column {column} is missing; run: suite figures")
+    missing = [column for column in ("loss", "pair", "distance", "normalised") if column not in curves]
+    if missing:
+        raise SuiteError(f"{path} lacks column {allowed(missing)}; run: suite figures")
     return curves

@@ -3,204 +3,143 @@
 A claim is written before its results are looked at; results carry the hash of the claim files.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from suite.judging.claims.vocabulary import EMBEDDED_BACKBONE, Axis, Backbone, Metric
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Text = Annotated[str, Field(min_length=3)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-Dataset = Literal["emoji", "furniture", "typefaces", "cub", "cars", "sop"]
-Track = Literal["tuned", "published"]
-Level = Annotated[float, Field(ge=0, lt=1)]
-MinimumSeeds = Annotated[int, Field(ge=3, strict=True)]
-
-
-class Part(BaseModel):
-    """Base of all parts of a claim: nothing unknown, nothing changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(Part):
-    """Where the paper or its project says it."""
-
-    section: Text
-    table: Text
-    """Table or figure; "none" where the text says it."""
-
-
-class SmallestEffect(Part):
-    """The smallest effect of interest, in the units of the estimand (points of percent for retrieval metrics), and why."""
-
-    value: Positive
-    because: Text
+from suite.errors import allowed
+from suite.judging.claims.parts import (
+    BENCHMARKS,
+    Along,
+    ClaimPart,
+    ClaimTrack,
+    DatasetName,
+    Finite,
+    MetricName,
+    Noise,
+    NoiseLevels,
+    Pair,
+    Positive,
+    Premise,
+    Range,
+    ReportedValue,
+    ShareAboveZero,
+    Slug,
+    SmallestEffect,
+    Source,
+    Subject,
+    Text,
+)
+from suite.settings.params import EMBEDDED_BACKBONE
+from suite.settings.plans import Regime
+from suite.training.whole_network.networks import BACKBONES
 
 
-class Noise(Part):
-    """One level of label noise."""
-
-    kind: Literal["symmetric", "small_cluster"]
-    level: Level
-
-
-class NoiseLevels(Part):
-    """Levels of label noise, without noise first."""
-
-    kind: Literal["symmetric", "small_cluster"]
-    levels: Annotated[tuple[Level, ...], Field(min_length=2)]
-
-    @model_validator(mode="after")
-    def _from_clean(self) -> Self:
-        if self.levels[0] != 0 or list(self.levels) != sorted(set(self.levels)):
-            raise ValueError("allowed: rising levels that begin with 0")
-        return self
-
-
-class Pair(Part):
-    """A method of interest and the one that it is compared with."""
-
-    subject: Name
-    reference: Name
-
-    @model_validator(mode="after")
-    def _different(self) -> Self:
-        if self.subject == self.reference:
-            raise ValueError("allowed: a reference other than the subject")
-        return self
-
-
-class Subject(Part):
-    """A method alone."""
-
-    subject: Name
-
-
-class Along(Part):
-    """A method along one of its hyper-parameters."""
-
-    subject: Literal["pfml"]
-    axis: Axis
-
-
-class Claim(Part):
+class Claim(ClaimPart):
     """What every claim says."""
 
     id: Slug
     """Also the name of the file."""
+    kind: str
     statement: Text
     source: Source
-    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)]
     smallest_effect: SmallestEffect
     family: Slug
     """Claims of one family answer one question together; Holm's adjustment runs over all their lines."""
-    minimum_seeds: MinimumSeeds
-
-    def losses(self) -> dict[str, str]:
-        """Losses that the claim names, by field."""
-        contrast = getattr(self, "contrast")  # noqa: B009 - every kind has one, each of its own shape
-        return {f"contrast.{field}": name for field, name in contrast if field in {"subject", "reference"}}
 
 
-class OnRuns(Claim):
-    """A claim about retrieval metrics of trained heads or networks."""
+class ClaimOnRecords(Claim):
+    """A claim that records of trained networks decide, in one regime."""
 
-    estimand: Metric
-    track: Track = "tuned"
-    backbone: Backbone = EMBEDDED_BACKBONE
+    datasets: Annotated[tuple[DatasetName, ...], Field(min_length=1)]
+    regime: Regime
+    """What learns. By default ``published`` for CUB, Cars and SOP and ``frozen`` for other data sets."""
+    backbone: Text = EMBEDDED_BACKBONE
+    minimum_seeds: Annotated[int, Field(ge=3, strict=True)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_regime(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "regime" in values:
+            return values
+        datasets = values.get("datasets")
+        benchmark = isinstance(datasets, list | tuple) and any(name in BENCHMARKS for name in datasets)
+        return values | {"regime": "published" if benchmark else "frozen"}
+
+    @model_validator(mode="after")
+    def _regime_fits(self) -> Self:
+        for dataset in self.datasets:
+            if (dataset in BENCHMARKS) != (self.regime == "published"):
+                fitting = "published" if dataset in BENCHMARKS else "frozen, finetuned"
+                raise ValueError(f"regime = {self.regime!r} with data set {dataset}; allowed: {fitting}")
+        if self.regime == "published" and self.backbone not in BACKBONES:
+            raise ValueError(f"backbone = {self.backbone!r} in regime 'published'; allowed: {allowed(BACKBONES)}")
+        return self
 
 
-class Superiority(OnRuns):
+class ClaimOnRuns(ClaimOnRecords):
+    """A claim about retrieval metrics under label noise."""
+
+    estimand: MetricName
+    track: ClaimTrack = "tuned"
+
+
+class Superiority(ClaimOnRuns):
     """The subject's metric is above the reference's at one noise level."""
 
     kind: Literal["superiority"]
     contrast: Pair
     noise: Noise
     direction: Literal["higher"]
-    published: dict[Dataset, Finite] | None
+    reported: dict[DatasetName, Finite] | None
     """The same contrast in the paper, in points, by data set; for the reader, not for the test."""
     test: Literal["paired_t"]
 
 
-class Robustness(OnRuns):
+class Robustness(ClaimOnRuns):
     """The subject loses less under noise than the reference: a difference in differences, or a slope over several levels."""
 
     kind: Literal["robustness"]
     contrast: Pair
     noise: NoiseLevels
     direction: Literal["higher"]
-    published: dict[Dataset, Finite] | None
+    reported: dict[DatasetName, Finite] | None
     """The same difference in differences in the paper, in points; for the reader, not for the test."""
     test: Literal["paired_t"]
 
 
-class PublishedValue(Part):
-    """A number of a table, in percent."""
-
-    value: Annotated[float, Field(gt=0, le=100)]
-    spread: Positive | None
-    """What stands behind the +-; null where the table gives none. Read as a standard error, the wider of the two
-    readings."""
-    runs: Annotated[int, Field(ge=1, strict=True)] | None
-    """Runs behind the number; null where the table does not say, which is read as one."""
-
-    @model_validator(mode="after")
-    def _spread_of_runs(self) -> Self:
-        if self.spread is not None and (self.runs is None or self.runs < 2):
-            raise ValueError("a spread needs runs of 2 or more")
-        return self
-
-
-class Reproduction(Claim):
-    """Our mean is the published one, up to the margin."""
+class Reproduction(ClaimOnRecords):
+    """Our mean is the reported one, up to the margin."""
 
     kind: Literal["reproduction"]
-    estimand: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    estimand: Annotated[tuple[MetricName, ...], Field(min_length=1)]
     contrast: Subject
-    track: Track = "tuned"
-    backbone: Backbone
+    track: ClaimTrack = "tuned"
+    backbone: Text
     noise: Noise
     direction: Literal["equal"]
-    published: Annotated[dict[Metric, PublishedValue], Field(min_length=1)]
+    reported: Annotated[dict[MetricName, ReportedValue], Field(min_length=1)]
     test: Literal["tost_summary"]
 
     @model_validator(mode="after")
     def _a_number_each(self) -> Self:
-        if set(self.estimand) != set(self.published):
-            raise ValueError("published: allowed: one entry for each metric of estimand")
+        if set(self.estimand) != set(self.reported):
+            raise ValueError("reported: allowed: one entry for each metric of estimand")
         if len(self.datasets) != 1:
             raise ValueError("datasets: allowed: the one that the numbers belong to")
         return self
 
 
-class Range(Part):
-    """A stretch of a hyper-parameter, both ends included."""
-
-    low: Finite
-    high: Finite
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if not self.low < self.high:
-            raise ValueError("allowed: low below high")
-        return self
-
-
-class OnAblation(Claim):
+class ClaimOnAblation(ClaimOnRecords):
     """A claim about PFML along one of its hyper-parameters, without noise, the others at their tuned values."""
 
-    estimand: Metric
+    estimand: MetricName
     contrast: Along
-    published: dict[Dataset, Annotated[tuple[tuple[Finite, Finite], ...], Field(min_length=2)]] | None
+    reported: dict[DatasetName, Annotated[tuple[tuple[Finite, Finite], ...], Field(min_length=2)]] | None
     """Pairs (value, metric in percent) read off the paper's plots; on other data, so for the reader, not for the test."""
 
 
-class Insensitivity(OnAblation):
+class Insensitivity(ClaimOnAblation):
     """No two values of the hyper-parameter within a range differ by the margin."""
 
     kind: Literal["insensitivity"]
@@ -209,7 +148,7 @@ class Insensitivity(OnAblation):
     test: Literal["tost_pairs"]
 
 
-class Trend(OnAblation):
+class Trend(ClaimOnAblation):
     """The metric rises or falls along the hyper-parameter."""
 
     kind: Literal["trend"]
@@ -218,12 +157,12 @@ class Trend(OnAblation):
     test: Literal["slope_t"]
 
 
-class Saturation(OnAblation):
+class Saturation(ClaimOnAblation):
     """The metric rises from a start to a plateau and stays level on it."""
 
     kind: Literal["saturation"]
     start: Finite
-    plateau_from: dict[Dataset, Finite]
+    plateau_from: dict[DatasetName, Finite]
     direction: Literal["higher"]
     test: Literal["rise_and_tost"]
 
@@ -236,15 +175,7 @@ class Saturation(OnAblation):
         return self
 
 
-class Premise(Part):
-    """The premise of a theorem, and the least share of classes or embeddings that must meet it for a verdict."""
-
-    name: Literal["delta_below_spread", "condition_star"]
-    minimum_share: Share
-    because: Text
-
-
-class Closeness(Claim):
+class Closeness(ClaimOnRecords):
     """The subject's proxies are closer to their class's training embeddings than the reference's."""
 
     kind: Literal["closeness"]
@@ -252,11 +183,11 @@ class Closeness(Claim):
     contrast: Pair
     premise: Premise
     direction: Literal["lower"]
-    published: None
+    reported: None
     test: Literal["paired_t"]
 
 
-class Minima(Claim):
+class Minima(ClaimOnRecords):
     """A flow of the class field that starts at an embedding ends within delta of it."""
 
     kind: Literal["minima"]
@@ -264,16 +195,17 @@ class Minima(Claim):
     contrast: Subject
     premise: Premise
     direction: Literal["at_least"]
-    target: Share
+    target: ShareAboveZero
     """The share that the theorem promises; shown when the true share is within the smallest effect of it, or above."""
-    published: None
+    reported: None
     test: Literal["t_and_binomial"]
 
 
 class Decay(Claim):
     """The greatest influence of a far point is a smaller share of the greatest of all under the subject than the reference.
 
-    It is measured without sampling error: there are no seeds, hence neither interval nor p.
+    Nothing is trained, so it belongs to no regime. It is measured without sampling error: there are no seeds, hence neither
+    interval nor p.
     """
 
     kind: Literal["decay"]
@@ -283,9 +215,8 @@ class Decay(Claim):
     beyond: Positive
     """A chord; points this far from the anchor, or farther, are the far ones."""
     direction: Literal["lower"]
-    published: None
+    reported: None
     test: Literal["deterministic"]
-    datasets: tuple[()] = ()
     minimum_seeds: Literal[0]
 
 

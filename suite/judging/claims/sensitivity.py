@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.judge import Judged, judge
-from suite.judging.claims.measured import Measured, View
-from suite.judging.claims.schema import Claim, OnAblation, OnRuns, Reproduction
-from suite.judging.claims.vocabulary import SWAPPED, Verdict
+from suite.judging.claims.measured import SWAPPED, Measured, View
+from suite.judging.claims.schema import Claim, ClaimOnAblation, ClaimOnRecords, ClaimOnRuns, Reproduction
 
 VALIDATION_EPOCH = "validation epoch"
 SWAPPED_METRIC = "R@1 and MAP@R swapped"
@@ -14,7 +14,7 @@ SWAPPED_METRIC = "R@1 and MAP@R swapped"
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """Verdicts of one line under other views, by the view's name; views that do not concern the line are left out."""
+    """Verdicts of one result under other views, by the view's name; views that do not concern it are left out."""
 
     verdict: Verdict
     others: dict[str, Verdict]
@@ -27,26 +27,26 @@ class Sensitivity:
 
 def views(measured: Measured) -> dict[str, View]:
     """The other views: the validation epoch, the metric swapped, and each seed left out."""
-    seeds = {seed for cell in measured.runs.values() for seed in cell}
-    seeds |= {seed for by_value in measured.ablations.values() for cell in by_value.values() for seed in cell}
-    seeds |= {seed for by_loss in measured.geometry.values() for rows in by_loss.values() for seed in rows}
+    seeds = {seed for runs in measured.runs.values() for seed in runs}
+    seeds |= {seed for by_value in measured.ablations.values() for runs in by_value.values() for seed in runs}
+    seeds |= {seed for by_loss in measured.geometry.values() for runs in by_loss.values() for seed in runs}
     named = {VALIDATION_EPOCH: View(validation_epoch=True), SWAPPED_METRIC: View(swap=True)}
     return named | {f"without seed {seed}": View(without_seed=seed) for seed in sorted(seeds)}
 
 
 def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judged]) -> list[Sensitivity]:
-    """Judge everything under every view, families and all; one entry a line of ``base``."""
+    """Judge everything under every view, families and all; one entry for each of ``base``."""
     under = {
-        name: {other.line.key: other.verdict for other in judge(claims, measured.seen_as(view))}
+        name: {other.result.key: other.verdict for other in judge(claims, measured.seen_as(view))}
         for name, view in views(measured).items()
     }
     return [
         Sensitivity(
             one.verdict,
             {
-                name: verdicts[one.line.key]
+                name: verdicts[one.result.key]
                 for name, verdicts in under.items()
-                if one.verdict != Verdict.NOT_RUN and one.line.key in verdicts and _concerns(name, one)
+                if one.verdict != Verdict.NOT_RUN and one.result.key in verdicts and _concerns(name, one)
             },
         )
         for one in base
@@ -54,11 +54,9 @@ def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judg
 
 
 def _concerns(view: str, judged: Judged) -> bool:
-    claim = judged.line.claim
-    if claim.minimum_seeds == 0:
-        return False
+    claim = judged.result.claim
     if view == VALIDATION_EPOCH:
-        return isinstance(claim, OnRuns | OnAblation | Reproduction)
+        return isinstance(claim, ClaimOnRuns | ClaimOnAblation | Reproduction)
     if view == SWAPPED_METRIC:
-        return isinstance(claim, OnRuns | OnAblation) and claim.estimand in SWAPPED
-    return True
+        return isinstance(claim, ClaimOnRuns | ClaimOnAblation) and claim.estimand in SWAPPED
+    return isinstance(claim, ClaimOnRecords)

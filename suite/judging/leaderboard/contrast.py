@@ -6,36 +6,41 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import METRICS, TABLE
-from suite.judging.leaderboard.cells import NOTHING, number
-from suite.judging.leaderboard.standing import METRIC, PERCENT
-from suite.judging.statistics.holm import holm
-from suite.judging.statistics.simultaneous import all_pairs
+from suite.evaluation.records import TABLE
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.leaderboard.table import tables_of
+from suite.judging.statistics.comparisons import all_pairs, holm
+from suite.judging.statistics.estimates import LEVEL, PERCENT
 
-LEVEL = 0.05
-VERDICTS = ("ahead", "behind", "not told apart", "not judged for failed runs", "not judged on one seed")
-NAMES = {metric: metric.replace("recall_at_", "R@") for metric in METRICS} | {
-    "map_at_r": "MAP@R",
-    "r_precision": "R-precision",
+_FAILED, _ONE_SEED, _UNMEASURED = "not judged for failed runs", "not judged on one seed", "not measured"
+VERDICTS = ("ahead", "behind", "not told apart", _FAILED, _ONE_SEED, _UNMEASURED)
+"""What may be said of two losses in a table."""
+_HEADS = {
+    "regime": "regime",
+    "track": "track",
+    "dataset": "data set",
+    "noise_kind": "noise kind",
+    "noise_level": "noise",
 }
 
 
 def within(
     records: pd.DataFrame,
     *,
+    regime: str | None = None,
     dataset: str | None = None,
     noise: float | None = None,
     track: str | None = None,
-    metric: str = METRIC,
+    metric: str = MAIN_METRIC,
 ) -> pd.DataFrame:
-    """Records of one data set, noise level or track; of all where none is named.
+    """Records of one regime, data set, noise level or track; of all where none is named.
 
     Raises:
         SuiteError: a name is not in the records, or the metric is unknown.
     """
     if metric not in METRICS:
         raise SuiteError(f"metric {metric!r} is unknown; allowed: {allowed(METRICS)}")
-    wanted = {"dataset": dataset, "noise_level": noise, "track": track}
+    wanted = {"regime": regime, "dataset": dataset, "noise_level": noise, "track": track}
     chosen = pd.Series(data=True, index=records.index)
     for column, value in wanted.items():
         if value is not None:
@@ -60,12 +65,13 @@ def select(
     records: pd.DataFrame,
     losses: tuple[str, str],
     *,
+    regime: str | None = None,
     dataset: str | None = None,
     noise: float | None = None,
     track: str | None = None,
-    metric: str = METRIC,
+    metric: str = MAIN_METRIC,
 ) -> pd.DataFrame:
-    """Records of two losses, of all data sets, noise levels or tracks where none is named.
+    """Records of two losses, of all regimes, data sets, noise levels or tracks where none is named.
 
     Raises:
         SuiteError: a name is not in the records or the metric is unknown, or the losses have no table in common.
@@ -75,7 +81,7 @@ def select(
         raise SuiteError(f"{losses[0]} cannot be compared with itself; allowed: {allowed(others)}")
     for loss in losses:
         check_known(records, "loss", loss)
-    mine = within(records, dataset=dataset, noise=noise, track=track, metric=metric)
+    mine = within(records, regime=regime, dataset=dataset, noise=noise, track=track, metric=metric)
     mine = mine[mine["loss"].isin(losses)]
     found = mine[mine.groupby(list(TABLE))["loss"].transform("nunique") == 2]
     if not len(found):
@@ -83,7 +89,7 @@ def select(
     return found
 
 
-def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> pd.DataFrame:
+def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = MAIN_METRIC) -> pd.DataFrame:
     """Paired differences of two losses, first less second, in points.
 
     Args:
@@ -95,77 +101,13 @@ def contrast(records: pd.DataFrame, losses: tuple[str, str], metric: str = METRI
         One row a table: means ``first`` and ``second``, ``difference``, ``low`` and ``high`` of its own 95 % t-interval,
         ``p`` of the paired two-sided t-test, ``p_adjusted`` by Holm for the number of rows, ``pairs`` of seeds that both
         finished, ``failures`` of both, and ``verdict``. Where a run failed there is no interval and no test: they would
-        leave out just the seeds that a loss could not bear.
+        leave out exactly the seeds that were hard for a loss.
     """
-    rows = [
-        dict(zip(TABLE, place, strict=True)) | difference(runs, losses, metric)
-        for place, runs in records.groupby(list(TABLE), sort=False)
-    ]
+    rows = [where | paired_difference(runs, losses, metric) for where, runs in tables_of(records)]
     return judged(pd.DataFrame(rows))
 
 
-def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Differences with ``p_adjusted``, by Holm over all rows that have a p, and the ``verdict`` that follows from it."""
-    table = table.assign(p_adjusted=np.nan)
-    tested = table["p"].notna()
-    if tested.any():
-        table.loc[tested, "p_adjusted"] = holm(table.loc[tested, "p"])
-    return table.assign(verdict=[_verdict(row) for _, row in table.iterrows()])
-
-
-def sentence(table: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> str:
-    """What the differences say, in one sentence."""
-    first, second = losses
-    if len(table) == 1:
-        return _about_one(table.iloc[0], first, second, NAMES[metric])
-    return (
-        f"In {len(table)} comparisons by {NAMES[metric]}, {first} against {second} is {counted(table)} "
-        f"(paired t-tests, at most {100 * LEVEL:g} % error for all together by Holm)."
-    )
-
-
-def counted(table: pd.DataFrame) -> str:
-    """How often each verdict was given."""
-    counts = table["verdict"].value_counts()
-    return ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
-
-
-def as_text(table: pd.DataFrame, losses: tuple[str, str]) -> str:
-    """Rows of ``contrast`` for the terminal; p is adjusted where there are several."""
-    p = "p (Holm)" if len(table) > 1 else "p"
-    shown = pd.DataFrame(
-        {
-            "track": table["track"],
-            "data set": table["dataset"],
-            "noise": table["noise_level"].map("{:g}".format),
-            losses[0]: table["first"].map(number),
-            losses[1]: table["second"].map(number),
-            "difference": table["difference"].map(number),
-            "low": table["low"].map(number),
-            "high": table["high"].map(number),
-            p: table["p_adjusted"].map(p_text),
-            "pairs": table["pairs"].map(str),
-            "verdict": table["verdict"],
-        }
-    )
-    return str(shown.to_string(index=False))
-
-
-def _about_one(row: pd.Series, first: str, second: str, name: str) -> str:
-    where = f"on {row['dataset']} at noise {row['noise_level']:g} ({row['track']})"
-    if row["verdict"].startswith("not judged"):
-        why = f"{row['failures']} of their runs failed" if row["failures"] else "one seed has no interval"
-        return f"{first} and {second} are not judged {where}: {why}."
-    interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f}, p = {row['p']:.2g}"
-    verdict = {
-        "ahead": f"{first} is ahead of {second}",
-        "behind": f"{first} is behind {second}",
-        "not told apart": f"{first} and {second} cannot be told apart",
-    }[row["verdict"]]
-    return f"{verdict} {where}: {row['difference']:+.2f} points of {name}, {interval}, {row['pairs']} seeds."
-
-
-def difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC) -> dict[str, Any]:
+def paired_difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str = MAIN_METRIC) -> dict[str, Any]:
     """The paired difference of two losses in one table: a row of ``contrast`` before it is judged.
 
     Args:
@@ -177,26 +119,94 @@ def difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str = METRIC
     values = (
         PERCENT * runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
     )
-    failures = int((runs["status"] != "ok").sum())
+    done = runs["status"] == "ok"
     means = values.mean()
     row = {"first": means[losses[0]], "second": means[losses[1]], "difference": means[losses[0]] - means[losses[1]]}
-    row |= dict.fromkeys(("low", "high", "p"), np.nan) | {"pairs": len(values), "failures": failures}
-    if not failures:
+    row |= dict.fromkeys(("low", "high", "p"), np.nan) | {"pairs": len(values), "failures": int((~done).sum())}
+    row["measured"] = bool(runs.loc[done, metric].notna().all())
+    if done.all() and row["measured"]:
         pair = all_pairs(values.to_numpy(dtype=np.float64))
         row |= {name: float(getattr(pair, name)[0, 1]) for name in ("low", "high", "p")}
     return row
 
 
-def p_text(p: float) -> str:
-    """A p-value to read."""
-    return NOTHING if np.isnan(p) else f"{p:.2g}"
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences with ``p_adjusted``, by Holm over all rows that have a p, and the ``verdict`` that follows from it."""
+    table = table.assign(p_adjusted=np.nan)
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "p_adjusted"] = holm(table.loc[tested, "p"])
+    return table.assign(verdict=[_verdict(row) for _, row in table.iterrows()]).drop(columns="measured")
 
 
 def _verdict(row: pd.Series) -> str:
     if row["failures"]:
-        return "not judged for failed runs"
+        return _FAILED
+    if not row["measured"]:
+        return _UNMEASURED
     if np.isnan(row["p_adjusted"]):
-        return "not judged on one seed"
+        return _ONE_SEED
     if row["p_adjusted"] >= LEVEL:
         return "not told apart"
     return "ahead" if row["difference"] > 0 else "behind"
+
+
+def sentence(table: pd.DataFrame, losses: tuple[str, str], metric: str = MAIN_METRIC) -> str:
+    """What the differences say, in one sentence."""
+    first, second = losses
+    if len(table) == 1:
+        return _about_one(table.iloc[0], first, second, METRICS[metric].label)
+    return (
+        f"In {len(table)} comparisons by {METRICS[metric].label}, {first} against {second} is {counted(table)} "
+        f"(paired t-tests, at most {100 * LEVEL:g} % error for all together by Holm)."
+    )
+
+
+def _about_one(row: pd.Series, first: str, second: str, label: str) -> str:
+    where = f"on {row['dataset']} at noise {row['noise_level']:g} ({row['regime']}, {row['track']})"
+    if row["verdict"] in {_FAILED, _ONE_SEED, _UNMEASURED}:
+        why = {
+            _FAILED: f"{row['failures']} of their runs failed",
+            _ONE_SEED: "one seed has no interval",
+            _UNMEASURED: f"{label} was not measured",
+        }[row["verdict"]]
+        return f"{first} and {second} are not judged {where}: {why}."
+    interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f}, p = {row['p']:.2g}"
+    verdict = {
+        "ahead": f"{first} is ahead of {second}",
+        "behind": f"{first} is behind {second}",
+        "not told apart": f"{first} and {second} cannot be told apart",
+    }[row["verdict"]]
+    return f"{verdict} {where}: {row['difference']:+.2f} points of {label}, {interval}, {row['pairs']} seeds."
+
+
+def counted(table: pd.DataFrame) -> str:
+    """How often each verdict was given."""
+    counts = table["verdict"].value_counts()
+    return ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
+
+
+def as_text(table: pd.DataFrame, losses: tuple[str, str]) -> str:
+    """Rows of ``contrast`` for the terminal; p is adjusted where there are several."""
+    p = "p (Holm)" if len(table) > 1 else "p"
+    columns = place_columns(table, always=("regime", "track", "dataset", "noise_level"))
+    columns |= {losses[0]: table["first"].map(number), losses[1]: table["second"].map(number)}
+    columns |= {name: table[name].map(number) for name in ("difference", "low", "high")}
+    columns |= {p: table["p_adjusted"].map(p_text), "pairs": table["pairs"].map(str), "verdict": table["verdict"]}
+    return str(pd.DataFrame(columns).to_string(index=False))
+
+
+def place_columns(table: pd.DataFrame, always: tuple[str, ...]) -> dict[str, pd.Series]:
+    """Where the rows of a table belong, by heading: of ``TABLE`` what is ``always`` shown, and what differs between rows."""
+    shown = [name for name in TABLE if name in always or len(set(table[name])) > 1]
+    return {_HEADS[name]: table[name].map("{:g}".format if name == "noise_level" else str) for name in shown}
+
+
+def number(value: float) -> str:
+    """Two decimals; a dash for NaN."""
+    return "–" if np.isnan(value) else f"{value:.2f}"
+
+
+def p_text(p: float) -> str:
+    """A p-value to read."""
+    return "–" if np.isnan(p) else f"{p:.2g}"

@@ -1,71 +1,102 @@
-"""Leaderboard rows: per table and loss means over seeds, both error bars, standing, drop from clean, failures."""
+"""The leaderboard: for each table and loss means over seeds, both error bars, standing, drop from clean labels, failures.
 
-from typing import Any
+A table holds the runs of one regime, track, data set, noise kind and noise level; its runs are paired by seed.
+
+Failures count against a loss. A loss with a failed run is compared with no other: its mean would leave out exactly the
+seeds that were hard for it, and any number in their place would widen its interval until nothing could be told apart
+from it. It takes its rank behind all losses that finished every run, and is not in the tie group.
+"""
+
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from suite.evaluation.records import METRICS, TABLE, check_paired
-from suite.judging.leaderboard.standing import PERCENT, class_share, standing_of
-from suite.judging.statistics.intervals import t_interval
-from suite.judging.statistics.resampling import class_error
+from suite.errors import SuiteError, allowed
+from suite.evaluation.records import CONDITION, TABLE
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.evaluation.tables import check_paired, measured_metrics
+from suite.judging.statistics.comparisons import AllPairs, all_pairs, standing
+from suite.judging.statistics.estimates import PERCENT, class_error, t_interval
+from suite.settings.plans import Regime, Track
 
-TRACKS = ("tuned", "published")
 FROZEN = "frozen backbone"
 _COUNTS = ("rank_low", "rank_high")
+_DIGITS = 4
+
+
+def tables_of(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Each table of the records, in their order: the values of ``TABLE``, and its runs.
+
+    Raises:
+        SuiteError: a loss has two runs with one seed, e.g. with two backbones: they cannot be paired.
+    """
+    for place, runs in records.groupby(list(TABLE), sort=False):
+        twice = runs[runs.duplicated(["loss", "seed"])]
+        if len(twice):
+            run = twice.iloc[0]
+            raise SuiteError(
+                f"{run['file']}: {run['loss']} has two runs with seed {run['seed']} in the table {allowed(place)}; "
+                "allowed: one, with one backbone"
+            )
+        yield dict(zip(TABLE, place, strict=True)), runs
 
 
 def leaderboard(records: pd.DataFrame, frozen: pd.DataFrame) -> pd.DataFrame:
     """Aggregate records over seeds; percentages rounded to 4 decimals.
 
-    A failed run counts in ``failures`` and in no mean. Rows are ordered by track, data set as in the records, noise level,
-    number of failures and R@1. The drop from clean is the mean paired difference over seeds that finished both runs.
+    A failed run counts in ``failures`` and in no mean. A metric that a run did not measure counts in no mean of that metric.
+    Rows are ordered by regime, track, data set as in the records, noise kind, noise level, number of failures and R@1. The
+    drop from clean labels is the mean paired difference over seeds that finished both runs.
 
     Args:
-        records: one row a run, as ``read_records`` gives.
+        records: one row a run, as ``to_table`` gives.
         frozen: one row a data set: the frozen backbone on the test classes, columns ``dataset`` and the metrics.
 
     Returns:
-        One row for each (track, data set, noise kind, noise level, loss), and one a table for the frozen backbone. Of each
-        metric the mean and ``_low``, ``_high`` over seeds; of R@1 ``class_error``, ``class_low``, ``class_high`` over test
-        classes; ``rank_low``, ``rank_high``, ``ties_best``, ``behind_low``, ``behind_high`` as in ``Standing``.
+        One row for each condition, and one a table for the frozen backbone. Of each
+        metric that any run or the backbone measured the mean and
+        ``_low``, ``_high`` over seeds; of R@1 ``class_error``, ``class_low``, ``class_high`` over test classes;
+        ``rank_low``, ``rank_high``, ``ties_best``, ``behind_low``, ``behind_high`` as in ``Standing``.
 
     Raises:
         SuiteError: losses of a table do not have the same seeds.
     """
     check_paired(records)
-    references = frozen.set_index("dataset")
+    measured = {MAIN_METRIC, *measured_metrics(records), *measured_metrics(frozen)}
+    metrics = [metric for metric in METRICS if metric in measured]
+    references = frozen.set_index("dataset").reindex(columns=metrics)
     rows = []
-    for place, runs in records.groupby(list(TABLE), sort=False):
-        where = dict(zip(TABLE, place, strict=True))
-        reference = {metric: PERCENT * float(references.loc[where["dataset"], metric]) for metric in METRICS}
-        standing = standing_of(runs)
-        for loss, cell in runs.groupby("loss", sort=False):
-            row = where | {"loss": loss} | _counts(cell) | standing.loc[loss].to_dict() | _means(cell) | _classes(cell)
-            row |= _drop(cell, _clean(records, where, str(loss)))
-            rows.append(row | {"gain_over_frozen": row["recall_at_1"] - reference["recall_at_1"]})
+    for where, runs in tables_of(records):
+        reference = {metric: PERCENT * float(references.loc[where["dataset"], metric]) for metric in metrics}
+        places = standing_of(runs)
+        for loss, mine in runs.groupby("loss", sort=False):
+            row = where | {"loss": loss} | _counts(mine) | places.loc[loss].to_dict() | _means(mine, metrics)
+            row |= _classes(mine) | _drop(mine, _clean(records, where, str(loss)))
+            rows.append(row | {"gain_over_frozen": row[MAIN_METRIC] - reference[MAIN_METRIC]})
         same = {"loss": FROZEN, "runs": 0, "failures": 0, "tuned": False, "ties_best": False, "gain_over_frozen": 0.0}
         rows.append(where | same | reference)
     return _ordered(pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64")))
 
 
-def _counts(cell: pd.DataFrame) -> dict[str, Any]:
-    tuned = "origin" not in cell or cell["origin"].dropna().eq("search").all()
-    failures = int((cell["status"] != "ok").sum())
-    return {"runs": len(cell), "failures": failures, "tuned": bool(tuned) and cell["track"].iloc[0] == "tuned"}
+def _counts(mine: pd.DataFrame) -> dict[str, Any]:
+    tuned = bool((mine["hyperparameter_source"] == "search").all()) and mine["track"].iloc[0] == "tuned"
+    return {"runs": len(mine), "failures": int((mine["status"] != "ok").sum()), "tuned": tuned}
 
 
-def _means(cell: pd.DataFrame) -> dict[str, float]:
+def _means(mine: pd.DataFrame, metrics: list[str]) -> dict[str, float]:
     means: dict[str, float] = {}
-    for metric in METRICS:
-        interval = t_interval((PERCENT * cell[metric]).tolist())
+    for metric in metrics:
+        interval = t_interval((PERCENT * mine[metric]).tolist())
         means |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
     return means
 
 
-def _classes(cell: pd.DataFrame) -> dict[str, float]:
+def _classes(mine: pd.DataFrame) -> dict[str, float]:
     """The error of the mean R@1 over test classes, in points."""
-    hits, queries = class_share(cell)
+    hits, queries = class_hits(mine)
     if not len(queries):
         return dict.fromkeys(("class_error", "class_low", "class_high"), np.nan)
     found = class_error(hits, queries)
@@ -77,14 +108,18 @@ def _classes(cell: pd.DataFrame) -> dict[str, float]:
 
 
 def _clean(records: pd.DataFrame, where: dict[str, Any], loss: str) -> pd.DataFrame:
-    same = (records["track"] == where["track"]) & (records["dataset"] == where["dataset"]) & (records["loss"] == loss)
-    return records[same & (records["noise_kind"] == where["noise_kind"]) & (records["noise_level"] == 0)]
+    """Runs of the same condition but for the noise level, which is 0."""
+    condition = where | {"loss": loss, "noise_level": 0}
+    chosen = pd.Series(data=True, index=records.index)
+    for name in CONDITION:
+        chosen &= records[name] == condition[name]
+    return records[chosen]
 
 
-def _drop(cell: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
+def _drop(mine: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
     """Mean loss of R@1 against the run of the same seed without noise, in points, with its interval."""
-    pairs = clean.merge(cell, on="seed", suffixes=("_clean", "_noisy"))
-    interval = t_interval((PERCENT * (pairs["recall_at_1_clean"] - pairs["recall_at_1_noisy"])).tolist())
+    pairs = clean.merge(mine, on="seed", suffixes=("_clean", "_noisy"))
+    interval = t_interval((PERCENT * (pairs[f"{MAIN_METRIC}_clean"] - pairs[f"{MAIN_METRIC}_noisy"])).tolist())
     return {"drop_from_clean": interval.mean, "drop_low": interval.low, "drop_high": interval.high}
 
 
@@ -92,14 +127,94 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     datasets = list(dict.fromkeys(table["dataset"]))
     keys = pd.DataFrame(
         {
-            "track": table["track"].map(TRACKS.index),
+            "regime": table["regime"].map(get_args(Regime).index),
+            "track": table["track"].map(get_args(Track).index),
             "dataset": table["dataset"].map(datasets.index),
             "noise_kind": table["noise_kind"],
             "noise_level": table["noise_level"],
             "failures": table["failures"],
-            "recall": -table["recall_at_1"],
+            "recall": -table[MAIN_METRIC],
             "loss": table["loss"],
         }
     )
     order = keys.sort_values(list(keys.columns), na_position="last").index
-    return table.loc[order].reset_index(drop=True).round(4)
+    return table.loc[order].reset_index(drop=True).round(_DIGITS)
+
+
+def standing_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """Standing of each loss of one table by R@1: rank interval, tie group, points behind the best.
+
+    Args:
+        runs: the records of one table.
+
+    Returns:
+        One row a loss, the columns of ``Standing``; losses with failed runs have no ``behind_low`` and ``behind_high``.
+    """
+    losses = list(dict.fromkeys(runs["loss"]))
+    complete, pairs = _compared(runs)
+    found = pd.DataFrame(
+        {
+            "rank_low": 1 + len(complete),
+            "rank_high": len(losses),
+            "ties_best": False,
+            "behind_low": np.nan,
+            "behind_high": np.nan,
+        },
+        index=pd.Index(losses, name="loss"),
+    )
+    if complete:
+        places = standing(pairs)
+        for column in found.columns:
+            found.loc[complete, column] = getattr(places, column)
+    return found
+
+
+def comparisons(records: pd.DataFrame) -> pd.DataFrame:
+    """All pairwise differences of R@1 in points, with both errors, for every table.
+
+    Returns:
+        One row for each table and pair of losses without failed runs: ``difference`` (loss less other), ``low`` and ``high``
+        of the interval that holds for all pairs of the table together, ``p`` of the paired t-test, ``p_adjusted`` for the
+        number of pairs, and ``class_error``, ``class_low``, ``class_high`` of the difference over test classes.
+    """
+    rows: list[dict[str, Any]] = []
+    for where, runs in tables_of(records):
+        complete, pairs = _compared(runs)
+        hits = {loss: class_hits(mine) for loss, mine in runs.groupby("loss", sort=False)}
+        for i, loss in enumerate(complete):
+            for j, other in enumerate(complete[i + 1 :], i + 1):
+                queries = hits[loss][1]
+                error = class_error(hits[loss][0] - hits[other][0], queries)
+                rows.append(
+                    where
+                    | {"loss": loss, "other": other, "seeds": int(runs["seed"].nunique())}
+                    | {
+                        name: round(float(getattr(pairs, name)[i, j]), _DIGITS)
+                        for name in ("difference", "low", "high")
+                    }
+                    | {name: float(f"{getattr(pairs, name)[i, j]:.3g}") for name in ("p", "p_adjusted")}
+                    | {
+                        f"class_{name}": round(PERCENT * getattr(error, name), _DIGITS)
+                        for name in ("error", "low", "high")
+                    }
+                )
+    columns = [*TABLE, "loss", "other", "seeds", "difference", "low", "high", "p", "p_adjusted"]
+    return pd.DataFrame(rows, columns=[*columns, "class_error", "class_low", "class_high"])
+
+
+def _compared(runs: pd.DataFrame) -> tuple[list[str], AllPairs]:
+    """Losses of a table that finished every run, in the order of the records, and their pairwise differences in points."""
+    finished = runs.groupby("loss", sort=False)["status"].agg(lambda status: (status == "ok").all())
+    complete = [str(loss) for loss in finished.index[finished.astype(bool)]]
+    values = runs.pivot_table(index="seed", columns="loss", values=MAIN_METRIC)
+    values = values.reindex(index=sorted(set(runs["seed"])), columns=complete)
+    return complete, all_pairs(PERCENT * values.to_numpy(dtype=np.float64))
+
+
+def class_hits(mine: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean hits (C,) over the finished runs of a condition and queries (C,) of each test class; empty if none finished."""
+    finished = mine[mine["status"] == "ok"]
+    if not len(finished):
+        return np.empty(0), np.empty(0)
+    hits = np.array(finished["class_hits"].tolist(), dtype=np.float64).mean(axis=0)
+    return hits, np.asarray(finished["class_queries"].iloc[0], dtype=np.float64)

@@ -1,8 +1,9 @@
 """Each loss against pfml and against the best baseline, in every table: paired difference, interval, p and verdict.
 
-The best baseline is known only after the runs. So a loss is tested against pfml and all baselines, the p-values of a table
-are adjusted together by Holm, and the best is picked from what is judged by then: picking it costs no error. Baselines are
-the other built-in losses, a built-in loss being compared with those that it is not itself.
+The best baseline is known only after the runs. So a loss is tested against pfml and all baselines, the p-values of a
+table are adjusted together by Holm, and the best baseline is then picked from differences that are already adjusted:
+picking it adds no error. Baselines are the other built-in losses; a built-in loss is compared with all of them but
+itself.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -12,15 +13,24 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.evaluation.records import TABLE
-from suite.judging.leaderboard.cells import escaped, number
-from suite.judging.leaderboard.contrast import LEVEL, NAMES, check_known, counted, difference, judged, p_text
-from suite.judging.leaderboard.standing import METRIC
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.leaderboard.contrast import (
+    check_known,
+    counted,
+    judged,
+    number,
+    p_text,
+    paired_difference,
+    place_columns,
+)
+from suite.judging.leaderboard.table import tables_of
+from suite.judging.statistics.estimates import LEVEL
 from suite.settings.params import Settings
 
 METHOD = "pfml"
 BEST = "best baseline"
 REFERENCES = (METHOD, BEST)
-COLUMNS = (
+VERDICT_COLUMNS = (
     *TABLE,
     "loss",
     "against",
@@ -48,36 +58,36 @@ def user_losses(settings: Settings) -> list[str]:
     return [name for name, entry in settings.losses.items() if entry.target is not None]
 
 
-def verdicts(records: pd.DataFrame, own: Collection[str], metric: str = METRIC) -> pd.DataFrame:
+def verdicts(records: pd.DataFrame, users: Collection[str], metric: str = MAIN_METRIC) -> pd.DataFrame:
     """Each loss against pfml and the best baseline.
 
     Args:
         records: one row a run.
-        own: losses that are not built in, and so no baselines.
+        users: the user's losses; they are no baselines.
         metric: column of the records.
 
     Returns:
-        Columns ``COLUMNS``: ``against`` is one of ``REFERENCES``, ``other`` the loss that it is in this table, the others
-        are as in ``contrast``. A table without pfml or baselines has no such row. A baseline with failed runs is the best
-        one only where all have some.
+        Columns ``VERDICT_COLUMNS``: ``against`` is one of ``REFERENCES``, ``other`` the loss that it is in this table, the
+        others are as in ``contrast``. A table without pfml or baselines has no such row. A baseline with failed runs is the
+        best one only where all have some.
     """
     rows = [
-        dict(zip(TABLE, place, strict=True)) | row
-        for place, runs in records.groupby(list(TABLE), sort=False)
+        where | row
+        for where, runs in tables_of(records)
         for loss in dict.fromkeys(runs["loss"])
-        for row in _rows(runs, str(loss), own, metric)
+        for row in _rows(runs, str(loss), users, metric)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 
 
-def verdicts_on(loss: str, records: pd.DataFrame, own: Collection[str], metric: str = METRIC) -> pd.DataFrame:
+def verdicts_on(loss: str, records: pd.DataFrame, users: Collection[str], metric: str = MAIN_METRIC) -> pd.DataFrame:
     """The rows of ``verdicts`` on one loss.
 
     Raises:
         SuiteError: the records do not hold it, or nothing that it is compared with.
     """
     check_known(records, "loss", loss)
-    table = verdicts(records, own, metric)
+    table = verdicts(records, users, metric)
     rows = table[table["loss"] == loss]
     if not len(rows):
         raise SuiteError(
@@ -86,11 +96,13 @@ def verdicts_on(loss: str, records: pd.DataFrame, own: Collection[str], metric: 
     return rows
 
 
-def _rows(runs: pd.DataFrame, loss: str, own: Collection[str], metric: str) -> Iterator[dict[str, Any]]:
-    others = [str(other) for other in dict.fromkeys(runs["loss"]) if other not in own and other != loss]
+def _rows(runs: pd.DataFrame, loss: str, users: Collection[str], metric: str) -> Iterator[dict[str, Any]]:
+    others = [str(other) for other in dict.fromkeys(runs["loss"]) if other not in users and other != loss]
     if not others:
         return
-    table = judged(pd.DataFrame([{"other": other} | difference(runs, (loss, other), metric) for other in others]))
+    table = judged(
+        pd.DataFrame([{"other": other} | paired_difference(runs, (loss, other), metric) for other in others])
+    )
     failed = runs[runs["status"] != "ok"]["loss"]
     baselines = table[table["other"] != METHOD].assign(failed=lambda rows: rows["other"].isin(failed))
     best = baselines.sort_values(["failed", "second"], ascending=[True, False], kind="stable").head(1)
@@ -101,21 +113,14 @@ def _rows(runs: pd.DataFrame, loss: str, own: Collection[str], metric: str) -> I
 
 def as_cells(rows: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Heads and cells of the verdicts on one loss, for tables to read."""
-    tracks = len(set(rows["track"])) > 1
-    heads = [*(["track"] if tracks else []), "data set", "noise", "against", "difference [95 %]", "p (Holm)", "verdict"]
-    cells = [
-        [
-            *([row.track] if tracks else []),
-            row.dataset,
-            f"{row.noise_level:g}",
-            row.other if row.against == METHOD else f"{row.other} ({BEST})",
-            _interval(row),
-            p_text(row.p_adjusted),
-            row.verdict,
-        ]
-        for row in rows.itertuples()
-    ]
-    return heads, cells
+    columns = place_columns(rows, always=("dataset", "noise_level"))
+    columns |= {
+        "against": rows["other"].where(rows["against"] == METHOD, rows["other"] + f" ({BEST})"),
+        "difference [95 %]": pd.Series([_interval(row) for row in rows.itertuples()], rows.index),
+        "p (Holm)": rows["p_adjusted"].map(p_text),
+        "verdict": rows["verdict"],
+    }
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
 def as_text(rows: pd.DataFrame) -> str:
@@ -126,18 +131,20 @@ def as_text(rows: pd.DataFrame) -> str:
 
 
 def to_section(table: pd.DataFrame, losses: Iterable[str]) -> str:
-    """A section with the verdicts on these losses, of the tuned track; empty without any."""
+    """A Markdown section with the verdicts on these losses, of the tuned track; empty without any."""
     parts = []
     for loss in losses:
         rows = table[(table["loss"] == loss) & (table["track"] == "tuned")]
         if len(rows):
             heads, cells = as_cells(rows)
-            lines = [heads, ["---"] * len(heads), *([escaped(cell) for cell in line] for line in cells)]
+            lines = [heads, ["---"] * len(heads), *([_escaped(cell) for cell in line] for line in cells)]
             shown = "".join(f"| {' | '.join(line)} |\n" for line in lines)
             parts.append(
-                f"### {escaped(loss)} against pfml and the best baseline\n\n{escaped(sentence(rows))}\n\n{shown}"
+                f"### {_escaped(loss)} against pfml and the best baseline\n\n{_escaped(sentence(rows))}\n\n{shown}"
             )
-    return "\n".join([f"## Verdicts\n\n{EXPLAINED.format(metric=NAMES[METRIC])}\n", *parts]) if parts else ""
+    return (
+        "\n".join([f"## Verdicts\n\n{EXPLAINED.format(metric=METRICS[MAIN_METRIC].label)}\n", *parts]) if parts else ""
+    )
 
 
 def sentence(rows: pd.DataFrame) -> str:
@@ -155,3 +162,8 @@ def _interval(row: Any) -> str:
     if pd.isna(row.low):
         return number(row.difference)
     return f"{row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.replace("<", "&lt;").replace("|", "\\|")

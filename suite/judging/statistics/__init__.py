@@ -1,1 +1,1 @@
-"""Statistics for few paired seeds: t-tests, equivalence, Holm's adjustment, power, trends."""
+"""Statistics for few paired seeds: means and errors, many comparisons, power."""

@@ -1,0 +1,218 @@
+"""Claims about the mechanism: where proxies and minima lie in trained models, and how far influence reaches.
+
+The corollary and the proposition are stated in docs/theory.md. The unit is the trained model of a seed: classes of one
+model share a network, so they are averaged, not counted as observations. Classes or embeddings that meet the premise of
+a theorem and those that do not are judged apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from suite.errors import SuiteError
+from suite.evaluation.records import ProxyPlaces, Record
+from suite.judging.claims.evidence import Verdict, constant, difference, share_reached
+from suite.judging.claims.measured import BySeed, Condition, Measured, NotRunError
+from suite.judging.claims.result import ClaimResult, on_each_dataset
+from suite.judging.claims.retrieval import without_failed_seeds
+from suite.judging.claims.schema import Closeness, Decay, Minima
+from suite.judging.statistics.estimates import Array
+from suite.settings.paths import INFLUENCE_FILE
+
+_NO_SPREAD = 1e-6
+"""A class whose embeddings all lie within this of their mean has no spread to be relative to."""
+
+
+def assess_closeness(claim: Closeness, measured: Measured) -> list[ClaimResult]:
+    """Mean over classes of the difference of the two methods, for classes with delta below their spread and for the rest."""
+
+    def assess(dataset: str) -> list[ClaimResult]:
+        results: list[ClaimResult] = []
+        for count, by_loss in _models(claim, dataset, measured):
+            if claim.contrast.reference not in by_loss:
+                _check_same_count(claim, dataset, count, measured)
+                raise NotRunError(f"no geometry of {claim.contrast.reference} on {dataset} in regime {claim.regime}")
+            runs = [by_loss[claim.contrast.subject], by_loss[claim.contrast.reference]]
+            seeds = measured.seeds(runs, claim.minimum_seeds)
+            results += _closer(claim, dataset, count, [(runs[0][seed], runs[1][seed]) for seed in seeds])
+        return results
+
+    return on_each_dataset(claim, assess)
+
+
+def assess_minima(claim: Minima, measured: Measured) -> list[ClaimResult]:
+    """Share of flows that end within delta of the embedding they start at, for embeddings with condition (*) and without."""
+
+    def assess(dataset: str) -> list[ClaimResult]:
+        results: list[ClaimResult] = []
+        for count, by_loss in _models(claim, dataset, measured):
+            runs = by_loss[claim.contrast.subject]
+            seeds = measured.seeds([runs], claim.minimum_seeds)
+            results += _near_minima(claim, dataset, count, [runs[seed] for seed in seeds])
+        return results
+
+    return on_each_dataset(claim, assess)
+
+
+def _study(claim: Closeness | Minima, dataset: str) -> Condition:
+    """Where the geometry of the tuned losses on a data set is indexed."""
+    return Condition(claim.regime, "tuned", dataset, claim.backbone, loss="")
+
+
+def _models(claim: Closeness | Minima, dataset: str, measured: Measured) -> list[tuple[int, dict[str, BySeed]]]:
+    """Models of a data set by number of proxies, where the subject is among them."""
+    measured.check_whole(dataset)
+    subject, study = claim.contrast.subject, _study(claim, dataset)
+    found = [
+        (count, by_loss)
+        for (condition, count), by_loss in sorted(measured.geometry.items(), key=lambda item: item[0])
+        if condition == study and subject in by_loss
+    ]
+    if not found:
+        raise NotRunError(f"no geometry of {subject} on {dataset} in regime {claim.regime}")
+    return found
+
+
+def _check_same_count(claim: Closeness, dataset: str, count: int, measured: Measured) -> None:
+    reference = claim.contrast.reference
+    for (condition, other), by_loss in measured.geometry.items():
+        if condition == _study(claim, dataset) and reference in by_loss:
+            run = next(iter(by_loss[reference].values()))
+            raise SuiteError(
+                f"{run.where}: proxies_per_class = {other} for {reference}; allowed: {count}, as for the subject"
+            )
+
+
+def _places(run: Record) -> ProxyPlaces:
+    """Where the proxies of a record of the geometry study lie."""
+    assert run.proxies is not None
+    return run.proxies
+
+
+def _closer(claim: Closeness, dataset: str, count: int, pairs: Sequence[tuple[Record, Record]]) -> list[ClaimResult]:
+    failed = [sum(pair[i].status == "failed" for pair in pairs) for i in (0, 1)]
+    done = [pair for pair in pairs if "failed" not in {pair[0].status, pair[1].status}]
+    meets = [_delta(subject) < np.array(_places(subject).spread) for subject, _ in done]
+    share = float(np.mean([mask.mean() for mask in meets])) if done else 0.0
+    results = []
+    for group, masks, counts in (
+        ("delta below the class's sd", meets, True),
+        ("the rest", [~mask for mask in meets], False),
+    ):
+        result = ClaimResult(claim, dataset, f"M = {count}, {group}", counts=counts, premise=share)
+        effects = [_effect(claim, pair, mask) for pair, mask in zip(done, masks, strict=True)]
+        results.append(_with_closeness(result, claim, effects, failed))
+    return results
+
+
+def _with_closeness(result: ClaimResult, claim: Closeness, effects: list[float], failed: list[int]) -> ClaimResult:
+    """The result with evidence, or with the reason why there is none; an effect of no class is NaN."""
+    values = [effect for effect in effects if np.isfinite(effect)]
+    premise = result.premise or 0.0
+    if result.counts and effects and (premise < claim.premise.minimum_share or len(values) < len(effects)):
+        reason = f"{premise:.1%} of the classes meet it; allowed: {claim.premise.minimum_share:.0%} or more"
+        return replace(result, state=Verdict.PREMISE_NOT_MET, reason=reason)
+    if len(values) < 2:
+        state = Verdict.INCONCLUSIVE if any(failed) else Verdict.NOT_RUN
+        reason = "too many failed runs" if any(failed) else "no such classes in two seeds"
+        return replace(result, state=state, reason=reason)
+    evidence = difference(values, claim.smallest_effect.value, higher=False)
+    return replace(result, evidence=without_failed_seeds(evidence, failed, ("the subject", "the reference")))
+
+
+def _effect(claim: Closeness, pair: tuple[Record, Record], mask: NDArray[np.bool_]) -> float:
+    places = [_places(run) for run in pair]
+    if places[0].size != places[1].size:
+        raise SuiteError(
+            f"{pair[0].where}: proxies.size differs from that in {pair[1].where}: not the same training classes"
+        )
+    measure, _, relative = claim.estimand.partition("_")
+    values = [np.array(getattr(each, measure), dtype=np.float64) for each in places]
+    if relative:
+        spreads = [np.array(each.spread, dtype=np.float64) for each in places]
+        mask = mask & (spreads[0] > _NO_SPREAD) & (spreads[1] > _NO_SPREAD)
+        values = [value[mask] / spread[mask] for value, spread in zip(values, spreads, strict=True)]
+    else:
+        values = [value[mask] for value in values]
+    return float(np.mean(values[0] - values[1])) if mask.any() else np.nan
+
+
+def _delta(run: Record) -> float:
+    delta = _places(run).delta
+    if delta is None:
+        raise SuiteError(
+            f"{run.where}: proxies.delta = null; allowed: the delta of {run.loss}, which the premise of a claim needs"
+        )
+    return delta
+
+
+def _near_minima(claim: Minima, dataset: str, count: int, runs: Sequence[Record]) -> list[ClaimResult]:
+    done = [run for run in runs if run.status == "ok"]
+    share = float(np.mean([_share(run) for run in done])) if done else 0.0
+    results = []
+    for group, field, counts in (("(*) holds", "minima_met", True), ("the rest", "minima_unmet", False)):
+        result = ClaimResult(claim, dataset, f"M = {count}, {group}", counts=counts, premise=share)
+        flows = [np.sum(getattr(_places(run), field) or [(0, 0)], axis=0) for run in done]
+        flows_by_seed = np.array(flows, dtype=np.int64).reshape(-1, 2)
+        results.append(_with_flows(result, claim, flows_by_seed, len(runs) - len(done)))
+    return results
+
+
+def _with_flows(result: ClaimResult, claim: Minima, flows: NDArray[np.int64], failed: int) -> ClaimResult:
+    """The result with the evidence of flows (seeds, 2), started and ended, or with the reason why there is none."""
+    flowing = flows[flows[:, 0] > 0]
+    premise = result.premise or 0.0
+    if result.counts and len(flows) and (premise < claim.premise.minimum_share or len(flowing) < len(flows)):
+        reason = f"{premise:.1%} of the embeddings meet (*); allowed: {claim.premise.minimum_share:.0%} or more"
+        return replace(result, state=Verdict.PREMISE_NOT_MET, reason=reason)
+    if len(flowing) < 2:
+        state = Verdict.INCONCLUSIVE if failed else Verdict.NOT_RUN
+        reason = f"{failed} runs failed" if failed else "no flows from such embeddings in two seeds"
+        return replace(result, state=state, reason=reason)
+    evidence = share_reached(flowing[:, 1], flowing[:, 0], claim.target, claim.smallest_effect.value)
+    if failed:
+        evidence = evidence.barring(Verdict.SUPPORTED, remark=f"{failed} runs failed and are left out: no support")
+    return replace(result, evidence=evidence)
+
+
+def _share(run: Record) -> float:
+    """Share of a model's embeddings that meet condition (*)."""
+    places = _places(run)
+    if places.condition is None:
+        raise SuiteError(
+            f"{run.where}: proxies.condition = null; allowed: a share for each class, which the premise of a claim needs"
+        )
+    size: Array = np.array(places.size, dtype=np.float64)
+    return float((np.array(places.condition) * size).sum() / size.sum())
+
+
+def assess_decay(claim: Decay, measured: Measured) -> list[ClaimResult]:
+    """Greatest influence of a far point over the greatest of any, subject less reference, by curves of ``suite figures``."""
+    losses = claim.contrast.subject, claim.contrast.reference
+    missing = ""
+    if measured.influence is None:
+        missing = f"no {INFLUENCE_FILE}"
+    else:
+        curves = [_curve(measured.influence, loss, claim) for loss in losses]
+        if any(curve.empty for curve in curves):
+            missing = f"{INFLUENCE_FILE} lacks one of {losses[0]}, {losses[1]}"
+    if missing:
+        return [ClaimResult(claim, "", state=Verdict.NOT_RUN, reason=missing)]
+    subject, reference = (_far_share(curve, claim.beyond) for curve in curves)
+    effect = subject - reference
+    verdict = Verdict.EQUIVALENT
+    if abs(effect) >= claim.smallest_effect.value:
+        verdict = Verdict.SUPPORTED if effect < 0 else Verdict.CONTRADICTED
+    return [ClaimResult(claim, "", evidence=constant(effect, verdict))]
+
+
+def _curve(curves: pd.DataFrame, loss: str, claim: Decay) -> pd.DataFrame:
+    return curves[(curves["loss"] == loss) & (curves["pair"] == claim.pair)].sort_values("distance")
+
+
+def _far_share(curve: pd.DataFrame, beyond: float) -> float:
+    """Greatest influence at the measured distances from ``beyond`` on, over the greatest of all."""
+    return float(curve[curve["distance"] >= beyond]["normalised"].max())

@@ -1,0 +1,178 @@
+"""Claims about retrieval metrics: superiority, robustness, reproduction, and what an ablation shows."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from suite.judging.claims.evidence import (
+    Evidence,
+    Verdict,
+    difference,
+    flatness,
+    reproduction,
+    saturation,
+    superiority_with_failures,
+)
+from suite.judging.claims.measured import BySeed, Condition, Measured, NotRunError
+from suite.judging.claims.result import ClaimResult, FailedRunsError, finished_seeds, on_each_dataset
+from suite.judging.claims.schema import (
+    ClaimOnAblation,
+    ClaimOnRuns,
+    Insensitivity,
+    Reproduction,
+    Robustness,
+    Saturation,
+    Superiority,
+    Trend,
+)
+from suite.judging.statistics.estimates import Array, change_over_range
+
+_LEAST_VALUES = 3
+"""Least number of values that a claim along a hyper-parameter needs; for a saturation the start and two on the plateau."""
+
+EvidenceAlong = Callable[[Array, list[float]], Evidence]
+"""From a metric (values, seeds) and the values of the hyper-parameter to evidence."""
+
+
+def assess_superiority(claim: Superiority, measured: Measured) -> list[ClaimResult]:
+    """The paired difference at one noise level."""
+
+    def assess(dataset: str) -> list[ClaimResult]:
+        losses = claim.contrast.subject, claim.contrast.reference
+        runs = [
+            measured.runs_of(_condition(claim, dataset, loss, claim.noise.kind, claim.noise.level)) for loss in losses
+        ]
+        subject, reference = measured.table(runs, claim.estimand, claim.minimum_seeds)
+        evidence = superiority_with_failures(subject, reference, claim.smallest_effect.value)
+        return [ClaimResult(claim, dataset, evidence=evidence)]
+
+    return on_each_dataset(claim, assess)
+
+
+def assess_robustness(claim: Robustness, measured: Measured) -> list[ClaimResult]:
+    """The change of the paired difference from no noise to the highest level, by the line through all levels.
+
+    With two levels it is the difference in differences, with more the slope times the range.
+    """
+
+    def assess(dataset: str) -> list[ClaimResult]:
+        levels = claim.noise.levels
+        losses = claim.contrast.subject, claim.contrast.reference
+        runs = [
+            measured.runs_of(_condition(claim, dataset, loss, claim.noise.kind, level))
+            for loss in losses
+            for level in levels
+        ]
+        table = measured.table(runs, claim.estimand, claim.minimum_seeds)
+        done = finished_seeds(table, [f"{loss} at noise {level:g}" for loss in losses for level in levels])
+        by_loss = done.values.reshape(2, len(levels), -1)
+        # (seeds, levels): what the subject has over the reference at each level.
+        lead = (by_loss[0] - by_loss[1]).T
+        evidence = difference(change_over_range(lead, levels), claim.smallest_effect.value)
+        half = len(levels)
+        failed = sum(done.failed[:half]), sum(done.failed[half:])
+        return [ClaimResult(claim, dataset, evidence=without_failed_seeds(evidence, failed, losses))]
+
+    return on_each_dataset(claim, assess)
+
+
+def without_failed_seeds(evidence: Evidence, failed: Iterable[int], names: Iterable[str]) -> Evidence:
+    """Evidence on the seeds that finished: a method with failed runs gets no verdict in its favour.
+
+    Args:
+        evidence: of the seeds that finished.
+        failed: failed runs of the subject and of the reference.
+        names: what to call the two.
+    """
+    for number, name, verdict in zip(failed, names, (Verdict.SUPPORTED, Verdict.CONTRADICTED), strict=True):
+        if number:
+            remark = f"{number} runs of {name} failed; their seeds are left out: no verdict in its favour"
+            evidence = evidence.barring(verdict, Verdict.EQUIVALENT, remark=remark)
+    return evidence
+
+
+def assess_reproduction(claim: Reproduction, measured: Measured) -> list[ClaimResult]:
+    """Our mean against the reported one, a result for each metric."""
+    (dataset,) = claim.datasets
+    condition = _condition(claim, dataset, claim.contrast.subject, claim.noise.kind, claim.noise.level)
+    try:
+        runs = measured.runs_of(condition)
+    except NotRunError as missing:
+        state = Verdict.NOT_RUN
+        return [ClaimResult(claim, dataset, metric, state=state, reason=str(missing)) for metric in claim.estimand]
+    return [_reproduced(claim, dataset, runs, metric, measured) for metric in claim.estimand]
+
+
+def _reproduced(claim: Reproduction, dataset: str, runs: BySeed, metric: str, measured: Measured) -> ClaimResult:
+    try:
+        done = finished_seeds(measured.table([runs], metric, claim.minimum_seeds), [claim.contrast.subject])
+    except NotRunError as missing:
+        return ClaimResult(claim, dataset, metric, state=Verdict.NOT_RUN, reason=str(missing))
+    except FailedRunsError as failures:
+        return ClaimResult(claim, dataset, metric, state=Verdict.INCONCLUSIVE, reason=str(failures))
+    evidence = reproduction(done.values[0], claim.reported[metric], claim.smallest_effect.value)
+    if done.failed[0]:
+        remark = f"{done.failed[0]} runs failed and are left out: not to be called reproduced"
+        evidence = evidence.barring(Verdict.SUPPORTED, remark=remark)
+    return ClaimResult(claim, dataset, metric, evidence=evidence)
+
+
+def _condition(claim: ClaimOnRuns | Reproduction, dataset: str, loss: str, kind: str, level: float) -> Condition:
+    return Condition(claim.regime, claim.track, dataset, claim.backbone, loss, kind, level)
+
+
+def assess_insensitivity(claim: Insensitivity, measured: Measured) -> list[ClaimResult]:
+    """All pairs of values within the range."""
+    inside = claim.within
+    return _along(
+        claim,
+        measured,
+        lambda value, _: inside.low <= value <= inside.high,
+        lambda values, _: flatness(values.T, claim.smallest_effect.value),
+    )
+
+
+def assess_trend(claim: Trend, measured: Measured) -> list[ClaimResult]:
+    """The change over the range, by the least-squares line of each seed."""
+    inside = claim.within
+
+    def test(values: Array, grid: list[float]) -> Evidence:
+        change = change_over_range(values.T, grid)
+        return difference(change, claim.smallest_effect.value, higher=claim.direction == "higher")
+
+    return _along(claim, measured, lambda value, _: inside.low <= value <= inside.high, test)
+
+
+def assess_saturation(claim: Saturation, measured: Measured) -> list[ClaimResult]:
+    """The rise from the start to the plateau, and the plateau's flatness; values in between are not used."""
+    return _along(
+        claim,
+        measured,
+        lambda value, dataset: value == claim.start or value >= claim.plateau_from[dataset],
+        lambda values, _: saturation(values[0], values[1:].T, claim.smallest_effect.value),
+    )
+
+
+def _along(
+    claim: ClaimOnAblation, measured: Measured, used: Callable[[float, str], bool], test: EvidenceAlong
+) -> list[ClaimResult]:
+    def assess(dataset: str) -> list[ClaimResult]:
+        axis = claim.contrast.axis
+        measured.check_whole(dataset)
+        condition = Condition(claim.regime, "ablation", dataset, claim.backbone, claim.contrast.subject)
+        by_value = measured.ablations.get((condition, axis))
+        if not by_value:
+            raise NotRunError(f"no ablation of {axis} on {dataset} in regime {claim.regime}")
+        grid = sorted(value for value in by_value if used(value, dataset))
+        if len(grid) < _LEAST_VALUES or (isinstance(claim, Saturation) and grid[0] != claim.start):
+            shown = ", ".join(f"{value:g}" for value in sorted(by_value))
+            raise NotRunError(f"the ablation of {axis} on {dataset} has too few values for this claim: {shown}")
+        table = measured.table([by_value[value] for value in grid], claim.estimand, claim.minimum_seeds)
+        done = finished_seeds(table, [f"{axis} {value:g}" for value in grid])
+        evidence = test(done.values, grid)
+        if np.any(done.failed):
+            remark = f"{sum(done.failed)} runs failed; their seeds are left out: no support"
+            evidence = evidence.barring(Verdict.SUPPORTED, Verdict.EQUIVALENT, remark=remark)
+        return [ClaimResult(claim, dataset, evidence=evidence)]
+
+    return on_each_dataset(claim, assess)
