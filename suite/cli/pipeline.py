@@ -99,7 +99,7 @@ def train_network(
 
 def leaderboard(*, benchmarks: Benchmarks = False) -> None:
     """Compute results/leaderboard.{csv,json,md,tex} and what lies beside them from the records."""
-    from suite.report.leaderboard.write import write_benchmark_leaderboard, write_leaderboard
+    from suite.report.leaderboard import write_benchmark_leaderboard, write_leaderboard
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
     from suite.settings.paths import BENCHMARK_RESULTS, RESULTS_FOLDER
@@ -114,8 +114,8 @@ def leaderboard(*, benchmarks: Benchmarks = False) -> None:
 
 def claims(*, benchmarks: Benchmarks = False) -> None:
     """Judge all claims by the records and write results/claims.{json,md} and results/sensitivity.md."""
-    from suite.report.claims.write import write_benchmark_claims, write_claims
-    from suite.report.closing import claims_summary
+    from suite.report.claims import write_benchmark_claims, write_claims
+    from suite.report.families import claims_summary
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
 
@@ -126,7 +126,7 @@ def claims(*, benchmarks: Benchmarks = False) -> None:
 
 def times(*, benchmarks: Benchmarks = False) -> None:
     """Collect the seconds of all runs in results/times.csv."""
-    from suite.report.leaderboard.write import write_benchmark_times, write_times
+    from suite.report.leaderboard import write_benchmark_times, write_times
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
 

@@ -19,6 +19,7 @@ def compare(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="One data set; all if left out.")] = None,
     noise: Annotated[float | None, typer.Option(help="One noise level; all if left out.")] = None,
+    regime: Annotated[str | None, typer.Option(help="One regime; all if left out.")] = None,
     track: Annotated[str, typer.Option(help="tuned or paper_values.")] = "tuned",
     metric: Annotated[str, typer.Option(help="What to compare by, e.g. map_at_r.")] = "recall_at_1",
 ) -> None:
@@ -30,7 +31,7 @@ def compare(
 
     records = read_csv(RECORDS_FILE)
     if second is None:
-        mine = contrast.within(records, dataset=dataset, noise=noise, track=track, metric=metric)
+        mine = contrast.within(records, regime=regime, dataset=dataset, noise=noise, track=track, metric=metric)
         found = verdicts.verdicts_on(first, mine, verdicts.user_losses(load_settings()), metric)
         text = [
             verdicts.as_text(found),
@@ -39,7 +40,9 @@ def compare(
         ]
     else:
         losses = (first, second)
-        chosen = contrast.select(records, losses, dataset=dataset, noise=noise, track=track, metric=metric)
+        chosen = contrast.select(
+            records, losses, regime=regime, dataset=dataset, noise=noise, track=track, metric=metric
+        )
         found = contrast.contrast(chosen, losses, metric)
         text = [contrast.as_text(found, losses), contrast.sentence(found, losses, metric)]
     wide = Console(soft_wrap=True)
@@ -59,7 +62,7 @@ def verify(
     """Say whether fresh records reproduce the committed ones, condition by condition; exit status 0 if they do, else 1."""
     from rich.table import Table
 
-    from suite.judging.verify import Outcome, compare, conclusion, lines
+    from suite.judging.verify import Outcome, as_rows, compare, conclusion
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
     reference = _read(committed) if committed else _of_head()
@@ -67,11 +70,11 @@ def verify(
     heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")
     if console.is_terminal:
         table = Table(*heads, box=None, pad_edge=False)
-        for row in lines(found):
+        for row in as_rows(found):
             table.add_row(*(cell.replace("[", "\\[") for cell in row))
         console.print(table)
     else:
-        for row in (heads, *lines(found)):
+        for row in (heads, *as_rows(found)):
             console.print("\t".join(row).rstrip(), markup=False, highlight=False)
     console.print(conclusion(found), markup=False, highlight=False)
     raise typer.Exit(0 if found.outcome == Outcome.REPRODUCED else 1)

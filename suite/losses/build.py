@@ -1,7 +1,7 @@
 """From a target, ``module:Class`` or ``path/file.py:Class``, to an instance of the loss.
 
-Constructor parameters ``num_classes`` and ``embedding_dim`` (or, as pytorch-metric-learning calls it, ``embedding_size``) are
-given by the suite, the others are hyper-parameters. A target with a miner is spelt ``LOSS + MINER``; the miner's
+Constructor parameters ``num_classes`` and ``embedding_dim`` (``embedding_size`` in pytorch-metric-learning) are given by the
+suite, the others are hyper-parameters. A target with a miner is spelt ``LOSS + MINER``; the miner's
 hyper-parameters have ``miner_`` before their names.
 """
 

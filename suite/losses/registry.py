@@ -1,8 +1,8 @@
 """From a loss's name to its class, the digest of its code and its settings.
 
 A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It may declare, as plain data on the class,
-``formula``, ``source``, ``search_space``, ``paper_values`` and ``undisclosed``. All its parameters are proxies: they train at
-``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as they are.
+``formula``, ``source``, ``search_space``, ``paper_values`` and ``undisclosed``. All its parameters are proxies: they train
+at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as they are.
 """
 
 from dataclasses import dataclass

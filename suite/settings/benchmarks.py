@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from suite.errors import SuiteError, allowed
 from suite.settings.paper_recipes import find_paper_recipe
-from suite.settings.params import Count, Name, NoiseSettings, Scalar, Strict
+from suite.settings.params import BenchmarkName, Count, Name, NoiseSettings, Scalar, Strict
 from suite.settings.paths import BENCHMARKS_FILE, BENCHMARKS_FOLDER
 from suite.settings.reading import read_settings
 
@@ -26,7 +26,7 @@ class Benchmark(Strict):
 class BenchmarkSettings(Strict):
     """The whole of the file."""
 
-    benchmarks: Annotated[dict[Literal["cub", "cars", "sop"], dict[Name, Benchmark]], Field(min_length=1)]
+    benchmarks: Annotated[dict[BenchmarkName, dict[Name, Benchmark]], Field(min_length=1)]
     """By data set, by name on the leaderboard."""
     noise: NoiseSettings
     seeds: Count

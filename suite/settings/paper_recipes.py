@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import Count, Number, Positive, Scalar, Strict
+from suite.settings.params import BenchmarkName, Count, Number, Positive, Scalar, Strict
 from suite.settings.paths import PAPER_RECIPES_FOLDER
 from suite.settings.reading import read_settings
 
@@ -141,7 +141,7 @@ class PaperRecipe(Strict):
 
     title: Text
     source: Text
-    datasets: Annotated[dict[Literal["cub", "cars", "sop"], dict[str, Any]], Field(min_length=1)]
+    datasets: Annotated[dict[BenchmarkName, dict[str, Any]], Field(min_length=1)]
     """Data sets that it is for, and the settings that differ there, by dotted name."""
     settings: RecipeSettings
     sources: dict[str, Text]

@@ -6,7 +6,7 @@ Every model refuses unknown settings; every error is one line that names the set
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from suite.errors import allowed
 from suite.settings.paths import PARAMS_FILE
@@ -27,16 +27,9 @@ def _filled(entries: Any) -> Any:
     return entries
 
 
-def _no_flag(value: Any) -> Any:
-    """True and false are no numbers, though Python takes them for 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("allowed: numbers")  # noqa: TRY004 - pydantic reports ValueError only
-    return value
-
-
 Scalar = bool | int | float | str | None
-Number = Annotated[float, BeforeValidator(_no_flag)]
-"""A whole or real number, in text too: YAML reads ``1e-3``, without a point, as a string."""
+Number = Annotated[float, Field(strict=True)]
+"""A whole or real number; true and false are none."""
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]

@@ -1,8 +1,8 @@
 """Plans: what the runs of a (data set, loss) share, and the runs that follow from it, as plain files between the stages.
 
 ``plan/tuned/D-L.json`` says how a loss is to be run on a data set and, where no tuned recipe stands, what is to be searched
-first. The plans in ``tuned/``, ``plan/paper_values/`` and ``plan/geometry/`` are complete: a stage that trains depends on such
-a file and on its data only, so it holds all else that its runs depend on, digests of code included.
+first. The plans in ``tuned/``, ``plan/paper_values/`` and ``plan/geometry/`` are complete: a stage that trains depends on
+such a file and on its data only, so it holds all else that its runs depend on, digests of code included.
 """
 
 import json
@@ -20,9 +20,9 @@ from suite.settings.paths import PLAN, TUNED_PLAN
 
 Hyperparameters = dict[str, Any]
 Regime = Literal["frozen", "finetuned", "published"]
-"""What learns: an embedding layer on frozen features; the last stages of the backbone; the whole network by a paper's recipe."""
+"""What learns: an embedding layer on frozen features; the last stages of the backbone; the network by a paper's recipe."""
 Track = Literal["tuned", "paper_values", "ablation"]
-"""How hyper-parameters were chosen: with an equal budget; as the loss's paper has them; one value varied around tuned ones."""
+"""How hyper-parameters were chosen: with an equal budget; as the loss's paper has them; one varied around tuned ones."""
 HyperparameterSource = Literal["search", "params.yaml", "defaults", "paper"]
 
 R_co = TypeVar("R_co", bound=BaseModel, covariant=True)
@@ -92,6 +92,7 @@ class FrozenPlan(Plan[Recipe]):
         return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
 
 
+P = TypeVar("P", bound=Plan[Any])
 P_co = TypeVar("P_co", bound=Plan[Any], covariant=True)
 
 
@@ -131,7 +132,7 @@ class Run(Generic[P_co]):
         return sha256_value([plan, self.noise_level, self.seed])
 
 
-def runs_of(plan: P_co, *, keep_embeddings: bool = False) -> list[Run[P_co]]:
+def runs_of(plan: P, *, keep_embeddings: bool = False) -> list[Run[P]]:
     """All runs of a plan, seeds within noise levels; of each level the first seed may keep its embeddings."""
     return [
         Run(plan, level, seed, keep_embeddings and seed == 0)

@@ -1,5 +1,6 @@
 """Files of settings, read and checked: what is wrong becomes one line with file, setting and what is allowed."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +10,15 @@ from pydantic import BaseModel, ValidationError
 from suite.errors import SuiteError, allowed
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``1e-3`` as a number, as YAML 1.2 and DVC do; without a point, YAML 1.1 takes it for a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def read_settings(path: Path, model: type[M], missing: str = "file {} is missing") -> M:
@@ -37,7 +47,7 @@ def read_yaml(path: Path) -> Any:
         SuiteError: it is no YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
 

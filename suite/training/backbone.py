@@ -100,7 +100,8 @@ def load_backbone(settings: BackboneSettings) -> Backbone:
         ) from error
     if settings.weights != "pretrained":
         _load_file(model, Path(settings.weights), settings)
-    config = timm.data.resolve_model_data_config(model)
+    data: Any = timm.data
+    config = data.resolve_model_data_config(model)
     side = config["input_size"][-1] if model.pretrained_cfg.get("fixed_input_size") else None
     model.reset_classifier(0)
     frozen: nn.Module = model.eval().requires_grad_(requires_grad=False)

@@ -20,7 +20,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from suite.errors import SuiteError, allowed
 from suite.settings.paper_recipes import Backbone
-from suite.training.backbone import EMBEDDED_BACKBONE, WEIGHTS_MODULE, load_embedded_backbone
+from suite.settings.params import EMBEDDED_BACKBONE
+from suite.training.backbone import WEIGHTS_MODULE, load_embedded_backbone
 
 EMBEDDED_WEIGHTS = WEIGHTS_MODULE
 """Name of the embedded weights in a recipe."""

@@ -88,8 +88,10 @@ def test_paper_values_are_not_blamed_for_losses_that_are_wrong(tmp_path):
 
 
 def test_numbers_may_be_written_with_an_exponent(tmp_path):
-    # PyYAML reads 1e-3, without a point, as a string.
+    # YAML 1.1 takes 1e-3, without a point, for a string; DVC reads it as a number.
     assert load_settings(altered(tmp_path, "recipe|learning_rate", "1e-3")).recipe.learning_rate == 0.001
+    settings = load_settings(altered(tmp_path, "losses|pfml", {"params": {"alpha": "-2E+1", "mode": "1e-x"}}))
+    assert settings.losses["pfml"].params == {"alpha": -20.0, "mode": "1e-x"}
 
 
 @pytest.mark.parametrize(
@@ -127,10 +129,10 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ("seeds", True, "seeds = True; allowed: whole numbers"),
         ("recipe|learning_rate", 0, "recipe.learning_rate = 0; allowed: numbers above 0"),
         ("recipe|learning_rate", -1e-3, "recipe.learning_rate = -0.001; allowed: numbers above 0"),
-        ("recipe|learning_rate", float("nan"), "recipe.learning_rate = nan; allowed: numbers above 0"),
+        ("recipe|learning_rate", float("nan"), "recipe.learning_rate = nan; allowed: finite numbers"),
         ("recipe|learning_rate", float("inf"), "recipe.learning_rate = inf; allowed: finite numbers"),
         ("recipe|learning_rate", "fast", "recipe.learning_rate = 'fast'; allowed: numbers"),
-        ("recipe|learning_rate", True, "recipe.learning_rate = True: allowed: numbers"),
+        ("recipe|learning_rate", True, "recipe.learning_rate = True; allowed: numbers"),
         ("recipe|samples_per_class", 1, "recipe.samples_per_class = 1; allowed: numbers from 2"),
         ("losses", {}, "losses; allowed: at least 1 entry"),
         ("losses", None, "losses = None; allowed: a mapping"),
