@@ -2,8 +2,8 @@
 
 The influence of a point x at distance d is the size of the gradient on the anchor along the geodesic to x: what is left of
 the gradient on the sphere once the pulls and pushes of the rest of the batch are taken out (see
-`suite.losses.influence.scene`). It is positive where a step of gradient descent brings a positive nearer or a negative farther
-away. The name is that of robust statistics: the effect of one observation, by how far out it lies.
+`suite.losses.influence.scene`). It is positive where a step of gradient descent brings a positive nearer or a negative
+farther away. The name is that of robust statistics: the effect of one observation, by how far out it lies.
 """
 
 from collections.abc import Callable, Sequence

@@ -4,24 +4,24 @@ from pathlib import Path
 
 import pytest
 import yaml
-from suite.evaluation.flat import write_flat
 from typer.testing import CliRunner
 
 from suite.cli.main import app
 from suite.errors import SuiteError
+from suite.evaluation.tables import write_csv
 from tests.helpers.paths import ROOT
-from tests.suite.judging.leaderboard.records import table
+from tests.helpers.records import table
 
 
 @pytest.fixture
 def records(workplace):
-    cells = (
+    conditions = (
         ("a", 0, [0.5, 0.52, 0.54]),
         ("b", 0, [0.4, 0.421, 0.44]),
         ("a", 0.2, [0.3, 0.3, 0.31]),
         ("b", 0.2, [0.3] * 3),
     )
-    write_flat(table(*cells), Path("results/records.csv"))
+    write_csv(table(*conditions), Path("results/records.csv"))
 
 
 def compare(*arguments):
@@ -32,10 +32,19 @@ def compare(*arguments):
 def test_it_prints_a_table_and_a_sentence():
     done = compare("a", "b")
     assert done.exit_code == 0
-    assert [line.split()[2] for line in done.stdout.splitlines()[1:3]] == ["0", "0.2"]
+    head, *rows = (line.split() for line in done.stdout.splitlines()[:3])
+    assert head[0] == "regime"
+    assert [(row[0], row[3]) for row in rows] == [("frozen", "0"), ("frozen", "0.2")]
     assert "In 2 comparisons by R@1, a against b is ahead in 1, not told apart in 1" in done.stdout
-    assert "a is ahead of b on emoji at noise 0 (tuned): +9.97 points" in compare("a", "b", "--noise", "0").stdout
+    assert "a is ahead of b on emoji at noise 0 (frozen, tuned): +9.97 points" in compare("a", "b", "--noise", "0").stdout
     assert "by MAP@R" in compare("a", "b", "--metric", "map_at_r").stdout
+
+
+@pytest.mark.usefixtures("records")
+def test_one_regime_may_be_chosen():
+    assert compare("a", "b", "--regime", "frozen").stdout == compare("a", "b").stdout
+    with pytest.raises(SuiteError, match="regime 'finetuned' is not in the records; allowed: frozen"):
+        compare("a", "b", "--regime", "finetuned")
 
 
 @pytest.mark.usefixtures("records")
@@ -54,7 +63,7 @@ def test_records_that_are_missing_are_told():
 def test_one_loss_is_compared_with_pfml_and_the_best_baseline():
     """Of the two, a is pfml's like: a loss of the user's own."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-    settings |= {"losses": {"a": {"target": "a.py:A"}, "b": {}}, "published": {}, "geometry": {}, "ablation": {}}
+    settings |= {"losses": {"a": {"target": "a.py:A"}, "b": {}}, "paper_values": {}, "geometry": {}, "ablation": {}}
     Path("params.yaml").write_text(yaml.safe_dump(settings))
     done = compare("a")
     assert done.exit_code == 0

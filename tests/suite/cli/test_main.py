@@ -1,5 +1,6 @@
 """The command line: one line for errors meant for the user, help, noise as CSV."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from suite.data import catalog
 from suite.data.noise import corrupt
 from suite.data.table import read_table
 from suite.hashing import sha256_file
-from suite.settings.plans import published_plan_path, write_cell
+from suite.settings.paths import DATA_FOLDER
+from suite.settings.plans import plan_path, write_plan
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import cell_plan, json_rows, make_features, prepare, write_images
+from tests.helpers.synthetic import frozen_plan, json_rows, make_features, prepare, write_images
 
 
 @pytest.fixture
@@ -29,9 +31,9 @@ def main(command):
 @pytest.fixture
 def data(workplace, monkeypatch):
     """A small data file in the current folder."""
-    path = catalog.DATA_FOLDER / "emoji.parquet"
+    path = DATA_FOLDER / "emoji.parquet"
     write_images(path)
-    monkeypatch.setitem(catalog.SHA256, "emoji", sha256_file(path))
+    monkeypatch.setitem(catalog.EMBEDDED, "emoji", replace(catalog.EMBEDDED["emoji"], sha256=sha256_file(path)))
     return path
 
 
@@ -39,11 +41,11 @@ def data(workplace, monkeypatch):
     ("arguments", "message"),
     [
         (["plan"], "error: settings file params.yaml is missing; run from the project's root"),
-        (["published", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
-        (["tune", "emoji", "pfml"], "error: plan plan/cells/emoji-pfml.json is missing: name its data set and loss in"),
-        (["train", "emoji", "pfml", "0"], "error: plan tuned/emoji-pfml/plan.json is missing: name its data set and"),
+        (["paper-values", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
+        (["tune", "emoji", "pfml"], "error: plan plan/tuned/emoji-pfml.json is missing: name its data set and loss in"),
+        (["train", "emoji", "pfml"], "error: plan tuned/emoji-pfml/plan.json is missing: name its data set and"),
         (["search", "emoji", "pfml"], "error: plan plan/searches/emoji-pfml.json is missing: name its data set and"),
-        (["adopt"], "error: there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml"),
+        (["promote"], "error: there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml"),
         (["ablation", "emoji", "alpha"], "error: settings file params.yaml is missing; run from the project's root"),
         (["geometry", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
         (["figures"], "error: settings file params.yaml is missing; run from the project's root"),
@@ -79,11 +81,11 @@ def test_brackets_in_an_error_are_printed_as_they_are(command):
         [],
         *(
             [name]
-            for name in ("plan", "features", "tune", "train", "published", "leaderboard", "times", "search", "adopt")
+            for name in ("plan", "features", "tune", "train", "paper-values", "leaderboard", "times", "search", "promote")
         ),
-        *([name] for name in ("ablation", "geometry", "claims")),
-        *([name] for name in ("readme", "figures", "noise", "measure", "data")),
-        *(["data", name] for name in ("verify", "build", "sheet")),
+        *([name] for name in ("ablation", "geometry", "claims", "user", "train-network", "site", "compare", "verify")),
+        *([name] for name in ("readme", "figures", "noise", "check", "losses", "new-loss", "datasets", "data")),
+        *(["data", name] for name in ("verify", "user", "build", "sheet", "add")),
     ],
     ids=" ".join,
 )
@@ -95,29 +97,46 @@ def test_help(command, arguments):
 
 def test_unknown_commands_and_values(command):
     assert command("magic")[0] == 2
-    assert command("train", "emoji", "pfml", "much")[0] == 2
+    assert command("train", "emoji", "pfml", "--how", "much")[0] == 2
 
 
 @pytest.fixture
-def cell(workplace, one_worker):
-    """The plans and features of a small cell of each track."""
-    plan = prepare(replace(cell_plan(), origin="search"), features=make_features())
-    write_cell(published_plan_path("emoji", "contrastive"), replace(plan, track="published", origin="published"))
+def both_tracks(workplace, one_worker):
+    """The plans of a loss on both tracks, and features."""
+    plan = replace(frozen_plan(), hyperparameter_source="search", noise_levels=(0.0, 0.2))
+    prepare(plan, features=make_features())
+    paper = replace(plan, track="paper_values", hyperparameter_source="paper")
+    write_plan(plan_path("paper_values", "emoji", "contrastive"), paper)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params |= {"losses": {"contrastive": {"target": plan.target}}, "published": {"contrastive": {}}, "geometry": {}}
+    params |= {"losses": {"contrastive": {"target": plan.target}}, "paper_values": {"contrastive": {}}, "geometry": {}}
     Path("params.yaml").write_text(yaml.safe_dump(params | {"noise": {"levels": [0, 0.2]}}))
 
 
-def test_a_cell_is_tuned_and_trained_on_both_tracks(main, cell):
+def test_a_loss_is_tuned_and_trained_on_both_tracks(main, both_tracks):
     main("tune", "emoji", "contrastive")
-    main("train", "emoji", "contrastive", "0.2")
-    main("published", "emoji", "contrastive")
-    (tuned,) = json_rows(Path("runs/emoji-contrastive-0.2/records.jsonl"))
-    without, published = json_rows(Path("as_published/emoji-contrastive.jsonl"))
-    assert (tuned["track"], tuned["origin"], tuned["noise_level"]) == ("tuned", "search", 0.2)
-    assert (without["track"], without["noise_level"]) == ("published", 0)
-    assert (published["track"], published["origin"], published["noise_level"]) == ("published", "published", 0.2)
-    assert tuned["metrics"] == published["metrics"]
+    main("train", "emoji", "contrastive")
+    main("paper-values", "emoji", "contrastive")
+    tuned = json_rows(Path("runs/emoji-contrastive/records.jsonl"))
+    paper = json_rows(Path("studies/paper_values/emoji-contrastive.jsonl"))
+    columns = ("track", "hyperparameter_source", "noise_level")
+    assert [[row[name] for name in columns] for row in tuned] == [["tuned", "search", 0], ["tuned", "search", 0.2]]
+    assert [[row[name] for name in columns] for row in paper] == [
+        ["paper_values", "paper", 0],
+        ["paper_values", "paper", 0.2],
+    ]
+    assert [row["metrics"] for row in tuned] == [row["metrics"] for row in paper]
+    assert tuned[0]["metrics"] != tuned[1]["metrics"]
+
+
+def test_train_anew_runs_what_is_in_the_run_cache(main, both_tracks, capsys):
+    main("tune", "emoji", "contrastive")
+    seconds = []
+    for options in ([], [], ["--anew"]):
+        main("train", "emoji", "contrastive", *options)
+        seconds.append(Path("times/emoji-contrastive.json").read_text())
+    assert seconds[0] == seconds[1] != seconds[2]
+    shutil.rmtree("run_cache")
+    main("train", "emoji", "contrastive", "--anew")  # nothing to delete is no error
 
 
 def test_noise_is_printed_as_csv(command, data):
@@ -135,7 +154,7 @@ def test_noise_is_printed_as_csv(command, data):
     ("options", "message"),
     [
         (["1.0"], "noise.levels: 1.0 is outside the allowed range [0, 1)"),
-        (["0.2", "--kind", "odd"], "noise.kind: unknown noise kind 'odd'; allowed: symmetric, small_cluster"),
+        (["0.2", "--kind", "odd"], "noise.kind = 'odd' is no noise kind; allowed: symmetric, small_cluster"),
     ],
 )
 def test_noise_out_of_range(command, data, options, message):
@@ -149,4 +168,20 @@ def test_an_ablation_of_a_data_set_that_is_not_named(command):
     status, out, err = command("ablation", "emoji", "alpha")
     assert (status, out) == (2, "")
     assert err == "error: params.yaml: ablation has no data set 'emoji'; allowed: furniture, typefaces\n"
-    assert not Path("ablations").exists()
+    assert not Path("studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [(["plan"], "params.yaml"), (["plan", "--benchmarks"], "pipelines/benchmarks/params.yaml")],
+    ids=["frozen", "benchmarks"],
+)
+def test_a_noise_kind_that_there_is_not(command, arguments, file):
+    params = yaml.safe_load((ROOT / file).read_text())
+    params["noise"]["kind"] = "asymmetric"
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(yaml.safe_dump(params))
+    message = f"error: {file}: noise.kind = 'asymmetric' is no noise kind; allowed: symmetric, small_cluster\n"
+    assert command(*arguments) == (2, "", message)
+    assert not Path("plan").exists()
+    assert not Path("benchmarks").exists()

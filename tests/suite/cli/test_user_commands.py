@@ -9,8 +9,7 @@ import yaml
 
 from suite.losses.checks import run
 from suite.losses.registry import BUILT_IN
-from tests.helpers.synthetic import own_loss
-from tests.suite.training.planning import RECIPE
+from tests.helpers.synthetic import RECIPE, own_loss
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def write_params(**changes):
         "losses": {"pfml": {}},
         "noise": {"levels": [0]},
         "seeds": 1,
-        "recipe": RECIPE,
+        "recipe": RECIPE.model_dump(),
     }
     Path("params.yaml").write_text(yaml.safe_dump(settings | {"tuning": {"trials": 1, "folds": 2}} | changes))
 
@@ -118,7 +117,7 @@ def test_data_sets_with_and_without_their_files(command, data_folder):
     assert (emoji["training classes"], emoji["test classes"], emoji["images"]) == (780, 781, 11127)
     assert sum(emoji["licences"].values()) == 11127
     write_params(datasets={"birds": {"path": "photos"}})
-    assert "birds\n  in params.yaml: yes\n  about: your own, from photos\n" in command("datasets")[1]
+    assert "birds\n  in params.yaml: yes\n  about: a user's images, from photos\n" in command("datasets")[1]
 
 
 def test_a_terminal_gets_a_table(command, monkeypatch):
