@@ -4,6 +4,7 @@ Data sets and losses of a user are allowed too: ``load_claims`` passes them as t
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -20,14 +21,13 @@ NOT_IMPLEMENTED = ("proxy_nca", "hse_pa", "ms_das", "hier")
 """Methods of the paper's tables that the suite does not have. Claims about them read "not run" until someone adds them."""
 
 
-def _one_of(what: str, names: Iterable[str]) -> AfterValidator:
-    """A check that a name is in a table, or among the user's names of this kind."""
-    table = tuple(names)
+def _one_of(what: str, *tables: Iterable[str]) -> AfterValidator:
+    """A check that a name is in one of the tables, or among the user's names of this kind."""
 
     def check(name: str, info: ValidationInfo) -> str:
-        known = (*table, *(info.context or {}).get(what, ()))
+        known = dict.fromkeys(chain(*tables, (info.context or {}).get(what, ())))
         if name not in known:
-            raise ValueError(f"unknown {what}; allowed: {allowed(dict.fromkeys(known))}")
+            raise ValueError(f"unknown {what}; allowed: {allowed(known)}")
         return name
 
     return AfterValidator(check)
@@ -38,8 +38,8 @@ DATASET, LOSS = "data set", "loss"
 MetricName = Annotated[str, _one_of("metric", METRICS)]
 NoiseKind = Annotated[str, _one_of("noise kind", NOISE_KINDS)]
 Axis = Annotated[str, _one_of("ablation axis", AblationAxes.model_fields)]
-DatasetName = Annotated[str, _one_of(DATASET, (*EMBEDDED, *BENCHMARKS))]
-LossName = Annotated[str, _one_of(LOSS, (*BUILT_IN, *NOT_IMPLEMENTED))]
+DatasetName = Annotated[str, _one_of(DATASET, EMBEDDED, BENCHMARKS)]
+LossName = Annotated[str, _one_of(LOSS, BUILT_IN, NOT_IMPLEMENTED)]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

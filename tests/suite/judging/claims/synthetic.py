@@ -1,15 +1,15 @@
 """Records, ablations and geometry with chosen numbers, and claims to judge by them."""
 
 import json
-from pathlib import Path
-
-from suite.settings.grid import RECORDS_NAME, runs_folder
 
 from suite.judging.claims.judge import judge
 from suite.judging.claims.measured import read_measured
 from suite.judging.claims.schema import KINDS
+from suite.settings.paths import RECORDS_NAME, RUNS_FOLDER, STUDIES_FOLDER
 
 DATASETS = dict.fromkeys(("emoji", "furniture", "typefaces", "cub", "cars", "sop"), False)
+QUERIES = 10**9
+"""Of the one test class, so many that R@1 is any number."""
 EFFECT = {"value": 0.5, "because": "chosen for a test"}
 COMMON = {
     "source": {"section": "a test", "table": "none"},
@@ -19,7 +19,7 @@ COMMON = {
 }
 CLEAN = {"kind": "symmetric", "level": 0}
 PAIR = {"subject": "pfml", "reference": "cpml"}
-RUNS = COMMON | {"datasets": ["emoji"], "published": None}
+RUNS = COMMON | {"datasets": ["emoji"], "reported": None}
 ALONG = RUNS | {"estimand": "recall_at_1"}
 PREMISE = {"minimum_share": 0.1, "because": "chosen for a test"}
 EXAMPLES = {
@@ -36,11 +36,11 @@ EXAMPLES = {
         "estimand": ["recall_at_1"],
         "contrast": {"subject": "pfml"},
         "datasets": ["cub"],
-        "track": "published",
+        "track": "paper_values",
         "backbone": "resnet50_512",
         "noise": CLEAN,
         "direction": "equal",
-        "published": {"recall_at_1": {"value": 73.4, "spread": 0.3, "runs": 5}},
+        "reported": {"recall_at_1": {"value": 73.4, "spread": 0.3, "runs": 5}},
         "smallest_effect": EFFECT | {"value": 1.0},
         "test": "tost_summary",
     },
@@ -53,7 +53,7 @@ EXAMPLES = {
     },
     "trend": ALONG
     | {
-        "contrast": {"subject": "pfml", "axis": "reach"},
+        "contrast": {"subject": "pfml", "axis": "repulsion_margin"},
         "within": {"low": 0, "high": 2},
         "direction": "lower",
         "test": "slope_t",
@@ -92,7 +92,7 @@ EXAMPLES = {
         "pair": "positive",
         "beyond": 1.0,
         "direction": "lower",
-        "published": None,
+        "reported": None,
         "smallest_effect": EFFECT | {"value": 0.1},
         "test": "deterministic",
         "minimum_seeds": 0,
@@ -111,58 +111,53 @@ def claim(kind, /, **changes):
 
 
 def run(recall, seed, *, loss="pfml", level=0.0, dataset="emoji", track="tuned", then=None, map_at_r=None, **more):
-    """A record; R@1 in percent, None for a failed run. ``then``: R@1 at the validation epoch."""
-    key = {
+    """A record as plain data; R@1 in percent, None for a failed run. ``then``: R@1 at the validation epoch."""
+
+    def metrics(value):
+        other = value / 2 if map_at_r is None else map_at_r
+        return {"recall_at_1": value / 100, "map_at_r": other / 100}
+
+    return {
+        "regime": "frozen" if dataset not in {"cub", "cars", "sop"} else "published",
         "track": track,
         "dataset": dataset,
+        "backbone": "tf_efficientnet_lite0",
         "loss": loss,
         "noise_kind": "symmetric",
         "noise_level": level,
         "seed": seed,
-    }
-
-    def metrics(value):
-        other = value / 2 if map_at_r is None else map_at_r
-        return {"recall_at_1": value / 100, "map_at_r": other / 100, "queries": 5000.0}
-
-    return (
-        key
-        | {
-            "status": "failed" if recall is None else "ok",
-            "metrics": {} if recall is None else metrics(recall),
-            "validation_epoch": None if then is None else {"epoch": 3, "metrics": metrics(then)},
-            "data_sha256": f"data of {dataset}",
-            "noise_sha256": f"mask {level} {seed}",
-        }
-        | more
-    )
+        "status": "failed" if recall is None else "ok",
+        "metrics": {} if recall is None else metrics(recall),
+        "validation_epoch": None if then is None else {"epoch": 3, "metrics": metrics(then)},
+        "class_hits": [] if recall is None else [round(recall / 100 * QUERIES)],
+        "class_queries": [] if recall is None else [QUERIES],
+        "data_sha256": f"data of {dataset}",
+        "noise_sha256": f"mask {level} {seed}",
+        "config_sha256": "some",
+        "hyperparameter_source": "search" if track == "tuned" else "paper",
+    } | more
 
 
-def runs(recalls, **cell):
-    """Records of a cell, seeds 0, 1, ..."""
-    return [run(recall, seed, **cell) for seed, recall in enumerate(recalls)]
+def runs(recalls, **condition):
+    """Records of a condition, seeds 0, 1, ..."""
+    return [run(recall, seed, **condition) for seed, recall in enumerate(recalls)]
 
 
-def along(axis, table, **cell):
-    """Ablation rows: R@1 by value of the axis, seed by seed."""
-    cell = {"track": "ablation"} | cell
+def along(axis, table, **condition):
+    """Records of an ablation: R@1 by value of the axis, seed by seed."""
+    condition = {"track": "ablation"} | condition
     return [
-        run(recall, seed, axis=axis, value=value, **cell)
+        run(recall, seed, ablation={"axis": axis, "value": value}, **condition)
         for value, recalls in table.items()
         for seed, recall in enumerate(recalls)
     ]
 
 
-def model(seed, *, loss="pfml", dataset="emoji", proxies_per_class=2, delta=0.4, **more):
-    """A row of geometry: four classes of ten embeddings."""
-    row = {
-        "dataset": dataset,
-        "loss": loss,
-        "seed": seed,
-        "status": "ok",
-        "proxies_per_class": proxies_per_class,
-        "delta": delta if loss == "pfml" else None,
-        "data_sha256": f"data of {dataset}",
+def model(seed, *, loss="pfml", **more):
+    """A record of the geometry study: four classes of ten embeddings. ``more``: fields of the record or of its proxies."""
+    places = {
+        "proxies_per_class": 2,
+        "delta": 0.4 if loss == "pfml" else None,
         "size": [10, 10, 10, 10],
         "spread": [0.6, 0.6, 0.6, 0.3],
         "w2": [0.5, 0.5, 0.5, 0.5],
@@ -171,14 +166,25 @@ def model(seed, *, loss="pfml", dataset="emoji", proxies_per_class=2, delta=0.4,
         "minima_met": [[10, 10], [5, 5], [5, 5], [0, 0]] if loss == "pfml" else None,
         "minima_unmet": [[0, 0], [5, 3], [5, 4], [10, 1]] if loss == "pfml" else None,
     }
-    return row | more
+    places |= {name: more.pop(name) for name in tuple(more) if name in places}
+    return run(None, seed, loss=loss, status="ok", proxies=places, **more)
 
 
-def write(folder, rows, name="some"):
-    """Put rows into a folder of the current directory, as the pipeline leaves them there."""
-    path = runs_folder(name) / RECORDS_NAME if folder == "runs" else Path(folder) / f"{name}.jsonl"
+def write(kind, records, name=None):
+    """Put records where the pipeline has them: ``runs``, or a kind of study; gives the last file.
+
+    Without a name runs of each (data set, loss) have a folder of their own, as a stage writes them.
+    """
+    if kind == "runs" and name is None:
+        names = dict.fromkeys(f"{record['dataset']}-{record['loss']}" for record in records)
+        for each in names:
+            mine = [record for record in records if f"{record['dataset']}-{record['loss']}" == each]
+            path = write(kind, mine, each)
+        return path
+    name = name or "some"
+    path = RUNS_FOLDER / name / RECORDS_NAME if kind == "runs" else STUDIES_FOLDER / kind / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
 
 

@@ -1,4 +1,4 @@
-"""Every verdict of every kind, from rows on disk, on cases built for it."""
+"""Every verdict of every kind, from records on disk, on cases built for it."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from suite.judging.claims.vocabulary import Verdict
+from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.judge import assess
+from suite.judging.claims.measured import Measured
+from suite.judging.claims.schema import KINDS
 from tests.suite.judging.claims.synthetic import along, claim, judged, model, run, runs, write
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -21,9 +24,11 @@ def one(*claims):
     return found
 
 
-def compared(difference, level=0.0, scatter=WIGGLE, **cell):
+def compared(difference, level=0.0, scatter=WIGGLE, **condition):
     """Records of pfml and cpml with a mean difference."""
-    return runs(50 + difference + scatter, level=level, **cell) + runs(50 + REST, loss="cpml", level=level, **cell)
+    return runs(50 + difference + scatter, level=level, **condition) + runs(
+        50 + REST, loss="cpml", level=level, **condition
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_numbers_of_a_superiority_are_those_of_scipy_and_statsmodels():
     interval = stats.ttest_rel(first, second).confidence_interval(0.95)
     assert found.p[Verdict.SUPPORTED] == pytest.approx(oracle.pvalue)
     assert found.p[Verdict.EQUIVALENT] == pytest.approx(ttost_paired(first, second, -0.5, 0.5)[0])
-    evidence = found.line.evidence
+    evidence = found.result.evidence
     assert (evidence.low, evidence.high) == pytest.approx((interval.low, interval.high))
     assert (float(evidence.effect), evidence.n) == (pytest.approx(0.3), 5)
 
@@ -85,13 +90,13 @@ def test_robustness_is_the_difference_of_differences(clean, noisy, verdict):
     write("runs", compared(clean) + compared(noisy, level=0.2, scatter=REST))
     found = one(claim("robustness"))
     assert found.verdict == verdict
-    assert float(found.line.evidence.effect) == pytest.approx(noisy - clean)
+    assert float(found.result.evidence.effect) == pytest.approx(noisy - clean)
 
 
 def test_robustness_over_several_levels_is_the_slope_times_the_range():
     write("runs", compared(0.0) + compared(2.0, level=0.2) + compared(2.4, level=0.4, scatter=REST))
     found = one(claim("robustness", noise={"kind": "symmetric", "levels": [0, 0.2, 0.4]}))
-    assert float(found.line.evidence.effect) == pytest.approx(2.4)
+    assert float(found.result.evidence.effect) == pytest.approx(2.4)
 
 
 @pytest.mark.parametrize(
@@ -104,19 +109,19 @@ def test_robustness_over_several_levels_is_the_slope_times_the_range():
     ],
 )
 def test_reproduction(mean, verdict):
-    write("runs", runs(mean + WIGGLE, dataset="cub", track="published", backbone="resnet50_512"))
+    write("runs", runs(mean + WIGGLE, dataset="cub", track="paper_values", backbone="resnet50_512"))
     assert one(claim("reproduction")).verdict == verdict
 
 
-def test_reproduction_with_a_published_spread_is_welchs():
-    write("runs", runs(73 + WIGGLE, dataset="cub", track="published", backbone="resnet50_512"))
+def test_reproduction_with_a_reported_spread_is_welchs():
+    write("runs", runs(73 + WIGGLE, dataset="cub", track="paper_values", backbone="resnet50_512"))
     found = one(claim("reproduction"))
     low = stats.ttest_ind_from_stats(73, np.std(WIGGLE, ddof=1), 5, 73.4 - 1, 0.3 * np.sqrt(5), 5, False, "greater")
     assert found.p[Verdict.SUPPORTED] == pytest.approx(low.pvalue)
 
 
 def test_records_of_another_backbone_are_no_reproduction():
-    write("runs", runs(73.4 + WIGGLE, dataset="cub", track="published"))
+    write("runs", runs(73.4 + WIGGLE, dataset="cub", track="paper_values"))
     assert one(claim("reproduction")).verdict == Verdict.NOT_RUN
 
 
@@ -131,12 +136,10 @@ def test_records_of_another_backbone_are_no_reproduction():
 def test_insensitivity(curve, verdict):
     shifts = (WIGGLE, REST, -WIGGLE)
     grid = dict(zip((0.4, 0.8, 1.2), (y + s for y, s in zip(curve, shifts, strict=True)), strict=True))
-    write(
-        "studies/ablations", along("delta", grid | {2.0: 20 + WIGGLE})
-    )  # the last lies outside the range of the claim
+    write("ablations", along("delta", grid | {2.0: 20 + WIGGLE}))  # the last lies outside the range of the claim
     found = one(claim("insensitivity"))
     assert found.verdict == verdict
-    assert float(found.line.evidence.effect) == pytest.approx(max(curve) - min(curve))
+    assert float(found.result.evidence.effect) == pytest.approx(max(curve) - min(curve))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,7 @@ def test_insensitivity(curve, verdict):
 )
 def test_trend(curve, verdict):
     grid = dict(zip((0, 0.1, 0.2), (y + s for y, s in zip(curve, (WIGGLE, REST, REST), strict=True)), strict=True))
-    write("studies/ablations", along("reach", grid))
+    write("ablations", along("repulsion_margin", grid))
     assert one(claim("trend")).verdict == verdict
 
 
@@ -167,60 +170,60 @@ def test_saturation(curve, verdict):
     grid = dict(
         zip((0, 1, 3, 4), (y + s for y, s in zip(curve, (REST, WIGGLE, WIGGLE, REST), strict=True)), strict=True)
     )
-    write("studies/ablations", along("alpha", grid))
+    write("ablations", along("alpha", grid))
     assert one(claim("saturation")).verdict == verdict
 
 
 @pytest.mark.parametrize(("own", "verdict"), [(0.3, "supported"), (0.7, "contradicted"), (0.5, "equivalent")])
 def test_closeness(own, verdict):
     rows = [model(s, w2=[own + w / 50] * 3 + [0.9]) for s, w in enumerate(WIGGLE)]
-    write("studies/geometry", rows + [model(s, loss="cpml") for s in range(5)])
+    write("geometry", rows + [model(s, loss="cpml") for s in range(5)])
     meets, rest = judged(claim("closeness"))
-    assert (meets.verdict, meets.line.premise) == (verdict, 0.75)
-    assert float(meets.line.evidence.effect) == pytest.approx(own - 0.5)
+    assert (meets.verdict, meets.result.premise) == (verdict, 0.75)
+    assert float(meets.result.evidence.effect) == pytest.approx(own - 0.5)
     # The fourth class has its sd below delta: it is judged apart and does not count.
-    assert not rest.line.counts
+    assert not rest.result.counts
     assert rest.verdict == "contradicted"
 
 
 def test_closeness_relative_to_the_spread_of_each_model():
     rows = [model(s, w2=[0.3] * 4, spread=[0.6 + w / 50] * 4) for s, w in enumerate(WIGGLE)]
-    write("studies/geometry", rows + [model(s, loss="cpml", spread=[2.0] * 4) for s in range(5)])
-    (found,) = [one for one in judged(claim("closeness", estimand="w2_relative")) if one.line.counts]
-    assert float(found.line.evidence.effect) == pytest.approx(0.5 - 0.25, abs=1e-3)
+    write("geometry", rows + [model(s, loss="cpml", spread=[2.0] * 4) for s in range(5)])
+    (found,) = [one for one in judged(claim("closeness", estimand="w2_relative")) if one.result.counts]
+    assert float(found.result.evidence.effect) == pytest.approx(0.5 - 0.25, abs=1e-3)
     assert found.verdict == "contradicted"
 
 
 def test_a_premise_that_no_class_meets_is_the_verdict():
     # As measured once on emoji: class sd .57, delta 1.0, and proxies that lie far from the data.
     write(
-        "studies/geometry",
+        "geometry",
         [model(s, delta=1.0) for s in range(5)] + [model(s, loss="cpml", w2=[0.9] * 4) for s in range(5)],
     )
     meets, rest = judged(claim("closeness"))
     assert meets.verdict == Verdict.PREMISE_NOT_MET
-    assert "0.0% of the classes meet it" in meets.line.reason
+    assert "0.0% of the classes meet it" in meets.result.reason
     assert rest.verdict == "supported"
 
 
 def test_a_premise_that_too_few_classes_meet_is_not_met():
-    write("studies/geometry", [model(s) for s in range(5)] + [model(s, loss="cpml") for s in range(5)])
+    write("geometry", [model(s) for s in range(5)] + [model(s, loss="cpml") for s in range(5)])
     strict = {"name": "delta_below_spread", "minimum_share": 0.8, "because": "for a test"}
     assert judged(claim("closeness", premise=strict))[0].verdict == Verdict.PREMISE_NOT_MET
 
 
 def test_minima():
     many = [[400, 400], [200, 200], [200, 200], [0, 0]]
-    write("studies/geometry", [model(s, minima_met=many) for s in range(5)])
+    write("geometry", [model(s, minima_met=many) for s in range(5)])
     met, rest = judged(claim("minima"))
-    assert (met.verdict, met.line.premise) == (Verdict.SUPPORTED, 0.5)
-    assert float(met.line.evidence.high) == 1
-    assert (rest.verdict, rest.line.counts) == (Verdict.CONTRADICTED, False)
-    assert float(rest.line.evidence.effect) == pytest.approx(8 / 20)
+    assert (met.verdict, met.result.premise) == (Verdict.SUPPORTED, 0.5)
+    assert float(met.result.evidence.high) == 1
+    assert (rest.verdict, rest.result.counts) == (Verdict.CONTRADICTED, False)
+    assert float(rest.result.evidence.effect) == pytest.approx(8 / 20)
 
 
 def test_few_flows_support_nothing_however_well_they_agree():
-    write("studies/geometry", [model(s) for s in range(5)])  # 100 flows, all of which ended within delta
+    write("geometry", [model(s) for s in range(5)])  # 100 flows, all of which ended within delta
     met = judged(claim("minima"))[0]
     assert met.verdict == Verdict.INCONCLUSIVE
     assert met.p[Verdict.SUPPORTED] == pytest.approx(0.99**100)
@@ -228,7 +231,7 @@ def test_few_flows_support_nothing_however_well_they_agree():
 
 def test_minima_without_their_condition():
     none = {"condition": [0.0] * 4, "minima_met": [[0, 0]] * 4}
-    write("studies/geometry", [model(s, **none) for s in range(5)])
+    write("geometry", [model(s, **none) for s in range(5)])
     assert judged(claim("minima"))[0].verdict == Verdict.PREMISE_NOT_MET
 
 
@@ -248,19 +251,19 @@ def test_what_has_no_rows_is_not_run():
     kinds = ("superiority", "robustness", "reproduction", "insensitivity", "trend", "saturation", "closeness", "minima")
     found = judged(*(claim(kind, id=kind) for kind in (*kinds, "decay")))
     assert {one.verdict for one in found} == {Verdict.NOT_RUN}
-    assert all(one.line.reason for one in found)
+    assert all(one.result.reason for one in found)
 
 
 def test_too_few_seeds_are_not_run():
     write("runs", runs(52 + WIGGLE[:3]) + runs(50 + REST[:3], loss="cpml"))
     found = one(claim("superiority"))
     assert found.verdict == Verdict.NOT_RUN
-    assert found.line.reason == "runs/some/records.jsonl: seed: 3 of the 5 seeds that minimum_seeds asks for"
+    assert found.result.reason == "runs/emoji-pfml/records.jsonl: seed: 3 of the 5 seeds that minimum_seeds asks for"
     assert one(claim("superiority", minimum_seeds=3)).verdict == Verdict.SUPPORTED
 
 
 def test_a_grid_too_small_for_the_claim_is_not_run():
-    write("studies/ablations", along("delta", {0.4: 50 + WIGGLE, 1.2: 50 + REST}))
+    write("ablations", along("delta", {0.4: 50 + WIGGLE, 1.2: 50 + REST}))
     assert one(claim("insensitivity")).verdict == Verdict.NOT_RUN
 
 
@@ -272,8 +275,8 @@ def test_a_method_with_a_failed_run_is_not_supported():
     write("runs", runs(failing(60 + WIGGLE, 1)) + runs(50 + REST, loss="cpml"))
     found = one(claim("superiority"))
     assert found.verdict == Verdict.INCONCLUSIVE
-    assert float(found.line.evidence.effect) < 0  # the failed run counts as zero
-    assert any("+10." in remark or "+9." in remark for remark in found.line.evidence.remarks)
+    assert float(found.result.evidence.effect) < 0  # the failed run counts as zero
+    assert any("+10." in remark or "+9." in remark for remark in found.result.evidence.remarks)
 
 
 def test_a_failed_run_of_the_rival_does_not_stand_in_the_way():
@@ -302,26 +305,26 @@ def test_failed_runs_support_no_other_kind_either():
         compared(0.0)
         + runs(failing(55 + REST, 0), level=0.2)
         + runs(50 + REST, loss="cpml", level=0.2)
-        + runs(failing(73.4 + WIGGLE, 0), dataset="cub", track="published", backbone="resnet50_512"),
+        + runs(failing(73.4 + WIGGLE, 0), dataset="cub", track="paper_values", backbone="resnet50_512"),
     )
     flat = {v: 50 + w for v, w in zip((0.4, 0.8, 1.2), (WIGGLE, REST, WIGGLE), strict=True)}
-    write("studies/ablations", along("delta", flat | {1.0: failing(50 + REST, 2)}))
+    write("ablations", along("delta", flat | {1.0: failing(50 + REST, 2)}))
     found = judged(claim("robustness"), claim("reproduction", family="b"), claim("insensitivity", family="c"))
     assert [one.verdict for one in found] == [Verdict.INCONCLUSIVE] * 3
-    assert all("failed" in " ".join(one.line.evidence.remarks) for one in found)
+    assert all("failed" in " ".join(one.result.evidence.remarks) for one in found)
 
 
 def test_nothing_but_failed_runs_is_inconclusive():
     write("runs", compared(0.0) + runs([None] * 5, level=0.2) + runs(50 + REST, loss="cpml", level=0.2))
     found = one(claim("robustness"))
-    assert (found.verdict, found.line.evidence) == (Verdict.INCONCLUSIVE, None)
-    assert "too many failed runs" in found.line.reason
+    assert (found.verdict, found.result.evidence) == (Verdict.INCONCLUSIVE, None)
+    assert "too many failed runs" in found.result.reason
 
 
 def test_a_run_stands_for_its_own_track():
-    write("runs", [*compared(2.0), *compared(-2.0, track="published")])
+    write("runs", [*compared(2.0), *compared(-2.0, track="paper_values")])
     assert one(claim("superiority")).verdict == Verdict.SUPPORTED
-    assert one(claim("superiority", track="published")).verdict == Verdict.CONTRADICTED
+    assert one(claim("superiority", track="paper_values")).verdict == Verdict.CONTRADICTED
 
 
 def test_clean_runs_belong_to_every_kind_of_noise():
@@ -332,3 +335,46 @@ def test_clean_runs_belong_to_every_kind_of_noise():
     ]
     write("runs", rows)
     assert one(claim("superiority")).verdict == Verdict.SUPPORTED
+
+
+def test_each_regime_has_a_verdict_of_its_own():
+    write("runs", compared(2.0))
+    assert one(claim("superiority", regime="finetuned")).verdict == Verdict.NOT_RUN
+    assert "regime finetuned" in one(claim("superiority", regime="finetuned")).result.reason
+    write("runs", [*compared(2.0), *compared(-2.0, regime="finetuned")])
+    found = judged(claim("superiority"), claim("superiority", id="other", family="two", regime="finetuned"))
+    assert [each.verdict for each in found] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
+
+
+def test_studies_of_another_regime_do_not_count():
+    write("ablations", along("delta", dict.fromkeys((0.4, 0.8, 1.2), 50 + WIGGLE), regime="finetuned"))
+    write("geometry", [model(s, loss=loss, regime="finetuned") for loss in ("pfml", "cpml") for s in range(5)])
+    frozen = judged(*(claim(kind, family=kind) for kind in ("insensitivity", "closeness", "minima")))
+    assert {each.verdict for each in frozen} == {Verdict.NOT_RUN}
+    there = judged(*(claim(kind, family=kind, regime="finetuned") for kind in ("insensitivity", "closeness", "minima")))
+    assert Verdict.NOT_RUN not in {each.verdict for each in there}
+
+
+def test_records_of_another_backbone_do_not_count():
+    write("runs", compared(2.0, backbone="resnet18"))
+    assert one(claim("superiority")).verdict == Verdict.NOT_RUN
+    assert one(claim("superiority", backbone="resnet18")).verdict == Verdict.SUPPORTED
+
+
+def test_a_metric_that_was_not_measured_is_not_run():
+    write("runs", compared(2.0))
+    found = one(claim("superiority", estimand="recall_at_1000"))
+    assert found.verdict == Verdict.NOT_RUN
+    assert found.result.reason == "runs/emoji-pfml/records.jsonl, line 1: R@1000 (recall_at_1000) was not measured"
+
+
+def test_a_kind_of_noise_is_judged_by_its_own_runs():
+    both = compared(2.0, level=0.2) + compared(-2.0, level=0.2, noise_kind="small_cluster")
+    write("runs", both)
+    assert one(claim("superiority", noise={"kind": "symmetric", "level": 0.2})).verdict == Verdict.SUPPORTED
+    assert one(claim("superiority", noise={"kind": "small_cluster", "level": 0.2})).verdict == Verdict.CONTRADICTED
+
+
+def test_every_kind_of_claim_is_assessed():
+    for kind in KINDS:
+        assert assess(claim(kind), Measured())

@@ -1,10 +1,10 @@
-"""Rows that contradict each other or are malformed are refused, by file and field."""
+"""Records that contradict each other or are malformed are refused, by file and field."""
 
 import pytest
 
 from suite.errors import SuiteError
+from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.measured import read_measured
-from suite.judging.claims.vocabulary import Verdict
 from tests.suite.judging.claims.synthetic import DATASETS, along, claim, judged, model, run, runs, write
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -18,86 +18,78 @@ def refused(*claims):
 
 
 def test_other_seeds_are_unpaired():
-    write("runs", runs(FIVE), "a")
-    write("runs", [run(50, seed, loss="cpml") for seed in (0, 1, 2, 3, 7)], "b")
-    assert refused(claim("superiority")).startswith("runs/b/records.jsonl: seed: unpaired runs: [0, 1, 2, 3, 7] here")
+    write("runs", runs(FIVE))
+    write("runs", [run(50, seed, loss="cpml") for seed in (0, 1, 2, 3, 7)])
+    message = "runs/emoji-cpml/records.jsonl: seed: unpaired runs: [0, 1, 2, 3, 7] here"
+    assert refused(claim("superiority")).startswith(message)
 
 
 def test_other_noise_is_unpaired():
-    rows = runs(FIVE) + [run(50, seed, loss="cpml", noise_sha256="other") for seed in range(5)]
-    write("runs", rows)
-    assert refused(claim("superiority")).startswith("runs/some/records.jsonl, line 6: noise_sha256 differs")
+    write("runs", runs(FIVE) + [run(50, seed, loss="cpml", noise_sha256="other") for seed in range(5)])
+    assert refused().startswith("noise_sha256 of runs/emoji-pfml/records.jsonl, line 1 differs from that of")
+
+
+def test_noise_of_another_kind_is_unpaired():
+    other = {"noise_sha256": "other", "noise_kind": "small_cluster"}
+    write("runs", runs(FIVE) + [run(50, seed, loss="cpml", **other) for seed in range(5)])
+    message = "runs/emoji-cpml/records.jsonl, line 1: noise_sha256 differs"
+    assert refused(claim("superiority")).startswith(message)
 
 
 def test_a_run_that_stands_twice():
     write("runs", runs(FIVE), "a")
     write("runs", runs(FIVE[:1]), "b")
-    assert refused() == "runs/b/records.jsonl, line 1: seed = 0: this run stands in runs/a/records.jsonl, line 1 too"
+    places = "(runs/a/records.jsonl, line 1; runs/b/records.jsonl, line 1)"
+    assert refused().startswith("records hold a run twice: regime frozen, track tuned, dataset emoji, loss pfml, ")
+    assert refused().endswith(places)
 
 
-@pytest.mark.parametrize("folder", ["runs", "studies/as_published", "studies/ablations", "studies/geometry"])
-def test_rows_on_other_data(folder):
+@pytest.mark.parametrize("kind", ["runs", "paper_values", "ablations", "geometry"])
+def test_records_on_other_data(kind):
     write("runs", runs(FIVE), "a")
     other = {
         "runs": run(50, 9),
-        "studies/as_published": run(50, 0, track="published"),
-        "studies/ablations": along("alpha", {1: [50]})[0],
-        "studies/geometry": model(0),
-    }[folder]
-    path = write(folder, [other | {"data_sha256": "other"}], "b")
-    assert f"{path}, line 1: data_sha256 differs from that of" in refused()
+        "paper_values": run(50, 0, track="paper_values"),
+        "ablations": along("alpha", {1: [50]})[0],
+        "geometry": model(0),
+    }[kind]
+    path = write(kind, [other | {"data_sha256": "other"}], "b")
+    assert f"data_sha256 of {path}, line 1 differs from that of runs/a/records.jsonl, line 1" in refused()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"status": "fine"}, "status = 'fine'; allowed: 'ok' or 'failed'"),
-        ({"metrics": {"recall_at_1": 50.0}}, "recall_at_1 = 50.0; allowed: shares from 0 to 1"),
-        ({"metrics": {}}, "metrics is empty although status is ok"),
-        ({"noise_level": 1.5}, "noise_level = 1.5; allowed: numbers below 1"),
-    ],
-)
-def test_malformed_records(change, message):
-    write("runs", [run(50, 0) | change])
-    assert "runs/some/records.jsonl, line 1: " in refused()
-    assert message in refused()
+def test_studies_on_other_test_classes():
+    write("runs", runs(FIVE))
+    write("paper_values", [run(50, 0, track="paper_values", class_hits=[1, 1], class_queries=[2, 2])])
+    assert refused().startswith("class_queries of results/studies/paper_values/some.jsonl, line 1 differs")
 
 
-def test_a_missing_field():
-    row = run(50, 0)
-    del row["data_sha256"]
-    write("runs", [row])
-    assert refused() == "runs/some/records.jsonl, line 1: data_sha256 is missing"
-
-
-def test_half_a_line():
-    write("runs", []).write_text('{"track": "tu')
-    assert refused().startswith("runs/some/records.jsonl, line 1: no JSON")
+@pytest.mark.parametrize("kind", ["runs", "paper_values", "ablations", "geometry"])
+def test_malformed_records_of_all_kinds_are_named_by_file_and_line(kind):
+    path = write(kind, [run(50, 0), run(50, 1) | {"status": "fine"}], "a")
+    assert refused() == f"{path}, line 2: status = 'fine'; allowed: 'ok' or 'failed'"
 
 
 def test_arrays_of_unequal_length():
-    write("studies/geometry", [model(0, w2=[0.5])])
+    write("geometry", [model(0, w2=[0.5])])
     assert "w2 has 1 entries; allowed: one a class, 4 as in size" in refused()
 
 
 def test_proxies_of_other_number_are_not_compared():
     write(
-        "studies/geometry",
+        "geometry",
         [model(s) for s in range(5)] + [model(s, loss="cpml", proxies_per_class=4) for s in range(5)],
     )
     assert "line 6: proxies_per_class = 4 for cpml; allowed: 2" in refused(claim("closeness"))
 
 
 def test_a_premise_needs_its_delta():
-    write(
-        "studies/geometry", [model(s) | {"delta": None} for s in range(5)] + [model(s, loss="cpml") for s in range(5)]
-    )
-    assert "line 1: delta = null" in refused(claim("closeness"))
+    write("geometry", [model(s, delta=None) for s in range(5)] + [model(s, loss="cpml") for s in range(5)])
+    assert "line 1: proxies.delta = null" in refused(claim("closeness"))
 
 
 def test_other_classes_are_not_compared():
     rows = [model(s, loss="cpml", size=[9, 10, 10, 10]) for s in range(5)]
-    write("studies/geometry", [model(s) for s in range(5)] + rows)
+    write("geometry", [model(s) for s in range(5)] + rows)
     assert "size differs" in refused(claim("closeness"))
 
 
@@ -106,12 +98,47 @@ def test_data_sets_that_are_cut_down_are_not_run():
     from suite.judging.claims.judge import judge
 
     (found,) = judge([claim("superiority")], read_measured(DATASETS | {"emoji": True}))
-    assert (found.verdict, found.line.reason) == (
+    assert (found.verdict, found.result.reason) == (
         Verdict.NOT_RUN,
         "params.yaml cuts emoji down (datasets.emoji.max_classes)",
     )
 
 
-def test_rows_of_data_sets_that_are_not_asked_for_are_left_aside():
+def test_records_of_data_sets_that_are_not_asked_for_are_left_aside():
     write("runs", runs(FIVE, dataset="birds"))
     assert read_measured(DATASETS).runs == {}
+
+
+def test_folders_of_losses_that_are_run_no_more_are_not_read():
+    write("runs", [run(50, 0, loss="gone") | {"status": "old"}])
+    write("runs", runs(FIVE))
+    assert read_measured(DATASETS, losses=["pfml"]).counts() == {"records": 5, "ablations": 0, "geometry": 0}
+    with pytest.raises(SuiteError, match=r"emoji-gone/records\.jsonl, line 1"):
+        read_measured(DATASETS)
+
+
+def test_records_that_are_not_in_the_grid_are_left_out():
+    write("runs", runs(FIVE) + runs(FIVE, level=0.2))
+    write("paper_values", runs(FIVE, level=0.2, track="paper_values"))
+    found = read_measured(DATASETS, in_grid=lambda record: record.noise_level == 0)
+    assert sorted({(each.track, each.noise_level) for each in found.runs}) == [("paper_values", 0.2), ("tuned", 0)]
+
+
+def test_a_data_set_that_is_cut_down_has_other_test_classes_than_studies_in_git():
+    write("runs", runs(FIVE))
+    write("paper_values", [run(50, 0, track="paper_values", class_hits=[1, 1], class_queries=[2, 2])])
+    assert read_measured(DATASETS | {"emoji": True}).cut == ("emoji",)
+
+
+def test_each_kind_of_record_is_counted():
+    write("runs", runs(FIVE))
+    write("ablations", along("alpha", {1: FIVE, 2: FIVE}))
+    write("geometry", [model(s, loss=loss) for loss in ("pfml", "cpml") for s in range(3)])
+    assert read_measured(DATASETS).counts() == {"records": 5, "ablations": 10, "geometry": 6}
+
+
+def test_influence_curves_need_their_columns(workplace):
+    path = workplace / "docs/figures/influence.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("loss,distance\npfml,1\n")
+    assert refused() == "docs/figures/influence.csv lacks column pair, normalised; run: suite figures"

@@ -1,19 +1,19 @@
 """The checker under simulation: false findings, coverage, power, for 3, 5 and 10 seeds.
 
-All of it runs through the functions that judge the records (`suite.judging.claims.evidence`, `suite.judging.claims.verdict`), on arrays
-with one entry a simulated study; tests/suite/judging/claims/test_judge.py shows that rows on disk reach the same functions.
+All of it runs through the functions that judge the records (`suite.judging.claims.evidence`, `suite.judging.claims.judge`),
+on arrays with one entry per simulated study; tests/suite/judging/claims/test_judge.py shows that records on disk reach
+the same functions.
 Bounds leave room for the simulation's own error, four standard errors or more.
 """
 
 import numpy as np
 import pytest
 
-from suite.judging.claims.evidence import difference, flatness, reproduction, saturation, share_reached
-from suite.judging.claims.schema import PublishedValue
-from suite.judging.claims.verdict import adjusted, decide
-from suite.judging.claims.vocabulary import Verdict
+from suite.judging.claims.evidence import Verdict, difference, flatness, reproduction, saturation, share_reached
+from suite.judging.claims.judge import adjusted, decide
+from suite.judging.claims.parts import ReportedValue
+from suite.judging.statistics.estimates import change_over_range
 from suite.judging.statistics.power import detectable_in_errors
-from suite.judging.statistics.trend import change_over_range
 
 SEEDS = pytest.mark.parametrize("n", [3, 5, 10])
 STUDIES = 40_000
@@ -104,21 +104,21 @@ def test_without_a_rise_saturation_is_rarely_supported(n):
 def test_a_number_as_far_off_as_the_margin_is_rarely_called_reproduced(n, runs):
     theirs = rng(n + 1).normal(0, SD / 2 / np.sqrt(runs or 1), (STUDIES, 1))
     ours = rng(n).normal(51.0, SD / 2, (STUDIES, n)) - theirs
-    published = PublishedValue(value=50, spread=None, runs=runs)
-    assert share_of(Verdict.SUPPORTED, reproduction(ours, published, 1.0)) <= 0.055
+    reported = ReportedValue(value=50, spread=None, runs=runs)
+    assert share_of(Verdict.SUPPORTED, reproduction(ours, reported, 1.0)) <= 0.055
 
 
-def published_with_error(n, true):
-    """Published means of five runs with their standard errors, one a study: an array stands where a file has a number."""
+def reported_with_error(n, true):
+    """Reported means of five runs with their standard errors, one a study: an array stands where a file has a number."""
     theirs = rng(n + 1).normal(true, SD / 2, (STUDIES, 5))
     error = theirs.std(axis=1, ddof=1) / np.sqrt(5)
-    return PublishedValue.model_construct(value=theirs.mean(axis=1), spread=error, runs=5)
+    return ReportedValue.model_construct(value=theirs.mean(axis=1), spread=error, runs=5)
 
 
 @SEEDS
 def test_a_number_with_its_error_as_far_off_as_the_margin_is_rarely_called_reproduced(n):
     ours = rng(n).normal(51.0, SD / 2, (STUDIES, n))
-    assert share_of(Verdict.SUPPORTED, reproduction(ours, published_with_error(n, 50.0), 1.0)) <= 0.055
+    assert share_of(Verdict.SUPPORTED, reproduction(ours, reported_with_error(n, 50.0), 1.0)) <= 0.055
 
 
 @SEEDS
@@ -150,17 +150,17 @@ def test_intervals_of_interactions_cover_what_they_state(n):
 
 @SEEDS
 @pytest.mark.parametrize("runs", [None, 5])
-def test_intervals_around_a_published_number_without_spread_cover_what_they_state(n, runs):
+def test_intervals_around_a_reported_number_without_spread_cover_what_they_state(n, runs):
     theirs = rng(n + 1).normal(0, SD / np.sqrt(runs or 1), (STUDIES, 1))
     ours = rng(n).normal(51.5, SD, (STUDIES, n)) - theirs
-    found = reproduction(ours, PublishedValue(value=50, spread=None, runs=runs), 1.0)
+    found = reproduction(ours, ReportedValue(value=50, spread=None, runs=runs), 1.0)
     assert 0.94 <= covered(found, 1.5) <= 0.96
 
 
 @SEEDS
-def test_intervals_around_a_published_number_with_its_error_cover_what_they_state(n):
+def test_intervals_around_a_reported_number_with_its_error_cover_what_they_state(n):
     ours = rng(n).normal(51.5, SD / 2, (STUDIES, n))
-    assert 0.94 <= covered(reproduction(ours, published_with_error(n, 50.0), 1.0), 1.5) <= 0.96
+    assert 0.94 <= covered(reproduction(ours, reported_with_error(n, 50.0), 1.0), 1.5) <= 0.96
 
 
 @SEEDS

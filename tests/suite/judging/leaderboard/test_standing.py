@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from suite.judging.leaderboard.standing import comparisons
-from tests.suite.judging.leaderboard.records import QUERIES, table
+from suite.judging.leaderboard.table import comparisons
+from tests.helpers.records import QUERIES, table
 
 A, B, C = [0.50, 0.60, 0.55, 0.58], [0.47, 0.58, 0.53, 0.55], [0.40, 0.52, 0.44, 0.50]
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from suite.errors import SuiteError
 from suite.judging.leaderboard.table import FROZEN, leaderboard
-from tests.suite.judging.leaderboard.records import QUERIES, frozen, table
+from tests.helpers.records import QUERIES, frozen, table
 
 T_2 = 4.302652729911275
 """97.5 % quantile of Student's t with 2 degrees of freedom, from a printed table."""
@@ -106,23 +106,23 @@ def test_the_order_of_records_does_not_matter():
 def test_a_loss_is_tuned_if_its_track_is_and_no_run_says_otherwise():
     parts = [
         table(("a", 0, [0.5])),
-        table(("b", 0, [0.5]), origin="params.yaml"),
-        table(("a", 0, [0.5]), track="published"),
+        table(("b", 0, [0.5]), hyperparameter_source="params.yaml"),
+        table(("a", 0, [0.5]), track="paper_values"),
     ]
     board = leaderboard(pd.concat(parts), frozen())
     assert rows(board)["emoji", "a", 0]["tuned"]
     assert not rows(board)["emoji", "b", 0]["tuned"]
-    assert not rows(board, "published")["emoji", "a", 0]["tuned"]
+    assert not rows(board, "paper_values")["emoji", "a", 0]["tuned"]
 
 
 def test_tracks_are_tables_of_their_own_and_tuned_comes_first():
-    published = table(("a", 0, [0.5, 0.5]), ("a", 0.2, [0.2, 0.2]), track="published")
+    published = table(("a", 0, [0.5, 0.5]), ("a", 0.2, [0.2, 0.2]), track="paper_values")
     tuned = table(("a", 0, [0.7, 0.7]), ("a", 0.2, [0.6, 0.6]), ("b", 0, [0.8, 0.8]), ("b", 0.2, [0.8, 0.8]))
     board = leaderboard(pd.concat([published, tuned]), frozen())
-    assert board["track"].tolist() == ["tuned"] * 6 + ["published"] * 4
-    assert rows(board, "published")["emoji", "a", 0.2]["drop_from_clean"] == pytest.approx(30)
+    assert board["track"].tolist() == ["tuned"] * 6 + ["paper_values"] * 4
+    assert rows(board, "paper_values")["emoji", "a", 0.2]["drop_from_clean"] == pytest.approx(30)
     assert rows(board)["emoji", "a", 0.2]["drop_from_clean"] == pytest.approx(10)
-    assert rows(board, "published")["emoji", "a", 0]["rank_high"] == 1
+    assert rows(board, "paper_values")["emoji", "a", 0]["rank_high"] == 1
     assert rows(board)["emoji", "a", 0]["rank_low"] == 2
 
 
@@ -184,4 +184,47 @@ def test_the_error_over_classes_is_that_of_the_mean_over_seeds():
 def test_losses_with_other_seeds_are_refused():
     records = table(("a", 0, [0.5, 0.6]), ("b", 0, [0.5]))
     with pytest.raises(SuiteError, match="not paired: b lacks seed 1"):
+        leaderboard(records, frozen())
+
+
+def test_regimes_are_tables_of_their_own():
+    head = table(("a", 0, [0.7, 0.71]), ("a", 0.2, [0.6, 0.6]), ("b", 0, [0.8, 0.8]), ("b", 0.2, [0.5, 0.5]))
+    network = table(("a", 0, [0.9, 0.9]), ("a", 0.2, [0.5, 0.5]), regime="finetuned")
+    board = leaderboard(pd.concat([network, head]), frozen())
+    assert board["regime"].tolist() == ["frozen"] * 6 + ["finetuned"] * 4
+    found = {(row.regime, row.loss, row.noise_level): row for row in board.itertuples()}
+    assert found["finetuned", "a", 0.2].drop_from_clean == pytest.approx(40)
+    assert found["frozen", "a", 0.2].drop_from_clean == pytest.approx(10.5)
+    assert found["finetuned", "a", 0].rank_high == 1
+
+
+def test_kinds_of_noise_are_tables_of_their_own():
+    other = table(("a", 0.2, [0.3, 0.3]), noise_kind="small_cluster")
+    board = leaderboard(pd.concat([table(("a", 0.2, [0.5, 0.5])), other]), frozen())
+    found = board[board["loss"] == "a"].set_index("noise_kind")["recall_at_1"]
+    assert found.to_dict() == {"small_cluster": pytest.approx(30), "symmetric": pytest.approx(50)}
+
+
+def test_a_metric_that_a_loss_did_not_measure_is_nan_there_and_a_mean_elsewhere():
+    records = pd.concat([table(("a", 0, [0.5, 0.6])), table(("b", 0, [0.4, 0.5]), metrics={"recall_at_10": 0.9})])
+    board = leaderboard(records, frozen())
+    assert board.set_index("loss")["recall_at_10"].to_dict() == {
+        "a": pytest.approx(math.nan, nan_ok=True),
+        FROZEN: pytest.approx(math.nan, nan_ok=True),
+        "b": pytest.approx(90),
+    }
+    assert "recall_at_100" not in board
+    assert leaderboard(table(("a", 0, [0.5, 0.6])), frozen().drop(columns="map_at_r"))["map_at_r"].notna().sum() == 1
+
+
+def test_a_board_of_failed_runs_alone_has_the_frozen_backbone():
+    board = rows(leaderboard(table(("a", 0, [None, None])), frozen(0.4)))
+    assert board["emoji", FROZEN, 0]["recall_at_1"] == pytest.approx(40)
+    assert math.isnan(board["emoji", "a", 0]["recall_at_1"])
+    assert math.isnan(board["emoji", "a", 0]["gain_over_frozen"])
+
+
+def test_two_runs_of_one_seed_are_refused():
+    records = pd.concat([table(("a", 0, [0.5, 0.6])), table(("a", 0, [0.6, 0.7]), backbone="resnet50")])
+    with pytest.raises(SuiteError, match="a has two runs with seed 0 in the table frozen, tuned, emoji, symmetric"):
         leaderboard(records, frozen())

@@ -11,21 +11,22 @@ from statsmodels.stats.multitest import multipletests
 from suite.errors import SuiteError
 from suite.judging.leaderboard.verdicts import (
     BEST,
-    COLUMNS,
     METHOD,
+    VERDICT_COLUMNS,
+    as_cells,
     as_text,
     sentence,
     to_section,
     verdicts,
     verdicts_on,
 )
-from tests.suite.judging.leaderboard.records import table
+from tests.helpers.records import table
 
 MINE = [0.60, 0.612, 0.631, 0.605]
 PFML = [0.50, 0.515, 0.53, 0.501]
 STRONG = [0.64, 0.653, 0.669, 0.645]
 WEAK = [0.59, 0.61, 0.62, 0.61]
-OWN = ("mine", "other")
+USERS = ("mine", "other")
 LOSSES = ("mine", "pfml", "cpml")
 RECORDS = table(("mine", 0, MINE), ("pfml", 0, PFML), ("triplet", 0, WEAK), ("cpml", 0, STRONG))
 
@@ -36,7 +37,7 @@ def row(found, loss="mine", against=BEST):
 
 
 def test_p_is_holms_over_pfml_and_all_baselines_of_the_table():
-    found = verdicts(RECORDS, OWN)
+    found = verdicts(RECORDS, USERS)
     p = [stats.ttest_rel(MINE, other).pvalue for other in (PFML, WEAK, STRONG)]
     adjusted = multipletests(p, method="holm")[1]
     against_pfml, against_best = row(found, against=METHOD), row(found)
@@ -49,36 +50,36 @@ def test_p_is_holms_over_pfml_and_all_baselines_of_the_table():
 
 
 def test_built_in_losses_are_compared_with_the_others():
-    found = verdicts(RECORDS, OWN)
-    assert list(found.columns) == list(COLUMNS)
+    found = verdicts(RECORDS, USERS)
+    assert list(found.columns) == list(VERDICT_COLUMNS)
     others = {loss: rows.set_index("against")["other"].to_dict() for loss, rows in found.groupby("loss")}
     assert others["pfml"] == {BEST: "cpml"}
     assert others["cpml"] == {METHOD: "pfml", BEST: "triplet"}
     assert others["triplet"] == {METHOD: "pfml", BEST: "cpml"}
 
 
-def test_own_losses_are_no_baselines():
+def test_losses_of_the_user_are_no_baselines():
     best = table(("mine", 0, MINE), ("other", 0, [0.9] * 4), ("triplet", 0, WEAK))
-    found = verdicts(best, OWN)
+    found = verdicts(best, USERS)
     assert row(found)["other"] == row(found, "other")["other"] == "triplet"
     assert set(found["against"]) == {BEST}
-    assert verdicts(table(("mine", 0, MINE), ("other", 0, PFML)), OWN).empty
+    assert verdicts(table(("mine", 0, MINE), ("other", 0, PFML)), USERS).empty
 
 
 def test_tables_are_judged_apart():
     weak = table(("mine", 0, [0.50, 0.52, 0.55, 0.53]), ("pfml", 0, [0.49, 0.505, 0.53, 0.52]))
     many = pd.concat([weak.assign(dataset=name) for name in "uvwxyz"])
-    found = verdicts(many, OWN)
+    found = verdicts(many, USERS)
     assert set(found[found["loss"] == "mine"]["verdict"]) == {"ahead"}
 
 
 def test_a_baseline_with_failed_runs_is_the_best_only_where_all_have_some():
     failing = table(("mine", 0, MINE), ("cpml", 0, [0.9, 0.9, 0.9, None]), ("triplet", 0, WEAK))
-    assert row(verdicts(failing, OWN))["other"] == "triplet"
-    only = row(verdicts(failing[failing["loss"] != "triplet"], OWN))
+    assert row(verdicts(failing, USERS))["other"] == "triplet"
+    only = row(verdicts(failing[failing["loss"] != "triplet"], USERS))
     assert (only["other"], only["verdict"], only["failures"]) == ("cpml", "not judged for failed runs", 1)
     dead = table(("mine", 0, [None] * 4), ("pfml", 0, PFML), ("triplet", 0, WEAK))
-    found = verdicts(dead, OWN)
+    found = verdicts(dead, USERS)
     assert row(found)["verdict"] == "not judged for failed runs"
     assert row(found, "pfml")["verdict"] != "not judged for failed runs"
 
@@ -91,14 +92,14 @@ def test_the_order_of_records_does_not_matter(values, random):
     order = list(range(len(records)))
     random.shuffle(order)
     columns = ["loss", "against"]
-    there = verdicts(records, OWN).sort_values(columns).reset_index(drop=True)
-    back = verdicts(records.iloc[order].reset_index(drop=True), OWN).sort_values(columns).reset_index(drop=True)
+    there = verdicts(records, USERS).sort_values(columns).reset_index(drop=True)
+    back = verdicts(records.iloc[order].reset_index(drop=True), USERS).sort_values(columns).reset_index(drop=True)
     pd.testing.assert_frame_equal(there, back)
 
 
 def test_the_text_says_what_was_found():
     records = pd.concat([RECORDS, table(("mine", 0.2, PFML), ("pfml", 0.2, PFML))])
-    mine = verdicts_on("mine", records, OWN)
+    mine = verdicts_on("mine", records, USERS)
     assert sentence(mine) == (
         "mine in 2 tables: against pfml ahead in 1, not told apart in 1; against the best baseline behind in 1."
     )
@@ -110,13 +111,13 @@ def test_the_text_says_what_was_found():
 
 
 def test_the_section_is_of_the_losses_asked_for_on_the_tuned_track():
-    text = to_section(verdicts(RECORDS, OWN), ["mine"])
+    text = to_section(verdicts(RECORDS, USERS), ["mine"])
     assert text.startswith("## Verdicts\n\nMean differences in points of R@1")
     assert "### mine against pfml and the best baseline\n\nmine in 1 table: against pfml ahead in 1;" in text
     assert "| emoji | 0 | cpml (best baseline) | -" in text
     assert "### cpml" not in text
-    assert to_section(verdicts(RECORDS, OWN), []) == ""
-    assert to_section(verdicts(RECORDS.assign(track="published"), OWN), ["mine"]) == ""
+    assert to_section(verdicts(RECORDS, USERS), []) == ""
+    assert to_section(verdicts(RECORDS.assign(track="paper_values"), USERS), ["mine"]) == ""
 
 
 def test_a_hostile_name_is_text():
@@ -128,6 +129,15 @@ def test_a_hostile_name_is_text():
 
 def test_a_loss_that_cannot_be_judged_is_told():
     with pytest.raises(SuiteError, match="loss 'none' is not in the records; allowed: cpml, mine, pfml, triplet"):
-        verdicts_on("none", RECORDS, OWN)
+        verdicts_on("none", RECORDS, USERS)
     with pytest.raises(SuiteError, match=r"mine shares no table with pfml or a baseline; .* suite compare mine OTHER"):
-        verdicts_on("mine", RECORDS[RECORDS["loss"] == "mine"], OWN)
+        verdicts_on("mine", RECORDS[RECORDS["loss"] == "mine"], USERS)
+
+
+def test_what_differs_between_rows_is_shown():
+    finetuned = table(("mine", 0, PFML), ("pfml", 0, MINE), regime="finetuned")
+    mine = verdicts_on("mine", pd.concat([RECORDS, finetuned]), USERS)
+    heads, cells = as_cells(mine)
+    assert heads[:3] == ["regime", "data set", "noise"]
+    assert {cell[0] for cell in cells} == {"frozen", "finetuned"}
+    assert as_cells(verdicts_on("mine", finetuned, USERS))[0][:2] == ["data set", "noise"]

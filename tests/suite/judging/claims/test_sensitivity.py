@@ -1,0 +1,89 @@
+"""Other looks at the records, the overall verdict, and the numbers of docs/claims.md."""
+
+import doctest
+
+import numpy as np
+import pytest
+
+from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.judge import everywhere
+from suite.judging.claims.load import load_claims
+from suite.judging.claims.measured import read_measured
+from suite.judging.claims.report import report
+from suite.judging.claims.sensitivity import SWAPPED_METRIC, VALIDATION_EPOCH, sensitivity
+from tests.helpers.paths import ROOT
+from tests.suite.judging.claims.synthetic import DATASETS, claim, judged, run, runs, write
+
+WIGGLE = np.array([0.1, -0.2, 0.15, -0.1, 0.05])
+
+
+def test_the_numbers_of_the_documentation_are_those_of_the_code():
+    results = doctest.testfile(str(ROOT / "docs/claims.md"), module_relative=False)
+    assert (results.failed, results.attempted > 15) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        (["supported", "supported"], "supported"),
+        (["supported", "inconclusive"], "inconclusive"),
+        (["supported", "equivalent"], "inconclusive"),
+        (["supported", "contradicted", "not run"], "contradicted"),
+        (["supported", "not run"], "not run"),
+        (["supported", "premise not met"], "supported"),
+        (["premise not met"], "premise not met"),
+        (["equivalent", "equivalent"], "equivalent"),
+    ],
+)
+def test_everywhere(lines, verdict):
+    assert everywhere([Verdict(line) for line in lines]) == verdict
+
+
+def looks(rows):
+    write("runs", rows)
+    claims = [claim("superiority")]
+    base = judged(*claims)
+    (found,) = sensitivity(claims, read_measured(DATASETS), base)
+    return found
+
+
+def test_a_verdict_that_every_look_confirms_is_not_fragile(workplace):
+    rows = [run(52 + w, s, then=52.1 + w) for s, w in enumerate(WIGGLE)]
+    rows += [run(50 - w / 2, s, loss="cpml", then=50 - w / 2) for s, w in enumerate(WIGGLE)]
+    found = looks(rows)
+    assert found.flips == {}
+    assert set(found.others) == {VALIDATION_EPOCH, SWAPPED_METRIC, *(f"without seed {s}" for s in range(5))}
+    assert set(found.others.values()) == {Verdict.SUPPORTED}
+
+
+def test_each_look_can_make_a_verdict_fragile(workplace):
+    rows = [run(52 + w, s, then=48 + w, map_at_r=20 + w) for s, w in enumerate(WIGGLE)]
+    rows += [run(50.0 - w / 2, s, loss="cpml", then=50 - w / 2, map_at_r=25 - w / 2) for s, w in enumerate(WIGGLE)]
+    found = looks(rows)
+    assert found.flips == {VALIDATION_EPOCH: Verdict.CONTRADICTED, SWAPPED_METRIC: Verdict.CONTRADICTED}
+
+
+def test_seeds_that_a_verdict_cannot_spare_make_it_fragile(workplace):
+    found = looks(runs([50.5, 50.4, 50.5, 50.4, 51.9]) + runs(50 + WIGGLE / 10, loss="cpml"))
+    assert found.verdict == Verdict.SUPPORTED
+    assert found.flips == {f"without seed {seed}": Verdict.INCONCLUSIVE for seed in range(4)}
+
+
+def test_a_look_that_was_not_measured_flips_nothing(workplace):
+    found = looks(runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    assert found.others[VALIDATION_EPOCH] == Verdict.NOT_RUN
+    assert VALIDATION_EPOCH not in found.flips
+
+
+def test_the_report_says_the_regime_of_each_claim_and_none_for_influence(workplace):
+    files = load_claims()
+    claims = [file.claim for file in files]
+    found = judged(*claims)
+    told = report(files, found, sensitivity(claims, read_measured(DATASETS), found), {})
+    regimes = {}
+    for each in told["claims"]:
+        regimes.setdefault(each["kind"], set()).add(each["regime"])
+    assert regimes["decay"] == {None}
+    assert regimes["reproduction"] == {"published"}
+    assert regimes["superiority"] == {"frozen"}
+    assert regimes["robustness"] == {"frozen", "published"}
