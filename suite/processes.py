@@ -61,7 +61,8 @@ def in_parallel(
         tasks: hashable and picklable.
 
     Raises:
-        SuiteError: a worker was killed, or ``function`` raised one.
+        SuiteError: a worker was killed.
+        Exception: what ``function`` raised first. Tasks that had begun then are given before it; others are not begun.
     """
     if not tasks:
         return
@@ -73,18 +74,24 @@ def in_parallel(
         initargs=(os.getpid(), function, shared),
     ) as pool:
         running: dict[Future[Result], Task] = {pool.submit(_run, task): task for task in tasks}
+        failure: BaseException | None = None
         try:
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield running.pop(future), future.result()
-        except BrokenProcessPool as error:
-            raise SuiteError(
-                "a worker process was killed, perhaps for want of memory; run the command again"
-            ) from error
+                    task, error = running.pop(future), future.exception()
+                    if error is None:
+                        yield task, future.result()
+                    elif failure is None:  # those that have begun end first, and are not lost
+                        failure = error
+                        running = {other: task for other, task in running.items() if not other.cancel()}
         finally:
             for future in running:
                 future.cancel()
+    if isinstance(failure, BrokenProcessPool):
+        raise SuiteError("a worker process was killed, perhaps for want of memory; run the command again") from failure
+    if failure is not None:
+        raise failure
 
 
 def _start_worker(parent: int, function: Callable[[Any, Any], Any], shared: Any) -> None:

@@ -6,6 +6,7 @@ timm's but stand in the same order. The mapping is strict: same number of tensor
 same kind (weight, bias, ...).
 """
 
+import textwrap
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,17 +96,29 @@ def load_backbone(settings: BackboneSettings) -> Backbone:
         model: Any = timm.create_model(settings.name, pretrained=settings.weights == "pretrained")
     except Exception as error:  # the hub raises whatever its network layer does
         raise SuiteError(
-            f"{PARAMS_FILE}: backbone {settings.name} with weights {settings.weights!r} cannot be loaded: {error}; fetch "
-            "them once on a machine with a network and copy the hub's cache, or name a weight file"
+            f"{PARAMS_FILE}: backbone {settings.name} with weights {settings.weights!r} cannot be loaded: {_one_line(error)}; "
+            "fetch them once on a machine with a network and copy the hub's cache, or name a weight file"
         ) from error
     if settings.weights != "pretrained":
         _load_file(model, Path(settings.weights), settings)
     data: Any = timm.data
     config = data.resolve_model_data_config(model)
-    side = config["input_size"][-1] if model.pretrained_cfg.get("fixed_input_size") else None
+    side = config["input_size"][-1]
     model.reset_classifier(0)
     frozen: nn.Module = model.eval().requires_grad_(requires_grad=False)
-    return Backbone(frozen, int(model.num_features), config["mean"], config["std"], side)
+    fixed = side if model.pretrained_cfg.get("fixed_input_size") else None
+    return Backbone(frozen, _feature_dim(frozen, side, settings.name), config["mean"], config["std"], fixed)
+
+
+def _feature_dim(model: nn.Module, side: int, name: str) -> int:
+    """F, measured: timm's ``num_features`` counts the channels before a head that some networks keep."""
+    with torch.inference_mode():
+        shape = model(torch.zeros(1, 3, side, side)).shape
+    if len(shape) != 2:
+        raise SuiteError(
+            f"{PARAMS_FILE}: backbone {name} gives features of shape {tuple(shape)} for an image; allowed: one vector"
+        )
+    return int(shape[1])
 
 
 def load_embedded_backbone() -> nn.Module:
@@ -174,6 +187,11 @@ def _check_file(path: Path, sha256: str | None, what: str) -> None:
         raise SuiteError(f"{what}: {path} was altered: its sha256 is {actual}, allowed is {sha256}")
 
 
+def _one_line(error: Exception) -> str:
+    """The beginning of a message that may name hundreds of tensors."""
+    return textwrap.shorten(str(error), 200, placeholder=" ...")
+
+
 def _load_file(model: Any, path: Path, settings: BackboneSettings) -> None:
     """Load a weight file into a network; only tensors of its classifier may be missing or left over."""
     from timm.models import load_state_dict
@@ -181,10 +199,11 @@ def _load_file(model: Any, path: Path, settings: BackboneSettings) -> None:
     where = f"{PARAMS_FILE}: backbone.weights"
     _check_file(path, settings.sha256, where)
     try:
-        missing, unexpected = model.load_state_dict(load_state_dict(str(path)), strict=False)
+        missing, unexpected = model.load_state_dict(load_state_dict(str(path), weights_only=True), strict=False)
     except Exception as error:  # damaged files raise almost anything
-        raise SuiteError(f"{where}: {path} is no weight file of {settings.name}: {error}") from error
-    classifier = str(model.pretrained_cfg.get("classifier") or "classifier")
-    others = [name for name in (*missing, *unexpected) if not name.startswith(classifier)]
+        raise SuiteError(f"{where}: {path} is no weight file of {settings.name}: {_one_line(error)}") from error
+    classifier = model.pretrained_cfg.get("classifier") or "classifier"
+    heads = tuple(f"{name}." for name in ([classifier] if isinstance(classifier, str) else classifier))
+    others = [name for name in (*missing, *unexpected) if not name.startswith(heads)]
     if others:
         raise SuiteError(f"{where}: {path} does not fit {settings.name}: tensor {others[0]} is missing or not its own")

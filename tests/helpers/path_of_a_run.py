@@ -1,7 +1,7 @@
 """Which files of suite/ a run passes through, from the command to its record on disk.
 
-``python -m tests.helpers.path_of_a_run`` runs ``suite train`` in a small folder and prints the files whose functions are called,
-in this process and in its workers, with the first functions of each. What runs while modules are imported is no call.
+``python -m tests.helpers.path_of_a_run`` runs ``suite train`` in a small folder and prints the files whose functions are
+called, in this process and in its workers, with the first functions of each. What runs while modules are imported is no call.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tests.helpers.paths import ROOT
 
-_HOOK = '''
+_HOOK = """
 import os, sys
 
 log = os.open(os.environ["PATH_OF_A_RUN"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -47,7 +47,7 @@ import atexit, threading
 atexit.register(loaded)
 threading.setprofile(note)
 sys.setprofile(note)
-'''
+"""
 """A module that Python runs at its start; workers are forked, so they go on with its profiler and write to the same file."""
 
 
@@ -101,11 +101,16 @@ def as_text(path: PathOfARun) -> str:
 
 def _python(code: str, folder: Path, environment: dict[str, str], *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        print(as_text(follow(Path(place))))
+        sys.stdout.write(as_text(follow(Path(place))) + "\n")

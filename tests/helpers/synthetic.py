@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from rich.console import Console
+
 from suite.data.features import Features, save_features
 from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.params import Recipe
@@ -141,3 +142,9 @@ def write_images(path: Path, classes: int = 8, images: int = 3, side: int = 32) 
 def json_rows(path: Path) -> list[dict]:
     """Rows of a JSON-lines file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def unit_points(count, seed, dim=5):
+    """Unit rows (count, dim)."""
+    rows = np.random.default_rng(seed).normal(size=(count, dim))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

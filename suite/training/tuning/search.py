@@ -107,11 +107,23 @@ def _journal(plan: FrozenPlan, search: Search, features: Features) -> Path:
 def _open_study(journal: Path) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    # A killed process may leave its lock and half of a line.
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if journal.is_file() and not (text := journal.read_bytes()).endswith(b"\n"):
+        journal.write_bytes(text[: text.rfind(b"\n") + 1])
+    try:
+        study = _load_study(journal)
+    except (ValueError, KeyError):  # damaged otherwise: search anew
+        journal.unlink()
+        study = _load_study(journal)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)  # it was killed; the sampler leaves failed trials out
     return study
+
+
+def _load_study(journal: Path) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    return optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
 
 
 def _finished(study: optuna.Study) -> list[FrozenTrial]:

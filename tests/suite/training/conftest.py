@@ -8,6 +8,7 @@ import yaml
 from suite.data import catalog
 from suite.hashing import sha256_file
 from suite.settings.params import load_settings
+from suite.settings.paths import DATA_FOLDER
 from suite.training.planner import write_plans
 from tests.helpers.synthetic import write_images
 from tests.suite.training.planning import RECIPE, SMALL
@@ -17,9 +18,9 @@ from tests.suite.training.planning import RECIPE, SMALL
 def plan(workplace, monkeypatch):
     """Write the plans of a small params.yaml with some settings changed; gives the remarks."""
     for name in ("emoji", "typefaces"):
-        path = catalog.DATA_FOLDER / f"{name}.parquet"
+        path = DATA_FOLDER / f"{name}.parquet"
         write_images(path, classes=10)
-        monkeypatch.setitem(catalog.SHA256, name, sha256_file(path))
+        monkeypatch.setitem(catalog.EMBEDDED, name, catalog.EmbeddedDataset(sha256_file(path), ""))
 
     def planned(**changes):
         settings = (

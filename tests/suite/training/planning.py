@@ -7,9 +7,7 @@ import pytest
 from suite.data import catalog
 from suite.errors import SuiteError
 from suite.losses.registry import BUILT_IN, load_target
-from suite.settings.plans import (
-    PLAN_FOLDER,
-)
+from suite.settings.paths import PLAN_FOLDER
 from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
 
 SMALL = {"datasets": {"emoji": {}, "typefaces": {}}, "losses": {"pfml": {}, "triplet": {}}, "seeds": 1}
@@ -25,9 +23,9 @@ RECIPE = {
 }
 
 
-def cell(name):
+def planned(name):
     """The plan before tuning, as plain data."""
-    return json.loads((PLAN_FOLDER / "cells" / f"{name}.json").read_text())["plan"]
+    return json.loads((PLAN_FOLDER / "tuned" / f"{name}.json").read_text())["plan"]
 
 
 def written():
@@ -37,7 +35,7 @@ def written():
 def save_recipe(best, dataset="emoji", loss="pfml", **changes):
     """Write a tuned recipe that fits the present search space and data."""
     values = {
-        "data_sha256": catalog.SHA256[dataset],
+        "data_sha256": catalog.EMBEDDED[dataset].sha256,
         "search_space": load_target(loss, BUILT_IN[loss]).search_space,
         "folds": 2,
         "training": {name: value for name, value in RECIPE.items() if "learning_rate" not in name},

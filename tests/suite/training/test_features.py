@@ -1,35 +1,44 @@
 """Features of a data set: the same bytes for any number of workers, and the frozen backbone's metrics."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from suite.data import catalog
 from suite.data.features import load_features
 from suite.data.table import read_table
 from suite.errors import SuiteError
+from suite.evaluation.retrieval import MEASURED
 from suite.files import write_json
 from suite.hashing import sha256_file
-from suite.training import features as extract_module
-from suite.training.backbone import load_backbone, preprocess
-from suite.training.features import extract, load_dataset_plan, write_features
+from suite.settings.params import BackboneSettings
+from suite.settings.paths import DATA_FOLDER
+from suite.training import features as features_module
+from suite.training.backbone import load_backbone
+from suite.training.features import features_of, load_dataset_plan, write_features
 from tests.helpers.synthetic import silent, write_images
 
 
 @pytest.fixture
 def planned(workplace, monkeypatch):
     """A data set of 8 classes x 3 images, cut to 6 classes; blocks of 4 images, so that workers share the work."""
-    path = catalog.DATA_FOLDER / "emoji.parquet"
+    path = DATA_FOLDER / "emoji.parquet"
     write_images(path)
-    monkeypatch.setitem(catalog.SHA256, "emoji", sha256_file(path))
-    write_json(
-        Path("plan/datasets/emoji.json"), {"dataset": "emoji", "data_sha256": sha256_file(path), "max_classes": 6}
-    )
-    monkeypatch.setattr(extract_module, "_BLOCK", 4)
+    monkeypatch.setitem(catalog.EMBEDDED, "emoji", replace(catalog.EMBEDDED["emoji"], sha256=sha256_file(path)))
+    plan(path, BackboneSettings())
+    monkeypatch.setattr(features_module, "_BLOCK", 4)
     return path
+
+
+def plan(path, backbone):
+    """Write the plan of the data set with a network."""
+    plain = {"dataset": "emoji", "data_sha256": sha256_file(path), "max_classes": 6, "backbone": backbone.model_dump()}
+    write_json(Path("plan/datasets/emoji.json"), plain)
 
 
 def test_the_same_bytes_for_any_number_of_workers(planned, monkeypatch):
@@ -37,21 +46,37 @@ def test_the_same_bytes_for_any_number_of_workers(planned, monkeypatch):
     for workers in ("1", "2"):
         monkeypatch.setenv("SUITE_WORKERS", workers)
         write_features("emoji", silent())
-        found.append((sha256_file(Path("features/emoji.safetensors")), Path("frozen/emoji.jsonl").read_bytes()))
+        found.append((sha256_file(Path("features/emoji.safetensors")), Path("frozen/emoji.json").read_bytes()))
     assert found[0] == found[1]
     features = load_features(Path("features/emoji.safetensors"))
     assert features.features.shape == (18, 1280)
-    assert features.data_sha256 == sha256_file(planned)
-    row = json.loads(found[0][1])
-    assert row["dataset"] == "emoji"
-    assert row["queries"] == 9
+    assert (features.data_sha256, features.num_training_classes) == (sha256_file(planned), 3)
+    frozen = json.loads(found[0][1])
+    assert (frozen["dataset"], frozen["backbone"]) == ("emoji", "tf_efficientnet_lite0")
+    assert set(frozen["metrics"]) == set(MEASURED)
+    assert list(json.loads(Path("times/features-emoji.json").read_text())["runs"]) == ["features"]
+
+
+def test_another_network_gives_features_and_metrics_of_its_own(planned, one_worker):
+    write_features("emoji", silent())
+    before = Path("frozen/emoji.json").read_text()
+    torch.manual_seed(0)
+    torch.save(timm.create_model("test_resnet").state_dict(), "mine.pth")
+    plan(planned, BackboneSettings(name="test_resnet", weights="mine.pth", sha256=sha256_file(Path("mine.pth"))))
+    write_features("emoji", silent())
+    assert load_features(Path("features/emoji.safetensors")).features.shape == (18, 96)
+    frozen = json.loads(Path("frozen/emoji.json").read_text())
+    assert frozen["backbone"] == "test_resnet"
+    assert frozen["metrics"] != json.loads(before)["metrics"]
 
 
 def test_rows_stand_in_the_order_of_the_table(planned, one_worker):
     table = read_table(planned)
-    found = extract(table, "emoji", silent())
-    with torch.inference_mode():
-        last = load_backbone()(preprocess(table.decode(np.array([23])))).numpy()
+    features = features_of(table, "emoji", "digest", BackboneSettings(), silent())
+    found = features.features
+    last = load_backbone(BackboneSettings()).features(table.decode(np.array([23])))
+    assert np.array_equal(features.labels, table.labels)
+    assert (features.num_training_classes, features.data_sha256) == (4, "digest")
     assert np.allclose(found[23:], last, atol=1e-4)
     assert not np.allclose(found[0], last, atol=1e-4)
 

@@ -1,97 +1,98 @@
 """Plans: what they hold, what changes them, where they are written."""
 
 import json
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from suite.data import catalog
 from suite.errors import SuiteError
+from suite.hashing import ROOT, code_files
 from suite.losses.registry import BUILT_IN, load_target
-from suite.settings.plans import (
-    PLAN_FOLDER,
-    CellPlan,
-    cell_plan_path,
-    published_plan_path,
-    read_cell,
-    search_plan_path,
-)
-from suite.training import planner as plan_module
-from tests.suite.training.planning import RECIPE, cell, refused, written
+from suite.settings.paths import PLAN_FOLDER
+from suite.settings.plans import FrozenPlan, plan_path, read_plan, runs_of
+from suite.training.run import frozen
+from tests.suite.training.planning import RECIPE, planned, refused, written
 
 
-def test_a_plan_for_each_data_set_cell_search_and_published_cell(plan):
-    plan(published={"triplet": {}})
+def test_a_plan_for_each_data_set_loss_search_and_loss_at_paper_values(plan):
+    plan(paper_values={"triplet": {}})
     assert sorted(path.relative_to(PLAN_FOLDER).as_posix() for path in written()) == [
-        "cells/emoji-pfml.json",
-        "cells/emoji-triplet.json",
-        "cells/typefaces-pfml.json",
-        "cells/typefaces-triplet.json",
         "datasets/emoji.json",
         "datasets/typefaces.json",
-        "published/emoji-triplet.json",
-        "published/typefaces-triplet.json",
+        "paper_values/emoji-triplet.json",
+        "paper_values/typefaces-triplet.json",
         "searches/emoji-pfml.json",
         "searches/emoji-triplet.json",
         "searches/typefaces-pfml.json",
         "searches/typefaces-triplet.json",
+        "tuned/emoji-pfml.json",
+        "tuned/emoji-triplet.json",
+        "tuned/typefaces-pfml.json",
+        "tuned/typefaces-triplet.json",
     ]
     dataset = json.loads((PLAN_FOLDER / "datasets/emoji.json").read_text())
-    assert dataset == {"dataset": "emoji", "data_sha256": catalog.SHA256["emoji"], "max_classes": None}
+    assert dataset == {
+        "dataset": "emoji",
+        "data_sha256": catalog.EMBEDDED["emoji"].sha256,
+        "max_classes": None,
+        "backbone": {"name": "tf_efficientnet_lite0", "weights": "embedded", "sha256": None},
+    }
 
 
 def test_a_plan_holds_all_that_a_run_depends_on(plan, monkeypatch):
     plan(seeds=3, noise={"kind": "small_cluster", "levels": [0]})
-    found = cell("emoji-pfml")
+    found = planned("emoji-pfml")
     assert found.pop("code_sha256") != found["loss_sha256"]
     assert found == {
+        "regime": "frozen",
         "track": "tuned",
         "dataset": "emoji",
+        "backbone": "tf_efficientnet_lite0",
         "loss": "pfml",
         "target": "pfml:PotentialFieldLoss",
-        "loss_sha256": load_target("pfml", BUILT_IN["pfml"]).loss_sha256,
+        "loss_sha256": load_target("pfml", BUILT_IN["pfml"]).sha256,
         "noise_kind": "small_cluster",
+        "noise_levels": [0.0],
         "seeds": 3,
-        "origin": "defaults",
+        "hyperparameter_source": "defaults",
         "hyperparameters": {},
         "recipe": RECIPE,
         "validation_epoch": None,
     }
 
 
-@pytest.mark.parametrize("part", plan_module.RUN_CODE)
-def test_a_plan_changes_with_the_code_that_runs_it(plan, monkeypatch, part):
-    """Each part of the code exists, and an edit of it changes the digest; an edit of other code does not."""
-    plan(datasets={"emoji": {}}, losses={"pfml": {}})
-    before = cell("emoji-pfml")["code_sha256"]
-    copy = Path("copy")
-    shutil.copytree(Path(plan_module.__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(plan_module, "_SUITE", copy)
-    (copy / "leaderboard/table.py").write_text("")
-    plan(datasets={"emoji": {}}, losses={"pfml": {}})
-    assert cell("emoji-pfml")["code_sha256"] == before
-    file = copy / part if part.endswith(".py") else next((copy / part).glob("*.py"))
-    file.write_text(file.read_text() + "# edited\n")
-    plan(datasets={"emoji": {}}, losses={"pfml": {}})
-    assert cell("emoji-pfml")["code_sha256"] != before
+def test_the_digest_of_code_covers_what_decides_a_run_and_nothing_else():
+    """An import brings a module in; a new one here is a decision that makes all records stale."""
+    found = [path.relative_to(ROOT).as_posix() for path in code_files(Path(frozen.__file__))]
+    assert [name for name in found if not name.endswith("__init__.py")] == [
+        "suite/data/features.py",
+        "suite/data/noise.py",
+        "suite/evaluation/retrieval.py",
+        "suite/losses/build.py",
+        "suite/randomness.py",
+        "suite/training/run/frozen.py",
+        "suite/training/run/loop.py",
+        "suite/training/run/outcome.py",
+    ]
 
 
 def test_plans_read_back_as_they_were_made(plan):
-    plan(losses={"pfml": {"params": {"delta": 0.9}}}, published={"pfml": {}})
-    for path in (cell_plan_path, search_plan_path, published_plan_path):
-        made, search = read_cell(path("emoji", "pfml"))
-        assert isinstance(made, CellPlan)
-        value = json.loads(path("emoji", "pfml").read_text())
+    plan(losses={"pfml": {"params": {"delta": 0.9}}}, paper_values={"pfml": {}})
+    for kind in ("tuned", "searches", "paper_values"):
+        made, search = read_plan(plan_path(kind, "emoji", "pfml"))
+        assert isinstance(made, FrozenPlan)
+        value = json.loads(plan_path(kind, "emoji", "pfml").read_text())
         assert made.as_dict() == value["plan"]
-        assert (search is None) == (value["search"] is None) == (path is published_plan_path)
+        assert (search is None) == (value["search"] is None) == (kind == "paper_values")
 
 
 def test_a_missing_plan(workplace):
     with pytest.raises(
-        SuiteError, match=r"plan plan/cells/emoji-magic\.json is missing: .* params\.yaml, then run: dvc"
+        SuiteError, match=r"plan plan/tuned/emoji-magic\.json is missing: .* params\.yaml, then run: dvc"
     ):
-        read_cell(cell_plan_path("emoji", "magic"))
+        read_plan(plan_path("tuned", "emoji", "magic"))
 
 
 def test_the_same_settings_give_the_same_bytes(plan):
@@ -104,7 +105,7 @@ def test_the_same_settings_give_the_same_bytes(plan):
 def test_plans_of_removed_losses_go(plan):
     plan()
     plan(losses={"pfml": {}})
-    assert not (PLAN_FOLDER / "cells/emoji-triplet.json").exists()
+    assert not (PLAN_FOLDER / "tuned/emoji-triplet.json").exists()
 
 
 def test_a_data_set_may_have_batches_of_its_own(plan):
@@ -112,7 +113,28 @@ def test_a_data_set_may_have_batches_of_its_own(plan):
     assert message == "params.yaml: datasets.emoji.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5"
     large = RECIPE | {"classes_per_batch": 9, "samples_per_class": 9}
     plan(recipe=large, datasets={"emoji": {"classes_per_batch": 2, "samples_per_class": 3}})
-    found = cell("emoji-pfml")["recipe"]
+    found = planned("emoji-pfml")["recipe"]
     assert (found["classes_per_batch"], found["samples_per_class"]) == (2, 3)
     plan(datasets={"emoji": {"samples_per_class": 2}, "typefaces": {}})
-    assert [cell(f"{name}-pfml")["recipe"]["samples_per_class"] for name in ("emoji", "typefaces")] == [2, 3]
+    assert [planned(f"{name}-pfml")["recipe"]["samples_per_class"] for name in ("emoji", "typefaces")] == [2, 3]
+
+
+@pytest.mark.parametrize("kind", ["symetric", "", 3])
+def test_an_unknown_noise_kind(plan, kind):
+    message = refused(plan, noise={"kind": kind, "levels": [0]})
+    assert message.startswith(f"params.yaml: noise.kind = {kind!r}")
+    assert "allowed: " in message
+
+
+def test_a_run_is_told_by_its_plan_level_and_seed(plan):
+    plan(seeds=3)
+    made, _ = read_plan(plan_path("tuned", "emoji", "pfml"))
+    runs = runs_of(made, keep_embeddings=True)
+    assert [(run.noise_level, run.seed, run.keeps_embeddings) for run in runs] == [
+        (level, seed, seed == 0) for level in (0.0, 0.2) for seed in range(3)
+    ]
+    assert len({run.config_sha256 for run in runs}) == 6
+    for same in ({"seeds": 9}, {"noise_levels": (0.0, 0.4)}, {"hyperparameter_source": "search"}):
+        assert runs_of(replace(made, **same))[0].config_sha256 == runs[0].config_sha256
+    for other in ({"hyperparameters": {"delta": 1.0}}, {"noise_kind": "small_cluster"}, {"code_sha256": "other"}):
+        assert runs_of(replace(made, **other))[0].config_sha256 != runs[0].config_sha256

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from suite.data import catalog
 from suite.errors import SuiteError
-from suite.settings.plans import (
-    PLAN_FOLDER,
-)
+from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER
 from tests.helpers.synthetic import own_loss
-from tests.suite.training.planning import RECIPE, cell, refused, save_recipe, written
+from tests.suite.training.planning import RECIPE, planned, refused, save_recipe, written
 
 
 def test_an_unknown_loss_of_studies_is_blamed_on_its_setting(plan):
@@ -25,12 +22,12 @@ def test_a_search_space_of_an_unknown_hyperparameter(plan):
     assert message.startswith("search space of pfml: marign is no hyper-parameter of loss pfml; allowed: ")
 
 
-def test_only_losses_that_declare_values_may_be_published(plan):
+def test_only_losses_that_declare_paper_values_may_run_at_them(plan):
     losses = {"cpml": {}, "pfml": {}, "own": {"target": own_loss("return value")}, "triplet": {}}
-    message = refused(plan, losses=losses, published={"pfml": {}, "cpml": {}})
-    assert message == ("params.yaml: published.cpml: this loss declares no published values; allowed: pfml, triplet")
-    message = refused(plan, losses={"own": losses["own"]}, published={"own": {}})
-    assert message.endswith("published.own: this loss declares no published values; allowed: none of the losses named")
+    message = refused(plan, losses=losses, paper_values={"pfml": {}, "cpml": {}})
+    assert message == ("params.yaml: paper_values.cpml: this loss declares no paper_values; allowed: pfml, triplet")
+    message = refused(plan, losses={"own": losses["own"]}, paper_values={"own": {}})
+    assert message.endswith("paper_values.own: this loss declares no paper_values; allowed: none of the losses named")
 
 
 def test_a_damaged_recipe_is_refused(plan):
@@ -116,7 +113,7 @@ def test_unknown_data_set_and_loss(plan):
 
 
 def test_altered_data_are_refused(plan):
-    path = catalog.DATA_FOLDER / "typefaces.parquet"
+    path = DATA_FOLDER / "typefaces.parquet"
     path.write_bytes(path.read_bytes() + b"x")
     assert "data/typefaces.parquet was altered" in refused(plan)
 
@@ -143,21 +140,21 @@ def test_an_error_leaves_old_plans_alone(plan):
         ),
     ],
 )
-def test_own_losses_that_do_not_work(plan, body, message):
+def test_losses_of_a_user_that_do_not_work(plan, body, message):
     where = "params.yaml: losses.own: on a batch of 12 unit embeddings the loss "
     assert refused(plan, losses={"own": {"target": own_loss(body)}}) == where + message
 
 
-def test_an_own_loss_that_works(plan):
+def test_a_loss_of_a_user_that_works(plan):
     plan(losses={"own": {"target": own_loss("return value"), "params": {"weight": 2}}})
-    assert cell("emoji-own")["hyperparameters"] == {"weight": 2}
-    before = cell("emoji-own")["loss_sha256"]
+    assert planned("emoji-own")["hyperparameters"] == {"weight": 2}
+    before = planned("emoji-own")["loss_sha256"]
     plan(losses={"own": {"target": own_loss("return 2 * value")}})
-    assert cell("emoji-own")["loss_sha256"] != before
+    assert planned("emoji-own")["loss_sha256"] != before
 
 
 def test_altered_backbone_weights_stop_the_plan(plan, monkeypatch):
-    monkeypatch.setattr("suite.training.weights.WEIGHTS_SHA256", "0" * 64)
+    monkeypatch.setattr("suite.training.backbone.WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, allowed is 0000"):
         plan()
     assert not PLAN_FOLDER.exists()

@@ -5,16 +5,9 @@ import pytest
 from suite.data import catalog
 from suite.hashing import sha256_file
 from suite.losses.registry import BUILT_IN, load_target
-from suite.settings.plans import (
-    PLAN_FOLDER,
-    Search,
-    cell_plan_path,
-    geometry_plan_path,
-    published_plan_path,
-    read_cell,
-    search_plan_path,
-)
-from suite.training import planner as plan_module
+from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER
+from suite.settings.plans import Search, plan_path, read_plan
+from suite.training import batch_checks
 from tests.helpers.synthetic import write_images
 from tests.suite.training.planning import RECIPE, save_recipe, written
 
@@ -22,7 +15,7 @@ STALE = "recipes/tuned/emoji/pfml.yaml is stale: {} changed since; renew it with
 RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite promote"
 
 
-def test_losses_of_studies_get_searches_and_geometry_but_no_cells(plan):
+def test_losses_of_studies_get_searches_and_geometry_but_no_runs(plan):
     plan(
         tuning={"trials": 2, "folds": 2, "also": {"soft_triple": {}}},
         geometry={"losses": {"pfml": {}, "soft_triple": {}}},
@@ -32,16 +25,16 @@ def test_losses_of_studies_get_searches_and_geometry_but_no_cells(plan):
         f"geometry/{dataset}-{loss}.json" for dataset in ("emoji", "typefaces") for loss in ("pfml", "soft_triple")
     }
     assert "searches/emoji-soft_triple.json" in names
-    assert not {name for name in names if name.startswith("cells/") and "soft_triple" in name}
+    assert not {name for name in names if name.startswith("tuned/") and "soft_triple" in name}
 
 
 def test_the_geometry_is_planned_at_tuned_values(plan):
     save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
     plan(geometry={"losses": {"pfml": {}}})
-    made, search = read_cell(geometry_plan_path("emoji", "pfml"))
-    assert (made, search) == read_cell(cell_plan_path("emoji", "pfml"))
+    made, search = read_plan(plan_path("geometry", "emoji", "pfml"))
+    assert (made, search) == read_plan(plan_path("tuned", "emoji", "pfml"))
     assert (made.hyperparameters, made.recipe.learning_rate) == ({"alpha": 5, "delta": 0.7}, 0.05)
-    assert not geometry_plan_path("emoji", "triplet").exists()
+    assert not plan_path("geometry", "emoji", "triplet").exists()
 
 
 def test_a_loss_of_studies_without_a_recipe_is_remarked_with_the_search_for_one(plan):
@@ -65,14 +58,14 @@ def test_a_stale_recipe_of_a_loss_of_studies_names_its_own_stage(plan):
 def test_by_hand_goes_before_tuned_goes_before_default(plan):
     save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
     plan(losses={"pfml": {"params": {"delta": 0.9, "proxy_learning_rate": 0.5}}})
-    mine, search = read_cell(cell_plan_path("emoji", "pfml"))
+    mine, search = read_plan(plan_path("tuned", "emoji", "pfml"))
     assert mine.hyperparameters == {"alpha": 5, "delta": 0.9}
     assert (mine.recipe.learning_rate, mine.recipe.proxy_learning_rate) == (0.05, 0.5)
-    assert (mine.origin, mine.validation_epoch, search) == ("search", 2, None)
-    other, search = read_cell(cell_plan_path("typefaces", "pfml"))
+    assert (mine.hyperparameter_source, mine.validation_epoch, search) == ("search", 2, None)
+    other, search = read_plan(plan_path("tuned", "typefaces", "pfml"))
     assert other.hyperparameters == {"delta": 0.9}
     assert (other.recipe.learning_rate, other.recipe.proxy_learning_rate) == (0.001, 0.5)
-    assert (other.origin, other.validation_epoch) == ("params.yaml", None)
+    assert (other.hyperparameter_source, other.validation_epoch) == ("params.yaml", None)
 
 
 def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
@@ -80,7 +73,7 @@ def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
     remarks = plan(
         datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}, tuning={"trials": 7, "folds": 3, "noise": 0.2}
     )
-    made, search = read_cell(cell_plan_path("emoji", "pfml"))
+    made, search = read_plan(plan_path("tuned", "emoji", "pfml"))
     declared = load_target("pfml", BUILT_IN["pfml"]).search_space
     assert set(by_hand) < set(declared)
     space = {name: item for name, item in declared.items() if name not in by_hand}
@@ -98,16 +91,16 @@ def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
 )
 def test_nothing_to_search(plan, entry, origin):
     remarks = plan(datasets={"emoji": {}}, losses={"pfml": entry})
-    for path in (cell_plan_path, search_plan_path):
-        made, search = read_cell(path("emoji", "pfml"))
-        assert (made.origin, search) == (origin, None)
+    for kind in ("tuned", "searches"):
+        made, search = read_plan(plan_path(kind, "emoji", "pfml"))
+        assert (made.hyperparameter_source, search) == (origin, None)
     assert remarks == ["pfml on emoji has nothing to search and runs as it is"]
 
 
 def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):
     save_recipe({"alpha": 5, "delta": 0.7})
     assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}}) == []
-    made, search = read_cell(search_plan_path("emoji", "pfml"))
+    made, search = read_plan(plan_path("searches", "emoji", "pfml"))
     assert made.hyperparameters == {"delta": 0.9}
     assert made.validation_epoch is None
     assert (search.by_hand, search.trials, search.folds) == ({"delta": 0.9}, 2, 2)
@@ -134,8 +127,8 @@ def test_a_stale_recipe_is_used_and_remarked(plan, recipe, settings, what):
     assert plan(**small) == []
     save_recipe({"alpha": 5}, **recipe)
     assert plan(**small | settings) == [STALE.format(what) + RENEW]
-    made, search = read_cell(cell_plan_path("emoji", "pfml"))
-    assert (made.origin, made.hyperparameters, search) == ("search", {"alpha": 5}, None)
+    made, search = read_plan(plan_path("tuned", "emoji", "pfml"))
+    assert (made.hyperparameter_source, made.hyperparameters, search) == ("search", {"alpha": 5}, None)
 
 
 def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):
@@ -163,25 +156,30 @@ def test_several_changes_are_each_remarked(plan):
     assert remarks == [STALE.format(what) + RENEW for what in ("the data have", "tuning.folds has")]
 
 
-def test_published_plans_hold_the_values_of_the_paper(plan):
+def test_plans_of_paper_values_hold_the_values_of_the_paper(plan):
     save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
-    plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}, "triplet": {}}, published={"pfml": {}})
-    made, search = read_cell(published_plan_path("emoji", "pfml"))
-    assert (made.track, made.origin, made.validation_epoch, search) == ("published", "published", None, None)
+    plan(datasets={"emoji": {}}, losses={"pfml": {"params": {"delta": 0.9}}, "triplet": {}}, paper_values={"pfml": {}})
+    made, search = read_plan(plan_path("paper_values", "emoji", "pfml"))
+    assert (made.track, made.hyperparameter_source, made.validation_epoch, search) == (
+        "paper_values",
+        "paper",
+        None,
+        None,
+    )
     assert made.hyperparameters == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
     assert (made.recipe.learning_rate, made.recipe.proxy_learning_rate) == (5e-4, 5e-2)
     assert made.recipe.epochs == RECIPE["epochs"]
-    assert not published_plan_path("emoji", "triplet").exists()
+    assert not plan_path("paper_values", "emoji", "triplet").exists()
 
 
-def test_the_size_of_the_training_classes_decides_which_published_value(plan, monkeypatch):
-    path = catalog.DATA_FOLDER / "emoji.parquet"
+def test_the_size_of_the_training_classes_decides_which_value_of_the_paper(plan, monkeypatch):
+    path = DATA_FOLDER / "emoji.parquet"
     write_images(path, classes=10, images=17)
-    monkeypatch.setitem(catalog.SHA256, "emoji", sha256_file(path))
-    plan_module.training_half.cache_clear()
-    plan(published={"pfml": {}})
+    monkeypatch.setitem(catalog.EMBEDDED, "emoji", catalog.EmbeddedDataset(sha256_file(path), ""))
+    batch_checks.training_half.cache_clear()
+    plan(paper_values={"pfml": {}})
     proxies = {
-        name: read_cell(published_plan_path(name, "pfml"))[0].hyperparameters["proxies_per_class"]
+        name: read_plan(plan_path("paper_values", name, "pfml"))[0].hyperparameters["proxies_per_class"]
         for name in ("emoji", "typefaces")
     }
     assert proxies == {"emoji": 15, "typefaces": 2}

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from suite.training.outcome import Run
 
 from suite.errors import SuiteError
-from suite.training.cache import PARTIAL_FOLDER
+from suite.settings.plans import Run
+from suite.training.cache import clear
 from suite.training.studies.geometry import measure_run, run_geometry
-from tests.helpers.synthetic import settled
-from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent
+from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent, tuned
 
 LOSSES = ("pfml", "cpml", "soft_triple")
 ARRAYS = ("size", "spread", "w2", "nearest")
@@ -19,19 +18,20 @@ CLASSES = 20
 
 
 @pytest.fixture
-def cells(workplace, one_worker):
-    """Settled cells with other numbers of proxies than the study's."""
-    settled("pfml", alpha=2, delta=0.4, proxies_per_class=1)
-    settled("cpml", margin=0.8, proxies_per_class=0)
-    settled("soft_triple", proxies_per_class=4)
+def plans(workplace, one_worker):
+    """Complete plans with other numbers of proxies than the study's."""
+    tuned("pfml", alpha=2, delta=0.4, proxies_per_class=1)
+    tuned("cpml", margin=0.8, proxies_per_class=0)
+    tuned("soft_triple", proxies_per_class=4)
 
 
-def test_a_row_for_each_loss_and_seed(cells):
+def test_a_row_for_each_loss_and_seed(plans):
     rows = [row for loss in LOSSES for row in json_rows(run_geometry("emoji", loss, 2, silent()))]
     assert [(row["loss"], row["seed"]) for row in rows] == [(loss, seed) for loss in LOSSES for seed in (0, 1)]
     for row in rows:
-        assert (row["status"], row["failure"], row["proxies_per_class"]) == ("ok", None, 2)
-        assert row["data_sha256"] == "data"
+        assert (row["status"], row["failure"], row["data_sha256"]) == ("ok", None, "data")
+        row = row["proxies"] | {"loss": row["loss"]}
+        assert row["proxies_per_class"] == 2
         assert all(len(row[name]) == CLASSES for name in ARRAYS)
         assert row["size"] == [6] * CLASSES
         decays = row["loss"] == "pfml"
@@ -42,33 +42,34 @@ def test_a_row_for_each_loss_and_seed(cells):
             assert all(
                 met[0] + unmet[0] == 6 for met, unmet in zip(row["minima_met"], row["minima_unmet"], strict=True)
             )
-    assert rows[0]["w2"] != rows[1]["w2"], "seeds differ"
-    assert not (PARTIAL_FOLDER / "geometry-emoji-pfml").exists()
+    assert rows[0]["proxies"]["w2"] != rows[1]["proxies"]["w2"], "seeds differ"
 
 
 def test_proxies_come_near_their_class_by_training(workplace):
     """Labels of proxies and embeddings belong together: trained proxies lie nearer their own class than untrained ones."""
-    plan = settled("cpml", margin=0.8, proxies_per_class=2, recipe=RECIPE.model_copy(update={"epochs": 20}))
+    plan = tuned("cpml", margin=0.8, proxies_per_class=2, recipe=RECIPE.model_copy(update={"epochs": 20}))
     still = replace(plan, recipe=plan.recipe.model_copy(update={"proxy_learning_rate": 1e-12}))
-    trained, untrained = (measure_run(Run(p, 0.0, 0), make_features(), lambda _: None).record for p in (plan, still))
+    trained, untrained = (measure_run(Run(p, 0.0, 0), make_features()).more["proxies"] for p in (plan, still))
     assert np.mean(trained["w2"]) < 0.8 * np.mean(untrained["w2"])
 
 
-def test_the_same_bytes_however_many_workers(cells, monkeypatch):
+def test_the_same_bytes_however_many_workers(plans, monkeypatch):
     first = run_geometry("emoji", "pfml", 2, silent()).read_bytes()
     monkeypatch.setenv("SUITE_WORKERS", "2")
+    clear("emoji", "pfml")
     assert run_geometry("emoji", "pfml", 2, silent()).read_bytes() == first
 
 
 def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
-    settled("pfml", seeds=1, proxies_per_class=2, recipe=RECIPE.model_copy(update={"learning_rate": 1e38}))
+    tuned("pfml", seeds=1, proxies_per_class=2, recipe=RECIPE.model_copy(update={"learning_rate": 1e38}))
     console = silent()
     (row,) = json_rows(run_geometry("emoji", "pfml", 2, console))
     assert row["status"] == "failed"
     assert row["failure"].startswith("the loss became nan")
-    assert [row[name] for name in ARRAYS] == [[]] * 4
-    assert (row["condition"], row["minima_met"], row["minima_unmet"]) == (None, None, None)
-    assert "geometry-emoji-pfml pfml seed 0: failed, the loss became nan" in console.file.getvalue()
+    places = row["proxies"]
+    assert [places[name] for name in ARRAYS] == [[]] * 4
+    assert (places["condition"], places["minima_met"], places["minima_unmet"]) == (None, None, None)
+    assert "geometry-emoji-pfml geometry of pfml seed 0: failed, the loss became nan" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,17 @@ def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
     ],
 )
 def test_refusals(workplace, loss, message):
-    settled("triplet")
+    tuned("triplet")
     with pytest.raises(SuiteError, match=message):
         run_geometry("emoji", loss, 2, silent())
-    assert not Path("geometry").exists()
+    assert not Path("studies").exists()
+
+
+def test_an_edit_of_the_measurement_measures_anew(plans, monkeypatch):
+    """Where proxies lie is computed by code of its own, whose digest is part of the key."""
+    run_geometry("emoji", "pfml", 2, silent())
+    monkeypatch.setattr("suite.training.stage.sha256_code", lambda path: f"edited {path}")
+    monkeypatch.setattr("suite.training.stage.check_code", lambda *_: None)
+    console = silent()
+    run_geometry("emoji", "pfml", 2, console)
+    assert "in the run cache" not in console.file.getvalue()

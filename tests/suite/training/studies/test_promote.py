@@ -1,4 +1,4 @@
-"""Adopting: what searches found becomes the recipes in git, what studies measured the records in git."""
+"""Promoting: what searches found becomes the recipes in git, what studies measured the records in git."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
-from suite.training.studies.promote import adopt
+from suite.training.studies.promote import promote
 
-SETTLED = Path("tuned/emoji-pfml/search.yaml")
+FOUND = Path("tuned/emoji-pfml/recipe.yaml")
 SEARCHED = Path("searches/typefaces-triplet.yaml")
 
 
@@ -32,92 +32,93 @@ def recipe(dataset, loss, alpha=3.0):
     )
 
 
-def test_recipes_of_both_kinds_of_search_are_adopted(workplace):
+def test_recipes_of_both_kinds_of_search_are_promoted(workplace):
     mine, other = recipe("emoji", "pfml"), recipe("typefaces", "triplet")
-    save_tuned(mine, SETTLED)
+    save_tuned(mine, FOUND)
     save_tuned(other, SEARCHED)
     Path("tuned/emoji-cpml").mkdir()
     Path("tuned/emoji-cpml/plan.json").write_text("{}")
-    assert adopt() == [tuned_path("emoji", "pfml"), tuned_path("typefaces", "triplet")]
+    assert promote() == [tuned_path("emoji", "pfml"), tuned_path("typefaces", "triplet")]
     assert load_tuned(Path("recipes/tuned/emoji/pfml.yaml")) == mine
     assert Path("recipes/tuned/typefaces/triplet.yaml").read_bytes() == SEARCHED.read_bytes()
-    assert len(list(Path("suite").rglob("*.yaml"))) == 2
+    assert len(list(Path("recipes").rglob("*.yaml"))) == 2
 
 
 def test_recipes_that_were_not_searched_again_stay(workplace):
     kept = recipe("emoji", "cpml")
     save_tuned(kept, tuned_path("emoji", "cpml"))
     save_tuned(recipe("emoji", "pfml", 1.0), tuned_path("emoji", "pfml"))
-    save_tuned(recipe("emoji", "pfml", 2.0), SETTLED)
-    adopt()
+    save_tuned(recipe("emoji", "pfml", 2.0), FOUND)
+    promote()
     assert load_tuned(tuned_path("emoji", "cpml")) == kept
     assert load_tuned(tuned_path("emoji", "pfml")).best == {"alpha": 2.0}
 
 
 def test_a_search_by_name_goes_before_that_of_a_missing_recipe(workplace):
-    save_tuned(recipe("emoji", "pfml", 1.0), SETTLED)
+    save_tuned(recipe("emoji", "pfml", 1.0), FOUND)
     save_tuned(recipe("emoji", "pfml", 2.0), Path("searches/emoji-pfml.yaml"))
-    assert set(adopt()) == {tuned_path("emoji", "pfml")}
+    assert set(promote()) == {tuned_path("emoji", "pfml")}
     assert load_tuned(tuned_path("emoji", "pfml")).best == {"alpha": 2.0}
 
 
-def test_nothing_to_adopt(workplace):
+def test_nothing_to_promote(workplace):
     pattern = (
         r"there is no finished search or study; run: dvc repro pipelines/tuning/dvc\.yaml, or: .*/studies/dvc\.yaml"
     )
     with pytest.raises(SuiteError, match=pattern):
-        adopt()
-    assert not Path("suite").exists()
+        promote()
+    assert not Path("recipes").exists()
 
 
 def test_a_damaged_one_stops_all(workplace):
-    save_tuned(recipe("emoji", "pfml"), SETTLED)
+    save_tuned(recipe("emoji", "pfml"), FOUND)
     save_tuned(recipe("typefaces", "triplet"), SEARCHED)
     SEARCHED.write_text(SEARCHED.read_text().replace("best:", "bset:"))
     with pytest.raises(SuiteError, match=r"searches/typefaces-triplet\.yaml: best is missing; bset is not a setting"):
-        adopt()
-    assert not Path("suite").exists()
+        promote()
+    assert not Path("recipes").exists()
 
 
-STUDIES = ("as_published/emoji-pfml.jsonl", "ablations/furniture-alpha.jsonl", "geometry/emoji-cpml.jsonl")
+STUDIES = ("ablations/furniture-alpha.jsonl", "geometry/emoji-cpml.jsonl", "paper_values/emoji-pfml.jsonl")
+OUTPUTS, IN_GIT = Path("studies"), Path("results/studies")
 
 
 def save_studies(line):
     """Leave an outcome of each kind of study, as its stage does."""
     for name in STUDIES:
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_text(f'{{"in": "{name}", "as": "{line}"}}\n')
+        (OUTPUTS / name).parent.mkdir(parents=True, exist_ok=True)
+        (OUTPUTS / name).write_text(f'{{"in": "{name}", "as": "{line}"}}\n')
 
 
 def test_records_of_each_kind_of_study_are_copied_byte_by_byte(workplace):
     save_studies("ä")
-    assert adopt() == [Path("studies", name) for name in STUDIES]
+    assert promote() == [IN_GIT / name for name in STUDIES]
     for name in STUDIES:
-        assert Path("studies", name).read_bytes() == Path(name).read_bytes()
-    assert not Path("suite").exists()
+        assert (IN_GIT / name).read_bytes() == (OUTPUTS / name).read_bytes()
+    assert not Path("recipes").exists()
 
 
-def test_adopted_studies_are_replaced_and_others_stay(workplace):
+def test_promoted_studies_are_replaced_and_others_stay(workplace):
     save_studies("first")
-    adopt()
-    kept = Path("studies/as_published/emoji-triplet.jsonl")
+    promote()
+    kept = IN_GIT / "paper_values/emoji-triplet.jsonl"
     kept.write_text("{}\n")
     save_studies("second")
-    adopt()
-    assert all('"second"' in Path("studies", name).read_text() for name in STUDIES)
+    promote()
+    assert all('"second"' in (IN_GIT / name).read_text() for name in STUDIES)
     assert kept.read_text() == "{}\n"
 
 
-def test_recipes_and_studies_are_adopted_together(workplace):
-    save_tuned(recipe("emoji", "pfml"), SETTLED)
+def test_recipes_and_studies_are_promoted_together(workplace):
+    save_tuned(recipe("emoji", "pfml"), FOUND)
     save_studies("first")
-    assert adopt() == [tuned_path("emoji", "pfml"), *(Path("studies", name) for name in STUDIES)]
+    assert promote() == [tuned_path("emoji", "pfml"), *(IN_GIT / name for name in STUDIES)]
 
 
 def test_a_damaged_recipe_stops_studies_too(workplace):
-    save_tuned(recipe("emoji", "pfml"), SETTLED)
-    SETTLED.write_text(SETTLED.read_text().replace("best:", "bset:"))
+    save_tuned(recipe("emoji", "pfml"), FOUND)
+    FOUND.write_text(FOUND.read_text().replace("best:", "bset:"))
     save_studies("first")
     with pytest.raises(SuiteError, match="best is missing"):
-        adopt()
-    assert not Path("studies").exists()
+        promote()
+    assert not IN_GIT.exists()

@@ -5,7 +5,7 @@ import pytest
 from suite.settings.params import Recipe
 from suite.settings.plans import Search
 from suite.training.tuning import search
-from tests.helpers.synthetic import CONTRASTIVE, RECIPE, cell_plan, make_features, silent
+from tests.helpers.synthetic import CONTRASTIVE, RECIPE, frozen_plan, make_features, silent
 
 FEATURES = make_features(classes=24, images=5)
 SPACE = {"learning_rate": {"low": 1e-4, "high": 0.1, "log": True}, "neg_margin": {"low": 0.2, "high": 1.2}}
@@ -14,7 +14,7 @@ SHORT = Recipe(**RECIPE.model_dump() | {"epochs": 2})
 
 def plan(target=CONTRASTIVE, recipe=SHORT, **values):
     """A plan of the loss ``own`` before its search."""
-    return cell_plan("own", target, recipe, **values)
+    return frozen_plan("own", target, recipe, **values)
 
 
 def search_for(space=None, by_hand=None, trials=4, folds=2, noise=0.0):
@@ -22,9 +22,9 @@ def search_for(space=None, by_hand=None, trials=4, folds=2, noise=0.0):
     return Search(SPACE if space is None else space, by_hand or {}, trials, folds, noise)
 
 
-def found(cell=None, searched=None, features=FEATURES, console=None):
+def found(before=None, searched=None, features=FEATURES, console=None):
     """The recipe that a search ends in."""
-    return search.search_recipe(cell or plan(), searched or search_for(), features, console or silent())
+    return search.search_recipe(before or plan(), searched or search_for(), features, console or silent())
 
 
 def but_for_time(recipe):

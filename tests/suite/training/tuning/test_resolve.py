@@ -7,27 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from suite.settings.feature_paths import features_path
 
 from suite.data.features import save_features
 from suite.errors import SuiteError
-from suite.settings.plans import read_cell, search_plan_path, tuned_plan_path, write_cell
+from suite.settings.plans import plan_path, read_plan, tuned_plan_path, write_plan
 from suite.settings.tuned_recipes import load_tuned
-from suite.training.tuning.resolve import settle, write_search
+from suite.training.tuning.resolve import resolve_hyperparameters, write_search
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import own_loss, prepare, silent
+from tests.helpers.synthetic import features_path, own_loss, prepare, silent
 from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
 
-FOUND = Path("tuned/emoji-own/search.yaml")
-SETTLING = """
+FOUND = Path("tuned/emoji-own/recipe.yaml")
+RESOLVING = """
 import sys
 
 from rich.console import Console
 
-from suite.training.tuning.resolve import settle
+from suite.training.tuning.resolve import resolve_hyperparameters
 
-settle("emoji", "own", Console())
-print([name for name in ("torch", "optuna", "numpy") if name in sys.modules])
+resolve_hyperparameters("emoji", "own", Console())
+print([name for name in ("torch", "optuna") if name in sys.modules])
 """
 
 
@@ -36,22 +35,22 @@ def prepared(workplace, one_worker):
     """An empty current folder, one worker."""
 
 
-def test_a_settled_plan_is_passed_on_as_it_stands():
+def test_a_complete_plan_is_passed_on_as_it_stands():
     """There are no features, so nothing can have been trained."""
-    plan_before = prepare(replace(plan(neg_margin=0.4), origin="search", validation_epoch=2))
-    features_path("emoji").unlink()
+    plan_before = prepare(replace(plan(neg_margin=0.4), hyperparameter_source="search", validation_epoch=2))
+    features_path().unlink()
     FOUND.parent.mkdir(parents=True)
     FOUND.write_text("of an earlier search")
-    settle("emoji", "own", silent())
-    assert read_cell(tuned_plan_path("emoji", "own")) == (plan_before, None)
+    resolve_hyperparameters("emoji", "own", silent())
+    assert read_plan(tuned_plan_path("emoji", "own")) == (plan_before, None)
     assert [path.name for path in FOUND.parent.iterdir()] == ["plan.json"]
     assert not Path("times").exists()
 
 
-def test_settling_a_settled_plan_does_not_load_torch():
+def test_passing_on_a_complete_plan_loads_neither_torch_nor_optuna():
     prepare(plan())
     done = subprocess.run(
-        [sys.executable, "-c", SETTLING],
+        [sys.executable, "-c", RESOLVING],
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -63,17 +62,22 @@ def test_settling_a_settled_plan_does_not_load_torch():
 
 def test_a_missing_recipe_is_searched():
     before = prepare(plan(), search_for(), FEATURES)
-    settle("emoji", "own", silent())
+    resolve_hyperparameters("emoji", "own", silent())
     recipe = load_tuned(FOUND)
     assert but_for_time(recipe) == but_for_time(found(before))
-    settled, search = read_cell(tuned_plan_path("emoji", "own"))
+    complete, search = read_plan(tuned_plan_path("emoji", "own"))
     assert search is None
-    assert (settled.origin, settled.validation_epoch) == ("search", recipe.validation_epoch)
-    assert settled.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
-    assert settled.recipe.learning_rate == recipe.best["learning_rate"]
-    same = {"origin": before.origin, "validation_epoch": None, "hyperparameters": {}, "recipe": before.recipe}
-    assert replace(settled, **same) == before
-    assert set(json.loads(Path("times/tune-emoji-own.json").read_text())) == {"start_up", "work", "runs"}
+    assert (complete.hyperparameter_source, complete.validation_epoch) == ("search", recipe.validation_epoch)
+    assert complete.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
+    assert complete.recipe.learning_rate == recipe.best["learning_rate"]
+    same = {
+        "hyperparameter_source": before.hyperparameter_source,
+        "validation_epoch": None,
+        "hyperparameters": {},
+        "recipe": before.recipe,
+    }
+    assert replace(complete, **same) == before
+    assert set(json.loads(Path("times/tune-emoji-own.json").read_text())) == {"runs"}
 
 
 def test_values_by_hand_stay():
@@ -81,44 +85,44 @@ def test_values_by_hand_stay():
     recipe = plan().recipe.model_copy(update={"proxy_learning_rate": 0.3})
     space = {"learning_rate": SPACE["learning_rate"]}
     prepare(plan(recipe=recipe, neg_margin=0.7), search_for(space, by_hand, trials=1), FEATURES)
-    settle("emoji", "own", silent())
-    settled, _ = read_cell(tuned_plan_path("emoji", "own"))
+    resolve_hyperparameters("emoji", "own", silent())
+    complete, _ = read_plan(tuned_plan_path("emoji", "own"))
     best = load_tuned(FOUND).best
     assert set(best) == {"learning_rate"}
-    assert settled.hyperparameters == {"neg_margin": 0.7}
-    assert (settled.recipe.learning_rate, settled.recipe.proxy_learning_rate) == (best["learning_rate"], 0.3)
+    assert complete.hyperparameters == {"neg_margin": 0.7}
+    assert (complete.recipe.learning_rate, complete.recipe.proxy_learning_rate) == (best["learning_rate"], 0.3)
 
 
-def test_a_search_that_fails_settles_nothing():
+def test_a_search_that_fails_writes_no_plan():
     prepare(plan(own_loss("return value * float('nan')")), search_for({"weight": {"values": [1, 2]}}), FEATURES)
     with pytest.raises(SuiteError, match="none of 4 trials trained"):
-        settle("emoji", "own", silent())
+        resolve_hyperparameters("emoji", "own", silent())
     assert not Path("tuned").exists()
 
 
 def test_code_changed_since_the_plan_is_not_searched():
     prepare(replace(plan(), loss_sha256="another"), search_for(), FEATURES)
-    with pytest.raises(SuiteError, match=r"its code .* has changed since the plan was made; run: suite plan"):
-        settle("emoji", "own", silent())
+    with pytest.raises(SuiteError, match=r"the code of loss .* has changed since the plan was made; run: suite plan"):
+        resolve_hyperparameters("emoji", "own", silent())
     assert not Path("tuned").exists()
 
 
-def test_a_search_by_name_leaves_settled_plans_and_recipes_alone():
+def test_a_search_by_name_leaves_complete_plans_and_recipes_alone():
     before = plan()
-    write_cell(search_plan_path("emoji", "own"), before, search_for())
-    save_features(features_path("emoji"), FEATURES)
+    write_plan(plan_path("searches", "emoji", "own"), before, search_for())
+    save_features(features_path(), FEATURES)
     path = write_search("emoji", "own", silent())
     assert path == Path("searches/emoji-own.yaml")
     assert but_for_time(load_tuned(path)) == but_for_time(found(before))
     assert not Path("tuned").exists()
-    assert not Path("suite").exists()
+    assert not Path("recipes").exists()
 
 
 def test_nothing_to_search_and_no_plan():
-    write_cell(search_plan_path("emoji", "own"), plan())
+    write_plan(plan_path("searches", "emoji", "own"), plan())
     with pytest.raises(SuiteError, match=r"losses\.own has nothing to search; give it a search space, in its class or"):
         write_search("emoji", "own", silent())
-    for stage, folder in ((write_search, "searches"), (settle, "cells")):
+    for stage, folder in ((write_search, "searches"), (resolve_hyperparameters, "tuned")):
         with pytest.raises(SuiteError, match=rf"plan plan/{folder}/emoji-magic\.json is missing"):
             stage("emoji", "magic", silent())
     assert not Path("searches").exists()

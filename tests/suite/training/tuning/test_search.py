@@ -1,21 +1,27 @@
 """The search: disjoint folds, one recipe for one seed, resumption, failures counted, test classes never looked at."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from suite.training.loop import TrainingFailure
 
 from suite.data.features import Features
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
+from suite.settings.paths import TRIALS_FOLDER
+from suite.training.run.outcome import TrainingFailure
 from suite.training.tuning import search
-from suite.training.tuning.search import PARTIAL_FOLDER
 from tests.helpers.synthetic import RECIPE, own_loss, silent
 from tests.suite.training.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
 
-LOG = PARTIAL_FOLDER / "emoji-own.jsonl"
+
+def journal():
+    """The journal of an unfinished search, if there is one."""
+    found = list(TRIALS_FOLDER.glob("emoji-own-*.log"))
+    assert len(found) < 2
+    return found[0] if found else None
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +36,7 @@ def judged(score):
 
 def test_the_same_search_gives_the_same_recipe_for_any_number_of_workers(monkeypatch):
     first = found()
-    assert not LOG.exists()
+    assert journal() is None
     monkeypatch.setenv("SUITE_WORKERS", "2")
     assert but_for_time(found()) == but_for_time(first)
 
@@ -59,10 +65,10 @@ def by_epoch(inline, monkeypatch):
     judgements = []
 
     def prepare(scores):
-        def fitting(cell, entry, features, labels, seed, num_classes, after_epoch):
-            for epoch in range(1, cell.recipe.epochs + 1):
+        def fitting(candidate, features, labels, seed, num_classes, after_epoch):
+            for epoch in range(1, candidate.recipe.epochs + 1):
                 after_epoch(epoch, 0.0, epoch)
-            return cell.recipe.epochs, None
+            return candidate.recipe.epochs, None
 
         def evaluating(epoch, features, labels):
             judgements.append((int(labels.min()), epoch))
@@ -118,14 +124,12 @@ def test_a_search_that_was_killed_ends_in_the_same_recipe(inline, monkeypatch):
     assert but_for_time(recipe) == but_for_time(undisturbed)
     assert len(scored) == 10  # 9 trials, and the best one once more
     assert scored[:9] == [trial.values["neg_margin"] for trial in recipe.trials]
-    assert not LOG.exists()
+    assert journal() is None
 
 
 def test_a_killed_search_counts_the_seconds_of_all_its_parts(inline, monkeypatch):
     keep_two_trials(monkeypatch)
-    text = LOG.read_text().splitlines()
-    rows = [search.json.loads(line) for line in text]
-    LOG.write_text("".join(search.json.dumps(row | {"seconds": 1000.0}) + "\n" for row in rows))
+    journal().write_text(re.sub(r'"seconds":[0-9.e-]+', '"seconds":1000.0', journal().read_text()))
     assert 2000 <= found().seconds < 3000
 
 
@@ -144,24 +148,24 @@ def keep_two_trials(monkeypatch):
         patch.setattr(search, "_scores", stopping)
         with pytest.raises(KeyboardInterrupt):
             found()
-    assert len(LOG.read_text().splitlines()) == 2
+    assert journal().read_text().count('"fold_map_at_r"') == 2
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"cell": plan(pos_margin=0.1)},
-        {"cell": replace(plan(), loss_sha256="other")},
-        {"cell": replace(plan(), code_sha256="other")},
+        {"before": plan(pos_margin=0.1)},
+        {"before": replace(plan(), loss_sha256="other")},
+        {"before": replace(plan(), code_sha256="other")},
         {"searched": search_for(space=SPACE | {"neg_margin": {"low": 0.2, "high": 1.1}})},
         {"searched": search_for(by_hand={"pos_margin": 0.0})},
-        {"searched": search_for(folds=3), "cell": plan(recipe=SHORT.model_copy(update={"classes_per_batch": 4}))},
+        {"searched": search_for(folds=3), "before": plan(recipe=SHORT.model_copy(update={"classes_per_batch": 4}))},
         {"searched": search_for(noise=0.2)},
-        {"features": Features(FEATURES.features, FEATURES.labels, "other")},
+        {"features": Features(FEATURES.features, FEATURES.labels, 12, "other")},
     ],
     ids=["by hand", "loss", "code", "space", "by hand, default", "folds", "noise", "data"],
 )
-def test_trials_of_another_search_are_not_taken_up(inline, monkeypatch, change):
+def test_trials_of_another_search_are_not_taken(inline, monkeypatch, change):
     keep_two_trials(monkeypatch)
     console = silent()
     assert len(found(console=console, **change).trials) == 4
@@ -176,9 +180,21 @@ def test_more_or_fewer_trials_take_up_those_that_are_done(inline, monkeypatch):
         assert recipe.trials == whole.trials[:trials]
 
 
-def test_a_damaged_log_is_searched_again(inline, monkeypatch):
+def test_half_a_line_at_the_end_of_the_journal_is_dropped(inline, monkeypatch):
+    """As a process leaves it that was killed while it wrote; its lock stays too."""
+    undisturbed = found()
     keep_two_trials(monkeypatch)
-    LOG.write_text(LOG.read_text()[:-20])
+    with journal().open("a") as file:
+        file.write('{"op_code": 8, "tri')
+    Path(f"{journal()}.lock").symlink_to(journal())
+    console = silent()
+    assert but_for_time(found(console=console)) == but_for_time(undisturbed)
+    assert "resuming, 2 of 4 trials are done" in console.file.getvalue()
+
+
+def test_a_damaged_journal_is_searched_again(inline, monkeypatch):
+    keep_two_trials(monkeypatch)
+    journal().write_text(journal().read_text().replace('{"op_code"', "{op_code", 3))
     console = silent()
     assert len(found(console=console).trials) == 4
     assert "resuming" not in console.file.getvalue()
@@ -187,7 +203,7 @@ def test_a_damaged_log_is_searched_again(inline, monkeypatch):
 def test_each_fold_validates_on_classes_that_it_does_not_train_on(inline, monkeypatch):
     seen = []
 
-    def fitting(cell, entry, features, labels, seed, num_classes, after_epoch):
+    def fitting(candidate, features, labels, seed, num_classes, after_epoch):
         seen.append(features)
         halves = np.split(FEATURES.training()[0], 2)
         assert any(np.array_equal(features, half) for half in halves)
@@ -217,9 +233,9 @@ def test_label_noise_is_in_what_trains_and_never_in_what_validates(inline, monke
     trained, validated = [], []
     fit, evaluate = search.fit, search.evaluate
 
-    def fitting(cell, entry, features, given, *rest):
+    def fitting(candidate, features, given, *rest):
         trained.append(given.copy())
-        return fit(cell, entry, features, given, *rest)
+        return fit(candidate, features, given, *rest)
 
     def evaluating(head, features, truth):
         validated.append(truth)
@@ -244,9 +260,9 @@ def test_test_classes_are_never_looked_at():
     vectors, labels = FEATURES.features.copy(), FEATURES.labels.copy()
     vectors[test] = rng.normal(size=vectors[test].shape)
     labels[test] = rng.permutation(labels[test])
-    assert but_for_time(found(features=Features(vectors, labels, "data"))) == first
+    assert but_for_time(found(features=Features(vectors, labels, 12, "data"))) == first
     vectors[~test] = rng.normal(size=vectors[~test].shape)
-    assert but_for_time(found(features=Features(vectors, labels, "data"))) != first
+    assert but_for_time(found(features=Features(vectors, labels, 12, "data"))) != first
 
 
 def test_overlapping_classes_are_noticed():
@@ -283,27 +299,27 @@ def test_a_trial_with_one_failed_fold_has_failed(inline, monkeypatch):
 
 def test_learning_rates_reach_the_optimiser_and_the_rest_the_loss(inline, monkeypatch):
     seen = []
-    monkeypatch.setattr(search, "fit", lambda cell, *rest: (seen.append(cell), None))
+    monkeypatch.setattr(search, "fit", lambda candidate, *rest: (seen.append(candidate), None))
     monkeypatch.setattr(search, "evaluate", lambda *rest: judged(0.5))
     by_hand = plan(pos_margin=0.1)
     recipe = found(by_hand, search_for(by_hand={"pos_margin": 0.1}))
-    for cell, trial in zip(seen[:8:2], recipe.trials, strict=True):
-        assert cell.recipe.learning_rate == trial.values["learning_rate"]
-        assert cell.recipe.proxy_learning_rate == RECIPE.proxy_learning_rate
-        assert cell.hyperparameters == {"pos_margin": 0.1, "neg_margin": trial.values["neg_margin"]}
-        assert replace(cell, hyperparameters={"pos_margin": 0.1}, recipe=SHORT) == by_hand
+    for candidate, trial in zip(seen[:8:2], recipe.trials, strict=True):
+        assert candidate.recipe.learning_rate == trial.values["learning_rate"]
+        assert candidate.recipe.proxy_learning_rate == RECIPE.proxy_learning_rate
+        assert candidate.hyperparameters == {"pos_margin": 0.1, "neg_margin": trial.values["neg_margin"]}
+        assert replace(candidate, hyperparameters={"pos_margin": 0.1}, recipe=SHORT) == by_hand
 
 
 def test_the_best_trial_alone_is_trained_once_more(inline, monkeypatch):
     seen = []
     fit = search.fit
-    monkeypatch.setattr(search, "fit", lambda cell, *rest: (seen.append(cell), fit(cell, *rest))[1])
+    monkeypatch.setattr(search, "fit", lambda candidate, *rest: (seen.append(candidate), fit(candidate, *rest))[1])
     recipe = found()
     again = seen[-2:]
     assert len(seen) == 10
-    for cell in again:
-        assert cell.recipe.learning_rate == recipe.best["learning_rate"]
-        assert cell.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
+    for candidate in again:
+        assert candidate.recipe.learning_rate == recipe.best["learning_rate"]
+        assert candidate.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
 
 
 def test_a_value_by_hand_that_the_constructor_asks_for():
@@ -318,6 +334,6 @@ def test_a_value_by_hand_that_the_constructor_asks_for():
 def test_spaces_and_batches_that_do_not_fit():
     with pytest.raises(SuiteError, match=r"params\.yaml: losses\.own\.search\.neg_margin"):
         found(searched=search_for({"neg_margin": {"low": 1}}))
+    assert journal() is None
     with pytest.raises(SuiteError, match=r"recipe\.classes_per_batch = 7: only 6 classes have images; allowed: 2 to 6"):
         found(plan(recipe=SHORT.model_copy(update={"classes_per_batch": 7})))
-    assert not LOG.exists()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from suite.judging.claims.rows import RunRow, read_rows
 
 from suite.data.archives.dataset import CachedImages
 from suite.data.noise import corrupt
 from suite.evaluation.records import read_records
-from suite.judging.claims.rows import RunRow, read_rows
 from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
 from suite.training.cache import PARTIAL_FOLDER
 from tests.helpers.paths import ROOT

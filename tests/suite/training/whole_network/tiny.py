@@ -7,8 +7,8 @@ import yaml
 from suite.data.archives.add import Options, add
 from suite.settings.benchmarks import BENCHMARKS_FILE
 from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, find_paper_recipe
-from tests.suite.data.archives import factory
 from tests.helpers.synthetic import silent
+from tests.suite.data.archives import factory
 
 CLASSES, TRAINING, EACH = 8, 4, 6
 """24 training and 24 test images."""

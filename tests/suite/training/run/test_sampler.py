@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from suite.training.sampler import PKSampler
 
 from suite.errors import SuiteError
 from suite.randomness import stream
+from suite.training.run.loop import PKSampler
 
 LABELS = st.integers(0, 1000).map(
     lambda seed: np.random.default_rng(seed).permutation(

@@ -1,4 +1,4 @@
-"""Parallel tasks: results, messages, errors, killed workers and killed parents."""
+"""Parallel tasks: results, errors, killed workers and killed parents."""
 
 import subprocess
 import sys
@@ -6,29 +6,27 @@ import time
 
 import psutil
 import pytest
-from suite.training.executors import in_parallel, report, worker_count
 
 from suite.errors import SuiteError
-from tests.helpers.paths import ROOT
+from suite.processes import in_parallel, worker_count
 from tests.helpers import tasks
+from tests.helpers.paths import ROOT
 
 PARENT = """
 import sys
-from suite.training.executors import in_parallel
+from suite.processes import in_parallel
 from tests.helpers import tasks
 list(in_parallel(tasks.linger, sys.argv[1], [{}]))
 """
 
 
 @pytest.mark.parametrize("workers", ["1", "2", "3"])
-def test_results_messages_and_one_thread_each(monkeypatch, workers):
+def test_results_and_one_thread_each(monkeypatch, workers):
     monkeypatch.setenv("SUITE_WORKERS", workers)
-    messages = []
-    found = dict(in_parallel(tasks.square, 100, [1, 2, 3, 4], messages.append))
+    found = dict(in_parallel(tasks.square, 100, [1, 2, 3, 4]))
     assert {task: value for task, (value, _, _) in found.items()} == {1: 101, 2: 104, 3: 109, 4: 116}
     assert {threads for _, _, threads in found.values()} == {1}
     assert 1 <= len({process for _, process, _ in found.values()}) <= int(workers)
-    assert sorted(messages) == [(task, number) for task in [1, 2, 3, 4] for number in range(task)]
 
 
 def test_no_tasks():
@@ -57,10 +55,6 @@ def test_no_more_workers_than_tasks(monkeypatch):
     assert worker_count(3) == 3
     monkeypatch.delenv("SUITE_WORKERS")
     assert worker_count(1) == 1
-
-
-def test_report_outside_a_worker_does_nothing():
-    report(1, 1)
 
 
 # In the second case a worker has finished its task and waits for another one.

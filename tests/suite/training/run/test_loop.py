@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from suite.training.sampler import PKSampler
 from torch import nn
 
 from suite.errors import SuiteError
 from suite.randomness import stream
-from suite.training import loop, optimizer
+from suite.training.run import loop
+from suite.training.run.loop import CosineAdamW, PKSampler
+from suite.training.run.outcome import TrainingFailure
 from tests.helpers.synthetic import RECIPE
 
 LABELS = np.repeat(np.arange(6), 5)
@@ -38,34 +39,38 @@ def run(loss, model=None, after_epoch=None, recipe=RECIPE):
     return sampler
 
 
+def groups(model, loss):
+    return CosineAdamW(model, loss, RECIPE, 10)._adamw.param_groups
+
+
 def test_proxies_have_their_own_learning_rate_and_no_weight_decay():
     model, loss = nn.Linear(4, 3), Proxies()
-    first, second = loop.make_optimizer(model, loss, RECIPE, 10).groups
-    assert (first.learning_rate, first.weight_decay) == (RECIPE.learning_rate, RECIPE.weight_decay)
-    assert (second.learning_rate, second.weight_decay) == (RECIPE.proxy_learning_rate, 0.0)
-    assert [id(p) for p in first.parameters] == [id(p) for p in model.parameters()]
-    assert [id(p) for p in second.parameters] == [id(loss.proxy)]
+    first, second = groups(model, loss)
+    assert (first["lr"], first["weight_decay"]) == (RECIPE.learning_rate, RECIPE.weight_decay)
+    assert (second["lr"], second["weight_decay"]) == (RECIPE.proxy_learning_rate, 0.0)
+    assert [id(p) for p in first["params"]] == [id(p) for p in model.parameters()]
+    assert [id(p) for p in second["params"]] == [id(loss.proxy)]
 
 
 def test_a_loss_without_parameters_needs_no_group():
-    assert len(loop.make_optimizer(nn.Linear(4, 3), nn.Identity(), RECIPE, 10).groups) == 1
+    assert len(groups(nn.Linear(4, 3), nn.Identity())) == 1
 
 
 def test_the_cosine_schedule_covers_all_steps_of_model_and_proxies(monkeypatch):
     rates = []
-    step = optimizer.ParameterGroup.step
+    step = torch.optim.AdamW.step
 
-    def watching(group, share):
-        rates.append(share * group.learning_rate)
-        step(group, share)
+    def watching(optimizer, *rest):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        return step(optimizer, *rest)
 
-    monkeypatch.setattr(optimizer.ParameterGroup, "step", watching)
+    monkeypatch.setattr(torch.optim.AdamW, "step", watching)
     loss = Proxies()
     steps = RECIPE.epochs * run(loss).batches_per_epoch
     assert loss.calls == steps
     shares = [0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
     expected = np.outer(shares, [RECIPE.learning_rate, RECIPE.proxy_learning_rate])
-    assert np.allclose(np.reshape(rates, (-1, 2)), expected, rtol=1e-12)
+    assert np.allclose(rates, expected, rtol=1e-12)
 
 
 def test_model_and_proxies_both_move():
@@ -93,7 +98,7 @@ def test_a_loss_that_leaves_the_finite_numbers_fails_before_its_step(value):
         kept.update({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return number.abs() * value
 
-    with pytest.raises(loop.TrainingFailure, match=f"the loss became {value} in epoch 2"):
+    with pytest.raises(TrainingFailure, match=f"the loss became {value} in epoch 2"):
         run(Proxies(change), model)
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
 

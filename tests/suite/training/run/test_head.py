@@ -1,7 +1,8 @@
 """The head: unit rows, standardised features, paired initialisation."""
 
 import torch
-from suite.training.head import Head
+
+from suite.training.run.frozen import Head
 
 
 def head(features, seed=0, hidden_dim=0):
