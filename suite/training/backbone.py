@@ -96,8 +96,8 @@ def load_backbone(settings: BackboneSettings) -> Backbone:
         model: Any = timm.create_model(settings.name, pretrained=settings.weights == "pretrained")
     except Exception as error:  # the hub raises whatever its network layer does
         raise SuiteError(
-            f"{PARAMS_FILE}: backbone {settings.name} with weights {settings.weights!r} cannot be loaded: {_one_line(error)}; "
-            "fetch them once on a machine with a network and copy the hub's cache, or name a weight file"
+            f"{PARAMS_FILE}: backbone {settings.name} with weights {settings.weights!r} cannot be loaded: "
+            f"{_one_line(error)}; fetch them once on a machine with a network and copy the hub's cache, or name a weight file"
         ) from error
     if settings.weights != "pretrained":
         _load_file(model, Path(settings.weights), settings)

@@ -1,7 +1,7 @@
 """Which files of suite/ a run passes through, from the command to its record on disk.
 
 ``python -m tests.helpers.path_of_a_run`` runs ``suite train`` in a small folder and prints the files whose functions are
-called, in this process and in its workers, with the first functions of each. What runs while modules are imported is no call.
+called, in this process and in its workers, with the first functions of each. What runs during imports is no call.
 """
 
 import os

@@ -87,6 +87,19 @@ def test_paper_values_are_not_blamed_for_losses_that_are_wrong(tmp_path):
     assert refusal(altered(tmp_path, "losses|pfml", 3)) == "losses.pfml = 3; allowed: a mapping"
 
 
+@pytest.mark.parametrize(
+    ("backbone", "name", "weights"),
+    [
+        ({}, "tf_efficientnet_lite0", "embedded"),
+        ({"name": "resnet50", "weights": "pretrained"}, "resnet50", "pretrained"),
+        ({"weights": "my.pth", "sha256": "0" * 64}, "tf_efficientnet_lite0", "my.pth"),
+    ],
+)
+def test_backbones(tmp_path, backbone, name, weights):
+    settings = load_settings(altered(tmp_path, "backbone", backbone))
+    assert (settings.backbone.name, settings.backbone.weights) == (name, weights)
+
+
 def test_numbers_may_be_written_with_an_exponent(tmp_path):
     # YAML 1.1 takes 1e-3, without a point, for a string; DVC reads it as a number.
     assert load_settings(altered(tmp_path, "recipe|learning_rate", "1e-3")).recipe.learning_rate == 0.001
@@ -100,8 +113,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         (
             "sedes",
             3,
-            "sedes is not a setting; allowed: datasets, losses, paper_values, backbone, noise, seeds, recipe, tuning, "
-            "ablation, geometry",
+            "sedes is not a setting; allowed: datasets, losses, paper_values, backbone, noise, seeds, recipe, tuning, abl",
         ),
         (
             "recipe|learning_rat",
@@ -184,6 +196,25 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             "ablation.furniture.alpha = [1, 1]: allowed: values that differ from each other",
         ),
         ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
+        ("backbone", {"network": "resnet50"}, "backbone.network is not a setting; allowed: name, weights, sha256"),
+        ("backbone", "resnet50", "backbone = 'resnet50'; allowed: a mapping"),
+        (
+            "backbone",
+            {"name": "resnet50"},
+            "backbone.weights = 'embedded' are those of tf_efficientnet_lite0; allowed for resnet50: pretrained, or",
+        ),
+        ("backbone", {"name": "resnet50", "weights": "my.pth"}, "backbone.sha256 is needed with the path of a weight"),
+        ("backbone", {"weights": "my.pth"}, "backbone.sha256 is needed with the path of a weight file"),
+        (
+            "backbone",
+            {"sha256": "0" * 64},
+            "backbone.sha256 is needed with the path of a weight file, and allowed only",
+        ),
+        (
+            "backbone",
+            {"name": "resnet50", "weights": "pretrained", "sha256": "0" * 64},
+            "and allowed only there",
+        ),
     ],
 )
 def test_refused(tmp_path, setting, value, message):
