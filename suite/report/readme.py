@@ -1,29 +1,71 @@
-"""Puts what a run printed between markers of the README: the leaderboard's first tables, and the verdicts."""
+"""Fills the README's results: sentences that say what was found, and one table, between markers.
 
-import json
+Both follow from ``results/verdicts.csv``, ``results/leaderboard.json`` and ``results/claims.json``, of the first regime on
+the leaderboard and its tuned track. Noise levels shown are the least and the greatest one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from suite.errors import SuiteError
-from suite.files import write_text
-from suite.report.claims.glance import glance
-from suite.report.leaderboard.render import DETAILS
+from suite.evaluation.retrieval import MAIN_METRIC
+from suite.files import read_json, write_text
+from suite.judging.claims.evidence import Verdict
+from suite.judging.leaderboard.table import FROZEN
+from suite.judging.leaderboard.verdicts import BEST, METHOD
+from suite.report.families import Report, families
+from suite.report.tables import REGIMES, losses_of, share
+from suite.report.text import NOTHING, escaped, markdown_table
+from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
 README = Path("README.md")
+FOUND, TABLE = "found", "table"
+"""Names of the markers."""
+_TUNED = "tuned"
+_VERDICT_WORDS = {
+    Verdict.SUPPORTED: ("is", "are", "supported"),
+    Verdict.CONTRADICTED: ("is", "are", "contradicted"),
+    Verdict.EQUIVALENT: ("is", "are", "shown to make no difference"),
+    Verdict.INCONCLUSIVE: ("is", "are", "inconclusive"),
+    Verdict.PREMISE_NOT_MET: ("rests", "rest", "on a premise that trained models do not meet"),
+    Verdict.NOT_RUN: ("was", "were", "not run on every data set"),
+}
 
 
-def with_results(readme: str, leaderboard: str, claims: str) -> str:
+def update_readme(results: Path, readme: Path = README) -> None:
+    """Write the README anew with the results of a folder.
+
+    Raises:
+        SuiteError: a result is missing, or the README lacks a marker.
+    """
+    paths = [results / path.name for path in (BOARD_FILE, VERDICTS_FILE, CLAIMS_FILE)]
+    for path in paths:
+        if not path.is_file():
+            raise SuiteError(f"{path} is missing; run: dvc repro")
+    board, verdicts, claims = pd.DataFrame(read_json(paths[0])), pd.read_csv(paths[1]), read_json(paths[2])
+    write_text(readme, with_results(readme.read_text(encoding="utf-8"), board, verdicts, claims))
+
+
+def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame, claims: Report) -> str:
     """The README's text with the results in it.
 
     Args:
         readme: text of the README, with the markers of both parts.
-        leaderboard: text of ``results/leaderboard.md``; its glance is taken, one heading level lower.
-        claims: text of ``results/claims.json``.
+        board: rows of the leaderboard.
+        verdicts: each loss against pfml and the best baseline.
+        claims: the report on claims.
 
     Raises:
         SuiteError: a marker is missing.
     """
-    tables = leaderboard.split("\n", 1)[1].split(DETAILS, 1)[0].replace("\n## ", "\n### ")
-    return _between(_between(readme, "leaderboard", tables), "claims", "\n" + glance(json.loads(claims)))
+    regime = str(board["regime"].iloc[0])
+    rows = board[(board["regime"] == regime) & (board["track"] == _TUNED)]
+    judged = verdicts[(verdicts["regime"] == regime) & (verdicts["track"] == _TUNED)]
+    sentences = f"{found_on_board(rows, judged)}\n{found_of_claims(claims, regime)}"
+    return _between(_between(readme, FOUND, sentences), TABLE, compact_table(rows))
 
 
 def _between(text: str, part: str, content: str) -> str:
@@ -34,11 +76,62 @@ def _between(text: str, part: str, content: str) -> str:
     return f"{before}{start}\n{content}\n{end}{rest.split(end, 1)[1]}"
 
 
-def update_readme(results: Path, readme: Path = README) -> None:
-    """Write the README anew with the results of a folder."""
-    leaderboard, claims = (results / name for name in ("leaderboard.md", "claims.json"))
-    for path in (leaderboard, claims):
-        if not path.is_file():
-            raise SuiteError(f"{path} is missing; run: dvc repro")
-    texts = (path.read_text(encoding="utf-8") for path in (readme, leaderboard, claims))
-    write_text(readme, with_results(*texts))
+def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+    """How often PFML was ahead of the best baseline, in a sentence."""
+    mine = verdicts[(verdicts["loss"] == METHOD) & (verdicts["against"] == BEST)]
+    counts = mine["verdict"].value_counts().to_dict()
+    ahead, behind = counts.get("ahead", 0), counts.get("behind", 0)
+    told = f"ahead of the best baseline in {ahead} of {len(mine)} comparisons of R@1, behind it in {behind}"
+    outcome = "PFML does not win" if ahead <= behind else "PFML wins"
+    seeds = rows[rows["loss"] != FROZEN]["runs"].max()
+    datasets = rows["dataset"].nunique()
+    levels = rows[["noise_kind", "noise_level"]].drop_duplicates().shape[0]
+    return (
+        f"**{outcome} here:** it is {told}, and not told apart from it in {len(mine) - ahead - behind} "
+        f"({_count(datasets, 'data set')} at {_count(levels, 'level')} of label noise, {seeds} seeds, equal tuning budgets; "
+        f"{_lower(REGIMES[str(rows['regime'].iloc[0])])})."
+    )
+
+
+def found_of_claims(claims: Report, regime: str) -> str:
+    """How many of the paper's claims held, in a sentence."""
+    counts = Counter[str]()
+    for family in families(claims):
+        if family.regime == regime and family.was_run:
+            counts += family.claims
+    total = counts.total()
+    told = [
+        f"{counts[verdict]} {one if counts[verdict] == 1 else many} {words}"
+        for verdict, (one, many, words) in _VERDICT_WORDS.items()
+        if counts[verdict]
+    ]
+    return f"Of {total} claims of the paper that were tested in this regime, {', '.join(told)}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:].rstrip(".")
+
+
+def compact_table(rows: pd.DataFrame) -> str:
+    """R@1 of each loss on each data set at the least and the greatest noise level, the best first."""
+    kinds = rows["noise_kind"].nunique() > 1
+    columns: dict[str, pd.DataFrame] = {}
+    for (dataset, kind), mine in rows.groupby(["dataset", "noise_kind"], sort=False):
+        for level in sorted({mine["noise_level"].min(), mine["noise_level"].max()}):
+            at = mine[mine["noise_level"] == level]
+            columns[f"{dataset}, {kind if kinds else 'noise'} {level:g}"] = at.set_index("loss", drop=False)
+    names = sorted(losses_of(rows), key=lambda loss: (loss == FROZEN, -_mean(columns.values(), loss)))
+    body = [
+        [escaped(loss), *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values())]
+        for loss in names
+    ]
+    return markdown_table(["R@1, %", *columns], body, ["---", *["---:"] * len(columns)]).rstrip()
+
+
+def _mean(columns: Iterable[pd.DataFrame], loss: str) -> float:
+    values = [mine.loc[loss, MAIN_METRIC] for mine in columns if loss in mine.index]
+    return float(pd.Series(values, dtype=float).fillna(0).mean())

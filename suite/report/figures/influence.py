@@ -1,4 +1,4 @@
-"""Influence against distance, a panel for positives and one for negatives; on these axes a power law is a straight line."""
+"""The influence figure: a panel for positives and one for negatives; on its axes a power law is a straight line."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 def draw_influence_figure(curves: pd.DataFrame, path: Path) -> None:
-    """Write the curves of `suite.losses.influence.curve.influence_curves` as SVG and PDF; the same curves give the same bytes."""
+    """Write the curves of `suite.losses.influence.curve` as SVG and PDF; the same curves give the same bytes."""
     styles = loss_styles(curves["loss"])
     with style():
         figure = Figure(figsize=(9.2, 4.2), layout="constrained")
@@ -44,3 +44,18 @@ def draw_influence_figure(curves: pd.DataFrame, path: Path) -> None:
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
         save_figure(figure, path)
+
+
+def describe_curves(curves: pd.DataFrame) -> list[str]:
+    """Where each curve is highest, and what share of that is left at some distances."""
+    at = (0.1, 0.5, 1.0, 1.5)
+    lines = []
+    for pair in PAIRS:
+        head = "".join(f"{f'at {distance:g}':>10}" for distance in at)
+        lines.append(f"{f'influence of a {pair}':<26}{'highest at':>12}{head}")
+        rows = curves[curves["pair"] == pair]
+        for loss, mine in rows.groupby("loss", sort=False):
+            shares = mine.set_index("distance")["normalised"]
+            values = "".join(f"{shares[distance]:>10.2g}" for distance in at)
+            lines.append(f"  {loss!s:<24}{shares.abs().idxmax():>12.2f}{values}")
+    return lines

@@ -1,4 +1,4 @@
-"""How figures look: one colour and marker a loss, and SVG and PDF whose bytes depend on their content alone."""
+"""How figures look: one colour and marker a loss, on paper and on web pages, and files whose bytes depend on their content alone."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +14,17 @@ from suite.files import replacing
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GRID_COLOUR = "0.9"
+BLACK = "#000000"
+SHAPES = {
+    "o": "M-1,0A1,1 0 1,1 1,0A1,1 0 1,1 -1,0Z",
+    "s": "M-.9,-.9H.9V.9H-.9Z",
+    "^": "M0,-1.1L1.1,.9H-1.1Z",
+    "D": "M0,-1.2L1.2,0L0,1.2L-1.2,0Z",
+    "v": "M0,1.1L1.1,-.9H-1.1Z",
+    "P": "M-.4,-1.1H.4V-.4H1.1V.4H.4V1.1H-.4V.4H-1.1V-.4H-.4Z",
+    "X": "M-1.1,-.6L-.6,-1.1L0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0Z",
+}
+"""Matplotlib's markers as SVG paths about the origin: web pages and the figures of papers agree."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,14 @@ def loss_styles(losses: Iterable[str]) -> dict[str, LossStyle]:
     }
 
 
+def looks(losses: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and SVG path of each loss's marker; black follows the colour of the text, which is light on dark."""
+    return {
+        loss: ("currentColor" if look.color == BLACK else look.color, SHAPES[look.marker])
+        for loss, look in loss_styles(losses).items()
+    }
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Settings under which a figure is drawn and saved."""
@@ -39,14 +58,12 @@ def style() -> Iterator[None]:
         yield
 
 
-def save_svg(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG without a date, atomically; parts that are marked as rasterised have 200 dots an inch."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="svg", dpi=200, metadata={"Date": None})
-
-
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as the SVG ``path`` and, for papers, as a PDF beside it; both without a date."""
-    save_svg(figure, path)
-    with replacing(path.with_suffix(".pdf")) as temporary:
-        figure.savefig(temporary, format="pdf", dpi=200, metadata={"CreationDate": None})
+    """Write a figure as the SVG ``path`` and, for papers, as a PDF beside it.
+
+    Files are replaced atomically and hold no date. Parts that are marked as rasterised have 200 dots an inch.
+    """
+    for target, date in ((path, "Date"), (path.with_suffix(".pdf"), "CreationDate")):
+        with replacing(target) as temporary:
+            kind = target.suffix.removeprefix(".") or "svg"
+            figure.savefig(temporary, format=kind, dpi=200, metadata={date: None})

@@ -1,4 +1,4 @@
-"""A two-class problem in the plane: the field of one class, and where its proxies come to rest in it.
+"""A two-class problem in the plane: the field of one class, where its proxies come to rest in it, and the figure of both.
 
 The class has three clusters of four embeddings, the other class one cluster; all are fixed. Proxies are test particles that
 follow the class field of the paper (Bhatnagar & Ahuja, CVPR 2025, Eq. 1 and 2) downhill. As many proxies as embeddings start
@@ -9,9 +9,15 @@ psi_rep = max(0, margin - d)^2.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -20,9 +26,11 @@ from torch.nn.functional import normalize
 import pfml
 from baselines.cpml import CPMLLoss
 from suite.randomness import stream
+from suite.report.figures.style import COLOURS, save_figure, style
 
 STEPS = 600
 FIRST_STEP, LAST_STEP = 0.02, 0.0002
+HALF_WIDTH, POINTS, LEVELS = 1.75, 201, 9
 
 _CENTRES = ((-1.15, -0.65), (1.15, -0.75), (0.1, 1.15))
 _OTHER_CENTRE = (1.0, 0.7)
@@ -122,3 +130,48 @@ def _starts() -> Tensor:
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def draw_field_figure(toy: Toy, path: Path) -> None:
+    """Write the figure as SVG and PDF; the same toy problem gives the same bytes."""
+    with style():
+        figure = Figure(figsize=(9.2, 4.9), layout="constrained")
+        for axes, equilibrium in zip(figure.subplots(1, 2, sharey=True), toy.equilibria, strict=True):
+            contours = _draw_contours(axes, equilibrium)
+            _draw_points(axes, toy, equilibrium)
+            axes.set(aspect="equal", xlim=(-HALF_WIDTH, HALF_WIDTH), ylim=(-HALF_WIDTH, HALF_WIDTH))
+            axes.set_title(f"{equilibrium.title}: W2 = {equilibrium.w2:.2f}")
+        bar = figure.colorbar(
+            contours, ax=figure.axes[:2], shrink=0.8, pad=0.02, label="potential of the class (equal areas)"
+        )
+        bar.set_ticks(np.asarray(contours.levels)[[0, -1]].tolist(), labels=["low", "high"])
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        save_figure(figure, path)
+
+
+def _draw_contours(axes: Axes, equilibrium: Equilibrium) -> QuadContourSet:
+    """Levels that each cover the same area: the two fields differ by orders of magnitude."""
+    line = torch.linspace(-HALF_WIDTH, HALF_WIDTH, POINTS, dtype=torch.float64)
+    values = equilibrium.potential(torch.cartesian_prod(line, line)).reshape(POINTS, POINTS).T.numpy()
+    levels = np.quantile(values, np.linspace(0, 1, LEVELS + 1))
+    norm = BoundaryNorm(levels, 256)
+    contours = axes.contourf(line.numpy(), line.numpy(), values, levels=levels, norm=norm, cmap="Blues_r")
+    contours.set_rasterized(True)  # their outlines would be ten times as large
+    return contours
+
+
+def _draw_points(axes: Axes, toy: Toy, equilibrium: Equilibrium) -> None:
+    paths = equilibrium.paths
+    edge: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "black"}
+    axes.plot(paths[:, :, 0], paths[:, :, 1], color="black", linewidth=0.9)
+    axes.plot(*paths[0].T, ".", color="black", markersize=6, label="proxies, start")
+    axes.plot(*toy.embeddings.numpy().T, "o", color="white", markersize=6, label="embeddings of the class", **edge)
+    axes.plot(*toy.others.numpy().T, "s", color=COLOURS[0], markersize=6, label="of the other class", **edge)
+    axes.plot(*paths[-1].T, "X", color=COLOURS[4], markersize=9, label="proxies, at rest", **edge)
+
+
+def describe_toy(toy: Toy) -> list[str]:
+    """What the figure shows, in numbers."""
+    lines = [f"W2 of {equilibrium.title}: {equilibrium.w2:.2f}" for equilibrium in toy.equilibria]
+    return [*lines, f"standard deviation of the class: {toy.spread:.2f}"]

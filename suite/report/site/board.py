@@ -6,7 +6,9 @@ from functools import partial
 
 import pandas as pd
 
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.table import FROZEN
+from suite.report.figures.style import looks
 from suite.report.site.cells import (
     Cell,
     Column,
@@ -15,15 +17,13 @@ from suite.report.site.cells import (
     gain_cell,
     in_tie_group,
     loss_cell,
-    mean_cell,
+    metric_cell,
     noise_cell,
     noise_name,
     range_cell,
     rank_cell,
     text_cell,
 )
-from suite.report.site.charts.noise import LABELS
-from suite.report.site.names import looks
 
 
 @dataclass(frozen=True)
@@ -70,41 +70,43 @@ class Table:
 def board_table(board: pd.DataFrame) -> Table:
     """The table of all rows of the leaderboard, which must not be empty."""
     rows = board.to_dict("records")
-    tracks = list(dict.fromkeys(str(track) for track in board["track"]))
-    columns = _columns(board)
-    metrics = [metric for metric in LABELS if metric in board]
+    regimes, tracks = (list(dict.fromkeys(board[name].map(str))) for name in ("regime", "track"))
+    metrics = [metric for metric in METRICS if metric in board and board[metric].notna().any()]
+    columns = _columns(board, metrics)
     places = {metric: [n for n, column in enumerate(columns) if column.metric == metric] for metric in metrics}
     noises = sorted({(row["noise_kind"] != "symmetric", row["noise_level"], noise_name(row)) for row in rows})
     filters = [
         _filter("dataset", "data set", list(dict.fromkeys(board["dataset"])), ""),
         _filter("noise", "label noise", [name for _, _, name in noises], noises[0][2]),
-        _filter("track", "track", tracks, tracks[0]),
-        Filter("metric", "metric", [(metric, LABELS[metric]) for metric in metrics], metrics[0]),
+        _filter("regime", "regime", regimes, regimes[0]),
+        _filter("track", "tuning track", tracks, tracks[0]),
+        Filter("metric", "metric", [(metric, METRICS[metric].label) for metric in metrics], metrics[0]),
     ]
     return Table(
         heads=columns,
         rows=[Line([column.cell(row) for column in columns], _css(row)) for row in rows],
         filters=filters,
-        columns={"dataset": 0, "noise": 1, "track": 2},
+        columns={"dataset": 0, "noise": 1, "regime": 2, "track": 3},
         metric_columns=places,
-        order=[(0, "asc"), (1, "asc"), (2, "asc"), (places[metrics[0]][0], "desc")],
+        order=[*((place, "asc") for place in range(4)), (places[metrics[0]][0], "desc")],
         note=_note(board),
     )
 
 
-def _columns(board: pd.DataFrame) -> list[Column]:
+def _columns(board: pd.DataFrame, metrics: list[str]) -> list[Column]:
     """The columns for which the leaderboard has what they need."""
     look = looks(set(board["loss"]) - {FROZEN})
-    r1 = "recall_at_1"
+    r1 = MAIN_METRIC
     columns = [
         Column("data set", "", lambda row: text_cell(str(row["dataset"])), css="text"),
         Column("noise", "label noise of the training labels", noise_cell, css="text"),
+        Column("regime", "what learns", lambda row: text_cell(str(row["regime"])), css="text"),
         Column("track", "how hyper-parameters were chosen", lambda row: text_cell(str(row["track"])), css="text"),
         Column("loss", "", partial(loss_cell, look=look), css="text"),
     ]
-    for metric, label in LABELS.items():
-        cell = partial(mean_cell, name=metric, low=f"{metric}_low", high=f"{metric}_high")
-        columns.append(Column(f"{label}, %", "mean over seeds with its 95 % interval", cell, (metric,), metric))
+    for metric in metrics:
+        head, cell = f"{METRICS[metric].label}, %", partial(metric_cell, metric=metric)
+        columns.append(Column(head, "mean over seeds with its 95 % interval", cell, (metric,), metric))
     rank = ("rank_low", "rank_high")
     columns.append(Column("rank", "ranks by R@1 that the intervals leave open", rank_cell, rank, r1))
     behind, classes = ("behind_low", "behind_high"), ("class_low", "class_high")
@@ -141,7 +143,7 @@ def _filter(name: str, title: str, values: list[str], default: str) -> Filter:
 
 
 def _note(board: pd.DataFrame) -> str:
-    text = "Choose a column's head to sort by it. Means over seeds; ± is half the 95 % interval of the mean."
+    text = "Choose a column's head to sort by it. Numbers are means over seeds; ± is half the 95 % interval of the mean."
     if "ties_best" not in board:
         return text
     return (

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from suite.judging.leaderboard.table import FROZEN
-from suite.report.site.names import slug
+from suite.report.site.pages import slug
+from suite.report.text import NOT_MEASURED, is_measured
+from suite.report.text import NOTHING as ABSENT
 
-ABSENT = "–"
 LAST = 1e9
 """Sorting key of an absent value where little is good; its negative where much is."""
 
@@ -107,6 +108,13 @@ def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
     if abs((most - value) - (value - least)) < 0.01:
         return Cell(f"{value:.2f} ± {(most - least) / 2:.2f}", value)
     return Cell(f"{value:.2f} [{least:.2f}, {most:.2f}]", value)
+
+
+def metric_cell(row: Row, metric: str) -> Cell:
+    """The mean of a metric, or that it was not measured."""
+    if not is_measured(row, metric):
+        return Cell(NOT_MEASURED, -LAST)
+    return mean_cell(row, metric, f"{metric}_low", f"{metric}_high")
 
 
 def drop_cell(row: Row) -> Cell:

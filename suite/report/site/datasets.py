@@ -1,25 +1,75 @@
-"""Pages of the data sets: samples, licences, data sheet."""
+"""Pages of the data sets: samples, licences, data sheet; and small pictures of images, each written once."""
 
+import io
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
+from suite.data.catalog import EMBEDDED, user_data_path, verified
 from suite.data.split import num_training_classes
-from suite.data.table import ImageTable
+from suite.data.table import ImageTable, read_table
 from suite.data.user import described
 from suite.files import replacing
 from suite.randomness import stream
-from suite.report.data_sheet import SHEETS_FOLDER
+from suite.report.sheets import user_sheet
 from suite.report.site.inputs import Inputs
-from suite.report.site.names import slug
-from suite.report.site.pictures import Pictures, first_rows
-from suite.report.site.render import Pages, markdown
-from suite.report.user_sheet import user_sheet
+from suite.report.site.pages import Pages, markdown, slug
+from suite.settings.paths import DATA_FOLDER, SHEETS_FOLDER
 
 SAMPLE_CLASSES, SAMPLE_IMAGES, STRIP = 9, 5, 8
+SIDE, QUALITY = 64, 60
+
+
+class Pictures:
+    """Thumbnails of one data set.
+
+    Attributes:
+        table: the data set.
+    """
+
+    def __init__(self, folder: str, table: ImageTable, site: Path) -> None:
+        """Write into ``site/images/FOLDER``."""
+        self.table = table
+        self._site = site
+        self._place = f"images/{folder}"
+
+    def path(self, row: int) -> str:
+        """Path within the site of the thumbnail of a row, made when first asked for."""
+        name = f"{self._place}/{row}.webp"
+        target = self._site / name
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(thumbnail(self.table.images[row]))
+        return name
+
+    def class_name(self, row: int) -> str:
+        """Name of the class of a row."""
+        return self.table.class_names[int(self.table.labels[row])]
+
+
+def open_pictures(dataset: str, site: Path) -> Pictures | None:
+    """The pictures of a data set, or None where its file is not there."""
+    path = DATA_FOLDER / f"{dataset}.parquet" if dataset in EMBEDDED else user_data_path(dataset)
+    return Pictures(slug(dataset), read_table(verified(dataset).path), site) if path.is_file() else None
+
+
+def thumbnail(encoded: bytes) -> bytes:
+    """An encoded image as a WebP of at most ``SIDE`` pixels a side."""
+    image = Image.open(io.BytesIO(encoded)).convert("RGB")
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    image.save(written, "WEBP", quality=QUALITY, method=6)
+    return written.getvalue()
+
+
+def first_rows(labels: NDArray[np.int64], classes: NDArray[np.int64], each: int) -> dict[int, list[int]]:
+    """The first ``each`` rows of each class."""
+    return {int(label): np.flatnonzero(labels == label)[:each].tolist() for label in classes}
 
 
 def write_datasets(
@@ -55,7 +105,7 @@ def write_datasets(
 
 
 def _user_sheet(name: str, inputs: Inputs, pictures: Mapping[str, Pictures]) -> str | None:
-    """The sheet of images of the user's own that have none in ``docs/data``."""
+    """The sheet of a user's images that have none in ``docs/data``."""
     entry, made = inputs.entries.get(name), described(name)
     if entry is None or entry.path is None or made is None or name not in pictures:
         return None

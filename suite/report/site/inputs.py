@@ -1,7 +1,7 @@
 """Reads what the other stages left behind. Whatever is absent is None or empty: the pages then say that it was not run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,27 +9,33 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.files import read_lines
+from suite.evaluation.records import Record, read_records
+from suite.files import read_json, read_lines
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import user_losses
 from suite.losses.influence.curve import influence_curves
-from suite.losses.registry import find_loss
-from suite.report.data_sheet import SHEETS_FOLDER
-from suite.report.figures.write import FIGURES_FOLDER
-from suite.report.leaderboard.write import RESULTS_FOLDER, TIMES_FILE, VERDICTS_FILE
-from suite.settings.folders import PUBLISHED_FOLDER
-from suite.settings.grid import CURVES_NAME, RECORDS_NAME, Cell, cells_of
+from suite.losses.registry import find_loss, values_by_hand
+from suite.report.leaderboard import record_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings
+from suite.settings.paths import (
+    BOARD_FILE,
+    CLAIMS_FILE,
+    CURVES_NAME,
+    FIGURES_FOLDER,
+    FOUND_RECIPE_NAME,
+    INFLUENCE_FILE,
+    PAPER_VALUES,
+    RESULTS_FOLDER,
+    RUNS_FOLDER,
+    SHEETS_FOLDER,
+    STUDIES_FOLDER,
+    TIMES_FILE,
+    VERDICTS_FILE,
+)
 from suite.settings.plans import tuned_plan_path
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
-from suite.training.tuning.resolve import FOUND_FILE
 
-BOARD_FILE = RESULTS_FOLDER / "leaderboard.json"
-CLAIMS_FILE = RESULTS_FOLDER / "claims.json"
-INFLUENCE_FILE = FIGURES_FOLDER / "influence.csv"
-DEFAULT_TRACK = "tuned"
-
-Row = dict[str, Any]
+_CURVES = ["dataset", "loss", "noise_level", "seed", "epoch", "value"]
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,13 @@ class Inputs:
         datasets: names of the data sets, likewise.
         declared: entries of ``losses`` in ``params.yaml``.
         entries: entries of ``datasets``.
-        board: rows of the leaderboard, with a column ``track``; empty if there is none.
+        board: rows of the leaderboard; empty if there is none.
         verdicts: rows of ``results/verdicts.csv``, or None.
-        claims: rows of ``results/claims.json``, or None.
+        claims: what ``results/claims.json`` holds, or None.
         influence: curves of ``docs/figures/influence.csv``, or None; of losses that are not built in, measured anew.
         unmeasured: why the influence of a loss cannot be measured, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
-        records: one row a run, as written; empty if nothing was run.
+        records: of the tuned track and the values of papers; empty if nothing was run.
         times: ``results/times.csv``, or None.
         recipes: tuned recipes by (data set, loss).
         sheets: data sheets as Markdown, by data set.
@@ -64,7 +70,7 @@ class Inputs:
     influence: pd.DataFrame | None
     unmeasured: Mapping[str, str]
     curves: pd.DataFrame
-    records: tuple[Row, ...]
+    records: tuple[Record, ...]
     times: pd.DataFrame | None
     recipes: Mapping[tuple[str, str], TunedRecipe]
     sheets: Mapping[str, str]
@@ -77,13 +83,11 @@ def read_inputs(settings: Settings) -> Inputs:
     Raises:
         SuiteError: a file is there and cannot be read.
     """
-    board = _board()
+    board = pd.DataFrame(_json(BOARD_FILE) or [])
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
-    cells = cells_of(settings)
     influence, unmeasured = _influence(settings)
-    records = [*(cell.folder / RECORDS_NAME for cell in cells), *sorted(PUBLISHED_FOLDER.glob("*.jsonl"))]
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -93,11 +97,11 @@ def read_inputs(settings: Settings) -> Inputs:
         entries=settings.datasets,
         board=board,
         verdicts=_csv(VERDICTS_FILE),
-        claims=_json(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None,
+        claims=_json(CLAIMS_FILE),
         influence=influence,
         unmeasured=unmeasured,
-        curves=_curves(cells),
-        records=tuple(row for path in records for row in _rows(path)),
+        curves=_curves(settings),
+        records=_records(settings),
         times=_csv(TIMES_FILE),
         recipes={key: found for key, found in recipes.items() if found is not None},
         sheets={name: path.read_text(encoding="utf-8") for name, path in sheets.items() if path.is_file()},
@@ -105,57 +109,45 @@ def read_inputs(settings: Settings) -> Inputs:
     )
 
 
-def track_of(row: Mapping[str, Any]) -> str:
-    """The track of a record, leaderboard row or cell's fields; rows without tracks are of the tuned one."""
-    return str(row.get("track") or DEFAULT_TRACK)
-
-
-def _board() -> pd.DataFrame:
-    rows = _json(BOARD_FILE) if BOARD_FILE.is_file() else []
-    board = pd.DataFrame(rows)
-    if not board.empty and "track" not in board:
-        board.insert(0, "track", DEFAULT_TRACK)
-    return board
+def _records(settings: Settings) -> tuple[Record, ...]:
+    """Of the tuned track, and those at the values of papers, which may be of other data."""
+    tuned = [path for path in record_files(settings) if path.is_file()]
+    studied = sorted((STUDIES_FOLDER / PAPER_VALUES).glob("*.jsonl"))
+    return (*read_records(tuned), *read_records(studied))
 
 
 def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:
-    """Influence curves, and why those of a loss are missing. The file in git knows nothing of losses of the user's own."""
+    """Influence curves, and why those of a loss are missing. The file in git knows nothing of the user's losses."""
     committed = _csv(INFLUENCE_FILE)
-    own = user_losses(settings)
-    curves = [] if committed is None else [committed[~committed["loss"].isin(own)]]
+    user = user_losses(settings)
+    curves = [] if committed is None else [committed[~committed["loss"].isin(user)]]
     unmeasured = {}
-    for name in own:
+    for name in user:
         entry = settings.losses[name]
         try:
-            curves.append(influence_curves(find_loss(name, entry), entry.by_hand, settings.recipe.embedding_dim))
+            curves.append(influence_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim))
         except SuiteError as error:
             unmeasured[name] = str(error)
     return pd.concat(curves) if curves else None, unmeasured
 
 
-def _curves(cells: Sequence[Cell]) -> pd.DataFrame:
+def _curves(settings: Settings) -> pd.DataFrame:
     rows = [
-        {
-            "dataset": cell.dataset,
-            "loss": cell.loss,
-            "noise_level": row.get("noise_level", cell.level),
-            "seed": row["seed"],
-            "epoch": row["epoch"],
-            "value": row["loss"],
-        }
-        for cell in cells
-        for row in _rows(cell.folder / CURVES_NAME)
+        row | {"value": row["loss"], "dataset": dataset, "loss": loss}
+        for dataset in settings.datasets
+        for loss in settings.losses
+        for row in _lines(RUNS_FOLDER / f"{dataset}-{loss}" / CURVES_NAME)
     ]
-    return pd.DataFrame(rows, columns=["dataset", "loss", "noise_level", "seed", "epoch", "value"])
+    return pd.DataFrame(rows, columns=_CURVES)
 
 
 def _recipe(dataset: str, loss: str) -> TunedRecipe | None:
-    """The shipped recipe, or the one that a search of this run found."""
-    paths = (tuned_path(dataset, loss), tuned_plan_path(dataset, loss).with_name(FOUND_FILE))
+    """The recipe in git, or the one that a search of this run found."""
+    paths = (tuned_path(dataset, loss), tuned_plan_path(dataset, loss).with_name(FOUND_RECIPE_NAME))
     return next((load_tuned(path) for path in paths if path.is_file()), None)
 
 
-def _rows(path: Path) -> list[Row]:
+def _lines(path: Path) -> list[dict[str, Any]]:
     try:
         return read_lines(path) if path.is_file() else []
     except json.JSONDecodeError as error:
@@ -164,7 +156,7 @@ def _rows(path: Path) -> list[Row]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path) if path.is_file() else None
     except json.JSONDecodeError as error:
         raise SuiteError(f"{path} is damaged: {error}; delete it and run: dvc repro") from error
 

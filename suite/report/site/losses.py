@@ -6,17 +6,16 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.judging.leaderboard.contrast import NAMES
-from suite.judging.leaderboard.standing import METRIC
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.verdicts import EXPLAINED, as_cells, sentence
 from suite.losses.influence.scene import PAIRS
 from suite.losses.registry import TRAINING_SETTINGS, find_loss
 from suite.report.figures.influence import TITLES
-from suite.report.site.charts.loss import curves_chart, influence_chart, trials_chart
-from suite.report.site.charts.theme import Spec
-from suite.report.site.inputs import Inputs, track_of
-from suite.report.site.names import looks, slug
-from suite.report.site.render import Pages
+from suite.report.figures.style import looks
+from suite.report.site.charts import Spec
+from suite.report.site.inputs import Inputs
+from suite.report.site.loss_charts import curves_chart, influence_chart, trials_chart
+from suite.report.site.pages import Pages, slug
 from suite.settings.params import LossSettings
 from suite.settings.tuned_recipes import TunedRecipe
 
@@ -39,7 +38,7 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     name = loss["name"]
     charts: dict[str, Spec] = {}
     loss["verdicts"] = _verdicts(inputs.verdicts, name)
-    loss["verdicts_explained"] = EXPLAINED.format(metric=NAMES[METRIC])
+    loss["verdicts_explained"] = EXPLAINED.format(metric=METRICS[MAIN_METRIC].label)
     loss["settings"] = _values(inputs, name)
     loss["tuning"] = [_tuning(inputs.recipes[d, name], charts) for d in inputs.datasets if (d, name) in inputs.recipes]
     loss["influence"] = _influence(inputs, name, charts)
@@ -67,16 +66,19 @@ def _definition(name: str, declared: LossSettings | None) -> Shown:
 
 
 def _verdicts(verdicts: pd.DataFrame | None, name: str) -> list[Shown]:
-    """The loss against pfml and the best baseline, a table a track; the verdict stands where a narrow screen shows it."""
+    """The loss against pfml and the best baseline, a table for each regime and track.
+
+    The verdict stands where a narrow screen shows it.
+    """
     mine = pd.DataFrame() if verdicts is None else verdicts[verdicts["loss"] == name]
     shown = []
-    for track, rows in mine.groupby("track", sort=False) if len(mine) else ():
+    for (regime, track), rows in mine.groupby(["regime", "track"], sort=False) if len(mine) else ():
         table = pd.DataFrame(as_cells(rows)[1], columns=as_cells(rows)[0])
         table.insert(3, "verdict", table.pop("verdict"))
         text = [place for place, head in enumerate(table.columns) if head in ("against", "verdict")]
         shown.append(
             {
-                "track": track,
+                "title": f"Regime {regime}, tuning track {track}",
                 "sentence": sentence(rows),
                 "heads": list(table.columns),
                 "rows": table.to_numpy().tolist(),
@@ -87,12 +89,12 @@ def _verdicts(verdicts: pd.DataFrame | None, name: str) -> list[Shown]:
 
 
 def _values(inputs: Inputs, name: str) -> Shown | None:
-    """Values of the runs, a column a (data set, track): constructor arguments and learning rates."""
+    """Values of the runs, a column for each data set and track: constructor arguments and learning rates."""
     columns: dict[str, dict[str, Any]] = {}
-    for row in inputs.records:
-        if row["loss"] == name:
-            rates = {key: row["recipe"][key] for key in TRAINING_SETTINGS}
-            columns.setdefault(f"{row['dataset']}, {track_of(row)}", {**row["hyperparameters"], **rates})
+    for record in inputs.records:
+        if record.loss == name:
+            rates = {key: record.recipe[key] for key in TRAINING_SETTINGS if key in record.recipe}
+            columns.setdefault(f"{record.dataset}, {record.track}", {**record.hyperparameters, **rates})
     names = list(dict.fromkeys(key for values in columns.values() for key in values))
     rows = [[key, *(_shown(values.get(key, "")) for values in columns.values())] for key in names]
     return {"heads": ["hyper-parameter", *columns], "rows": rows} if columns else None
@@ -150,19 +152,14 @@ def _curves(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple[st
 
 
 def _seconds(times: pd.DataFrame | None, name: str) -> Shown | None:
-    """Mean seconds of a run: a row a data set (and track), a column a noise level."""
-    if times is None or "loss" not in times:
+    """Seconds of the loss's runs, a row a data set."""
+    if times is None or name not in set(times["loss"]):
         return None
-    mine = times[times["loss"] == name]
-    if mine.empty:
-        return None
-    index = ["dataset", "track"] if "track" in mine else ["dataset"]
-    table = mine.pivot_table(index=index, columns="noise_level", values="mean_run_seconds", sort=False)
     rows = [
-        [", ".join(key) if isinstance(key, tuple) else key, *(f"{value:.1f}" for value in values)]
-        for key, values in zip(table.index, table.to_numpy(), strict=True)
+        [row.dataset, row.runs, f"{row.mean_seconds:.1f}", f"{row.seconds:.0f}"]
+        for row in times[times["loss"] == name].itertuples()
     ]
-    return {"heads": ["data set", *(f"noise {level:g}" for level in table.columns)], "rows": rows}
+    return {"heads": ["data set", "runs", "mean of a run", "all runs"], "rows": rows}
 
 
 def _range(space: Mapping[str, Any]) -> str:

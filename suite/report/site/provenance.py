@@ -12,13 +12,12 @@ from typing import Any
 
 import psutil
 
+from suite.evaluation.records import Record
 from suite.hashing import sha256_file
-from suite.report.site.inputs import Row
-from suite.report.site.libraries import library_versions
-from suite.report.site.render import Pages
+from suite.report.site.pages import Pages, library_versions
 
 
-def write_provenance(pages: Pages, records: Sequence[Row], files: Sequence[Path]) -> None:
+def write_provenance(pages: Pages, records: Sequence[Record], files: Sequence[Path]) -> None:
     """Write ``provenance.html``; ``files`` are inputs whose digests it shows, where they exist."""
     made = {
         "date": _date(),
@@ -36,22 +35,21 @@ def write_provenance(pages: Pages, records: Sequence[Row], files: Sequence[Path]
     )
 
 
-def describe_runs(records: Sequence[Row]) -> list[list[Any]]:
+def describe_runs(records: Sequence[Record]) -> list[list[Any]]:
     """Digests and versions in the records with the number of runs that have each."""
     rows: list[list[Any]] = []
-    for dataset in dict.fromkeys(row["dataset"] for row in records):
-        mine = [row for row in records if row["dataset"] == dataset]
-        rows += _counted(f"data of {dataset}", [row["data_sha256"] for row in mine])
-    for loss in dict.fromkeys(row["loss"] for row in records):
-        rows += _counted(f"code of {loss}", [row["loss_sha256"] for row in records if row["loss"] == loss])
-    for name in ("noise_sha256", "config_sha256"):
-        found = {row[name] for row in records}
-        if found:
-            rows.append(
-                [name.replace("_sha256", " digests"), f"{len(found)} different ones, in the records", len(records)]
-            )
-    for library in dict.fromkeys(key for row in records for key in row["versions"]):
-        rows += _counted(library, [row["versions"].get(library, "") for row in records])
+    for dataset in dict.fromkeys(record.dataset for record in records):
+        rows += _counted(f"data of {dataset}", [record.data_sha256 for record in records if record.dataset == dataset])
+    for loss in dict.fromkeys(record.loss for record in records):
+        rows += _counted(f"code of {loss}", [record.loss_sha256 for record in records if record.loss == loss])
+    for backbone, count in Counter(record.backbone for record in records).items():
+        rows.append(["backbone", backbone, count])
+    for name, what in (("noise_sha256", "masks of label noise"), ("config_sha256", "configurations")):
+        different = {getattr(record, name) for record in records}
+        if different:
+            rows.append([what, f"{len(different)} different ones; the records have their digests", len(records)])
+    for library in dict.fromkeys(key for record in records for key in record.versions):
+        rows += _counted(library, [record.versions.get(library, "") for record in records])
     return rows
 
 

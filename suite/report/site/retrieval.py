@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from suite.report.site.charts.plane import plane_chart
-from suite.report.site.charts.theme import Spec
+from suite.report.figures.style import looks
+from suite.report.site.charts import Spec, plane_chart
+from suite.report.site.datasets import Pictures
 from suite.report.site.embeddings import (
     NEIGHBOURS,
     Embeddings,
@@ -17,10 +18,8 @@ from suite.report.site.embeddings import (
     nearest,
     shared_by_all,
 )
-from suite.report.site.names import looks, slug
-from suite.report.site.pictures import Pictures
-from suite.report.site.render import Pages
-from suite.settings.grid import EMBEDDINGS_NAME, Cell
+from suite.report.site.pages import Pages, slug
+from suite.settings.paths import EMBEDDINGS, RUNS_FOLDER
 
 FEWEST = 8
 """A map of fewer points shows nothing."""
@@ -33,7 +32,8 @@ def retrieval_page(dataset: str) -> str:
 
 def find_embeddings(dataset: str, losses: Sequence[str], level: float) -> dict[str, Embeddings]:
     """Embeddings of a data set by loss at one noise level, of the losses that have them."""
-    paths = {loss: Cell(dataset, loss, level).folder / EMBEDDINGS_NAME for loss in losses}
+    name = EMBEDDINGS.format(noise_level=level)
+    paths = {loss: RUNS_FOLDER / f"{dataset}-{loss}" / name for loss in losses}
     return {loss: load_embeddings(path) for loss, path in paths.items() if path.is_file()}
 
 
@@ -69,8 +69,8 @@ def write_retrieval(
         depth=min(NEIGHBOURS, len(shared.labels) - 1),
         note=_note(shared, level),
         map_note=(
-            f"t-SNE of the test images of {len(classes)} classes drawn at random. Near points are near in the embedding; "
-            "distances between groups and the sizes of groups mean little. Point at a mark to see its image."
+            f"A t-SNE map of the test images of {len(classes)} classes drawn at random. Neighbours on the map are neighbours in the "
+            "embedding. Distances between groups and the sizes of groups mean little. Point at a mark to see its image."
         ),
         classes=classes,
         maps=maps,

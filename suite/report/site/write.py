@@ -1,37 +1,51 @@
 """Writes ``results/site/``: all pages, in a folder that replaces the old one only when it is complete."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from suite.files import write_text
+from suite.files import replacing, write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
-from suite.report.leaderboard.write import RESULTS_FOLDER, TIMES_FILE
+from suite.report.figures.style import looks
 from suite.report.site.board import board_table
-from suite.report.site.charts.noise import noise_chart
-from suite.report.site.charts.theme import Spec
-from suite.report.site.claims import summary, write_claims
-from suite.report.site.datasets import write_datasets
-from suite.report.site.figures import write_figures_page
-from suite.report.site.inputs import BOARD_FILE, CLAIMS_FILE, DEFAULT_TRACK, Inputs, read_inputs
-from suite.report.site.libraries import charts_script, tables_script
+from suite.report.site.charts import Spec, noise_chart
+from suite.report.site.claims import verdict_badges, write_claims
+from suite.report.site.datasets import Pictures, open_pictures, write_datasets
+from suite.report.site.inputs import Inputs, read_inputs
 from suite.report.site.losses import write_losses
-from suite.report.site.names import looks, slug
-from suite.report.site.pictures import Pictures, open_pictures
+from suite.report.site.pages import Pages, charts_script, slug, tables_script
 from suite.report.site.provenance import write_provenance
-from suite.report.site.render import Pages
 from suite.report.site.retrieval import find_embeddings, retrieval_page, write_retrieval
-from suite.settings.params import PARAMS_FILE, Settings
+from suite.settings.params import Settings
+from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, PARAMS_FILE, SITE_FOLDER, TIMES_FILE
 
-SITE_FOLDER = RESULTS_FOLDER / "site"
 PROVENANCE_FILES = (PARAMS_FILE, Path("dvc.lock"), Path("data.dvc"), BOARD_FILE, CLAIMS_FILE, TIMES_FILE)
+FIGURES = {
+    "field": (
+        "Potential field of a class",
+        "A class of three clusters in the plane. Contours show the field of its potential, lines the ways of its proxies "
+        "downhill. Under the decaying field the proxies come to rest among the embeddings. Under the control they gather at "
+        "the mean. W2 is the Wasserstein distance between proxies at rest and embeddings.",
+    ),
+    "influence": (
+        "Influence by distance",
+        "How strongly a positive and a negative at a given distance move an anchor. Each line is a loss; both axes are "
+        "logarithmic.",
+    ),
+    "noise": (
+        "R@1 against label noise",
+        "Test R@1 with 95 % intervals against the share of wrong training labels. Each panel is a data set, each line a "
+        "loss; the dashed line is the frozen backbone. The leaderboard has the numbers.",
+    ),
+}
+"""Title and description by the file's stem."""
 _LEAD = (
-    "Losses for deep metric learning on the same data, label noise, seeds and tuning budget; test classes are never trained "
-    "on. Choose data set, noise, track and metric; table and charts follow."
+    "Losses for deep metric learning, compared on the same data, label noise, seeds and tuning budget. Test classes are never "
+    "trained on. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
 )
 
 
@@ -44,13 +58,13 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
     inputs = read_inputs(settings)
     with _replacing_folder(folder) as site:
         _write_assets(site)
-        pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, slug(name), site))}
+        pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, site))}
         pages = Pages(site, _navigation())
         retrieval = _write_retrieval(pages, settings, inputs, pictures)
         write_datasets(pages, inputs, pictures, retrieval)
         write_losses(pages, inputs)
         write_claims(pages, inputs.claims)
-        write_figures_page(pages, inputs.figures)
+        _write_figures(pages, inputs.figures)
         write_provenance(pages, inputs.records, PROVENANCE_FILES)
         _write_index(pages, inputs, retrieval)
     return folder / "index.html"
@@ -101,8 +115,8 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         "index",
         "Results",
         lead=_LEAD,
-        verdicts=summary(inputs.claims),
-        own=_own(inputs),
+        verdicts=verdict_badges(inputs.claims),
+        user=_user(inputs),
         table=None if inputs.board.empty else board_table(inputs.board),
         tables=not inputs.board.empty,
         charts=charts,
@@ -112,27 +126,37 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
     )
 
 
-def _own(inputs: Inputs) -> list[tuple[str, str]]:
-    """The page of each loss of the user's own and a sentence of its verdicts, of the tuned track."""
+def _user(inputs: Inputs) -> list[tuple[str, str]]:
+    """The page of each loss of the user and a sentence of its verdicts, of the tuned track."""
     if inputs.verdicts is None:
         return []
-    tuned = inputs.verdicts[inputs.verdicts["track"] == DEFAULT_TRACK]
-    own = [name for name, entry in inputs.declared.items() if entry.target is not None]
-    return [(f"loss-{slug(name)}.html", sentence(rows)) for name in own if len(rows := tuned[tuned["loss"] == name])]
+    tuned = inputs.verdicts[inputs.verdicts["track"] == "tuned"]
+    user = [name for name, entry in inputs.declared.items() if entry.target is not None]
+    return [(f"loss-{slug(name)}.html", sentence(rows)) for name in user if len(rows := tuned[tuned["loss"] == name])]
 
 
 def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str]]:
-    links: list[tuple[Any, ...]] = [("claims.html", "Claims", "what held of the paper, with intervals")]
-    links += [(f"loss-{slug(loss)}.html", loss, "formula, values, influence, training") for loss in inputs.losses]
-    links += [(f"dataset-{slug(name)}.html", name, "samples, licences, data sheet") for name in inputs.datasets]
-    links += [
-        (href, f"Retrieval on {name}", "nearest neighbours under every loss, maps") for name, href in retrieval.items()
-    ]
-    links += [
+    """Links, their texts and what is behind them."""
+    return [
+        ("claims.html", "Claims", "what held of the paper, with intervals"),
+        *((f"loss-{slug(loss)}.html", loss, "formula, values, influence, training") for loss in inputs.losses),
+        *((f"dataset-{slug(name)}.html", name, "samples, licences, data sheet") for name in inputs.datasets),
+        *((href, f"Retrieval on {name}", "nearest neighbours under every loss, maps") for name, href in retrieval.items()),
         ("figures.html", "Figures", "as in papers"),
         ("provenance.html", "Provenance", "commit, digests, versions"),
     ]
-    return [(str(href), str(text), str(detail)) for href, text, detail in links]
+
+
+def _write_figures(pages: Pages, figures: tuple[Path, ...]) -> None:
+    """Write ``figures.html`` and copy the figures for papers beside it, each with a text that says what it shows."""
+    shown = []
+    for path in figures:
+        title = re.sub(r"[-_]+", " ", path.stem).strip().capitalize()
+        title, alt = FIGURES.get(path.stem, (title, f"{title}; the documentation says how to read it."))
+        with replacing(pages.folder / "figures" / path.name) as temporary:
+            temporary.write_bytes(path.read_bytes())
+        shown.append({"path": f"figures/{path.name}", "title": title, "alt": alt})
+    pages.write("figures.html", "figures", "Figures", figures=shown)
 
 
 @contextmanager

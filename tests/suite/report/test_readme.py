@@ -1,66 +1,106 @@
-"""Results in the README: the leaderboard's glance and the verdicts, between their markers."""
+"""Results in the README: sentences and one table that follow from the results, between their markers."""
 
-import json
-
+import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
-from suite.report.leaderboard.render import DETAILS
-from suite.report.readme import with_results
+from suite.files import write_json, write_text
+from suite.judging.leaderboard.table import leaderboard
+from suite.judging.leaderboard.verdicts import verdicts
+from suite.report.readme import compact_table, found_of_claims, found_on_board, update_readme, with_results
+from tests.helpers.paths import ROOT
+from tests.helpers.records import frozen, table
+from tests.suite.report.test_families import REPORT
 
-BOARD = "# Leaderboard\n\n## emoji\n\n| loss |\n"
 README = (
-    "# Title\n\n<!-- leaderboard -->\nold\n<!-- end of leaderboard -->\n\nMore\n\n"
-    "<!-- claims -->\nold\n<!-- end of claims -->\nLast\n"
+    "# Title\n\n<!-- found -->\nold\n<!-- end of found -->\n\nMore\n\n<!-- table -->\nold\n<!-- end of table -->\nLast\n"
 )
 
 
-def line(dataset, verdict, *, counts=True):
-    return {"dataset": dataset, "part": None, "verdict": verdict, "counts": counts}
-
-
-CLAIMS = json.dumps(
-    {
-        "claims_sha256": "abc",
-        "claims": [
-            {
-                "statement": "A | beats B.",
-                "verdict": "inconclusive",
-                "flips": ["without seed 1"],
-                "lines": [line("emoji", "supported"), line("typefaces", "not run")],
-            },
-            {"statement": "Rows of a table.", "verdict": "not run", "flips": [], "lines": [line("cub", "not run")]},
-            {
-                "statement": "C is near D.",
-                "verdict": "premise not met",
-                "flips": [],
-                "lines": [line("emoji", "premise not met"), line("emoji", "contradicted", counts=False)],
-            },
-        ],
-    }
-)
-GLANCE = (
-    "3 claims: 1 inconclusive, 1 premise not met, 1 not run; 1 fragile. Claim files: sha256 abc.\n\n"
-    "| claim | emoji | typefaces | everywhere |\n| --- | --- | --- | --- |\n"
-    "| A \\| beats B. | supported | not run | inconclusive (fragile) |\n"
-    "| C is near D. | premise not met | – | premise not met |\n"
-)
-
-
-def test_results_stand_between_the_markers():
-    updated = with_results(README, BOARD, CLAIMS)
-    assert updated == (
-        "# Title\n\n<!-- leaderboard -->\n\n### emoji\n\n| loss |\n\n<!-- end of leaderboard -->\n\nMore\n\n"
-        f"<!-- claims -->\n\n{GLANCE}\n<!-- end of claims -->\nLast\n"
+def results(pfml=0.40, *, track="tuned"):
+    """Records of two losses at three levels on one data set."""
+    seeds = [0, 0.001, 0.002]
+    return table(
+        *(("pfml", level, [pfml - level / 10 + seed for seed in seeds]) for level in (0, 0.2, 0.4)),
+        *(("cpml", level, [0.50 - level / 10 - seed for seed in seeds]) for level in (0, 0.2, 0.4)),
+        track=track,
     )
-    assert with_results(updated, BOARD, CLAIMS) == updated
 
 
-def test_the_details_stay_in_the_results():
-    assert "Track" not in with_results(README, f"{BOARD}{DETAILS}\n## Track\n", CLAIMS)
+def board_and_verdicts(records):
+    return leaderboard(records, frozen(0.3)), verdicts(records, [])
 
 
-@pytest.mark.parametrize("part", ["leaderboard", "claims"])
+def test_results_stand_between_the_markers_and_can_be_renewed():
+    board, judged = board_and_verdicts(results())
+    updated = with_results(README, board, judged, REPORT)
+    assert updated.startswith(f"# Title\n\n<!-- found -->\n{found_on_board(board, judged)}\n")
+    assert f"<!-- table -->\n{compact_table(board)}\n<!-- end of table -->\nLast\n" in updated
+    assert "old" not in updated
+    assert with_results(updated, board, judged, REPORT) == updated
+
+
+def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline():
+    board, judged = board_and_verdicts(results())
+    told = found_on_board(board, judged)
+    assert told == (
+        "**PFML does not win here:** it is ahead of the best baseline in 0 of 3 comparisons of R@1, behind it in 3, and not "
+        "told apart from it in 0 (1 data set at 3 levels of label noise, 3 seeds, equal tuning budgets; an embedding layer "
+        "learns on frozen features)."
+    )
+    won = found_on_board(*board_and_verdicts(results(0.6)))
+    assert won.startswith("**PFML wins here:** it is ahead of the best baseline in 3 of 3 comparisons")
+
+
+def test_the_second_sentence_counts_the_claims_of_the_regime_that_were_run():
+    assert found_of_claims(REPORT, "frozen") == (
+        "Of 4 claims of the paper that were tested in this regime, 1 is supported, 1 is contradicted, 1 is shown to make no "
+        "difference, 1 is inconclusive."
+    )
+
+
+def test_the_table_shows_the_least_and_the_greatest_noise_and_the_best_loss_first():
+    lines = compact_table(board_and_verdicts(results())[0]).splitlines()
+    assert lines[0] == "| R@1, % | emoji, noise 0 | emoji, noise 0.4 |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| cpml", "| pfml", "| frozen backbone"]
+    assert lines[2].startswith("| cpml | **49.90 ± 0.25** |")
+    assert lines[4] == "| frozen backbone | 30.00 | 30.00 |"
+
+
+def test_other_tracks_and_regimes_are_not_mixed_in():
+    mine = results()
+    others = pd.concat(
+        [mine, results(0.9, track="paper_values"), results(0.9).assign(regime="finetuned")], ignore_index=True
+    )
+    assert with_results(README, *board_and_verdicts(others), REPORT) == with_results(
+        README, *board_and_verdicts(mine), REPORT
+    )
+
+
+@pytest.mark.parametrize("part", ["found", "table"])
 def test_a_readme_without_markers_is_refused(part):
     with pytest.raises(SuiteError, match=rf"README\.md lacks a marker; it must hold <!-- {part} -->"):
-        with_results(README.replace(f"<!-- end of {part} -->", ""), BOARD, CLAIMS)
+        with_results(README.replace(f"<!-- end of {part} -->", ""), *board_and_verdicts(results()), REPORT)
+
+
+def test_it_reads_the_files_of_a_folder(workplace):
+    board, judged = board_and_verdicts(results())
+    folder = workplace / "results"
+    write_text(folder / "leaderboard.json", board.to_json(orient="records"))
+    write_text(folder / "verdicts.csv", judged.to_csv(index=False))
+    write_text(workplace / "README.md", README)
+    with pytest.raises(SuiteError, match=r"results/claims\.json is missing; run: dvc repro"):
+        update_readme(folder, workplace / "README.md")
+    assert (workplace / "README.md").read_text() == README
+    write_json(folder / "claims.json", REPORT)
+    update_readme(folder, workplace / "README.md")
+    assert (workplace / "README.md").read_text() == with_results(README, board, judged, REPORT)
+
+
+def test_the_repositorys_readme_is_a_landing_page():
+    text = (ROOT / "README.md").read_text()
+    before_links = text[: text.index("\n## More\n")].splitlines()
+    assert len(before_links) <= 90
+    order = ["<!-- found -->", "![", "<!-- table -->", "dvc repro", "tox", "## Add", "## Use", "## Cite"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)

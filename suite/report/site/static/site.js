@@ -70,7 +70,7 @@ async function main() {
   const applyToCharts = async () => {
     for (const { dataset, value } of filters) {
       if (dataset.filter === "dataset") showCharts(value);
-      if (dataset.filter === "metric" || (dataset.filter === "track" && value)) await setSignal(dataset.filter, value);
+      if (dataset.filter === "metric" || (["regime", "track"].includes(dataset.filter) && value)) await setSignal(dataset.filter, value);
     }
     for (const { dataset, value } of signals) await setSignal(dataset.signal, value);
     await setSignal("hidden", boxes.filter((box) => !box.checked).map((box) => box.dataset.loss));

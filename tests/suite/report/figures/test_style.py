@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from suite.report.figures.style import COLOURS, MARKERS, loss_styles, save_figure, style
+from suite.report.figures.style import COLOURS, MARKERS, SHAPES, loss_styles, looks, save_figure, style
 
 
 def test_a_loss_looks_the_same_whatever_the_order():
@@ -25,3 +25,13 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes()
     assert b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
+
+
+def test_every_marker_has_a_shape_for_web_pages():
+    assert set(SHAPES) == set(MARKERS)
+
+
+def test_a_loss_in_black_follows_the_colour_of_the_text():
+    colours = [colour for colour, _ in looks([f"loss_{n}" for n in range(7)]).values()]
+    assert "currentColor" in colours
+    assert "#000000" not in colours

@@ -1,6 +1,8 @@
-"""The toy problem: its fields are those of the losses, and proxies rest where the theory says."""
+"""The toy problem: its fields are those of the losses, and proxies rest where the theory says; and its figure."""
 
 import math
+from dataclasses import replace
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import ot
@@ -9,7 +11,7 @@ import torch
 
 import pfml
 from baselines.cpml import CPMLLoss
-from suite.report.figures.toy import descend, solve_toy, wasserstein
+from suite.report.figures.toy import descend, draw_field_figure, solve_toy, wasserstein
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,16 @@ def test_it_is_the_same_each_time(toy):
     again = solve_toy()
     for first, second in zip(toy.equilibria, again.equilibria, strict=True):
         assert np.array_equal(first.paths, second.paths)
+
+
+def texts(path):
+    return {"".join(node.itertext()).strip() for node in ET.parse(path).iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_bytes_and_titles(toy, tmp_path):
+    other = replace(toy, equilibria=(toy.equilibria[0], replace(toy.equilibria[1], w2=9.87)))
+    for name, drawn in {"a": toy, "b": toy, "c": other}.items():
+        draw_field_figure(drawn, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+    titles = {f"decaying field: W2 = {toy.equilibria[0].w2:.2f}", "non-decaying control: W2 = 9.87"}
+    assert titles | {"embeddings of the class", "proxies, at rest"} <= texts(tmp_path / "c")

@@ -8,8 +8,9 @@ import yaml
 from suite.errors import SuiteError
 from suite.losses.influence.curve import influence_curves
 from suite.losses.registry import find_loss
-from suite.report.figures.write import FIGURES_FOLDER, write_figures
+from suite.report.figures.write import write_figures
 from suite.settings.params import Settings, load_settings
+from suite.settings.paths import FIGURES_FOLDER
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import own_loss, silent
 
@@ -17,7 +18,7 @@ WRITTEN = ("influence.csv", "influence.svg", "influence.pdf", "field.svg", "fiel
 
 
 def settings(**losses):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"losses": losses, "published": {}, "geometry": {}}
+    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"losses": losses, "paper_values": {}, "geometry": {}}
     return Settings.model_validate(values)
 
 

@@ -66,7 +66,7 @@ def test_filters_choose_rows(visit):
     assert column(page, "loss") == ["pfml", "frozen backbone"]
     choose(page, "noise", "symmetric 0.2")
     assert column(page, "R@1")[0].startswith("25.00")
-    choose(page, "track", "published")
+    choose(page, "track", "paper_values")
     assert column(page, "R@1")[0].startswith("20.00")
     page.get_by_role("button", name="Reset").click()
     page.wait_for_function("document.querySelectorAll('#board tbody tr').length === 6")
@@ -74,7 +74,7 @@ def test_filters_choose_rows(visit):
 
 def test_all_rows_come_back_with_all(visit):
     page = visit().open("index.html")
-    for name in ("dataset", "noise", "track"):
+    for name in ("dataset", "noise", "regime", "track"):
         choose(page, name, "")
     assert len(column(page, "track")) == 24
 

@@ -2,8 +2,18 @@
 
 import pytest
 
-from suite.report.site.cells import LAST, drop_cell, failures_cell, gain_cell, in_tie_group, mean_cell, rank_cell
-from suite.report.site.names import looks, slug
+from suite.judging.leaderboard.table import FROZEN
+from suite.report.site.cells import (
+    LAST,
+    drop_cell,
+    failures_cell,
+    gain_cell,
+    in_tie_group,
+    mean_cell,
+    metric_cell,
+    rank_cell,
+)
+from suite.report.site.pages import slug
 
 
 def test_an_interval_that_is_not_symmetric_is_shown_by_its_ends():
@@ -18,6 +28,19 @@ def test_a_mean_that_is_absent_sorts_behind_all_others(value):
     cell = mean_cell({"m": value}, "m", "low", "high")
     assert (cell.text, cell.order) == ("–", -LAST)
     assert gain_cell({"loss": "pfml", "gain_over_frozen": value}).order == -LAST
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"loss": "pfml", "runs": 5, "failures": 0}, "not measured"),
+        ({"loss": "pfml", "runs": 5, "failures": 5}, "–"),
+        ({"loss": FROZEN, "runs": 0, "failures": 0}, "not measured"),
+        ({"loss": "pfml", "runs": 5, "failures": 0, "m": 50.0}, "50.00"),
+    ],
+)
+def test_a_metric_that_finished_runs_do_not_have_was_not_measured(row, text):
+    assert metric_cell(row, "m").text == text
 
 
 def test_a_drop_is_told_of_noisy_labels_alone():
@@ -48,9 +71,3 @@ def test_names_that_settings_allow_are_file_names_and_others_differ():
     hostile = [slug(name) for name in ("<b>", "../b", "b ", "")]
     assert len(set(hostile)) == 4
     assert all(name.replace("-", "").isalnum() for name in hostile)
-
-
-def test_a_loss_in_black_follows_the_colour_of_the_text():
-    colours = [colour for colour, _ in looks([f"loss_{n}" for n in range(7)]).values()]
-    assert "currentColor" in colours
-    assert "#000000" not in colours

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError
-from suite.report.site.names import slug
+from suite.report.site.pages import slug
 from suite.report.site.write import write_site
 from suite.settings.params import LossSettings
 from tests.suite.report.site.project import HOSTILE, settings, write_board, write_data, write_verdicts
@@ -76,6 +76,13 @@ def test_each_loss_has_its_verdicts(site):
     assert "in 2 tables: against pfml" in (site / f"loss-{slug(HOSTILE)}.html").read_text()
 
 
+def test_each_loss_has_its_values_seconds_and_provenance(site):
+    page = (site / "loss-pfml.html").read_text()
+    assert '<th scope="col">shapes, tuned</th>' in page
+    assert "<td>4</td><td>4.5</td><td>18</td>" in page
+    assert "code of triplet" in (site / "provenance.html").read_text()
+
+
 def test_the_first_page_tells_the_verdicts_on_user_losses(workplace):
     write_board()
     write_verdicts()
@@ -85,7 +92,7 @@ def test_the_first_page_tells_the_verdicts_on_user_losses(workplace):
     assert "on pfml in" not in page
 
 
-def test_own_losses_have_their_influence_measured(workplace):
+def test_user_losses_have_their_influence_measured(workplace):
     target = "pytorch_metric_learning.losses:ContrastiveLoss"
     mine = settings().losses | {"mine": LossSettings(target=target), "lost": LossSettings(target="no_file.py:Loss")}
     folder = write_site(settings().model_copy(update={"losses": mine})).parent
@@ -102,6 +109,8 @@ def test_notices_go_with_the_images(site):
 
 def test_every_claim_is_shown_run_or_not(site):
     page = (site / "claims.html").read_text()
+    assert "<caption>Verdicts by question</caption>" in page
+    assert "<td class=\"text\">1 supported, 1 contradicted, 1 not run</td>" in page
     assert all(f"Statement of {name}." in page for name in ("one", "two", "three"))
     assert "+1.50 [+1.00, +2.00]" in page
 

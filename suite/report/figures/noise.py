@@ -1,4 +1,4 @@
-"""R@1 against label noise with 95 % t-intervals: one row of panels a track, one column a data set."""
+"""R@1 against label noise with 95 % t-intervals: a row of panels for each regime and tuning track, a column a data set."""
 
 from pathlib import Path
 
@@ -9,19 +9,23 @@ from matplotlib.figure import Figure
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_figure, style
 
+TRACK_NAMES = {"paper_values": "paper's values"}
+"""How the figure calls a tuning track, where its name is not a word."""
+
 
 def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
     """Write the figure as SVG and PDF; the same leaderboard gives the same bytes."""
-    datasets, tracks = list(dict.fromkeys(board["dataset"])), list(dict.fromkeys(board["track"]))
+    datasets = list(dict.fromkeys(board["dataset"]))
+    parts = {part: rows for part, rows in board.groupby(["regime", "track"], sort=False)}
     styles = loss_styles(set(board["loss"]) - {FROZEN})
     with style():
-        size = (1.2 + 3.6 * len(datasets), 0.9 + 2.9 * len(tracks))
+        size = (1.2 + 3.6 * len(datasets), 0.9 + 2.9 * len(parts))
         figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(len(tracks), len(datasets), squeeze=False, sharex="col")
-        for line, track in zip(panels, tracks, strict=True):
+        panels = figure.subplots(len(parts), len(datasets), squeeze=False, sharex="col")
+        for line, ((regime, track), part) in zip(panels, parts.items(), strict=True):
             for axes, dataset in zip(line, datasets, strict=True):
-                rows = board[(board["dataset"] == dataset) & (board["track"] == track)]
-                axes.set_title(f"{dataset}, {track}")
+                rows = part[part["dataset"] == dataset]
+                axes.set_title(f"{dataset}, {regime}, {TRACK_NAMES.get(track, track)}")
                 axes.grid(color=GRID_COLOUR)
                 if len(rows):
                     _draw_panel(axes, rows, styles)
@@ -45,7 +49,7 @@ def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle]) -> None:
-    """Curves of one track on one data set, and the frozen backbone as a line."""
+    """Curves of one regime and track on one data set, and the frozen backbone as a line."""
     for place, (loss, look) in enumerate(styles.items()):
         mine = rows[rows["loss"] == loss].sort_values("noise_level")
         half = (mine["recall_at_1_high"] - mine["recall_at_1_low"]) / 2

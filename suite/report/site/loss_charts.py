@@ -8,7 +8,7 @@ import pandas as pd
 from suite.losses.influence.scene import Pair
 from suite.report.figures.influence import LOWEST, TICKS, TITLES
 from suite.report.figures.style import COLOURS
-from suite.report.site.charts.theme import INK, Spec, finished, inline, loss_colour
+from suite.report.site.charts import INK, Spec, finished, inline, loss_colour
 from suite.settings.tuned_recipes import TunedRecipe
 
 NOISE_COLOURS = (COLOURS[1], COLOURS[4], COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[5])

@@ -1,7 +1,6 @@
-"""What all charts share."""
+"""Charts: digits of numbers, and forests without intervals."""
 
-from suite.report.site.charts.forest import forest_chart
-from suite.report.site.charts.theme import inline
+from suite.report.site.charts import forest_chart, inline
 
 
 def test_numbers_have_the_digits_that_a_chart_shows():

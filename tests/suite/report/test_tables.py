@@ -1,15 +1,21 @@
-"""The leaderboard as Markdown."""
+"""The leaderboard as Markdown and as LaTeX."""
+
+from typing import get_args
 
 import pandas as pd
 import pytest
 
 from suite.judging.leaderboard.table import FROZEN, leaderboard
-from suite.report.leaderboard.render import DETAILS, to_markdown
-from tests.suite.judging.leaderboard.records import frozen, table
+from suite.judging.leaderboard.verdicts import verdicts
+from suite.report.tables import EXPLANATION, REGIMES, TRACKS, to_latex, to_markdown
+from suite.settings.plans import Regime, Track
+from tests.helpers.records import frozen, table
+
+NONE = verdicts(table(("pfml", 0, [0.5])), [])
 
 
-def markdown(*cells, **options):
-    return to_markdown(leaderboard(table(*cells, **options), frozen(0.4)))
+def markdown(*conditions, **options):
+    return to_markdown(leaderboard(table(*conditions, **options), frozen(0.4)), NONE)
 
 
 def lines(text):
@@ -18,12 +24,12 @@ def lines(text):
     return {cells[0]: cells[1:] for cells in split}
 
 
-def glance(*cells, **options):
-    return lines(markdown(*cells, **options).split(DETAILS)[0])
+def glance(*conditions, **options):
+    return lines(markdown(*conditions, **options).split(EXPLANATION)[0])
 
 
-def details(*cells, **options):
-    text = markdown(*cells, **options).split(DETAILS)[1]
+def details(*conditions, **options):
+    text = markdown(*conditions, **options).split(EXPLANATION)[1]
     split = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {(cells[2].strip("*"), cells[0]): cells for cells in split}
 
@@ -65,21 +71,48 @@ def test_details_have_one_row_a_loss_and_noise_level():
 
 
 def test_tracks_follow_each_other_and_the_glance_is_of_the_first():
-    records = [table(("a", 0, [0.5, 0.52]), track=track) for track in ("published", "tuned")]
+    records = [table(("a", 0, [0.5, 0.52]), track=track) for track in ("paper_values", "tuned")]
     records[0][["recall_at_1"]] = 0.3
-    text = to_markdown(leaderboard(pd.concat(records), frozen(0.2)))
-    assert text.index("## Track `tuned`") < text.index("### emoji, tuned") < text.index("## Track `published`")
-    assert "30.00" not in text.split(DETAILS)[0]
-    assert "held-out training classes" in text.split(DETAILS)[0]
+    text = to_markdown(leaderboard(pd.concat(records), frozen(0.2)), NONE)
+    heads = ("## Regime `frozen`, tuning track `tuned`", "### emoji, frozen, tuned", "tuning track `paper_values`")
+    places = [text.index(head) for head in heads]
+    assert places == sorted(places)
+    assert "30.00" not in text.split(EXPLANATION)[0]
+    assert "held-out training classes" in text.split(EXPLANATION)[0]
     assert "values of each loss's paper" in text
-    only = markdown(("a", 0, [0.5, 0.52]), track="published")
-    assert "51.00" in only.split(DETAILS)[0]
+    only = markdown(("a", 0, [0.5, 0.52]), track="paper_values")
+    assert "51.00" in only.split(EXPLANATION)[0]
     assert "tuned" not in only
+
+
+def test_a_regime_has_tables_of_its_own():
+    parts = [table(("a", 0, [0.5, 0.52])), table(("a", 0, [0.3, 0.32])).assign(regime="finetuned")]
+    text = to_markdown(leaderboard(pd.concat(parts), frozen(0.2)), NONE)
+    assert text.index("### emoji, frozen, tuned") < text.index("### emoji, finetuned, tuned")
+    assert "31.00" not in text.split(EXPLANATION)[0]
+    assert REGIMES["frozen"] in text.split(EXPLANATION)[0]
+
+
+def test_every_regime_and_track_has_a_sentence():
+    assert list(REGIMES) == list(get_args(Regime))
+    assert list(TRACKS) == list(get_args(Track))
+
+
+def test_a_metric_that_was_not_measured_says_so():
+    old = table(("a", 0, [0.5, 0.52]))
+    old["map_at_r"] = float("nan")
+    both = pd.concat([old, table(("a", 0.2, [0.5, 0.52]), ("dead", 0.2, [None, None]))])
+    text = to_markdown(leaderboard(both, frozen(0.4)), NONE).split(EXPLANATION)[1]
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 0")]
+    shown = {(row[0], row[2].strip("*")): row[6] for row in cells}
+    assert shown["0", "a"] == "not measured"
+    assert shown["0.2", "a"] == "51.00 ± 12.71"
+    assert shown["0.2", "dead"] == "–"
 
 
 def test_every_row_has_the_width_of_its_head():
     text = markdown(("a", 0, [0.5, 0.5]), ("b", 0, [0.6, 0.4]), ("a", 0.2, [0.5, None]), ("b", 0.2, [None, None]))
-    for part in text.split(DETAILS):
+    for part in text.split(EXPLANATION):
         assert len({line.count("|") for line in part.splitlines() if line.startswith("|")}) == 1
     assert "nan" not in text
     assert "<NA>" not in text
@@ -91,12 +124,12 @@ def test_a_loss_that_lacks_a_noise_level_has_a_gap():
 
 def test_two_kinds_of_noise_are_two_columns():
     parts = [table(("a", 0.2, [0.5, 0.6])), table(("a", 0.2, [0.4, 0.4])).assign(noise_kind="small_cluster")]
-    found = lines(to_markdown(leaderboard(pd.concat(parts), frozen())).split(DETAILS)[0])
+    found = lines(to_markdown(leaderboard(pd.concat(parts), frozen()), NONE).split(EXPLANATION)[0])
     assert found["loss"] == ["small_cluster 0.2", "symmetric 0.2"]
 
 
 def test_names_are_escaped():
-    text = markdown(("a|b<script>", 0, [0.3, 0.3]), origin="defaults")
+    text = markdown(("a|b<script>", 0, [0.3, 0.3]), hyperparameter_source="defaults")
     assert "| a\\|b&lt;script> | " in text
     assert "a\\|b&lt;script> does not beat" in text
     assert "class defaults: a\\|b&lt;script>." in text
@@ -113,7 +146,7 @@ def test_a_loss_that_does_not_beat_the_frozen_backbone_is_remarked():
 
 def test_failed_runs_are_counted_where_the_mean_stands():
     text = markdown(("frail", 0, [0.5, None, 0.6]), ("dead", 0, [None, None, None]), ("whole", 0, [0.1, 0.1, 0.1]))
-    found = lines(text.split(DETAILS)[0])
+    found = lines(text.split(EXPLANATION)[0])
     assert found["frail"] == ["55.00 ± 63.53 (2 of 3 runs)"]
     assert found["dead"] == ["– (0 of 3 runs)"]
     assert found["whole"] == ["**10.00 ± 0.00**"]
@@ -127,10 +160,52 @@ def test_details_say_how_many_runs_failed(recalls, failed):
 
 
 def test_losses_without_a_tuned_recipe_are_named():
-    assert "\nNot tuned, class defaults: a, b.\n" in markdown(("b", 0, [0.5]), ("a", 0, [0.5]), origin="defaults")
+    assert "\nNot tuned, class defaults: a, b.\n" in markdown(("b", 0, [0.5]), ("a", 0, [0.5]), hyperparameter_source="defaults")
     assert "Not tuned" not in markdown(("b", 0, [0.5]))
-    assert "Not tuned" not in markdown(("b", 0, [0.5]), track="published", origin="defaults")
+    assert "Not tuned" not in markdown(("b", 0, [0.5]), track="paper_values", hyperparameter_source="defaults")
 
 
 def test_without_clean_runs_there_is_no_drop():
     assert details(("a", 0.2, [0.5, 0.6]))["a", "0.2"][7] == "–"
+
+
+CONDITIONS = [
+    ("proxy_anchor", 0, [0.50, 0.52]),
+    ("proxy_anchor", 0.2, [0.45, 0.47]),
+    ("50%&more$", 0, [0.40, 0.42]),
+    ("50%&more$", 0.2, [0.45, None]),
+]
+
+
+def latex(*tracks):
+    parts = [table(*CONDITIONS, dataset=name, track=track) for track in tracks for name in ("emoji", "typefaces")]
+    return to_latex(leaderboard(pd.concat(parts), pd.concat([frozen(dataset="emoji"), frozen(dataset="typefaces")])))
+
+
+def body(text):
+    """Cells of each row between the rules, the data set's own cell left out."""
+    rows = [line.removesuffix(r" \\").split(" & ") for line in text.splitlines() if line.count(" & ") == 3]
+    return {cells[1]: cells[2:] for cells in rows}
+
+
+def test_rows_of_latex_are_losses_and_columns_noise_levels():
+    found = body(latex("tuned"))
+    assert found[r"proxy\_anchor"] == [r"\textbf{51.00 $\pm$ 12.71}", r"\textbf{46.00 $\pm$ 12.71}"]
+    assert found["frozen backbone"] == ["40.00", "40.00"]
+
+
+def test_names_are_escaped_and_failures_told_in_latex():
+    found = body(latex("tuned"))
+    assert found[r"50\%\&more\$"] == [r"41.00 $\pm$ 12.71", "45.00 (1 of 2 runs)"]
+
+
+def test_latex_is_well_formed():
+    text = latex("tuned", "paper_values")
+    for name in ("table", "tabular"):
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 2
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\midrule") == 4
+    assert r"\cline" not in text
+    assert r"\label{tab:leaderboard-frozen-paper_values}" in text
+    assert text.isascii()
+    assert latex("tuned", "paper_values") == text

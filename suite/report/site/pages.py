@@ -1,9 +1,18 @@
-"""Templates to pages: everything that is shown is escaped, and nothing that is named may be missing."""
+"""Templates to pages: everything that is shown is escaped, and nothing that is named may be missing.
 
+The browser's libraries are taken from Python packages, so that pages need no network: Vega, Vega-Lite and Vega-Embed from
+vl-convert-python, DataTables from itables. Both are written as classic scripts: a browser refuses modules from a file on disk.
+"""
+
+import hashlib
+import json
 import re
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -57,3 +66,32 @@ def markdown(text: str) -> Markup:
 
 def _scrolling_table(*_: Any) -> str:
     return '<div class="scroll" role="region" aria-label="Table of the data sheet" tabindex="0"><table>\n'
+
+
+def slug(name: str) -> str:
+    """A file name for a data set or loss: the name itself where settings allow it, else its safe part and a digest."""
+    safe = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")
+    return name if safe == name and name else f"{safe or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def charts_script() -> str:
+    """A script that sets ``window.vegaEmbed``."""
+    licence = (files("suite.report.site") / "static" / "vega.licence.txt").read_text(encoding="utf-8")
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return f"/*\n{licence}*/\n(() => {{\n{bundle}\n}})();\n"
+
+
+def tables_script() -> str:
+    """A script that sets ``window.dataTables``, a promise of the DataTables class."""
+    module = (files("itables") / "html" / "dt_bundle.js").read_text(encoding="utf-8")
+    source = json.dumps(module).replace("</", "<\\/")
+    return (
+        f"window.dataTables = import(URL.createObjectURL(new Blob([{source}], {{type: 'text/javascript'}})))"
+        ".then((module) => module.default);\n"
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """What the pages are made with."""
+    named = ("altair", "vl-convert-python", "itables", "Jinja2", "markdown-it-py")
+    return {name: version(name) for name in named} | {"vega": vl_convert.get_vega_version()}

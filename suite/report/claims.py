@@ -1,0 +1,212 @@
+"""Writes ``results/claims.json``, ``claims.md`` and ``sensitivity.md``: a pure function of claim files and records."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from suite.evaluation.records import Record
+from suite.files import write_json, write_text
+from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.judge import judge
+from suite.judging.claims.load import ClaimFile, load_claims
+from suite.judging.claims.measured import Measured, read_measured
+from suite.judging.claims.report import report
+from suite.judging.claims.sensitivity import sensitivity
+from suite.report.families import Claim, Report, counted, family_table, regime_name, totals
+from suite.report.text import markdown_table
+from suite.settings.benchmarks import BenchmarkSettings
+from suite.settings.params import Settings
+from suite.settings.paths import (
+    BENCHMARK_CLAIMS_FOLDER,
+    BENCHMARK_RESULTS,
+    BENCHMARKS_FOLDER,
+    CLAIMS_FILE,
+    CLAIMS_FOLDER,
+    RESULTS_FOLDER,
+)
+
+_HEAD = ("claim", "data set", "verdict", "effect [95 % interval]", "n", "Holm p", "remarks")
+_EXPLAINED = """\
+Each claim is judged on each data set. `all` is the overall verdict: supported if every data set supports the claim,
+contradicted if one contradicts it. It follows from the verdicts on the data sets; it is not a separate test.
+p belongs to the verdict given; where the verdict is inconclusive, p is that of support. It is adjusted by Holm over the
+family, at 5 %. claims.json has p for every verdict. *Fragile*: another look at the records changes the verdict; see
+[sensitivity.md](sensitivity.md). Verdicts in parentheses do not count for the claim: their classes or embeddings do not
+meet the premise of its theorem. How each kind of claim is judged: [docs/claims.md](../docs/claims.md).
+"""
+
+
+def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, Any]:
+    """Judge all claims by what lies in ``runs/``, ``results/studies/`` and ``docs/figures/``; gives the report.
+
+    Claims whose records are missing or too few are "not run". Nothing is written if anything is wrong.
+
+    Raises:
+        SuiteError: a claim file is refused, or records are malformed or contradict each other.
+    """
+    files = load_claims(settings.losses, settings.datasets, folder)
+    cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
+
+    def is_planned(record: Record) -> bool:
+        planned = record.loss in settings.losses and record.noise_level in settings.noise.levels
+        return planned and record.seed < settings.seeds
+
+    return _judge(files, read_measured(cut, in_grid=is_planned), RESULTS_FOLDER)
+
+
+def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK_CLAIMS_FOLDER) -> dict[str, Any]:
+    """The same for claims about CUB, Cars and SOP, by what lies in ``benchmarks/``; in ``results/benchmarks``.
+
+    Raises:
+        SuiteError: as ``write_claims``.
+    """
+    planned = {(name, loss, level) for name, loss in settings.named_rows for level in settings.noise.levels}
+
+    def is_planned(record: Record) -> bool:
+        return (record.dataset, record.loss, record.noise_level) in planned and record.seed < settings.seeds
+
+    measured = read_measured(dict.fromkeys(settings.datasets, False), BENCHMARKS_FOLDER, is_planned)
+    return _judge(load_claims(settings.losses, (), folder), measured, BENCHMARK_RESULTS)
+
+
+def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str, Any]:
+    claims = [file.claim for file in files]
+    judged = judge(claims, measured)
+    found = report(files, judged, sensitivity(claims, measured, judged), measured.counts())
+    write_json(folder / CLAIMS_FILE.name, found)
+    write_text(folder / "claims.md", to_markdown(found))
+    write_text(folder / "sensitivity.md", sensitivity_page(found))
+    return found
+
+
+def was_run(claim: Claim) -> bool:
+    """Whether any of a claim's data sets has a verdict."""
+    return any(line["verdict"] != Verdict.NOT_RUN for line in claim["lines"])
+
+
+def to_markdown(report: Report) -> str:
+    """A summary of a row a family, then all claims that were run, by family, and a list of those that were not."""
+    digest = f"Digest of the claim files: sha256 {report['claims_sha256']}."
+    parts = ["# Claims\n", f"{totals(report)}\n", family_table(report), f"{_EXPLAINED}\n{digest}\n"]
+    run: dict[str, list[Claim]] = {}
+    for claim in filter(was_run, report["claims"]):
+        run.setdefault(claim["family"], []).append(claim)
+    for family, claims in run.items():
+        rows = [[cell.replace("|", "\\|") for cell in row] for claim in claims for row in claim_rows(claim)]
+        parts.append(f"## {family}\n\n{_statements(claims)}\n{markdown_table(_HEAD, rows)}")
+    parts.append(_not_run(report))
+    return "\n".join(parts)
+
+
+def claim_rows(claim: Claim) -> list[tuple[str, ...]]:
+    """Cells of a claim on each data set, and of the overall verdict where there are several."""
+    rows = [_row(claim, line) for line in claim["lines"]]
+    counting = [line for line in claim["lines"] if line["counts"]]
+    if len(counting) > 1:
+        told = counted(Counter(line["verdict"] for line in counting))
+        rows.append((claim["id"], "all", _verdict(claim), "", "", "", told))
+    return rows
+
+
+def _row(claim: Claim, line: Mapping[str, Any]) -> tuple[str, ...]:
+    verdict = _verdict(line) if line["counts"] else f"({_verdict(line)})"
+    return (
+        claim["id"],
+        place_of(line) or "–",
+        verdict,
+        effect_text(line, claim["unit"], f" {claim['unit']}"),
+        "–" if line["n"] is None else str(line["n"]),
+        p_text(line["p"]),
+        "; ".join(remarks_of(line, claim["unit"])),
+    )
+
+
+def _verdict(entry: Mapping[str, Any]) -> str:
+    return str(entry["verdict"]) + (", fragile" if entry["flips"] else "")
+
+
+def place_of(line: Mapping[str, Any]) -> str:
+    """Data set and part of it; empty where a claim is about neither."""
+    return ", ".join(part for part in (line["dataset"], line["part"]) if part)
+
+
+def effect_text(line: Mapping[str, Any], unit: str, suffix: str = "") -> str:
+    """An effect with its interval; a dash where there is none."""
+    if line["effect"] is None:
+        return "–"
+    digits = 2 if unit == "points" else 3
+    shown = f"{line['effect']:+.{digits}f}"
+    if line["low"] is not None:
+        shown += f" [{line['low']:+.{digits}f}, {line['high']:+.{digits}f}]"
+    return shown + suffix
+
+
+def p_text(p: float | None) -> str:
+    """A p-value to read; a dash where there is none."""
+    if p is None:
+        return "–"
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def remarks_of(line: Mapping[str, Any], unit: str) -> list[str]:
+    """What the numbers of a line do not say."""
+    found: list[str] = []
+    if line["detectable"] is not None:
+        found.append(f"could have shown {line['detectable']:.2g} {unit}")
+    if line["premise_share"] is not None:
+        found.append(f"premise met by {line['premise_share']:.0%}")
+    return [*found, *line["remarks"]]
+
+
+def _statements(claims: list[Claim]) -> str:
+    lines = []
+    for claim in claims:
+        source = ", ".join(claim["source"].values())
+        least = f"{claim['smallest_effect']:g} {claim['unit']}"
+        lines.append(
+            f"- `{claim['id']}` ({regime_name(claim['regime'])}): {claim['statement']} Source: {source}. "
+            f"Smallest effect of interest: {least}."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _not_run(report: Report) -> str:
+    lines = []
+    for claim in report["claims"]:
+        if not was_run(claim):
+            reasons = list(dict.fromkeys(remark for line in claim["lines"] for remark in line["remarks"]))
+            more = f"; {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
+            lines.append(f"- `{claim['id']}`: {claim['statement']} ({reasons[0]}{more})")
+    return "## Not run\n\n" + ("\n".join(lines) or "None.") + "\n"
+
+
+def sensitivity_page(report: Report) -> str:
+    """Verdicts under every view, a row for each claim and data set: what flips is in bold."""
+    lines = [(claim, line) for claim in report["claims"] for line in claim["lines"] if line["sensitivity"]]
+    names = list(dict.fromkeys(name for _, line in lines for name in line["sensitivity"]))
+    rows = [
+        (claim["id"], place_of(line), str(line["verdict"]), *(_view(line, name) for name in names))
+        for claim, line in lines
+    ]
+    fragile = sum(any("**" in cell for cell in row) for row in rows)
+    return f"""# Sensitivity
+
+{fragile} of {len(rows)} verdicts are fragile: another look at the records gives another verdict (in bold).
+
+- validation epoch: metrics at the epoch that was best on validation classes while tuning, in place of the last epoch.
+- R@1 and MAP@R swapped, with the same smallest effect of interest in points.
+- without seed s: the other seeds. One seed less is less power, so a verdict may turn inconclusive for that reason alone.
+
+Families are adjusted anew under every view. – : the view does not concern the claim. "not run": it was not measured.
+
+{markdown_table(("claim", "data set", "verdict", *names), rows) if rows else "Nothing was run."}"""
+
+
+def _view(line: Mapping[str, Any], name: str) -> str:
+    other = line["sensitivity"].get(name)
+    if other is None:
+        return "–"
+    if other == line["verdict"]:
+        return "same"
+    return str(other) if other == Verdict.NOT_RUN else f"**{other}**"

@@ -1,1 +1,0 @@
-"""The report on claims as files: JSON, Markdown, a table on the terminal."""

@@ -1,0 +1,186 @@
+"""Writes ``results/``: leaderboard.{csv,json,md,tex} and what is beside them, the figure noise.{svg,pdf} included.
+
+``comparisons.csv`` and ``verdicts.csv`` are differences of losses, ``records.csv`` the runs, ``metrics.json`` is for DVC.
+``times.csv`` is written apart from them: it changes from run to run.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from suite.errors import SuiteError
+from suite.evaluation.records import Record, read_records
+from suite.evaluation.tables import to_table, write_csv
+from suite.files import read_json, write_json, write_text
+from suite.judging.leaderboard.table import comparisons, leaderboard
+from suite.judging.leaderboard.verdicts import user_losses, verdicts
+from suite.report.figures.noise import draw_noise_figure
+from suite.report.tables import to_latex, to_markdown
+from suite.settings.benchmarks import BenchmarkSettings, user_rows
+from suite.settings.params import Settings
+from suite.settings.paths import (
+    BENCHMARK_RESULTS,
+    BENCHMARKS_FOLDER,
+    BOARD_FILE,
+    FROZEN_METRICS,
+    PAPER_VALUES,
+    RECORDS_FILE,
+    RECORDS_NAME,
+    RESULTS_FOLDER,
+    RUNS_FOLDER,
+    STUDIES_FOLDER,
+    TIMES_FILE,
+    TIMES_FOLDER,
+    VERDICTS_FILE,
+)
+
+
+def write_leaderboard(settings: Settings) -> pd.DataFrame:
+    """Compute the leaderboard from the records and write all its forms; gives the table.
+
+    Raises:
+        SuiteError: a record or a metric of the frozen backbone is missing or malformed; nothing is written then.
+    """
+    records = with_paper_values(read_records(record_files(settings)))
+    frozen = pd.DataFrame([_frozen(dataset) for dataset in settings.datasets])
+    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER)
+
+
+def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
+    """The same for CUB, Cars and SOP, in ``results/benchmarks``.
+
+    The frozen backbone of a data set is there the network of its first row, as it was before training.
+    """
+    names = [f"{dataset}-{row}" for dataset, row in settings.named_rows]
+    records = read_records(BENCHMARKS_FOLDER / RUNS_FOLDER / name / RECORDS_NAME for name in names)
+    before: dict[str, dict[str, float]] = {}
+    for record in records:
+        if record.before_training:
+            before.setdefault(record.dataset, record.before_training)
+    frozen = pd.DataFrame([{"dataset": dataset} | metrics for dataset, metrics in before.items()])
+    return _write_board(records, frozen, user_rows(settings), BENCHMARK_RESULTS)
+
+
+def record_files(settings: Settings) -> list[Path]:
+    """Record files of ``dvc repro``: one for each data set and loss."""
+    return [
+        RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME for dataset in settings.datasets for loss in settings.losses
+    ]
+
+
+def with_paper_values(records: list[Record]) -> list[Record]:
+    """Records of the tuned track with those at the values of the losses' papers, as they stand in git.
+
+    Left out are losses and kinds and levels of noise that the tuned track does not have, and data sets on which backbone,
+    data or test classes are others now. Failed runs are left out with them: a failure on other data says nothing here.
+    """
+    paths = sorted((STUDIES_FOLDER / PAPER_VALUES).glob("*.jsonl"))
+    if not paths:
+        return records
+    others = read_records(paths)
+    alike = {
+        dataset
+        for dataset in {record.dataset for record in others}
+        if _same_tests(_of(others, dataset), _of(records, dataset))
+    }
+    conditions = {(record.loss, record.noise_kind, record.noise_level) for record in records}
+    return records + [
+        record
+        for record in others
+        if record.dataset in alike and (record.loss, record.noise_kind, record.noise_level) in conditions
+    ]
+
+
+def _of(records: Iterable[Record], dataset: str) -> list[Record]:
+    return [record for record in records if record.dataset == dataset]
+
+
+def _same_tests(these: Sequence[Record], those: Sequence[Record]) -> bool:
+    """Whether runs on one data set, each checked by ``read_records``, had the same backbone, data and test classes."""
+    if not these or not those:
+        return False
+    for field in ("backbone", "data_sha256"):
+        if getattr(these[0], field) != getattr(those[0], field):
+            return False
+    classes = [[record.class_queries for record in runs if record.status == "ok"] for runs in (these, those)]
+    # Failed runs have none; where all have failed, the data must do.
+    return not all(classes) or classes[0][0] == classes[1][0]
+
+
+def _frozen(dataset: str) -> dict[str, Any]:
+    path = Path(FROZEN_METRICS.format(dataset=dataset))
+    if not path.is_file():
+        raise SuiteError(f"file {path} is missing; run: dvc repro features@{dataset}")
+    return {"dataset": dataset} | read_json(path)["metrics"]
+
+
+def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], folder: Path) -> pd.DataFrame:
+    table = to_table(records)
+    board = leaderboard(table, frozen)
+    judged = verdicts(table, user)
+    write_csv(table, folder / RECORDS_FILE.name)
+    write_text(folder / "leaderboard.csv", board.to_csv(index=False))
+    write_text(folder / BOARD_FILE.name, board.to_json(orient="records", indent=2) + "\n")
+    write_text(folder / "leaderboard.md", to_markdown(board, judged, user))
+    write_text(folder / "leaderboard.tex", to_latex(board))
+    write_text(folder / "comparisons.csv", comparisons(table).to_csv(index=False))
+    write_text(folder / VERDICTS_FILE.name, judged.to_csv(index=False, float_format="%.6g"))
+    write_json(folder / "metrics.json", _metrics(board))
+    draw_noise_figure(board, folder / "noise.svg")
+    return board
+
+
+def _metrics(board: pd.DataFrame) -> dict[str, Any]:
+    """R@1 in percent by regime, track, data set, loss and noise level: what ``dvc metrics show`` prints."""
+    tree: dict[str, Any] = {}
+    for row in board.itertuples():
+        place = tree
+        for name in (row.regime, row.track, row.dataset, row.loss):
+            place = place.setdefault(name, {})
+        place[f"noise {row.noise_level:g}"] = None if math.isnan(row.recall_at_1) else row.recall_at_1
+    return tree
+
+
+def write_times(settings: Settings) -> None:
+    """Collect wall-clock seconds in ``results/times.csv``: one row a stage that computes features or trains.
+
+    ``seconds`` is the sum over the stage's runs, ``mean_seconds`` their mean. Runs of a stage may overlap in time. A run that
+    came from the run cache counts with the seconds that it took when it was computed.
+
+    Raises:
+        SuiteError: a file of ``times/`` is missing.
+    """
+    stages = [(f"features-{dataset}", dataset, None) for dataset in settings.datasets]
+    trained = [(f"{dataset}-{loss}", dataset, loss) for dataset in settings.datasets for loss in settings.losses]
+    _write_times([*stages, *trained], TIMES_FOLDER, TIMES_FILE)
+
+
+def write_benchmark_times(settings: BenchmarkSettings) -> None:
+    """The same for CUB, Cars and SOP, in ``results/benchmarks/times.csv``."""
+    stages = [(f"{dataset}-{row}", dataset, row) for dataset, row in settings.named_rows]
+    _write_times(stages, BENCHMARKS_FOLDER / TIMES_FOLDER, BENCHMARK_RESULTS / TIMES_FILE.name)
+
+
+def _write_times(stages: Sequence[tuple[str, str, str | None]], folder: Path, target: Path) -> None:
+    rows = []
+    for name, dataset, loss in stages:
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            raise SuiteError(f"times file {path} is missing; run: dvc repro")
+        seconds = list(read_json(path)["runs"].values())
+        total = round(sum(seconds), 3)
+        mean = round(total / len(seconds), 3) if seconds else None
+        rows.append(
+            {
+                "name": name,
+                "dataset": dataset,
+                "loss": loss,
+                "runs": len(seconds),
+                "seconds": total,
+                "mean_seconds": mean,
+            }
+        )
+    write_text(target, pd.DataFrame(rows).to_csv(index=False))

@@ -1,1 +1,0 @@
-"""The leaderboard as files: CSV, JSON, Markdown, LaTeX, and the noise figure."""

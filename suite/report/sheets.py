@@ -1,0 +1,115 @@
+"""Data sheets: the measured part of ``docs/data/DATASET.md``, and the whole sheet of a user's own images."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from suite.data.catalog import user_data_path, verified
+from suite.data.features import Features, load_features
+from suite.data.split import num_training_classes
+from suite.data.table import ImageTable, read_table
+from suite.data.user import UserData
+from suite.data.user_images import QUALITY
+from suite.errors import SuiteError
+from suite.evaluation.frozen import baseline_table
+from suite.files import read_json, write_text
+from suite.report.text import markdown_table
+from suite.settings.params import BackboneSettings, DatasetSettings
+from suite.settings.paths import FEATURES, FROZEN_METRICS, SHEETS_FOLDER
+
+MARKER = "<!-- baselines -->"
+END_MARKER = "<!-- end of baselines -->"
+
+
+def update_sheet(dataset: str, console: Console) -> str:
+    """Measure a data set, put the result between the markers of ``docs/data/DATASET.md``, and give it.
+
+    Features are those of the embedded backbone. They are taken from the pipeline's file where it holds them for the whole
+    data set, and computed otherwise.
+
+    Raises:
+        SuiteError: the data file or the sheet is missing, or the sheet lacks the marker.
+    """
+    data = verified(dataset)
+    table = read_table(data.path)
+    sheet = SHEETS_FOLDER / f"{dataset}.md"
+    text = sheet.read_text(encoding="utf-8") if sheet.is_file() else ""
+    if MARKER not in text:
+        raise SuiteError(f"data sheet {sheet} lacks the line {MARKER}")
+    measured = describe(dataset, table, _features(dataset, table, data.sha256, console))
+    before, rest = text.split(MARKER, 1)
+    after = rest.split(END_MARKER, 1)[1] if END_MARKER in rest else rest
+    write_text(sheet, f"{before}{MARKER}\n{measured}{END_MARKER}{after}")
+    return measured
+
+
+def _features(dataset: str, table: ImageTable, data_sha256: str, console: Console) -> Features:
+    backbone = BackboneSettings()
+    path, made_with = (Path(name.format(dataset=dataset)) for name in (FEATURES, FROZEN_METRICS))
+    if path.is_file() and made_with.is_file() and read_json(made_with)["backbone"] == backbone.name:
+        stored = load_features(path)
+        if stored.data_sha256 == data_sha256 and np.array_equal(stored.labels, table.labels):
+            return stored
+    from suite.training.features import features_of  # with the backbone's library, which the pages do not need
+
+    return features_of(table, dataset, data_sha256, backbone, console)
+
+
+def describe(dataset: str, table: ImageTable, features: Features) -> str:
+    """Counts and untrained R@1 of a data set as Markdown."""
+    test = table.labels >= num_training_classes(table.num_classes)
+    counts = np.bincount(table.labels)
+    rows = [
+        ["classes", *(str(len(np.unique(table.labels[part]))) for part in (~test, test))],
+        ["images", *(str(int(part.sum())) for part in (~test, test))],
+    ]
+    for name, parts in baseline_table(table, features).items():
+        rows.append([f"R@1 of {name} (%)", *(f"{value:.1f}" for value in parts.values())])
+    shown = markdown_table(["", "training classes", "test classes"], rows, ["---", "---:", "---:"])
+    images = f"Images a class: {counts.min()} to {counts.max()}, median {int(np.median(counts))}."
+    return f"Printed by `suite data sheet {dataset}`:\n\n{shown}\n{images}\n"
+
+
+def user_sheet(name: str, settings: DatasetSettings, table: ImageTable, made: UserData) -> str:
+    """The sheet of a user's images: where they come from, how many each half has, and what is weak about them.
+
+    Args:
+        name: of the data set.
+        settings: its entry, which has a path.
+        table: its converted images.
+        made: what the conversion says of them.
+    """
+    training = table.labels < num_training_classes(table.num_classes)
+    halves = {"training half": training, "test half": ~training, "all": np.ones_like(training)}
+    counts = markdown_table(
+        ["", "classes", "images", "images a class (min / median / max)"],
+        [[half, *_counts(table.labels[chosen])] for half, chosen in halves.items()],
+    )
+    kind = "a folder of class folders" if Path(str(settings.path)).is_dir() else "a table of image files and labels"
+    weaknesses = "\n".join(f"- {_plain(remark)}" for remark in made.remarks) or "The conversion found none."
+    return f"""# {name}
+
+Images of your own, from {_plain(str(settings.path))}, {kind}. Licence: {_plain(settings.licence)}.
+
+{counts}
+Images are {settings.side} x {settings.side} pixels, scaled to fit and cut at the centre, on white, WebP quality
+{QUALITY}. The file `{user_data_path(name)}` has SHA-256 `{made.data_sha256}`.
+
+## Weaknesses
+
+{weaknesses}
+
+This text was written from the converted file. To replace it, write a file `docs/data/{name}.md`.
+"""
+
+
+def _counts(labels: NDArray[np.int64]) -> list[str]:
+    sizes = np.unique(labels, return_counts=True)[1]
+    return [f"{len(sizes):,}", f"{len(labels):,}", f"{sizes.min()} / {np.median(sizes):g} / {sizes.max()}"]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves as it is."""
+    return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#" else sign for sign in text)

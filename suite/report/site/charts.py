@@ -1,0 +1,197 @@
+"""Interactive charts as Vega-Lite specifications, built with Altair: noise, claims, maps, and what all charts share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.leaderboard.table import FROZEN
+from suite.report.figures.style import BLACK, COLOURS, SHAPES, looks
+
+Spec = dict[str, Any]
+INK = "currentColor"
+"""Charts are SVG inside the page: they take the colour of its text, in light and in dark."""
+DIGITS = 5
+"""Significant digits of the numbers in charts: most of a page's bytes are such numbers."""
+_AXIS = {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK, "gridColor": INK}
+_FONT = {"font": "system-ui, sans-serif"}
+CONFIG: Spec = {
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": _AXIS
+    | {"gridOpacity": 0.15, "domainOpacity": 0.5, "tickOpacity": 0.5, "labelFontSize": 12, "titleFontSize": 12},
+    "text": _FONT | {"fill": INK},
+    "header": {"labelColor": INK, "titleColor": INK},
+    "title": {"color": INK, "fontSize": 13, "fontWeight": "bold", "anchor": "start"},
+    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "orient": "bottom"},
+}
+APART = 0.006
+"""Shift between losses along the axis of noise, so that intervals show."""
+_TOOLTIP = [
+    alt.Tooltip("loss:N"),
+    alt.Tooltip("noise:Q", title="label noise"),
+    alt.Tooltip("value:Q", format=".2f", title="mean over seeds (%)"),
+    alt.Tooltip("interval:N", title="95 % interval"),
+]
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "supported": (COLOURS[2], SHAPES["o"]),
+    "contradicted": (COLOURS[0], SHAPES["X"]),
+    "equivalent": (COLOURS[5], SHAPES["D"]),
+    "inconclusive": (INK, SHAPES["s"]),
+    "premise not met": (INK, SHAPES["v"]),
+}
+"""Colour and marker of each verdict that numbers gave."""
+ROW_PIXELS = 26
+
+
+def finished(chart: Any, description: str, height: int = 260) -> Spec:
+    """The chart's specification, as wide as its place in the page, with a description for screen readers."""
+    spec: Spec = chart.properties(width="container", height=height, description=description).to_dict()
+    return spec | {"config": CONFIG, "autosize": {"type": "fit", "contains": "padding"}}
+
+
+def inline(values: Iterable[Mapping[str, Any]]) -> alt.Data:
+    """Rows that stand in the specification itself, numbers with as many digits as a chart or its tooltip can show."""
+    rows = [{name: _rounded(value) for name, value in row.items()} for row in values]
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call] # Altair leaves it untyped
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def loss_colour(losses: Sequence[str], of: Sequence[str]) -> alt.Color:
+    """Colours of ``losses`` as in all figures of the losses ``of``, without a legend of the chart's own."""
+    look = looks(of)
+    return alt.Color("loss:N", legend=None, scale=alt.Scale(domain=list(losses), range=[look[n][0] for n in losses]))
+
+
+def loss_shape(losses: Sequence[str], of: Sequence[str]) -> alt.Shape:
+    """Markers of ``losses`` as in all figures of the losses ``of``."""
+    look = looks(of)
+    return alt.Shape("loss:N", legend=None, scale=alt.Scale(domain=list(losses), range=[look[n][1] for n in losses]))
+
+
+def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
+    """Chart of the leaderboard's rows of one data set and kind of noise."""
+    losses = sorted(set(rows["loss"]) - {FROZEN})
+    levels = sorted(rows["noise_level"].unique().tolist())
+    data = inline(_noise_points(rows, losses))
+    base = (
+        alt.Chart(data)
+        .transform_filter("datum.metric == metric && datum.regime == regime && datum.track == track && indexof(hidden, datum.loss) < 0")
+        .transform_filter("isValid(datum.value)")
+    )
+    x = alt.X("x:Q", title="label noise", axis=alt.Axis(values=levels, format=".0%"), scale=alt.Scale(nice=False))
+    y = alt.Y("value:Q", title="test, %", scale=alt.Scale(zero=False))
+    trained = base.transform_filter(alt.datum.loss != FROZEN)
+    colour, shape = loss_colour(losses, losses), loss_shape(losses, losses)
+    layers = [
+        base.transform_filter(alt.datum.loss == FROZEN)
+        .mark_line(strokeDash=[5, 4], color=INK, opacity=0.7)
+        .encode(x, y, tooltip=_TOOLTIP),
+        trained.mark_line(strokeWidth=1.8).encode(x, y, color=colour),
+        trained.mark_errorbar(ticks=True, thickness=1.5).encode(
+            x, alt.Y("low:Q", title="test, %", scale=alt.Scale(zero=False)), alt.Y2("high:Q"), color=colour
+        ),
+        trained.mark_point(filled=True, size=75, opacity=1, stroke=INK, strokeWidth=0.7).encode(
+            x, y, shape=shape, color=colour, tooltip=_TOOLTIP
+        ),
+    ]
+    chart = alt.layer(*layers, title=title).add_params(
+        alt.param(name="metric", value=MAIN_METRIC),
+        alt.param(name="regime", value=str(rows["regime"].iloc[0])),
+        alt.param(name="track", value=str(rows["track"].iloc[0])),
+        alt.param(name="hidden", value=[]),
+    )
+    return finished(chart, f"{title}: metric against label noise, a line a loss. The leaderboard has the same numbers.")
+
+
+def _noise_points(rows: pd.DataFrame, losses: list[str]) -> list[dict[str, object]]:
+    """One point a (row, metric)."""
+    shift = {loss: APART * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
+    points: list[dict[str, object]] = []
+    for row in rows.to_dict("records"):
+        for metric in METRICS:
+            if metric not in row:
+                continue
+            value, low, high = (row.get(name) for name in (metric, f"{metric}_low", f"{metric}_high"))
+            noise, loss = float(row["noise_level"]), str(row["loss"])
+            point = {"metric": metric, "loss": loss, "noise": noise, "x": round(noise + shift.get(loss, 0.0), 4)}
+            point |= {"value": _number(value), "low": _number(low), "high": _number(high)}
+            point["interval"] = "none" if point["low"] is None else f"{low:.2f} to {high:.2f}"
+            points.append(point | {"regime": row["regime"], "track": row["track"]})
+    return points
+
+
+def _number(value: object) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)  # type: ignore[arg-type]
+
+
+def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Spec:
+    """Chart of rows, top to bottom.
+
+    A row has ``name``, ``effect``, ``low``, ``high``, ``verdict``, ``shown``, ``smallest`` and its negative, ``least``.
+    """
+    base = alt.Chart(inline(rows))
+    order = [row["name"] for row in rows]
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False))
+    x = alt.X("effect:Q", title=f"effect, {unit}")
+    scale = alt.Scale(domain=list(VERDICTS), range=[colour for colour, _ in VERDICTS.values()])
+    shape = alt.Scale(domain=list(VERDICTS), range=[path for _, path in VERDICTS.values()])
+    tooltip = [alt.Tooltip("name:N", title="claim"), alt.Tooltip("shown:N", title="effect"), alt.Tooltip("verdict:N")]
+    colour = alt.Color("verdict:N", scale=scale, legend=None)
+    intervals = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2)
+        .encode(alt.X("low:Q"), alt.X2("high:Q"), y, color=colour)
+    )
+    layers = [
+        base.mark_bar(color=INK, opacity=0.08, height={"band": 1}, aria=False).encode(
+            alt.X("least:Q", title=f"effect, {unit}"), alt.X2("smallest:Q"), y
+        ),
+        alt.Chart(inline([{}])).mark_rule(color=INK, opacity=0.8, aria=False).encode(x=alt.datum(0)),
+        *([intervals] if any(row["low"] is not None for row in rows) else []),
+        base.mark_point(filled=True, size=80, opacity=1, stroke=INK, strokeWidth=0.7).encode(
+            x, y, color=colour, shape=alt.Shape("verdict:N", scale=shape, legend=None), tooltip=tooltip
+        ),
+    ]
+    chart = alt.layer(*layers)
+    return finished(
+        chart, f"{title}: effects with 95 % intervals; the table below has them", ROW_PIXELS * len(rows) + 60
+    )
+
+
+def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str]) -> Spec:
+    """Chart of points with ``x``, ``y``, ``class`` and ``image``; the page's control sets the class that stands out."""
+    colours = [INK if colour == BLACK else colour for colour in COLOURS]
+    shapes = list(SHAPES.values())
+    every = range(len(classes))
+    hidden = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
+    chart = (
+        alt.Chart(inline(points), title=loss)
+        .mark_point(filled=True, size=45)
+        .encode(
+            alt.X("x:Q", axis=hidden, scale=alt.Scale(domain=[-1.05, 1.05])),
+            alt.Y("y:Q", axis=hidden, scale=alt.Scale(domain=[-1.05, 1.05])),
+            alt.Color(
+                "class:N",
+                legend=None,
+                scale=alt.Scale(domain=classes, range=[colours[place % len(colours)] for place in every]),
+            ),
+            alt.Shape(
+                "class:N",
+                legend=None,
+                scale=alt.Scale(
+                    domain=classes, range=[shapes[(place // len(colours)) % len(shapes)] for place in every]
+                ),
+            ),
+            opacity=alt.condition("chosen == '' || datum.class == chosen", alt.value(0.9), alt.value(0.12)),
+            tooltip=["class:N", "image:N"],
+        )
+        .add_params(alt.param(name="chosen", value=""))
+    )
+    return finished(chart, f"Map of {len(points)} test images of {len(classes)} classes by {loss}", height=320)

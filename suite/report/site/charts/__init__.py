@@ -1,1 +1,0 @@
-"""Interactive charts as Vega-Lite specifications, built with Altair."""

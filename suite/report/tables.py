@@ -1,0 +1,206 @@
+r"""The leaderboard as Markdown: a glance at the first regime and track, then every number; and as LaTeX tables.
+
+LaTeX tables, one for each regime and track, are for ``\input`` in a paper that loads ``booktabs`` and ``multirow``.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import pandas as pd
+
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.leaderboard.table import FROZEN
+from suite.judging.leaderboard.verdicts import to_section
+from suite.report.text import NOTHING, escaped, finished, gap, markdown_table, metric_text, number, span, with_half_width
+
+REGIMES = {
+    "frozen": "An embedding layer learns on frozen features.",
+    "finetuned": "The last stages of the backbone and the embedding layer learn.",
+    "published": "The whole network learns by a paper's recipe.",
+}
+"""What learns, in a sentence."""
+TRACKS = {
+    "tuned": "Hyper-parameters: the best of equally many trials for every loss, by MAP@R on held-out training classes "
+    "with true labels.",
+    "paper_values": "Hyper-parameters: the values of each loss's paper, unchanged.",
+    "ablation": "Hyper-parameters: one value varied around the tuned ones.",
+}
+"""How values were chosen, in a sentence."""
+LEGEND = (
+    "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {seeds} seeds. **Bold**: cannot be told "
+    "apart from the best at its noise level, with at most 5 % error for the {count} losses together."
+)
+EXPLANATION = """Each noise level of each data set is a table of its own. What it says about order holds with
+95 % probability for all its losses together:
+
+- *rank*: the ranks that the paired differences leave open; the loss is **bold** if rank 1 is among them;
+- *behind the best*: by how many points its R@1 lies behind the best loss's, at least and at most.
+
+± seeds: half-width of the 95 % t-interval when training is repeated. ± classes: the same when other test classes are drawn.
+Drop: R@1 without noise less R@1 with it, paired by seed. A loss with failed runs is ranked behind all others; its means are
+over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
+"""
+_SHOWN = (MAIN_METRIC, "map_at_r")
+
+
+def to_markdown(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collection[str] = ()) -> str:
+    """The tables of all regimes and tracks, and a section of verdicts; the same leaderboard gives the same text.
+
+    Args:
+        board: the leaderboard.
+        verdicts: each loss against pfml and the best baseline.
+        user: losses that the section of verdicts is about.
+    """
+    parts = ["# Leaderboard\n", _glance(_first_part(board)), EXPLANATION]
+    section = to_section(verdicts, user)
+    parts += [section] if section else []
+    for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
+        parts.append(f"## Regime `{regime}`, tuning track `{track}`\n\n{REGIMES[str(regime)]} {TRACKS[str(track)]}\n")
+        parts += [
+            f"### {dataset}, {regime}, {track}\n\n{_details(mine)}"
+            for dataset, mine in rows.groupby("dataset", sort=False)
+        ]
+    return "\n".join(parts)
+
+
+def _first_part(board: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first regime and track."""
+    first = board.iloc[0]
+    return board[(board["regime"] == first["regime"]) & (board["track"] == first["track"])]
+
+
+def _glance(rows: pd.DataFrame) -> str:
+    """One regime and track: a table for each data set, losses down, noise levels across, and remarks."""
+    first, trained = rows.iloc[0], rows[rows["loss"] != FROZEN]
+    legend = LEGEND.format(seeds=trained["runs"].max(), count=trained["loss"].nunique())
+    parts = [f"{REGIMES[first['regime']]} {legend} {TRACKS[first['track']]}\n"]
+    for dataset, mine in rows.groupby("dataset", sort=False):
+        parts.append(f"## {dataset}, {first['regime']}\n\n{_across(mine)}{_remarks(mine)}")
+    return "\n".join(parts)
+
+
+def _across(rows: pd.DataFrame) -> str:
+    columns = _columns_of(rows)
+    cells = [
+        [escaped(loss), *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values())]
+        for loss in losses_of(rows)
+    ]
+    return markdown_table(["loss", *columns], cells, ["---", *["---:"] * len(columns)])
+
+
+def share(row: pd.Series) -> str:
+    """R@1 of a row of the leaderboard, bold in the tie group, with the number of finished runs where some failed."""
+    text = with_half_width(row, MAIN_METRIC, f"{MAIN_METRIC}_low", f"{MAIN_METRIC}_high") + finished(row)
+    return f"**{text}**" if row["ties_best"] else text
+
+
+def _columns_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables of a data set side by side: head of the column, and its rows by loss."""
+    kinds = len(set(rows["noise_kind"])) > 1
+    return {
+        f"{kind if kinds else 'noise'} {level:g}": mine.set_index("loss", drop=False)
+        for (kind, level), mine in rows.groupby(["noise_kind", "noise_level"], sort=False)
+    }
+
+
+def losses_of(rows: pd.DataFrame) -> list[str]:
+    """Losses of a data set in the order of its first noise level; those that are not there come last."""
+    return list(dict.fromkeys(rows.sort_values("noise_level", kind="stable")["loss"]))
+
+
+_DETAILS = {
+    "noise": "---:",
+    "rank": ":---:",
+    "loss": "---",
+    f"{METRICS[_SHOWN[0]].label} ± seeds": "---:",
+    "± classes": "---:",
+    "behind the best": "---:",
+    f"{METRICS[_SHOWN[1]].label} ± seeds": "---:",
+    "drop from clean": "---:",
+    "failed runs": "---:",
+}
+
+
+def _details(rows: pd.DataFrame) -> str:
+    return markdown_table(list(_DETAILS), [_cells(row) for _, row in rows.iterrows()], list(_DETAILS.values()))
+
+
+def _cells(row: pd.Series) -> list[str]:
+    name = escaped(row["loss"])
+    drop = with_half_width(row, "drop_from_clean", "drop_low", "drop_high") if row["noise_level"] else NOTHING
+    return [
+        f"{row['noise_level']:g}",
+        span(row["rank_low"], row["rank_high"]),
+        f"**{name}**" if row["ties_best"] else name,
+        metric_text(row, _SHOWN[0]),
+        number((row["class_high"] - row["class_low"]) / 2),
+        gap(row["behind_low"], row["behind_high"]),
+        metric_text(row, _SHOWN[1]),
+        drop,
+        NOTHING if row["loss"] == FROZEN else f"{row['failures']} of {row['runs']}",
+    ]
+
+
+def _remarks(rows: pd.DataFrame) -> str:
+    trained = rows[rows["loss"] != FROZEN]
+    remarks = [
+        f"{escaped(row.loss)} {_shortfall(row)}."
+        for row in trained[trained["noise_level"] == 0].itertuples()
+        if not row.gain_over_frozen > 0
+    ]
+    untuned = sorted(set(trained[(trained["track"] == "tuned") & ~trained["tuned"].astype(bool)]["loss"]))
+    if untuned:
+        remarks.append(f"Not tuned, class defaults: {', '.join(map(escaped, untuned))}.")
+    return "".join(f"\n{remark}\n" for remark in remarks)
+
+
+def _shortfall(row: Any) -> str:
+    if row.failures == row.runs:
+        return "finished no run without noise"
+    return f"does not beat the frozen backbone without noise ({row.gain_over_frozen:+.2f} points)"
+
+
+def to_latex(board: pd.DataFrame) -> str:
+    """LaTeX tables with a row for each data set and loss and a column for each noise level."""
+    parts = board.groupby(["regime", "track"], sort=False)
+    return "\n".join(_latex_table(str(regime), str(track), rows) for (regime, track), rows in parts)
+
+
+def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
+    shares, bold = {}, {}
+    for dataset, mine in rows.groupby("dataset", sort=False):
+        for head, column in _columns_of(mine).items():
+            for loss in losses_of(mine):
+                if loss in column.index:
+                    row = column.loc[loss]
+                    shares[(dataset, loss), head] = share(row).strip("*")
+                    bold[(dataset, loss), head] = "textbf: --rwrap;" if row["ties_best"] else ""
+    table, looks = _unstacked(shares), _unstacked(bold)
+    style = table.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+    latex: str = style.apply(lambda _: looks, axis=None).to_latex(
+        hrules=True,
+        clines="skip-last;data",
+        column_format="ll" + "r" * len(table.columns),
+        multirow_align="t",
+        position="t",
+        position_float="centering",
+        caption=_caption(regime, track).replace("%", r"\%"),
+        label=f"tab:leaderboard-{regime}-{track}",
+    )
+    last = rf"\cline{{1-{2 + len(table.columns)}}}" + "\n"
+    latex = latex.replace(last + r"\bottomrule", r"\bottomrule").replace(last, r"\midrule" + "\n")
+    return latex.replace("±", r"$\pm$").replace("–", "--")
+
+
+def _caption(regime: str, track: str) -> str:
+    return (
+        "R@1 in percent, mean and half-width of the 95 % t-interval over seeds. Bold: cannot be told apart from the best of "
+        f"its column and data set (5 % for all losses together). {REGIMES[regime]} {TRACKS[track]}"
+    )
+
+
+def _unstacked(cells: dict[tuple[tuple[Any, str], str], str]) -> pd.DataFrame:
+    rows = list(dict.fromkeys(place for place, _ in cells))
+    heads = list(dict.fromkeys(head for _, head in cells))
+    index = pd.MultiIndex.from_tuples(rows, names=[None, None])
+    return pd.DataFrame([[cells.get((row, head), "") for head in heads] for row in rows], index=index, columns=heads)

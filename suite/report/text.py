@@ -1,0 +1,77 @@
+"""How the leaderboard's numbers and names are written as text, on Markdown pages, in LaTeX and on the site."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from suite.judging.leaderboard.table import FROZEN
+
+NOTHING = "–"
+NOT_MEASURED = "not measured"
+
+Row = Mapping[Any, Any]
+"""A row of the leaderboard: a mapping or a ``pandas.Series``."""
+
+
+def number(value: float) -> str:
+    """Two decimals; a dash for NaN."""
+    return NOTHING if math.isnan(value) else f"{value:.2f}"
+
+
+def with_half_width(row: Row, value: str, low: str, high: str) -> str:
+    """A mean with the half-width of its interval, where it has one."""
+    half = (row[high] - row[low]) / 2
+    return number(row[value]) if math.isnan(half) else f"{number(row[value])} ± {half:.2f}"
+
+
+def is_measured(row: Row, metric: str) -> bool:
+    """Whether a metric was measured: the frozen backbone and finished runs have it."""
+    value = row.get(metric)
+    absent = value is None or bool(pd.isna(value))
+    return not absent or bool(row["loss"] != FROZEN and row["runs"] == row["failures"])
+
+
+def metric_text(row: Row, metric: str) -> str:
+    """Mean and half-width of a metric; a dash where all runs failed."""
+    if not is_measured(row, metric):
+        return NOT_MEASURED
+    return with_half_width(row, metric, f"{metric}_low", f"{metric}_high")
+
+
+def span(low: object, high: object) -> str:
+    """A rank interval: one number if nothing is left open."""
+    if pd.isna(low):  # type: ignore[call-overload] # a scalar
+        return NOTHING
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def gap(low: float, high: float) -> str:
+    """Points behind the best, at least to at most; 0 if no other loss can be the best."""
+    if math.isnan(high):
+        return NOTHING
+    return f"{low:.2f} to {high:.2f}" if high > 0 else "0"
+
+
+def finished(row: Row) -> str:
+    """How many runs a mean is over, where it is not all."""
+    return f" ({row['runs'] - row['failures']} of {row['runs']} runs)" if row["failures"] else ""
+
+
+def escaped(name: str) -> str:
+    """A name in Markdown."""
+    return name.replace("<", "&lt;").replace("|", "\\|")
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], alignment: Sequence[str] = ()) -> str:
+    """A Markdown table; its cells are written as they are.
+
+    Args:
+        heads: heads of the columns.
+        rows: cells, as many a row as there are heads.
+        alignment: ``---``, ``---:`` or ``:---:`` for each column; all left if left out.
+    """
+    lines = ["| " + " | ".join(heads) + " |", "|" + "|".join(alignment or ["---"] * len(heads)) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
