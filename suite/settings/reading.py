@@ -63,6 +63,7 @@ _ALLOWED = {
     "int_from_float": "whole numbers",
     "int_type": "whole numbers",
     "less_than": "numbers below {lt:g}",
+    "less_than_equal": "numbers up to {le:g}",
     "literal_error": "{expected}",
     "model_type": "a mapping",
     "string_pattern_mismatch": "letters, digits and _, a letter first",

@@ -8,7 +8,8 @@ from PIL import Image
 
 from suite.data.features import Features
 from suite.data.table import ImageTable
-from suite.evaluation.frozen import baseline_table, frozen_row, pixel_vectors, unit_rows
+from suite.evaluation.frozen import baseline_table, frozen_metrics, pixel_vectors, unit_rows
+from suite.evaluation.retrieval import MEASURED
 
 
 def encoded(pixels):
@@ -42,7 +43,10 @@ def test_training_and_test_classes_are_judged_apart():
     features = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
     images = [encoded(np.full((32, 32, 3), i * 20, np.uint8)) for i in range(8)]
     table = ImageTable(images, labels, list("abcd"), ["s"] * 8, ["l"] * 8)
-    stored = Features(features, labels, "sha")
-    assert frozen_row("emoji", stored)["recall_at_1"] == 0
+    stored = Features(features, labels, 2, "sha")
+    found = frozen_metrics("emoji", "resnet18", stored)
+    assert (found["dataset"], found["backbone"]) == ("emoji", "resnet18")
+    assert tuple(found["metrics"]) == MEASURED
+    assert found["metrics"]["recall_at_1"] == 0
     measured = baseline_table(table, stored)["frozen backbone"]
     assert measured == {"training classes": 100.0, "test classes": 0.0}

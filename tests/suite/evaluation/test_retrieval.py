@@ -8,9 +8,9 @@ from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
 from suite.errors import SuiteError
 from suite.evaluation import retrieval
-from suite.evaluation.retrieval import retrieval_metrics, retrieve
+from suite.evaluation.retrieval import MAIN_METRIC, MEASURED, METRICS, Metric, retrieve
 
-K_VALUES = (1, 2, 4, 8)
+K_VALUES = (1, 2, 4, 8, 10, 100, 1000)
 
 
 def slow_metrics(embeddings, labels):
@@ -60,8 +60,8 @@ def test_equals_the_definitions(seed, n, classes):
     labels = np.concatenate([[0, 0], rng.integers(0, classes, n - 2)])
     embeddings = exact(rng, n, 5)
     expected = slow_metrics(embeddings, labels)
-    found = retrieval_metrics(embeddings, labels, K_VALUES)
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+    found = retrieve(embeddings, labels, [*METRICS]).metrics
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -75,7 +75,7 @@ def test_hits_by_class_equal_a_double_loop(seed, n, classes, step):
     assert (found.class_hits, found.class_queries) == slow_hits(embeddings, labels)
     share = sum(found.class_hits) / sum(found.class_queries)
     assert share == pytest.approx(found.metrics["recall_at_1"], abs=1e-12)
-    assert sum(found.class_queries) == retrieval_metrics(embeddings, labels)["queries"]
+    assert sum(found.class_queries) == sum(labels.tolist().count(label) > 1 for label in labels.tolist())
     assert all(type(count) is int for count in found.class_hits + found.class_queries)
 
 
@@ -95,7 +95,7 @@ def test_equals_pytorch_metric_learning():
         include=("precision_at_1", "r_precision", "mean_average_precision_at_r"), k="max_bin_count"
     )
     theirs = calculator.get_accuracy(embeddings, labels)
-    ours = retrieval_metrics(embeddings, labels)
+    ours = retrieve(embeddings, labels).metrics
     assert ours["recall_at_1"] == pytest.approx(theirs["precision_at_1"])
     assert ours["r_precision"] == pytest.approx(theirs["r_precision"])
     assert ours["map_at_r"] == pytest.approx(theirs["mean_average_precision_at_r"])
@@ -105,21 +105,23 @@ def test_hand_computed_case():
     # On a line of angles: queries a0 b0 a1 at 0, 10 and 30 degrees. Nearest of a0 is b0, of b0 is a0, of a1 is b0.
     angles = np.deg2rad([0.0, 10.0, 30.0])
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    metrics = retrieval_metrics(embeddings, np.array([0, 1, 0]), (1, 2))
-    assert metrics == {"recall_at_1": 0.0, "recall_at_2": 1.0, "map_at_r": 0.0, "r_precision": 0.0, "queries": 2.0}
+    names = ["recall_at_1", "recall_at_2", "map_at_r", "r_precision"]
+    found = retrieve(embeddings, np.array([0, 1, 0]), names)
+    assert found.metrics == {"recall_at_1": 0.0, "recall_at_2": 1.0, "map_at_r": 0.0, "r_precision": 0.0}
+    assert sum(found.class_queries) == 2
 
 
 def test_self_is_excluded_by_index_not_by_rank():
     # Two classes of exact duplicates: dropping "rank 0" instead of the query itself would lose a hit.
     embeddings = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
-    assert retrieval_metrics(embeddings, np.array([0, 0, 1, 1]))["recall_at_1"] == 1.0
+    assert retrieve(embeddings, np.array([0, 0, 1, 1])).metrics["recall_at_1"] == 1.0
 
 
 def test_ties_go_to_the_lower_index():
     embeddings = np.tile(np.array([[1, 0]], np.float32), (40, 1))
     labels = np.array([0] + [1] * 38 + [0])
     # Query 39 sees index 0 first (a hit), query 0 sees index 1 (a miss); queries 1 to 38 see index 0 (a miss).
-    assert retrieval_metrics(embeddings, labels, (1,))["recall_at_1"] == pytest.approx(1 / 40)
+    assert retrieve(embeddings, labels, ["recall_at_1"]).metrics["recall_at_1"] == pytest.approx(1 / 40)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -128,9 +130,9 @@ def test_ties_at_every_rank_go_to_the_lower_index(seed):
     rng = np.random.default_rng(seed)
     embeddings = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 150)] * rng.choice([-1, 1], (150, 1)).astype(np.float32)
     labels = rng.integers(0, 30, 150)
-    found = retrieval_metrics(embeddings, labels, K_VALUES)
+    found = retrieve(embeddings, labels, [*METRICS]).metrics
     expected = slow_metrics(embeddings, labels)
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_blocks_do_not_change_the_result(monkeypatch):
@@ -154,4 +156,27 @@ def test_blocks_do_not_change_the_result(monkeypatch):
 )
 def test_bad_input(embeddings, labels, message):
     with pytest.raises(SuiteError, match=message):
-        retrieval_metrics(embeddings, labels)
+        retrieve(embeddings, labels)
+
+
+def test_an_unknown_metric_is_named():
+    with pytest.raises(SuiteError, match="metric 'purity' is unknown; allowed: recall_at_1, recall_at_2"):
+        retrieve(np.eye(2, dtype=np.float32), np.array([0, 0]), ["recall_at_1", "purity"])
+
+
+def test_every_run_is_measured_by_the_metrics_that_are_so_by_default():
+    found = retrieve(np.eye(2, dtype=np.float32), np.array([0, 0]))
+    assert tuple(found.metrics) == MEASURED == tuple(name for name, metric in METRICS.items() if metric.by_default)
+    assert MAIN_METRIC in MEASURED
+    assert [METRICS[name].label for name in ("recall_at_1", "map_at_r", "recall_at_1000")] == ["R@1", "MAP@R", "R@1000"]
+
+
+def test_a_new_metric_is_an_entry_of_the_table(monkeypatch):
+    def share_of_hits(hits, relevant):
+        return float(hits[:, :3].mean(axis=1).sum())
+
+    monkeypatch.setitem(METRICS, "precision_at_3", Metric("P@3", share_of_hits, depth=3))
+    embeddings = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
+    found = retrieve(embeddings, np.array([0, 0, 0, 1, 1]), ["precision_at_3"])
+    # Of the 3 nearest others: 2 of 3 for class 0, 1 of 3 for class 1.
+    assert found.metrics["precision_at_3"] == pytest.approx((3 * 2 / 3 + 2 / 3) / 5)

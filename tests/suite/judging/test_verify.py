@@ -1,30 +1,29 @@
 """A rerun against committed records."""
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
-from suite.judging.verify import Outcome, compare, conclusion, lines
+from suite.evaluation.tables import write_csv
+from suite.judging.verify import Outcome, as_rows, compare, conclusion
+from tests.helpers.records import table as table_of
 
-CELL = {"track": "tuned", "dataset": "emoji", "noise_kind": "symmetric", "noise_level": 0.2, "data_sha256": "d"}
 
-
-def table(**losses):
-    rows = [
-        CELL
-        | {"loss": loss, "seed": seed, "status": "failed" if value is None else "ok", "noise_sha256": f"m{seed}"}
-        | {"recall_at_1": None if value is None else value / 100}
-        for loss, values in losses.items()
-        for seed, value in enumerate(values)
-    ]
-    return pd.DataFrame(rows)
+def table(level=0.2, **losses):
+    """Records of losses, R@1 in percent by seed."""
+    by_loss = {loss: [None if value is None else value / 100 for value in values] for loss, values in losses.items()}
+    return table_of(*((loss, level, values) for loss, values in by_loss.items()))
 
 
 def as_bytes(frame):
-    return frame.to_csv(index=False).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "records.csv"
+        write_csv(frame, path)
+        return path.read_bytes()
 
 
 BASE = np.array([50.0, 50.4, 49.7, 50.2, 50.1])
@@ -44,15 +43,15 @@ def test_outcomes(shift, scatter, outcome):
     found = compare(as_bytes(table(pfml=BASE)), as_bytes(table(pfml=BASE + shift + scatter * DRIFT)))
     assert found.outcome == outcome
     assert not found.identical
-    assert conclusion(found).startswith(f"{outcome}: of 1 cells 1 {outcome}; margin 1 points")
+    assert conclusion(found).startswith(f"{outcome}: of 1 conditions 1 {outcome}; margin 1 points")
 
 
-def test_one_cell_that_differs_is_enough():
+def test_one_condition_that_differs_is_enough():
     first, second = table(pfml=BASE, cpml=BASE), table(pfml=BASE + DRIFT, cpml=BASE + 3 + DRIFT)
     found = compare(as_bytes(first), as_bytes(second))
-    assert [cell.outcome for cell in found.cells] == [Outcome.REPRODUCED, Outcome.NOT_REPRODUCED]
+    assert [each.outcome for each in found.conditions] == [Outcome.REPRODUCED, Outcome.NOT_REPRODUCED]
     assert found.outcome == Outcome.NOT_REPRODUCED
-    assert "largest difference +3.02 (tuned emoji cpml 0.2)" in conclusion(found)
+    assert "largest difference +3.02 (frozen tuned emoji cpml symmetric 0.2)" in conclusion(found)
 
 
 def test_identical_bytes_are_said_to_be_so():
@@ -61,10 +60,10 @@ def test_identical_bytes_are_said_to_be_so():
     assert conclusion(compare(content, content)).endswith("identical: both files are the same bytes, 5 runs")
 
 
-def test_cells_not_run_leave_it_open():
+def test_conditions_not_run_leave_it_open():
     found = compare(as_bytes(table(pfml=BASE, cpml=BASE)), as_bytes(table(pfml=BASE + DRIFT)))
     assert found.outcome == Outcome.CANNOT_TELL
-    assert lines(found)[1][-1] == "not run"
+    assert as_rows(found)[1][-1] == "not run"
 
 
 def test_new_failures_are_no_reproduction():
@@ -74,17 +73,17 @@ def test_new_failures_are_no_reproduction():
 
 def test_other_seeds_are_compared_unpaired():
     second = table(pfml=BASE + DRIFT).assign(seed=lambda rows: rows["seed"] + 10)
-    (cell,) = compare(as_bytes(table(pfml=BASE)), as_bytes(second)).cells
-    assert (cell.outcome, cell.remark) == (Outcome.REPRODUCED, "other seeds: unpaired")
-    assert float(cell.estimate.degrees) > 4
+    (found,) = compare(as_bytes(table(pfml=BASE)), as_bytes(second)).conditions
+    assert (found.outcome, found.remark) == (Outcome.REPRODUCED, "other seeds: unpaired")
+    assert float(found.estimate.degrees) > 4
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data_sha256": "e"}, "fresh: data_sha256 of {'dataset': 'emoji'} is not that in committed"),
+        ({"data_sha256": "e"}, "fresh: data_sha256 of dataset emoji is not that in committed"),
         ({"noise_sha256": "n"}, "noise_sha256"),
-        ({"seed": 0}, "fresh, line 3: seed: a run stands twice"),
+        ({"seed": 0}, "fresh, line 3 holds a run twice: regime frozen"),
         ({"recall_at_1": 50.0}, "fresh, line 2: recall_at_1 = 50.0; allowed: shares"),
     ],
 )
@@ -94,7 +93,9 @@ def test_bad_records(change, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"", "no table of records"), (b"a,b\n1,2\n", "column track")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "fresh is not valid CSV"), (b"a,b\n1,2\n", "fresh lacks column regime, track")]
+)
 def test_no_records(content, message):
     with pytest.raises(SuiteError, match=message):
         compare(as_bytes(table(pfml=BASE)), content)
@@ -112,9 +113,31 @@ def test_the_command_compares_with_head(workplace, command):
     path.write_bytes(as_bytes(table(pfml=BASE + 5)))
     status, out, _ = command("verify")
     assert status == 1
-    assert "not reproduced: of 1 cells" in out
+    assert "not reproduced: of 1 conditions" in out
 
 
 def test_the_command_names_what_is_missing(workplace, command):
     status, _, err = command("verify", "a.csv", "b.csv")
     assert (status, err) == (2, "error: records file a.csv is missing; run: dvc repro\n")
+
+
+def test_conditions_of_two_regimes_and_kinds_of_noise_are_told_apart():
+    kinds = [{}, {"regime": "finetuned"}, {"noise_kind": "small_cluster"}]
+    shifts = [0.0, 3.0, 0.1]
+    committed = pd.concat([table(pfml=BASE).assign(**kind) for kind in kinds])
+    fresh = pd.concat(
+        [table(pfml=BASE + shift + DRIFT).assign(**kind) for kind, shift in zip(kinds, shifts, strict=True)]
+    )
+    found = compare(as_bytes(committed), as_bytes(fresh))
+    assert [(each.name, each.outcome) for each in found.conditions] == [
+        ("frozen tuned emoji pfml symmetric 0.2", Outcome.REPRODUCED),
+        ("finetuned tuned emoji pfml symmetric 0.2", Outcome.NOT_REPRODUCED),
+        ("frozen tuned emoji pfml small_cluster 0.2", Outcome.REPRODUCED),
+    ]
+
+
+def test_a_finished_run_without_its_metric_is_refused():
+    fresh = table(pfml=BASE)
+    fresh.loc[1, "recall_at_1"] = float("nan")
+    with pytest.raises(SuiteError, match=r"fresh, line 3: recall_at_1 = nan; allowed: shares from 0 to 1"):
+        compare(as_bytes(table(pfml=BASE)), as_bytes(fresh))
