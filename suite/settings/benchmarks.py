@@ -1,14 +1,16 @@
-"""``pipelines/benchmarks/params.yaml``: which networks are trained on CUB, Cars and SOP, by which recipes."""
+"""``pipelines/benchmarks/params.yaml``: which networks are trained on CUB, Cars and SOP, by which recipes; their plans."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from suite.errors import SuiteError, allowed
-from suite.settings.paper_recipes import find_paper_recipe
+from suite.settings.paper_recipes import RecipeSettings, find_paper_recipe
 from suite.settings.params import BenchmarkName, Count, Name, NoiseSettings, Scalar, Strict
 from suite.settings.paths import BENCHMARKS_FILE, BENCHMARKS_FOLDER
+from suite.settings.plans import Plan
 from suite.settings.reading import read_settings
 
 
@@ -21,6 +23,25 @@ class Benchmark(Strict):
     """A loss in place of the recipe's: ``module:Class`` or ``path/file.py:Class``."""
     params: dict[str, Scalar] = Field(default_factory=dict)
     """Hyper-parameters of that loss, or those that differ from the recipe's."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeNetworkPlan(Plan[RecipeSettings]):
+    """What the runs of one (data set, row) share.
+
+    Attributes:
+        recipe_name: name or path of the recipe.
+        precision: of the network.
+    """
+
+    recipe_name: str
+    precision: Literal["bfloat16", "float32"]
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "WholeNetworkPlan":
+        """The inverse of ``as_dict``."""
+        recipe = RecipeSettings.model_validate(value["recipe"])
+        return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
 
 
 class BenchmarkSettings(Strict):

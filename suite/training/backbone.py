@@ -97,7 +97,7 @@ def load_backbone(settings: BackboneSettings) -> Backbone:
     except Exception as error:  # the hub raises whatever its network layer does
         raise SuiteError(
             f"{PARAMS_FILE}: backbone {settings.name} with weights {settings.weights!r} cannot be loaded: "
-            f"{_one_line(error)}; fetch them once on a machine with a network and copy the hub's cache, or name a weight file"
+            f"{_one_line(error)}; fetch them once on a machine with a network and copy the hub's cache, or name a file"
         ) from error
     if settings.weights != "pretrained":
         _load_file(model, Path(settings.weights), settings)

@@ -9,12 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from suite.data.catalog import verified
-from suite.data.split import cut_classes, num_training_classes
+from suite.data.split import cut_classes, least_training, num_training_classes
 from suite.errors import SuiteError
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import FrozenPlan
-from suite.training.tuning.folds import least_training
 
 LEAST_CLASSES = 2
 """Of a batch: a loss that compares classes has nothing to do on one."""

@@ -152,7 +152,7 @@ class StageView(Progress):
 
 
 def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[Finished], root: Path = Path()) -> None:
-    """Write what a stage leaves below ``root``: ``runs/NAME`` with records, curves and embeddings, and ``times/NAME.json``."""
+    """Write what a stage leaves below ``root``: ``runs/NAME`` (records, curves, embeddings) and ``times/NAME.json``."""
     folder = root / RUNS_FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     curves = [

@@ -23,6 +23,7 @@ from torch import nn
 
 from suite.data.features import Features
 from suite.data.noise import corrupt
+from suite.data.split import fold_bounds
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.processes import in_parallel
@@ -34,7 +35,6 @@ from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
 from suite.training.planner import with_values
 from suite.training.run.frozen import evaluate, fit, use_one_thread
 from suite.training.run.outcome import TrainingFailure
-from suite.training.tuning.folds import fold_bounds
 from suite.training.tuning.space import Space, parse_space
 
 _RANDOM_TRIALS = 5

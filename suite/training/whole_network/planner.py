@@ -1,8 +1,6 @@
 """Plans of whole networks: what each row of ``pipelines/benchmarks/params.yaml`` runs, resolved from its recipe."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from suite.data.noise import check_kind
 from suite.errors import SuiteError
@@ -11,34 +9,14 @@ from suite.hashing import sha256_code
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import probe
 from suite.losses.registry import LossEntry, check_hyperparameters, find_loss, load_target
-from suite.settings.benchmarks import Benchmark, BenchmarkSettings, benchmark_plan_path
+from suite.settings.benchmarks import Benchmark, BenchmarkSettings, WholeNetworkPlan, benchmark_plan_path
 from suite.settings.paper_recipes import PaperRecipe, RecipeSettings, find_paper_recipe
 from suite.settings.params import LossSettings
 from suite.settings.paths import BENCHMARKS_FILE
-from suite.settings.plans import Plan
 from suite.training.whole_network import run
 from suite.training.whole_network.networks import backbone_name, check_architecture
 
 _PROBED_CLASSES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class WholeNetworkPlan(Plan[RecipeSettings]):
-    """What the runs of one (data set, row) share.
-
-    Attributes:
-        recipe_name: name or path of the recipe.
-        precision: of the network.
-    """
-
-    recipe_name: str
-    precision: Literal["bfloat16", "float32"]
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "WholeNetworkPlan":
-        """The inverse of ``as_dict``."""
-        recipe = RecipeSettings.model_validate(value["recipe"])
-        return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
 
 
 def network_code_sha256() -> str:

@@ -23,8 +23,8 @@ from suite.training.whole_network.networks import EmbeddingNetwork
 from suite.training.whole_network.transforms import test_transform
 
 if TYPE_CHECKING:
+    from suite.settings.benchmarks import WholeNetworkPlan
     from suite.settings.plans import Run
-    from suite.training.whole_network.planner import WholeNetworkPlan
 
 
 def run_network(

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.data.archives.cache import open_cache
+from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
 from suite.settings.plans import runs_of
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
@@ -15,7 +16,7 @@ from suite.training.stage import StageView, check_code, write_runs
 from suite.training.whole_network.batches import BatchPlan
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.engine import Engine, Machine
-from suite.training.whole_network.planner import WholeNetworkPlan, network_code_sha256
+from suite.training.whole_network.planner import network_code_sha256
 from suite.training.whole_network.run import run_network
 
 VERSIONED = ("timm", "torchvision", "pillow", "lightning-fabric")

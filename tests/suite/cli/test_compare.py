@@ -36,7 +36,9 @@ def test_it_prints_a_table_and_a_sentence():
     assert head[0] == "regime"
     assert [(row[0], row[3]) for row in rows] == [("frozen", "0"), ("frozen", "0.2")]
     assert "In 2 comparisons by R@1, a against b is ahead in 1, not told apart in 1" in done.stdout
-    assert "a is ahead of b on emoji at noise 0 (frozen, tuned): +9.97 points" in compare("a", "b", "--noise", "0").stdout
+    assert (
+        "a is ahead of b on emoji at noise 0 (frozen, tuned): +9.97 points" in compare("a", "b", "--noise", "0").stdout
+    )
     assert "by MAP@R" in compare("a", "b", "--metric", "map_at_r").stdout
 
 

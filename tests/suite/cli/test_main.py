@@ -81,7 +81,17 @@ def test_brackets_in_an_error_are_printed_as_they_are(command):
         [],
         *(
             [name]
-            for name in ("plan", "features", "tune", "train", "paper-values", "leaderboard", "times", "search", "promote")
+            for name in (
+                "plan",
+                "features",
+                "tune",
+                "train",
+                "paper-values",
+                "leaderboard",
+                "times",
+                "search",
+                "promote",
+            )
         ),
         *([name] for name in ("ablation", "geometry", "claims", "user", "train-network", "site", "compare", "verify")),
         *([name] for name in ("readme", "figures", "noise", "check", "losses", "new-loss", "datasets", "data")),

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.training.tuning.folds import fold_bounds, least_training
+from suite.data.split import fold_bounds, least_training
 
 
 @given(st.integers(2, 500), st.integers(2, 10))
