@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from suite.data.catalog import SHA256
+from suite.data.catalog import EMBEDDED
 from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, tuned_path
 from tests.helpers.paths import ROOT
 
 SMOKE = Path(__file__).parent / "params.yaml"
-TUNE = "pipelines/recipes/dvc.yaml:tune"
-"""The stage that settles hyper-parameters, as dvc calls it."""
 BEST = {"margin": 0.3, "learning_rate": 0.002}
 """Of the tuned recipe that a clone has for triplet; pfml has none and is searched."""
 RECIPE = TunedRecipe(
     dataset="emoji",
     loss="triplet",
-    data_sha256=SHA256["emoji"],
+    data_sha256=EMBEDDED["emoji"].sha256,
     search_space={},
     folds=2,
     training={"epochs": 2},
@@ -66,8 +64,8 @@ class Clone:
 
 
 def forget_studies(folder):
-    """Delete the records of studies that were adopted into git."""
-    for path in (folder / "studies").glob("*/*"):
+    """Delete the records of studies that were promoted into git."""
+    for path in (folder / "results/studies").glob("*/*"):
         if path.name != "README.md":
             path.unlink()
 
@@ -75,9 +73,9 @@ def forget_studies(folder):
 def clone(target):
     """Clone the repository's HEAD, and put the smoke settings and recipe in place of the committed ones; no studies."""
     subprocess.run(["git", "clone", "-q", ROOT, target], check=True)
-    for name in ("results", "dvc.lock", "pipelines/recipes/dvc.lock", "recipes/tuned"):
-        path = target / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in [*(target / "results").iterdir(), target / "dvc.lock", target / "recipes/tuned"]:
+        if path.name != "studies":
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     forget_studies(target)
     shutil.copy(SMOKE, target / "params.yaml")
     save_tuned(RECIPE, target / tuned_path("emoji", "triplet"))

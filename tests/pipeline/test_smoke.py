@@ -9,12 +9,11 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import yaml
 
-from tests.pipeline.conftest import BEST, SMOKE, TUNE, clone, forget_studies
 from tests.helpers.synthetic import json_rows
-
-STUDY_FOLDERS = ("as_published", "ablations", "geometry")
+from tests.pipeline.conftest import BEST, SMOKE, clone, forget_studies
 
 OWN_LOSS = """
 from torch import nn
@@ -49,9 +48,10 @@ def test_ends_in_a_leaderboard_of_real_runs(reproduced):
         ("emoji", loss, level) for loss in ("pfml", "triplet", "frozen backbone") for level in ("0.0", "0.2")
     }
     assert all(0 < float(row["recall_at_1"]) < 100 for row in rows)
-    records = (reproduced.path / "runs/emoji-pfml-0.2/records.jsonl").read_text().splitlines()
-    record = json.loads(records[0])
-    assert len(records) == 1
+    records = (reproduced.path / "runs/emoji-pfml/records.jsonl").read_text().splitlines()
+    record = json.loads(records[1])
+    assert len(records) == 2
+    assert record["noise_level"] == 0.2
     assert record["noise_realised"] == round(0.2 * record_images(reproduced)) / record_images(reproduced)
     assert "pfml" in (reproduced.path / "results/leaderboard.md").read_text()
     assert b"<svg" in (reproduced.path / "results/noise.svg").read_bytes()
@@ -65,14 +65,14 @@ def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
     tuned = reproduced.path / "tuned"
     assert [path.relative_to(tuned).as_posix() for path in sorted(tuned.rglob("*.*"))] == [
         "emoji-pfml/plan.json",
-        "emoji-pfml/search.yaml",
+        "emoji-pfml/recipe.yaml",
         "emoji-triplet/plan.json",
     ]
-    (found,) = rows_of(reproduced, "emoji-pfml-0")
-    search = yaml.safe_load((tuned / "emoji-pfml/search.yaml").read_text())
-    assert (found["track"], found["origin"], len(search["trials"])) == ("tuned", "search", 2)
-    (taken,) = rows_of(reproduced, "emoji-triplet-0")
-    assert (taken["track"], taken["origin"]) == ("tuned", "search")
+    found, _ = rows_of(reproduced, "emoji-pfml")
+    search = yaml.safe_load((tuned / "emoji-pfml/recipe.yaml").read_text())
+    assert (found["track"], found["hyperparameter_source"], len(search["trials"])) == ("tuned", "search", 2)
+    taken, _ = rows_of(reproduced, "emoji-triplet")
+    assert (taken["track"], taken["hyperparameter_source"]) == ("tuned", "search")
     for record, best in ((found, search["best"]), (taken, BEST)):
         settings = record["recipe"] | record["hyperparameters"]
         assert {name: settings[name] for name in best} == best
@@ -80,36 +80,34 @@ def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
 
 
 STUDIES = {
-    "published@emoji-pfml",
-    *(f"ablation@emoji-{axis}" for axis in ("proxies_per_class", "alpha", "delta", "reach")),
+    "paper-values@emoji-pfml",
+    *(f"ablation@emoji-{axis}" for axis in ("proxies_per_class", "alpha", "delta", "repulsion_margin")),
     "geometry@emoji-pfml",
 }
 
 
 def test_a_plain_repro_runs_neither_searches_nor_studies(reproduced):
-    cells = {f"emoji-{loss}" for loss in ("pfml", "triplet")}
     assert stages_run(reproduced.first) == {
         "plan",
         "features@emoji",
-        *(f"{TUNE}@{cell}" for cell in cells),
-        *(f"train@{cell}-{level}" for cell in cells for level in ("0", "0.2")),
+        *(f"{stage}@emoji-{loss}" for stage in ("tune", "train") for loss in ("pfml", "triplet")),
         "leaderboard",
         "claims",
         "times",
         "site",
     }
-    assert not any((reproduced.path / folder).exists() for folder in ("searches", *STUDY_FOLDERS))
+    assert not any((reproduced.path / folder).exists() for folder in ("searches", "studies"))
 
 
-def test_the_first_stage_of_a_loss_trains_for_the_others(reproduced):
-    for loss in ("pfml", "triplet"):
-        assert len(re.findall(rf"^emoji-{loss}-\S+: all runs were done before$", reproduced.first, re.MULTILINE)) == 1
-        assert len(re.findall(rf"^emoji-{loss}-\S+ noise \S+ seed 0: R@1", reproduced.first, re.MULTILINE)) == 2
-    assert not list((reproduced.path / "partial").glob("emoji-*"))
+def test_it_ends_with_what_was_found_and_where(reproduced):
+    ending = reproduced.first[reproduced.first.index("Running stage 'site'") :]
+    for told in ("results/leaderboard.md", "results/site/index.html", "suite verify"):
+        assert told in ending
+    assert ending.count("not run") < 3
 
 
 def test_runs_that_were_lost_come_back_from_the_cache(reproduced):
-    folder = reproduced.path / "runs/emoji-pfml-0.2"
+    folder = reproduced.path / "runs/emoji-pfml"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     shutil.rmtree(folder)
     assert stages_run(reproduced.dvc("repro").stdout) == set()
@@ -142,11 +140,11 @@ def test_metrics_and_plots_show(reproduced):
 
 
 def test_one_stage_can_be_named(reproduced):
-    output = reproduced.dvc("repro", "-s", "-f", "train@emoji-pfml-0.2").stdout
-    assert stages_run(output) == {"train@emoji-pfml-0.2"}
+    output = reproduced.dvc("repro", "-s", "-f", "train@emoji-pfml").stdout
+    assert stages_run(output) == {"train@emoji-pfml"}
 
 
-def test_adding_and_editing_a_loss_runs_its_cells_only(reproduced):
+def test_adding_and_editing_a_loss_runs_its_stages_only(reproduced):
     file = reproduced.path / "my_losses/compactness.py"
     file.write_text(OWN_LOSS)
     try:
@@ -154,7 +152,7 @@ def test_adding_and_editing_a_loss_runs_its_cells_only(reproduced):
             reproduced,
             lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
         )
-        own = {f"{TUNE}@emoji-compactness", "train@emoji-compactness-0", "train@emoji-compactness-0.2"}
+        own = {"tune@emoji-compactness", "train@emoji-compactness"}
         around = {"plan", "leaderboard", "claims", "times", "site"}
         assert stages_run(reproduced.dvc("repro").stdout) == own | around
         assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
@@ -179,42 +177,112 @@ def test_a_bad_loss_name_stops_before_anything_is_written(reproduced):
         edit_params(reproduced, lambda params: params["losses"].pop("magic"))
 
 
-def test_a_killed_repro_ends_in_the_same_bytes(reproduced, tmp_path):
-    """Kill -9 the whole process group in the middle of a search, then of a train stage; compare with an undisturbed run."""
-    one_cell = {"seeds": 2, "losses": {"pfml": {}}, "published": {}, "noise": {"kind": "symmetric", "levels": [0.2]}}
-    project = clone(tmp_path / "project")
-    for each in (project, reproduced):
-        edit_params(each, lambda params: params.update(one_cell))
+def test_a_level_and_a_seed_more_run_the_new_runs_only(reproduced):
+    """The run cache holds the others; a message, a bar or a plot of the suite makes no plan another."""
     try:
-        reproduced.dvc("repro")
-        kill_once(project, "tuning/emoji-pfml.jsonl")
-        assert not list((project.path / "tuned").glob("*/*"))
-        assert "emoji pfml: resuming, 1 of 2 trials are done" in kill_once(project, "emoji-pfml-0.2/run-0.json")
-        assert not (project.path / "runs/emoji-pfml-0.2/records.jsonl").exists()
-        # On a busy machine the second run may end before the kill, too.
-        done = len(list((project.path / "partial/emoji-pfml-0.2").glob("run-*.json")))
-        assert f"emoji-pfml-0.2: resuming, runs {list(range(done))} are done" in project.dvc("repro").stdout
-        for name in ("tuned/emoji-pfml/plan.json", "runs/emoji-pfml-0.2/records.jsonl"):
-            assert (project.path / name).read_bytes() == (reproduced.path / name).read_bytes()
-        assert project.results() == reproduced.results()
+        edit_params(reproduced, lambda params: params["noise"].update(levels=[0, 0.2, 0.4]))
+        printed = reproduced.dvc("repro").stdout
+        for loss in ("pfml", "triplet"):
+            assert f"emoji-{loss}: 2 of 3 runs are in the run cache" in printed
+            assert len(re.findall(rf"^emoji-{loss} noise \S+ seed \d: R@1", printed, re.MULTILINE)) == 1
+        edit_params(reproduced, lambda params: params.update(seeds=2))
+        printed = reproduced.dvc("repro").stdout
+        assert printed.count("3 of 6 runs are in the run cache") == 2
     finally:
         shutil.copy(SMOKE, reproduced.path / "params.yaml")
+    printed = reproduced.dvc("repro").stdout
+    assert "R@1 so far" not in printed
+    assert not re.findall(r"noise \S+ seed \d: R@1", printed)
 
 
-def kill_once(project, name):
-    """Repro with one worker, kill the whole process group once ``partial/NAME`` is there; gives what it printed."""
+CODE = "\n# edited\n"
+
+
+def test_an_edit_of_code_that_decides_no_outcome_trains_nothing(reproduced):
+    edited = ["suite/progress.py", "suite/errors.py", "suite/training/stage.py", "suite/report/site/write.py"]
+    for name in edited:
+        file = reproduced.path / name
+        file.write_text(file.read_text() + CODE)
+    try:
+        ran = stages_run(reproduced.dvc("repro").stdout)
+        assert "plan" in ran
+        assert not {stage for stage in ran if stage.startswith(("train@", "tune@", "features@"))}
+    finally:
+        reproduced.run("git", "checkout", "-q", *edited)
+    reproduced.dvc("repro")
+
+
+def test_an_edit_of_the_sampler_trains_everything(reproduced):
+    file = reproduced.path / "suite/training/run/loop.py"
+    file.write_text(file.read_text() + CODE)
+    try:
+        done = reproduced.dvc("repro", "plan")
+        status = reproduced.dvc("status").stdout
+        assert "plan" in stages_run(done.stdout)
+        for stage in ("tune@emoji-pfml", "tune@emoji-triplet"):
+            assert stage in status
+    finally:
+        reproduced.run("git", "checkout", "-q", str(file))
+    reproduced.dvc("repro")
+
+
+KILLS = int(os.environ.get("SUITE_TEST_KILLS", "3"))
+"""How often the pipeline is killed; more where asked."""
+
+
+def test_a_pipeline_killed_at_random_ends_in_the_same_bytes(reproduced, tmp_path):
+    """Kill -9 the whole process group at random moments, whatever stage is at work; compare with an undisturbed run."""
+    project = clone(tmp_path / "project")
+    random = np.random.default_rng(KILLS)
+    killed = []
+    for _ in range(KILLS):
+        process = start_repro(project)
+        time.sleep(random.uniform(1.0, 25.0))
+        killed.append(process.poll() is None)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert any(killed)
+    project.dvc("repro")
+    for name in ("tuned/emoji-pfml/plan.json", "runs/emoji-pfml/records.jsonl", "runs/emoji-triplet/records.jsonl"):
+        assert (project.path / name).read_bytes() == (reproduced.path / name).read_bytes()
+    assert project.results() == reproduced.results()
+
+
+def test_a_search_and_a_stage_that_were_killed_go_on(reproduced, tmp_path):
+    project = clone(tmp_path / "project")
+    kill_once(project, lambda: trials_done(project) == 1)
+    assert not list((project.path / "tuned").glob("*/*"))
+    printed = kill_once(project, lambda: len(list((project.path / "run_cache/emoji-pfml").glob("*.json"))) == 1)
+    assert "emoji pfml: resuming, 1 of 2 trials are done" in printed
+    assert not (project.path / "runs/emoji-pfml/records.jsonl").exists()
+    # On a busy machine the second run may end before the kill, too.
+    done = len(list((project.path / "run_cache/emoji-pfml").glob("*.json")))
+    assert f"emoji-pfml: {done} of 2 runs are in the run cache" in project.dvc("repro").stdout
+    assert project.results() == reproduced.results()
+
+
+def trials_done(project):
+    return sum(path.read_text().count('"fold_map_at_r"') for path in (project.path / "run_cache/trials").glob("*.log"))
+
+
+def start_repro(project, output=subprocess.DEVNULL):
+    return subprocess.Popen(
+        ["dvc", "repro"],
+        cwd=project.path,
+        env=project.environment | {"SUITE_WORKERS": "1"},
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def kill_once(project, condition):
+    """Repro with one worker, kill the whole process group once a condition holds; gives what it printed."""
     log = project.path / "killed.txt"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            ["dvc", "repro"],
-            cwd=project.path,
-            env=project.environment | {"SUITE_WORKERS": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = start_repro(project, output)
         try:
-            wait_for((project.path / "partial" / name).is_file)
+            wait_for(condition)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -230,55 +298,54 @@ def wait_for(condition, seconds=300):
     raise AssertionError("nothing happened in time")
 
 
-def test_studies_are_asked_for_by_name_and_adopted(reproduced):
-    """The published track, ablations and geometry; what is adopted reaches leaderboard and claims and runs nothing else."""
+def test_studies_are_asked_for_by_name_and_promoted(reproduced):
+    """Values of papers, ablations and geometry; what is promoted reaches leaderboard and claims and runs nothing else."""
     reproduced.dvc("repro")  # what other tests changed is back
     before = (reproduced.path / "results/leaderboard.csv").read_bytes()
     try:
         ran = stages_run(reproduced.dvc("repro", "pipelines/studies/dvc.yaml").stdout)
         assert ran == {f"pipelines/studies/dvc.yaml:{name}" for name in STUDIES}
         assert (reproduced.path / "results/leaderboard.csv").read_bytes() == before
-        rows = json_rows(reproduced.path / "as_published/emoji-pfml.jsonl")
-        assert [(row["track"], row["origin"], row["noise_level"]) for row in rows] == [
-            ("published", "published", 0.0),
-            ("published", "published", 0.2),
+        rows = json_rows(reproduced.path / "studies/paper_values/emoji-pfml.jsonl")
+        assert [(row["track"], row["hyperparameter_source"], row["noise_level"]) for row in rows] == [
+            ("paper_values", "paper", 0.0),
+            ("paper_values", "paper", 0.2),
         ]
         assert rows[0]["hyperparameters"] == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
         assert (rows[0]["recipe"]["learning_rate"], rows[0]["recipe"]["proxy_learning_rate"]) == (5e-4, 5e-2)
-        printed = reproduced.run("suite", "adopt").stdout
-        assert printed.count("wrote studies/") == len(STUDIES)
-        # The recipe that the pipeline found is adopted as well: its plan is made anew and comes out the same.
+        printed = reproduced.run("suite", "promote").stdout
+        assert printed.count("wrote results/studies/") == len(STUDIES)
+        # The recipe that the pipeline found is promoted as well: its plan is made anew and comes out the same.
         assert stages_run(reproduced.dvc("repro").stdout) == {
             "plan",
-            f"{TUNE}@emoji-pfml",
+            "tune@emoji-pfml",
             "leaderboard",
             "claims",
             "site",
         }
         with (reproduced.path / "results/leaderboard.csv").open() as file:
             board = list(csv.DictReader(file))
-        published = [(row["loss"], row["noise_level"]) for row in board if row["track"] == "published"]
+        published = [(row["loss"], row["noise_level"]) for row in board if row["track"] == "paper_values"]
         assert {("pfml", "0.0"), ("pfml", "0.2")} <= set(published)
     finally:
         forget_studies(reproduced.path)
-        for folder in STUDY_FOLDERS:
-            shutil.rmtree(reproduced.path / folder, ignore_errors=True)
+        shutil.rmtree(reproduced.path / "studies", ignore_errors=True)
         (reproduced.path / "recipes/tuned/emoji/pfml.yaml").unlink(missing_ok=True)
 
 
-def test_a_search_is_asked_for_by_name_and_adopted(reproduced):
+def test_a_search_is_asked_for_by_name_and_promoted(reproduced):
     stage = "pipelines/tuning/dvc.yaml:search@emoji-triplet"
     recipe = reproduced.path / "recipes/tuned/emoji/triplet.yaml"
-    other = recipe.with_name("pfml.yaml")  # that of the search within the pipeline is adopted as well
+    other = recipe.with_name("pfml.yaml")  # that of the search within the pipeline is promoted as well
     before = recipe.read_bytes()
     try:
         assert stage in stages_run(reproduced.dvc("repro", stage).stdout)
         assert recipe.read_bytes() == before
-        printed = reproduced.run("suite", "adopt").stdout
+        printed = reproduced.run("suite", "promote").stdout
         assert "wrote recipes/tuned/emoji/triplet.yaml" in printed
         assert recipe.read_bytes() == (reproduced.path / "searches/emoji-triplet.yaml").read_bytes()
         status = reproduced.dvc("status", "plan").stdout
-        assert "suite/recipes" in status
+        assert "recipes/tuned" in status
     finally:
         recipe.write_bytes(before)
         other.unlink(missing_ok=True)

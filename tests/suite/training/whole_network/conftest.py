@@ -6,13 +6,13 @@ from tests.suite.training.whole_network import tiny
 
 
 @pytest.fixture
-def finetuned(command, workplace, one_worker):
-    """Plan and fine-tune a row of the small data set, which must succeed; gives what was printed."""
+def trained(command, workplace, one_worker):
+    """Plan and train a row of the small data set, which must succeed; gives what was printed."""
 
-    def run(row="pfml", level="0", *options):
-        planned = command("plan", "--published")
+    def run(row="pfml", *options):
+        planned = command("plan", "--benchmarks")
         assert planned.status == 0, planned.err
-        done = command("finetune", "cub", row, level, "--accelerator", "cpu", "--readers", "0", *options)
+        done = command("train-network", "cub", row, "--accelerator", "cpu", "--readers", "0", *options)
         assert done.status == 0, done.err
         return done.out
 

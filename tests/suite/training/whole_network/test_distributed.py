@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch.distributed
 
+from suite.training.cache import clear
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import json_rows
 from tests.suite.training.whole_network import tiny
@@ -25,11 +26,12 @@ def suite(*arguments):
     )
 
 
-def finetune(devices):
-    done = suite("finetune", "cub", "pfml", "0.2", "--accelerator", "cpu", "--devices", devices, "--readers", "0")
+def train_network(devices):
+    clear("cub", "pfml")
+    done = suite("train-network", "cub", "pfml", "--accelerator", "cpu", "--devices", devices, "--readers", "0")
     assert done.returncode == 0, done.stderr
-    (record,) = json_rows(Path("published/runs/cub-pfml-0.2/records.jsonl"))
-    return done.stdout, [row["loss"] for row in json_rows(Path("published/runs/cub-pfml-0.2/curves.jsonl"))], record
+    (record,) = json_rows(Path("benchmarks/runs/cub-pfml/records.jsonl"))
+    return done.stdout, [row["loss"] for row in json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))], record
 
 
 def test_losses_and_results_are_those_of_one_process(cub):
@@ -44,22 +46,22 @@ def test_losses_and_results_are_those_of_one_process(cub):
     }
     tiny.recipe_file(cub / "r.yaml", **changes)
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}}, levels=[0.2])
-    assert suite("plan", "--published").returncode == 0
-    printed, alone, record = finetune("1")
+    assert suite("plan", "--benchmarks").returncode == 0
+    printed, alone, record = train_network("1")
     assert "1 x cpu" in printed
-    printed, together, other = finetune("2")
+    printed, together, other = train_network("2")
     assert "2 x cpu" in printed
     assert printed.count("R@1") == 1
     assert len(alone) == 2
     assert together == pytest.approx(alone, rel=1e-5)
     assert other["metrics"] == pytest.approx(record["metrics"], abs=0.05)
-    assert other["frozen"] == record["frozen"]
+    assert other["before_training"] == record["before_training"]
 
 
 def test_batch_norm_that_learns_needs_gpus_or_one_process(cub):
     tiny.recipe_file(cub / "r.yaml", backbone__freeze_batch_norm="none")
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
-    assert suite("plan", "--published").returncode == 0
-    done = suite("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--devices", "2", "--readers", "0")
+    assert suite("plan", "--benchmarks").returncode == 0
+    done = suite("train-network", "cub", "pfml", "--accelerator", "cpu", "--devices", "2", "--readers", "0")
     assert done.returncode != 0
     assert "backbone.freeze_batch_norm = 'none' over several processes needs GPUs; allowed: one process" in done.stderr

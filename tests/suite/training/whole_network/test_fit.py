@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from suite.data.archives.dataset import CachedImages
-from suite.losses.registry import BUILT_IN, find_loss, load_target
-from suite.settings.params import LossSettings
+from suite.losses.registry import BUILT_IN
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.embed import embed_images, without_head
 from suite.training.whole_network.engine import Engine, Machine
@@ -19,7 +18,7 @@ from suite.training.whole_network.transforms import test_transform as plain_tran
 from tests.helpers.synthetic import own_loss
 from tests.suite.training.whole_network import tiny
 
-PFML = find_loss("pfml", LossSettings())
+PFML = BUILT_IN["pfml"]
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +31,7 @@ def engine(precision="float32", workers=0, **machine):
 
 
 def train(
-    workplace, entry=PFML, precision="float32", workers=0, stop_after=None, checkpoint=None, at_start=None, **changes
+    workplace, target=PFML, precision="float32", workers=0, stop_after=None, checkpoint=None, at_start=None, **changes
 ):
     """Train by a small recipe; gives network and curve. ``stop_after`` interrupts after that many epochs."""
     settings = tiny.settings_of(tiny.recipe_file(workplace / "r.yaml", **changes))
@@ -48,7 +47,7 @@ def train(
     network = finetune(
         engine(precision, workers),
         settings,
-        entry,
+        target,
         images,
         images.labels,
         images.num_training_classes,
@@ -110,9 +109,7 @@ class Watching(nn.Module):
 @pytest.fixture
 def watched(monkeypatch):
     monkeypatch.setattr(Watching, "seen", [])
-    monkeypatch.setitem(BUILT_IN, "watching", "tests.suite.training.whole_network.test_fit:Watching")
-    entry = find_loss("watching", LossSettings())
-    return entry, entry.cls.seen
+    return f"{__name__}:Watching", Watching.seen
 
 
 def small(**changes):
@@ -121,8 +118,8 @@ def small(**changes):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_loss_sees_float32_unit_vectors(workplace, watched, precision):
-    entry, seen = watched
-    train(workplace, entry, precision, **small())
+    target, seen = watched
+    train(workplace, target, precision, **small())
     assert len(seen) == 3
     for embeddings, labels, _ in seen:
         assert embeddings.dtype == torch.float32
@@ -131,32 +128,32 @@ def test_the_loss_sees_float32_unit_vectors(workplace, watched, precision):
 
 
 def test_bfloat16_reaches_the_network(workplace, watched):
-    entry, seen = watched
+    target, seen = watched
     for precision in ("float32", "bfloat16"):
-        train(workplace, entry, precision, **small())
+        train(workplace, target, precision, **small())
     exact, rounded = seen[0][0], seen[3][0]
     assert torch.allclose(exact, rounded, atol=0.1)
     assert not torch.allclose(exact, rounded, atol=1e-5)
 
 
 def test_losses_share_first_embeddings_and_batches(workplace, watched):
-    entry, seen = watched
-    train(workplace, entry, **small())
-    train(workplace, entry, **small(optimiser__learning_rate=0.1))
+    target, seen = watched
+    train(workplace, target, **small())
+    train(workplace, target, **small(optimiser__learning_rate=0.1))
     assert torch.equal(seen[0][0], seen[3][0])
     assert [labels.tolist() for _, labels, _ in seen[:3]] == [labels.tolist() for _, labels, _ in seen[3:]]
     assert not torch.equal(seen[2][0], seen[5][0])
 
 
 def test_in_warm_up_epochs_only_head_and_proxies_learn(workplace, watched):
-    entry, seen = watched
+    target, seen = watched
     states = []
     changes = small(schedule__length=2, schedule__warm_up_epochs=1, backbone__freeze_batch_norm="statistics")
     checkpoint = Checkpoint(workplace / "run.pt", "key")
     with pytest.raises(KeyboardInterrupt):
         train(
             workplace,
-            entry,
+            target,
             checkpoint=checkpoint,
             stop_after=1,
             at_start=lambda network: states.append({n: v.clone() for n, v in network.state_dict().items()}),
@@ -168,7 +165,7 @@ def test_in_warm_up_epochs_only_head_and_proxies_learn(workplace, watched):
         "head.bias",
     }
     assert not torch.equal(seen[0][2], seen[2][2])
-    network, _ = train(workplace, entry, checkpoint=checkpoint, **changes)
+    network, _ = train(workplace, target, checkpoint=checkpoint, **changes)
     learned = {name for name, value in network.state_dict().items() if not torch.equal(value, warm[name])}
     assert {"head.weight", "trunk.conv_stem.weight", "trunk.bn1.weight"} <= learned
     assert not any("running" in name for name in learned)
@@ -217,6 +214,5 @@ def test_what_lies_on_the_device_is_in_channels_last_order(workplace):
 
 
 def test_a_loss_of_your_own(workplace):
-    entry = load_target("own", own_loss("return value"))
-    _, curve = train(workplace, entry, **small())
+    _, curve = train(workplace, own_loss("return value"), **small())
     assert len(curve) == 1

@@ -9,7 +9,8 @@ from torch import nn
 
 from suite.errors import SuiteError
 from suite.settings.paper_recipes import Backbone, load_paper_recipe, paper_recipe_names
-from suite.training.backbone import load_backbone, preprocess
+from suite.settings.params import BackboneSettings
+from suite.training.backbone import load_backbone
 from suite.training.whole_network.networks import EMBEDDED_WEIGHTS, build_network
 
 RESNET = {
@@ -124,9 +125,11 @@ def test_the_head_starts_as_the_recipe_says():
 
 def test_the_embedded_weights_give_the_embedded_features():
     net = network(LITE, weights=EMBEDDED_WEIGHTS, pooling="average").eval()
-    batch = preprocess(np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    features = torch.from_numpy(load_backbone(BackboneSettings()).features(pixels))
     with torch.no_grad():
-        assert torch.allclose(net.pool(net.trunk.forward_features(batch)), load_backbone()(batch), atol=1e-5)
+        assert torch.allclose(net.pool(net.trunk.forward_features(batch)), features, atol=1e-5)
     assert all(p.requires_grad for n, p in net.named_parameters() if "conv" in n)
 
 

@@ -1,22 +1,22 @@
-"""``suite finetune`` from the command line: records, failures, resumption, settings as the recipe file has them."""
+"""``suite train-network`` from the command line: records, failures, resumption, settings as the recipe file has them."""
 
 import json
 from pathlib import Path
 
 import pytest
 import yaml
-from suite.judging.claims.rows import RunRow, read_rows
 
 from suite.data.archives.dataset import CachedImages
 from suite.data.noise import corrupt
 from suite.evaluation.records import read_records
-from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
-from suite.training.cache import PARTIAL_FOLDER
+from suite.settings.paper_recipes import load_paper_recipe, paper_recipe_names
+from suite.settings.paths import PAPER_RECIPES_FOLDER, RUN_CACHE_FOLDER
+from suite.training.cache import clear
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import json_rows, own_loss
 from tests.suite.training.whole_network import tiny
 
-RECORDS = Path("published/runs/cub-pfml-0/records.jsonl")
+RECORDS = Path("benchmarks/runs/cub-pfml/records.jsonl")
 
 
 def flat(values, below=""):
@@ -44,40 +44,42 @@ RUNNABLE = [
 @pytest.mark.parametrize(("name", "dataset"), RUNNABLE)
 def test_the_plan_has_each_value_of_the_published_recipe(command, name, dataset):
     tiny.benchmarks({"row": {"recipe": name}}, dataset=dataset, precision="bfloat16", levels=[0, 0.2], seeds=5)
-    assert command("plan", "--published").status == 0
-    plan = json.loads(Path(f"published/plans/{dataset}-row.json").read_text())
+    assert command("plan", "--benchmarks").status == 0
+    plan = json.loads(Path(f"benchmarks/plans/{dataset}-row.json").read_text())
     written = as_written(PAPER_RECIPES_FOLDER / f"{name}.yaml", dataset)
     assert flat(plan["recipe"]) == written
     chosen = {key.removeprefix("loss.hyperparameters."): value for key, value in written.items()}
     assert plan["hyperparameters"] == {name: chosen[name] for name in plan["recipe"]["loss"]["hyperparameters"]}
     expected = {"dataset": dataset, "loss": "row", "seeds": 5, "precision": "bfloat16", "recipe_name": name}
     assert {key: plan[key] for key in expected} == expected
-    assert (plan["track"], plan["origin"], plan["backbone"]) == ("published", "published", "resnet50_512")
+    found = [plan[name] for name in ("regime", "track", "hyperparameter_source", "backbone")]
+    assert found == ["published", "paper_values", "paper", "resnet50_512"]
 
 
 def test_the_file_of_the_pipeline_can_be_planned(command, workplace):
-    target = workplace / "pipelines/published/params.yaml"
+    target = workplace / "pipelines/benchmarks/params.yaml"
     target.parent.mkdir(parents=True)
-    target.write_bytes((ROOT / "pipelines/published/params.yaml").read_bytes())
-    assert command("plan", "--published").status == 0
+    target.write_bytes((ROOT / "pipelines/benchmarks/params.yaml").read_bytes())
+    assert command("plan", "--benchmarks").status == 0
     rows = yaml.safe_load(target.read_text())["benchmarks"]
     names = {f"{dataset}-{name}.json" for dataset, mine in rows.items() for name in mine}
-    assert {path.name for path in Path("published/plans").iterdir()} == names
+    assert {path.name for path in Path("benchmarks/plans").iterdir()} == names
     used = {row["recipe"] for mine in rows.values() for row in mine.values()}
     assert used == set(paper_recipe_names()) - {"proxy_anchor_bn_inception"}
 
 
-def test_a_record_says_what_was_run(cub, finetuned):
+def test_a_record_says_what_was_run(cub, trained):
     recipe = tiny.recipe_file(cub / "mine.yaml", evaluation__recall_at=[1, 10])
     tiny.benchmarks({"pfml": {"recipe": "mine.yaml"}}, levels=[0.2], seeds=2)
-    printed = finetuned("pfml", "0.2")
-    path = Path("published/runs/cub-pfml-0.2/records.jsonl")
+    printed = trained()
+    path = Path("benchmarks/runs/cub-pfml/records.jsonl")
     rows = json_rows(path)
     images = CachedImages("cub", "training")
     for seed, row in enumerate(rows):
         corruption = corrupt(images.labels, "cub", "symmetric", 0.2, seed)
         expected = {
-            "track": "published",
+            "regime": "published",
+            "track": "paper_values",
             "dataset": "cub",
             "loss": "pfml",
             "noise_level": 0.2,
@@ -86,7 +88,7 @@ def test_a_record_says_what_was_run(cub, finetuned):
             "noise_sha256": corruption.sha256,
             "data_sha256": images.data_sha256,
             "target": "pfml:PotentialFieldLoss",
-            "origin": "published",
+            "hyperparameter_source": "paper",
             "backbone": "tf_efficientnet_lite0_8",
             "recipe_name": "mine.yaml",
             "precision": "float32",
@@ -95,88 +97,91 @@ def test_a_record_says_what_was_run(cub, finetuned):
         assert {name: row[name] for name in expected} == expected
         assert flat(row["recipe"]) == as_written(recipe, "cub")
         assert row["class_queries"] == [tiny.EACH] * (tiny.CLASSES - tiny.TRAINING)
-        assert {"recall_at_1", "recall_at_8", "recall_at_10", "map_at_r"} <= set(row["metrics"]) == set(row["frozen"])
+        assert (
+            {"recall_at_1", "recall_at_8", "recall_at_10", "map_at_r"}
+            <= set(row["metrics"])
+            == set(row["before_training"])
+        )
         assert {"torch", "timm", "torchvision", "lightning-fabric"} <= set(row["versions"])
     assert rows[0]["metrics"] != rows[1]["metrics"]
     assert "1 x cpu, float32" in printed
     assert "noise 0.2 seed 1: R@1" in printed
     # Leaderboard and claims read them.
-    assert read_records([path])["recall_at_1"].tolist() == [row["metrics"]["recall_at_1"] for row in rows]
-    assert [row.backbone for row in read_rows(path.parent, RunRow, path.name)] == ["tf_efficientnet_lite0_8"] * 2
-    curves = json_rows(Path("published/runs/cub-pfml-0.2/curves.jsonl"))
+    assert [record.metrics for record in read_records([path])] == [row["metrics"] for row in rows]
+    curves = json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))
     assert [(row["seed"], row["epoch"]) for row in curves] == [(0, 1), (0, 2), (1, 1), (1, 2)]
-    assert list(json.loads(Path("published/times/cub-pfml-0.2.json").read_text())["runs"]) == [
+    assert list(json.loads(Path("benchmarks/times/cub-pfml.json").read_text())["runs"]) == [
         "noise 0.2 seed 0",
         "noise 0.2 seed 1",
     ]
-    assert not (PARTIAL_FOLDER / "cub-pfml-0.2").exists()
 
 
-def test_training_classes_need_not_be_half_of_all(workplace, one_worker, finetuned):
+def test_training_classes_need_not_be_half_of_all(workplace, one_worker, trained):
     tiny.data(workplace, training=2)
     tiny.recipe_file(workplace / "r.yaml", batches__size=4)
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
-    finetuned()
+    trained()
     (row,) = json_rows(RECORDS)
     assert len(row["class_queries"]) == 6
 
 
-def own_row(body, **changes):
+def user_row(body, **changes):
     tiny.recipe_file(Path("r.yaml"), **changes)
     tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": own_loss(body)}})
 
 
-def test_a_nan_is_a_failed_record(cub, finetuned):
-    own_row("return value * (float('nan') if self.calls == 5 else 1)")
-    assert "failed, the loss became nan in epoch 2" in finetuned()
+def test_a_nan_is_a_failed_record(cub, trained):
+    user_row("return value * (float('nan') if self.calls == 5 else 1)")
+    assert "failed, the loss became nan in epoch 2" in trained()
     (row,) = json_rows(RECORDS)
     assert (row["status"], row["failure"], row["metrics"]) == ("failed", "the loss became nan in epoch 2", {})
-    assert row["frozen"]
-    assert len(json_rows(Path("published/runs/cub-pfml-0/curves.jsonl"))) == 1
+    assert row["before_training"]
+    assert len(json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))) == 1
     read_records([RECORDS])
 
 
-def test_a_collapse_is_a_failed_record(workplace, one_worker, finetuned):
+def test_a_collapse_is_a_failed_record(workplace, one_worker, trained):
     """Test images that are all the same lie on one point, whatever the network."""
     pictures = tiny.factory.images(tiny.CLASSES, tiny.EACH)
     same = {key: tiny.factory.photo(1) for key in pictures if key[0] > tiny.TRAINING}
     tiny.data(workplace, pictures=pictures | same)
-    own_row("return value")
-    assert "failed, the embeddings collapsed to one point" in finetuned()
+    user_row("return value")
+    assert "failed, the embeddings collapsed to one point" in trained()
     (row,) = json_rows(RECORDS)
     assert (row["status"], row["metrics"]) == ("failed", {})
-    assert len(json_rows(Path("published/runs/cub-pfml-0/curves.jsonl"))) == 2
+    assert len(json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))) == 2
 
 
-def test_a_loss_with_its_own_hyperparameters(cub, finetuned):
+def test_a_loss_with_its_own_hyperparameters(cub, trained):
     tiny.recipe_file(Path("r.yaml"))
     tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": own_loss("return value"), "params": {"weight": 0.5}}})
-    finetuned()
+    trained()
     (row,) = json_rows(RECORDS)
     assert row["hyperparameters"] == {"weight": 0.5}
     assert row["recipe"]["loss"] == {"name": "pfml", "hyperparameters": {"weight": 0.5}}
 
 
-def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, finetuned, command):
+def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, trained, command):
     tiny.recipe_file(Path("r.yaml"))
     count = 'import pathlib\nwith pathlib.Path("calls.txt").open("a") as calls:\n    calls.write("x")\n'
     loss = own_loss(count + "return value")
     tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": loss}}, seeds=2)
-    finetuned()
+    trained()
     whole = RECORDS.read_bytes()
+    clear("cub", "pfml")
     assert len(Path("calls.txt").read_text()) == 2 * 2 * 3 + 1  # the plan's probe
     # Killed in the last step of the second run's second epoch.
     kill = 'if len(pathlib.Path("calls.txt").read_text()) == 12:\n    raise KeyboardInterrupt\nreturn value'
     assert own_loss(count + kill) == loss
     Path("calls.txt").unlink()
-    assert command("plan", "--published").status == 0
+    assert command("plan", "--benchmarks").status == 0
     Path("calls.txt").unlink()
-    assert command("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--readers", "0").status != 0
-    kept = sorted(path.name for path in (PARTIAL_FOLDER / "cub-pfml-0").iterdir())
-    assert kept == ["run-0.json", "run-1.pt"]
-    done = command("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--readers", "0")
+    assert command("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0").status != 0
+    kept = sorted(path.suffix for path in (RUN_CACHE_FOLDER / "cub-pfml").iterdir())
+    assert kept == [".json", ".pt"]
+    done = command("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0")
     assert done.status == 0
-    assert "cub-pfml-0: resuming, runs [0] are done" in done.out
+    assert "cub-pfml: 1 of 2 runs are in the run cache" in done.out
     assert len(Path("calls.txt").read_text()) == 12 + 3  # the second epoch of the second run alone
 
     def results(data):
@@ -188,7 +193,7 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, finetuned, com
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"pfml": {"recipe": "magic"}}, "benchmarks.cub.pfml: no published recipe 'magic'; allowed: hist_resnet50"),
+        ({"pfml": {"recipe": "magic"}}, "benchmarks.cub.pfml: no paper recipe 'magic'; allowed: hist_resnet50"),
         ({"pfml": {"recipe": "no.yaml"}}, "benchmarks.cub.pfml: recipe file no.yaml is missing"),
         ({"pa": {"recipe": "proxy_anchor_bn_inception"}}, "backbone.architecture = 'bn_inception': no library that is"),
         ({"pfml": {"recipe": "pfml_table5", "params": {"speed": 1}}}, "benchmarks.cub.pfml.params: speed is no hyper"),
@@ -201,30 +206,30 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, finetuned, com
 )
 def test_rows_that_cannot_be_run_are_refused(command, rows, message):
     tiny.benchmarks(rows)
-    done = command("plan", "--published")
+    done = command("plan", "--benchmarks")
     assert done.status == 2
     assert message in done.err
     assert done.err.count("\n") == 1
-    assert not Path("published").exists()
+    assert not Path("benchmarks").exists()
 
 
 def test_a_recipe_of_another_data_set_is_refused(command):
     tiny.benchmarks({"pfml": {"recipe": "pfml_table5"}}, dataset="sop")
     assert "benchmarks.sop.pfml: recipe 'PFML, supplement Table 5, ResNet-50, 512-d' is not for sop" in (
-        command("plan", "--published").err
+        command("plan", "--benchmarks").err
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cars", "pfml", "0"], "benchmarks has no row for 'cars'; allowed: cub"),
-        (["cub", "other", "0"], "benchmarks.cub has no 'other'; allowed: pfml"),
+        (["cars", "pfml"], "benchmarks has no row for 'cars'; allowed: cub"),
+        (["cub", "other"], "benchmarks.cub has no 'other'; allowed: pfml"),
         (
-            ["cub", "pfml", "0"],
-            "data set cub has no image cache in published/cache/cub; make it from its archives with",
+            ["cub", "pfml"],
+            "data set cub has no image cache in benchmarks/cache/cub; make it from its archives with",
         ),
-        (["cub", "pfml", "0", "--accelerator", "gpu"], "--accelerator gpu: torch finds no GPU on this machine"),
+        (["cub", "pfml", "--accelerator", "gpu"], "--accelerator gpu: torch finds no GPU on this machine"),
     ],
 )
 def test_what_is_missing_is_named(command, workplace, one_worker, arguments, message):
@@ -232,20 +237,20 @@ def test_what_is_missing_is_named(command, workplace, one_worker, arguments, mes
         tiny.data(workplace)
     tiny.recipe_file(Path("r.yaml"))
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
-    assert command("plan", "--published").status == 0
-    done = command("finetune", *arguments)
+    assert command("plan", "--benchmarks").status == 0
+    done = command("train-network", *arguments)
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert message in done.err
 
 
 def test_out_of_memory_names_the_setting_to_lower(cub, command):
-    own_row(
+    user_row(
         "if len(embeddings) == 8:\n"
         "    raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.')\n"
         "return value"
     )
-    assert command("plan", "--published").status == 0
-    done = command("finetune", "cub", "pfml", "0", "--accelerator", "cpu", "--readers", "0")
+    assert command("plan", "--benchmarks").status == 0
+    done = command("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0")
     assert done.status == 2
     assert (
         "out of GPU memory: lower batches.size = 8 in recipe r.yaml, or share it among more GPUs (--devices)"

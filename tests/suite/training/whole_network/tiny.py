@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 
 from suite.data.archives.add import Options, add
-from suite.settings.benchmarks import BENCHMARKS_FILE
-from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, find_paper_recipe
+from suite.settings.paper_recipes import find_paper_recipe
+from suite.settings.paths import BENCHMARKS_FILE, PAPER_RECIPES_FOLDER
 from tests.helpers.synthetic import silent
 from tests.suite.data.archives import factory
 
@@ -74,7 +74,7 @@ def settings_of(path: Path, dataset: str = "cub"):
 
 
 def benchmarks(rows, levels=(0,), seeds=1, precision="float32", dataset="cub") -> None:
-    """Write ``pipelines/published/params.yaml`` in the current folder."""
+    """Write ``pipelines/benchmarks/params.yaml`` in the current folder."""
     BENCHMARKS_FILE.parent.mkdir(parents=True, exist_ok=True)
     values = {
         "benchmarks": {dataset: rows},

@@ -1,4 +1,4 @@
-"""The pipeline of the published data sets through real dvc: from an archive to leaderboard and verdicts.
+"""The pipeline of the benchmarks through real dvc: from an archive to leaderboard and verdicts.
 
 The archive has the format of CUB-200-2011. Its images are emoji: its training classes, and its test classes, are training
 classes of that data set. So what is measured here is validation, on classes that were held out of the training.
@@ -17,17 +17,16 @@ from PIL import Image
 
 from suite.data.catalog import DATA_FOLDER
 from suite.data.table import read_table
+from tests.helpers.synthetic import json_rows
 from tests.pipeline.conftest import ROOT, Clone
 from tests.pipeline.test_smoke import stages_run
 from tests.suite.data.archives import factory
-from tests.helpers.synthetic import json_rows
 from tests.suite.training.whole_network import tiny
 
 CLASSES, EACH = 120, 7
 """Half of the classes train."""
-PIPELINE = "pipelines/published/dvc.yaml"
+PIPELINE = "pipelines/benchmarks/dvc.yaml"
 ROWS = ("multi_similarity", "pfml")
-RUNS = [f"{row}-0" for row in ROWS]
 RESULTS = {
     *(f"leaderboard.{form}" for form in ("csv", "json", "md", "tex")),
     *(f"claims.{form}" for form in ("json", "md")),
@@ -68,7 +67,7 @@ def write_settings(folder):
     values = yaml.safe_load(recipe.read_text())
     values["settings"]["optimiser"]["proxy_learning_rate_factor"] = 10.0
     recipe.write_text(yaml.safe_dump(values, sort_keys=False))
-    params = folder / "pipelines/published/params.yaml"
+    params = folder / "pipelines/benchmarks/params.yaml"
     settings = yaml.safe_load(params.read_text())
     pfml = {
         "recipe": "tiny.yaml",
@@ -83,7 +82,7 @@ def write_settings(folder):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone in which an archive was added and the pipeline has run once."""
-    folder = tmp_path_factory.mktemp("published") / "project"
+    folder = tmp_path_factory.mktemp("benchmarks") / "project"
     subprocess.run(["git", "clone", "-q", ROOT, folder], check=True)
     made = Clone(folder)
     made.dvc("pull", "-q", "data.dvc")
@@ -100,39 +99,39 @@ def project(tmp_path_factory):
 
 
 def records(project, run):
-    return json_rows(project.path / f"published/runs/cub-{run}/records.jsonl")
+    return json_rows(project.path / f"benchmarks/runs/cub-{run}/records.jsonl")
 
 
 def test_one_command_runs_all_that_the_settings_name(project):
-    stages = {"plan", *(f"cub@{run}" for run in RUNS), "leaderboard", "claims", "times"}
+    stages = {"plan", *(f"cub@{run}" for run in ROWS), "leaderboard", "claims", "times"}
     assert stages_run(project.first) == {f"{PIPELINE}:{stage}" for stage in stages}
     assert not project.dvc("status", PIPELINE).stdout.strip().startswith("cub")
     assert stages_run(project.dvc("repro", PIPELINE).stdout) == set()
 
 
 def test_two_epochs_beat_the_frozen_backbone_on_held_out_training_classes(project):
-    for run in RUNS:
+    for run in ROWS:
         (record,) = records(project, run)
         assert record["recipe"]["schedule"]["length"] == 2
-        assert record["metrics"]["recall_at_1"] > record["frozen"]["recall_at_1"]
+        assert record["metrics"]["recall_at_1"] > record["before_training"]["recall_at_1"]
 
 
 def test_the_leaderboard_has_all_rows_and_the_reference(project):
-    with (project.path / "results/published/leaderboard.csv").open() as file:
+    with (project.path / "results/benchmarks/leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["track"], row["dataset"], row["loss"], row["noise_level"]) for row in rows} == {
-        ("published", "cub", loss, "0.0") for loss in (*ROWS, "frozen backbone")
+        ("paper_values", "cub", loss, "0.0") for loss in (*ROWS, "frozen backbone")
     }
     (reference,) = {float(row["recall_at_1"]) for row in rows if row["loss"] == "frozen backbone"}
-    assert reference == pytest.approx(100 * records(project, "pfml-0")[0]["frozen"]["recall_at_1"], abs=1e-3)
+    assert reference == pytest.approx(100 * records(project, "pfml")[0]["before_training"]["recall_at_1"], abs=1e-3)
     (mine,) = [float(row["recall_at_1"]) for row in rows if row["loss"] == "pfml"]
-    assert mine == pytest.approx(100 * records(project, "pfml-0")[0]["metrics"]["recall_at_1"], abs=1e-3)
+    assert mine == pytest.approx(100 * records(project, "pfml")[0]["metrics"]["recall_at_1"], abs=1e-3)
 
 
 def test_claims_read_the_records(project):
     """They are about other networks and more seeds: each says which it misses."""
-    found = json.loads((project.path / "results/published/claims.json").read_text())
-    assert found["rows"]["records"] == len(RUNS)
+    found = json.loads((project.path / "results/benchmarks/claims.json").read_text())
+    assert found["rows"]["records"] == len(ROWS)
     assert {claim["id"] for claim in found["claims"]} == {
         path.stem for path in (ROOT / "claims/benchmarks").glob("*.yaml")
     }
@@ -142,22 +141,22 @@ def test_git_is_offered_results_and_notes_but_no_images_or_runs(project):
     offered = project.run("git", "ls-files", "--others", "--exclude-standard").stdout.split()
     made_here = {"editions.yaml", "tiny.yaml", "in/CUB_200_2011.tgz"}
     beside = {
-        "pipelines/published/dvc.lock",
-        "published/archives/.gitignore",
-        "published/archives/CUB_200_2011.tgz.dvc",
+        "pipelines/benchmarks/dvc.lock",
+        "benchmarks/archives/.gitignore",
+        "benchmarks/archives/CUB_200_2011.tgz.dvc",
     }
     others = set(offered) - made_here - beside
-    assert others == {f"results/published/{name}" for name in RESULTS}
+    assert others == {f"results/benchmarks/{name}" for name in RESULTS}
 
 
 def test_a_changed_recipe_runs_its_rows_again(project):
-    params = project.path / "pipelines/published/params.yaml"
+    params = project.path / "pipelines/benchmarks/params.yaml"
     settings = yaml.safe_load(params.read_text())
     settings["benchmarks"]["cub"]["pfml"]["params"]["delta"] = 0.7
     params.write_text(yaml.safe_dump(settings, sort_keys=False))
     done = project.dvc("repro", "--dry", PIPELINE).stdout
     assert f"{PIPELINE}:plan" in stages_run(done)
-    project.run("suite", "plan", "--published")
+    project.run("suite", "plan", "--benchmarks")
     status = project.dvc("status", PIPELINE).stdout
-    assert "cub@pfml-0:" in status
+    assert "cub@pfml:" in status
     assert "cub@multi_similarity" not in status

@@ -1,4 +1,4 @@
-"""The pages on own losses and own data, followed word by word in a clone, through real dvc."""
+"""The pages on a user's losses and data, followed word by word in a clone, through real dvc."""
 
 import csv
 import re
@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.pipeline.conftest import ROOT, TUNE, clone
+from tests.pipeline.conftest import ROOT, clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
 AROUND = {"plan", "leaderboard", "claims", "times", "site"}
@@ -33,13 +33,13 @@ def follow(project, page):
     return done
 
 
-def cells(*losses, dataset="emoji"):
+def stages_of(*losses, dataset="emoji"):
     """All stages of these losses."""
-    return {f"train@{dataset}-{loss}-0" for loss in losses} | settled(*losses, dataset=dataset)
+    return {f"train@{dataset}-{loss}" for loss in losses} | tuned(*losses, dataset=dataset)
 
 
-def settled(*losses, dataset="emoji"):
-    return {f"{TUNE}@{dataset}-{loss}" for loss in losses}
+def tuned(*losses, dataset="emoji"):
+    return {f"tune@{dataset}-{loss}" for loss in losses}
 
 
 def leaderboard(project):
@@ -50,7 +50,7 @@ def leaderboard(project):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone with its smoke results, and a folder of pictures."""
-    made = clone(tmp_path_factory.mktemp("own") / "project")
+    made = clone(tmp_path_factory.mktemp("user") / "project")
     small = {"datasets": {"emoji": {"max_classes": 44}}, "noise": {"kind": "symmetric", "levels": [0]}}
     edit_params(made, lambda params: params.update(small))
     made.dvc("repro")
@@ -76,13 +76,13 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
         "suite promote",
         "dvc repro",
     ]
-    assert commands[3][1] == cells("my_loss", "circle") | AROUND
+    assert commands[3][1] == stages_of("my_loss", "circle") | AROUND
     for loss in ("my_loss", "circle"):
         page = (project.path / f"results/site/loss-{loss}.html").read_text()
         assert f"{loss} in 1 table: against pfml not judged on one seed in 1" in page
         assert 'id="influence-negative"' in page
     # What was searched becomes the recipe and its plan comes out the same: nothing is trained again. The site shows recipes.
-    assert commands[7][1] == {"own@files", "plan", "site"} | settled("pfml", "my_loss", "circle")
+    assert commands[7][1] == {"user@files", "plan", "site"} | tuned("pfml", "my_loss", "circle")
     found = project.path / "recipes/tuned/emoji"
     assert {path.stem for path in found.iterdir()} == {"pfml", "triplet", "my_loss", "circle"}
     assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
@@ -91,22 +91,22 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
 def test_nothing_is_left_to_do_and_the_lock_stays(project):
     project.dvc("repro")
     lock = (project.path / "dvc.lock").read_bytes()
-    assert stages_run(project.dvc("repro").stdout) == {"own@files"}
+    assert stages_run(project.dvc("repro").stdout) == {"user@files"}
     assert (project.path / "dvc.lock").read_bytes() == lock
 
 
-def test_an_edit_of_the_loss_runs_its_cells_only(project):
+def test_an_edit_of_the_loss_runs_its_stages_only(project):
     file = project.path / "my_loss.py"
     file.write_text(file.read_text().replace("cosines / self.temperature", "2 * cosines / self.temperature"))
     ran = stages_run(project.dvc("repro").stdout)
-    assert cells("my_loss") | {"own@files", "plan"} <= ran <= cells("my_loss") | {"own@files"} | AROUND
+    assert stages_of("my_loss") | {"user@files", "plan"} <= ran <= stages_of("my_loss") | {"user@files"} | AROUND
 
 
 def test_images_get_their_rows_as_the_page_says(project):
     commands = follow(project, "adding-data.md")
-    assert [line for line, _ in commands] == ["suite data own birds", "suite datasets", "dvc repro"]
+    assert [line for line, _ in commands] == ["suite data user birds", "suite datasets", "dvc repro"]
     losses = ("pfml", "triplet", "my_loss", "circle")
-    assert commands[2][1] - {"own@files"} == cells(*losses, dataset="birds") | {"features@birds"} | AROUND
+    assert commands[2][1] - {"user@files"} == stages_of(*losses, dataset="birds") | {"features@birds"} | AROUND
     assert {("birds", loss) for loss in losses} <= leaderboard(project)
     assert "data.dvc" not in project.run("git", "status", "--short").stdout
     assert "changed" not in project.dvc("status", "data.dvc").stdout
@@ -116,7 +116,7 @@ def test_what_is_taken_back_leaves_nothing_behind(project):
     (project.path / "my_loss.py").unlink()
     edit_params(project, lambda params: [params["losses"].pop(name) for name in ("my_loss", "circle")])
     edit_params(project, lambda params: params["datasets"].pop("birds"))
-    assert not stages_run(project.dvc("repro").stdout) & (cells("pfml", "triplet") | {"features@emoji"})
+    assert not stages_run(project.dvc("repro").stdout) & (stages_of("pfml", "triplet") | {"features@emoji"})
     assert {dataset for dataset, _ in leaderboard(project)} == {"emoji"}
-    assert project.run("git", "status", "--short", "own").stdout == ""
+    assert project.run("git", "status", "--short", "user").stdout == ""
     assert stages_run(project.dvc("repro").stdout) == set()
