@@ -62,7 +62,7 @@ def verify(
     """Say whether fresh records reproduce the committed ones, condition by condition; exit status 0 if they do, else 1."""
     from rich.table import Table
 
-    from suite.judging.verify import Outcome, as_rows, compare, conclusion
+    from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
     reference = _read(committed) if committed else _of_head()
@@ -77,7 +77,7 @@ def verify(
         for row in (heads, *as_rows(found)):
             console.print("\t".join(row).rstrip(), markup=False, highlight=False)
     console.print(conclusion(found), markup=False, highlight=False)
-    raise typer.Exit(0 if found.outcome == Outcome.REPRODUCED else 1)
+    raise typer.Exit(0 if found.outcome == RerunOutcome.REPRODUCED else 1)
 
 
 def readme() -> None:

@@ -27,7 +27,7 @@ MARGIN = 1.0
 _UNIT = f"points of {METRICS[MAIN_METRIC].label}"
 
 
-class Outcome(StrEnum):
+class RerunOutcome(StrEnum):
     """What a comparison shows."""
 
     REPRODUCED = "reproduced"
@@ -54,7 +54,7 @@ class ConditionComparison:
     n: int
     p_within: float
     p_beyond: float
-    outcome: Outcome
+    outcome: RerunOutcome
     remark: str = ""
 
 
@@ -75,12 +75,12 @@ class Comparison:
     runs: int
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RerunOutcome:
         """Reproduced if all conditions are (intersection-union: no adjustment), not reproduced if one is not (by Holm)."""
         outcomes = {each.outcome for each in self.conditions}
-        if Outcome.NOT_REPRODUCED in outcomes:
-            return Outcome.NOT_REPRODUCED
-        return Outcome.REPRODUCED if outcomes == {Outcome.REPRODUCED} else Outcome.CANNOT_TELL
+        if RerunOutcome.NOT_REPRODUCED in outcomes:
+            return RerunOutcome.NOT_REPRODUCED
+        return RerunOutcome.REPRODUCED if outcomes == {RerunOutcome.REPRODUCED} else RerunOutcome.CANNOT_TELL
 
 
 def _read(content: bytes, name: str) -> pd.DataFrame:
@@ -118,35 +118,37 @@ def compare(
 def _compare_condition(committed: pd.DataFrame, fresh: pd.DataFrame | None, margin: float) -> ConditionComparison:
     name = condition_name(committed.iloc[0])
     if fresh is None:
-        return ConditionComparison(name, None, 0, math.nan, math.nan, Outcome.CANNOT_TELL, "not run")
+        return ConditionComparison(name, None, 0, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "not run")
     first, second = (table.set_index("seed")[MAIN_METRIC].sort_index() for table in (committed, fresh))
     failures = [int(values.isna().sum()) for values in (first, second)]
     paired = list(first.index) == list(second.index)
     if failures[0] != failures[1]:
         remark = f"failed runs: {failures[0]} committed, {failures[1]} fresh"
-        return ConditionComparison(name, None, 0, math.nan, math.nan, Outcome.NOT_REPRODUCED, remark)
+        return ConditionComparison(name, None, 0, math.nan, math.nan, RerunOutcome.NOT_REPRODUCED, remark)
     if paired:
         differences = (second - first).dropna()
         if differences.empty:
-            return ConditionComparison(name, None, 0, math.nan, math.nan, Outcome.REPRODUCED, "all runs failed in both")
+            return ConditionComparison(
+                name, None, 0, math.nan, math.nan, RerunOutcome.REPRODUCED, "all runs failed in both"
+            )
         if len(differences) < 2:
-            return ConditionComparison(name, None, 1, math.nan, math.nan, Outcome.CANNOT_TELL, "one seed")
+            return ConditionComparison(name, None, 1, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "one seed")
         estimate, n, remark = mean_of(differences), len(differences), ""
     else:
         samples = [values.dropna() for values in (second, first)]
         if min(map(len, samples)) < 2:
-            return ConditionComparison(name, None, 1, math.nan, math.nan, Outcome.CANNOT_TELL, "one seed")
+            return ConditionComparison(name, None, 1, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "one seed")
         estimate, n, remark = minus(*map(mean_of, samples)), min(map(len, samples)), "other seeds: unpaired"
     within, beyond = float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
-    return ConditionComparison(name, estimate, n, within, beyond, Outcome.CANNOT_TELL, remark)
+    return ConditionComparison(name, estimate, n, within, beyond, RerunOutcome.CANNOT_TELL, remark)
 
 
 def _with_outcome(comparison: ConditionComparison, p_beyond: float) -> ConditionComparison:
-    outcome = Outcome.CANNOT_TELL
+    outcome = RerunOutcome.CANNOT_TELL
     if comparison.p_within <= LEVEL:
-        outcome = Outcome.REPRODUCED
+        outcome = RerunOutcome.REPRODUCED
     elif p_beyond <= LEVEL:
-        outcome = Outcome.NOT_REPRODUCED
+        outcome = RerunOutcome.NOT_REPRODUCED
     return replace(comparison, p_beyond=p_beyond, outcome=outcome)
 
 
@@ -175,8 +177,8 @@ def _told(row: pd.Series, keys: Sequence[str]) -> str:
 
 def conclusion(found: Comparison) -> str:
     """The overall verdict with its numbers, in a line or two."""
-    counts = [sum(each.outcome == outcome for each in found.conditions) for outcome in Outcome]
-    told = ", ".join(f"{count} {outcome}" for count, outcome in zip(counts, Outcome, strict=True) if count)
+    counts = [sum(each.outcome == outcome for each in found.conditions) for outcome in RerunOutcome]
+    told = ", ".join(f"{count} {outcome}" for count, outcome in zip(counts, RerunOutcome, strict=True) if count)
     text = (
         f"{found.outcome}: of {len(found.conditions)} conditions {told}; margin {found.margin:g} {_UNIT}, TOST at 5 %"
     )

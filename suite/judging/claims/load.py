@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file, sha256_value
 from suite.judging.claims.parts import DATASET, LOSS
-from suite.judging.claims.schema import KINDS, Claim
+from suite.judging.claims.schema import CLAIM_KINDS, Claim
 from suite.settings.paths import CLAIMS_FOLDER
 from suite.settings.reading import explain, read_yaml
 
@@ -70,12 +70,12 @@ def _load(path: Path, folder: Path, names: dict[str, Any]) -> ClaimFile:
             f"{CLAIMS_FOLDER.name}/above-cpml-noise-0.yaml"
         )
     kind = values.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise SuiteError(f"{path}: kind = {kind!r}; allowed: {allowed(KINDS)}")
+    if not isinstance(kind, str) or kind not in CLAIM_KINDS:
+        raise SuiteError(f"{path}: kind = {kind!r}; allowed: {allowed(CLAIM_KINDS)}")
     try:
-        claim = KINDS[kind].model_validate(values, context=names)
+        claim = CLAIM_KINDS[kind].model_validate(values, context=names)
     except ValidationError as error:
-        raise SuiteError(explain(error, KINDS[kind], path)) from error
+        raise SuiteError(explain(error, CLAIM_KINDS[kind], path)) from error
     if claim.id != path.stem:
         raise SuiteError(f"{path}: id = {claim.id!r}; allowed: the name of the file, {path.stem}")
     return ClaimFile(claim, path.relative_to(folder), sha256_file(path))

@@ -18,7 +18,7 @@ from suite.judging.claims.evidence import Verdict, constant, difference, share_r
 from suite.judging.claims.measured import BySeed, Condition, Measured, NotRunError
 from suite.judging.claims.result import ClaimResult, on_each_dataset
 from suite.judging.claims.retrieval import without_failed_seeds
-from suite.judging.claims.schema import Closeness, Decay, Minima
+from suite.judging.claims.schema import Closeness, InfluenceDecay, Minima
 from suite.judging.statistics.estimates import Array
 from suite.settings.paths import INFLUENCE_FILE
 
@@ -189,7 +189,7 @@ def _share(run: Record) -> float:
     return float((np.array(places.condition) * size).sum() / size.sum())
 
 
-def assess_decay(claim: Decay, measured: Measured) -> list[ClaimResult]:
+def assess_decay(claim: InfluenceDecay, measured: Measured) -> list[ClaimResult]:
     """Greatest influence of a far point over the greatest of any, subject less reference, by curves of ``suite figures``."""
     losses = claim.contrast.subject, claim.contrast.reference
     missing = ""
@@ -209,7 +209,7 @@ def assess_decay(claim: Decay, measured: Measured) -> list[ClaimResult]:
     return [ClaimResult(claim, "", evidence=constant(effect, verdict))]
 
 
-def _curve(curves: pd.DataFrame, loss: str, claim: Decay) -> pd.DataFrame:
+def _curve(curves: pd.DataFrame, loss: str, claim: InfluenceDecay) -> pd.DataFrame:
     return curves[(curves["loss"] == loss) & (curves["pair"] == claim.pair)].sort_values("distance")
 
 

@@ -14,7 +14,7 @@ from suite.data.noise import KINDS as NOISE_KINDS
 from suite.errors import allowed
 from suite.evaluation.retrieval import METRICS
 from suite.losses.registry import BUILT_IN
-from suite.settings.params import AblationAxes, BenchmarkName
+from suite.settings.params import AblationAxes, BenchmarkName, Positive
 
 BENCHMARKS: tuple[str, ...] = get_args(BenchmarkName)
 NOT_IMPLEMENTED = ("proxy_nca", "hse_pa", "ms_das", "hier")
@@ -41,10 +41,9 @@ Axis = Annotated[str, _one_of("ablation axis", AblationAxes.model_fields)]
 DatasetName = Annotated[str, _one_of(DATASET, EMBEDDED, BENCHMARKS)]
 LossName = Annotated[str, _one_of(LOSS, BUILT_IN, NOT_IMPLEMENTED)]
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 ShareAboveZero = Annotated[float, Field(gt=0, le=1)]
-Text = Annotated[str, Field(min_length=3)]
+ClaimText = Annotated[str, Field(min_length=3)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 ClaimTrack = Literal["tuned", "paper_values"]
 Level = Annotated[float, Field(ge=0, lt=1)]
@@ -56,11 +55,11 @@ class ClaimPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(ClaimPart):
+class ClaimSource(ClaimPart):
     """Where the paper or its project says it."""
 
-    section: Text
-    table: Text
+    section: ClaimText
+    table: ClaimText
     """Table or figure; "none" where the text says it."""
 
 
@@ -68,7 +67,7 @@ class SmallestEffect(ClaimPart):
     """The smallest effect of interest, in the units of the estimand (points of percent for retrieval metrics), and why."""
 
     value: Positive
-    because: Text
+    because: ClaimText
 
 
 class Noise(ClaimPart):
@@ -87,11 +86,11 @@ class NoiseLevels(ClaimPart):
     @model_validator(mode="after")
     def _from_clean(self) -> Self:
         if self.levels[0] != 0 or list(self.levels) != sorted(set(self.levels)):
-            raise ValueError("allowed: rising levels that begin with 0")
+            raise ValueError("levels must rise and begin with 0")
         return self
 
 
-class Pair(ClaimPart):
+class LossPair(ClaimPart):
     """A method of interest and the one that it is compared with."""
 
     subject: LossName
@@ -104,13 +103,13 @@ class Pair(ClaimPart):
         return self
 
 
-class Subject(ClaimPart):
+class SingleLoss(ClaimPart):
     """A method alone."""
 
     subject: LossName
 
 
-class Along(ClaimPart):
+class AlongAxis(ClaimPart):
     """A method along one of its hyper-parameters."""
 
     subject: Literal["pfml"]
@@ -122,19 +121,18 @@ class ReportedValue(ClaimPart):
 
     value: Annotated[float, Field(gt=0, le=100)]
     spread: Positive | None
-    """What stands behind the +-; null where the table gives none. Read as a standard error, the wider of the two
-    readings."""
+    """The number behind the +-; null if the table gives none. Read as a standard error: the wider of the two readings."""
     runs: Annotated[int, Field(ge=1, strict=True)] | None
-    """Runs behind the number; null where the table does not say, which is read as one."""
+    """Runs behind the number; null if the table does not say, which is read as one run."""
 
     @model_validator(mode="after")
     def _spread_of_runs(self) -> Self:
         if self.spread is not None and (self.runs is None or self.runs < 2):
-            raise ValueError("a spread needs runs of 2 or more")
+            raise ValueError("a spread needs runs, 2 or more")
         return self
 
 
-class Range(ClaimPart):
+class AxisRange(ClaimPart):
     """A stretch of a hyper-parameter, both ends included."""
 
     low: Finite
@@ -143,7 +141,7 @@ class Range(ClaimPart):
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if not self.low < self.high:
-            raise ValueError("allowed: low below high")
+            raise ValueError("low must be below high")
         return self
 
 
@@ -152,4 +150,4 @@ class Premise(ClaimPart):
 
     name: Literal["delta_below_spread", "condition_star"]
     minimum_share: ShareAboveZero
-    because: Text
+    because: ClaimText

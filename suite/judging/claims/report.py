@@ -7,7 +7,7 @@ from typing import Any
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.judge import Judged, everywhere
 from suite.judging.claims.load import ClaimFile, claims_hash
-from suite.judging.claims.schema import Claim, ClaimOnRecords, Closeness, Decay, Minima
+from suite.judging.claims.schema import Claim, ClaimOnRecords, Closeness, InfluenceDecay, Minima
 from suite.judging.claims.sensitivity import Sensitivity
 from suite.judging.statistics.estimates import LEVEL
 
@@ -18,7 +18,7 @@ def unit_of(claim: Claim) -> str:
     """Unit of a claim's effect."""
     if isinstance(claim, Closeness):
         return "class sd" if claim.estimand.endswith("relative") else "chord"
-    return "share" if isinstance(claim, Minima | Decay) else "points"
+    return "share" if isinstance(claim, Minima | InfluenceDecay) else "points"
 
 
 def report(

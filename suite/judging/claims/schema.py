@@ -10,27 +10,26 @@ from pydantic import Field, model_validator
 from suite.errors import allowed
 from suite.judging.claims.parts import (
     BENCHMARKS,
-    Along,
+    AlongAxis,
+    AxisRange,
     ClaimPart,
+    ClaimSource,
+    ClaimText,
     ClaimTrack,
     DatasetName,
     Finite,
+    LossPair,
     MetricName,
     Noise,
     NoiseLevels,
-    Pair,
-    Positive,
     Premise,
-    Range,
     ReportedValue,
     ShareAboveZero,
+    SingleLoss,
     Slug,
     SmallestEffect,
-    Source,
-    Subject,
-    Text,
 )
-from suite.settings.params import EMBEDDED_BACKBONE
+from suite.settings.params import EMBEDDED_BACKBONE, Positive
 from suite.settings.plans import Regime
 from suite.training.whole_network.networks import BACKBONES
 
@@ -41,8 +40,8 @@ class Claim(ClaimPart):
     id: Slug
     """Also the name of the file."""
     kind: str
-    statement: Text
-    source: Source
+    statement: ClaimText
+    source: ClaimSource
     smallest_effect: SmallestEffect
     family: Slug
     """Claims of one family answer one question together; Holm's adjustment runs over all their lines."""
@@ -54,7 +53,7 @@ class ClaimOnRecords(Claim):
     datasets: Annotated[tuple[DatasetName, ...], Field(min_length=1)]
     regime: Regime
     """What learns. By default ``published`` for CUB, Cars and SOP and ``frozen`` for other data sets."""
-    backbone: Text = EMBEDDED_BACKBONE
+    backbone: ClaimText = EMBEDDED_BACKBONE
     minimum_seeds: Annotated[int, Field(ge=3, strict=True)]
 
     @model_validator(mode="before")
@@ -88,7 +87,7 @@ class Superiority(ClaimOnRuns):
     """The subject's metric is above the reference's at one noise level."""
 
     kind: Literal["superiority"]
-    contrast: Pair
+    contrast: LossPair
     noise: Noise
     direction: Literal["higher"]
     reported: dict[DatasetName, Finite] | None
@@ -100,7 +99,7 @@ class Robustness(ClaimOnRuns):
     """The subject loses less under noise than the reference: a difference in differences, or a slope over several levels."""
 
     kind: Literal["robustness"]
-    contrast: Pair
+    contrast: LossPair
     noise: NoiseLevels
     direction: Literal["higher"]
     reported: dict[DatasetName, Finite] | None
@@ -113,9 +112,9 @@ class Reproduction(ClaimOnRecords):
 
     kind: Literal["reproduction"]
     estimand: Annotated[tuple[MetricName, ...], Field(min_length=1)]
-    contrast: Subject
+    contrast: SingleLoss
     track: ClaimTrack = "tuned"
-    backbone: Text
+    backbone: ClaimText
     noise: Noise
     direction: Literal["equal"]
     reported: Annotated[dict[MetricName, ReportedValue], Field(min_length=1)]
@@ -124,9 +123,9 @@ class Reproduction(ClaimOnRecords):
     @model_validator(mode="after")
     def _a_number_each(self) -> Self:
         if set(self.estimand) != set(self.reported):
-            raise ValueError("reported: allowed: one entry for each metric of estimand")
+            raise ValueError("reported must have one entry for each metric of estimand")
         if len(self.datasets) != 1:
-            raise ValueError("datasets: allowed: the one that the numbers belong to")
+            raise ValueError("datasets must name one data set, the one that the numbers belong to")
         return self
 
 
@@ -134,7 +133,7 @@ class ClaimOnAblation(ClaimOnRecords):
     """A claim about PFML along one of its hyper-parameters, without noise, the others at their tuned values."""
 
     estimand: MetricName
-    contrast: Along
+    contrast: AlongAxis
     reported: dict[DatasetName, Annotated[tuple[tuple[Finite, Finite], ...], Field(min_length=2)]] | None
     """Pairs (value, metric in percent) read off the paper's plots; on other data, so for the reader, not for the test."""
 
@@ -143,7 +142,7 @@ class Insensitivity(ClaimOnAblation):
     """No two values of the hyper-parameter within a range differ by the margin."""
 
     kind: Literal["insensitivity"]
-    within: Range
+    within: AxisRange
     direction: Literal["equal"]
     test: Literal["tost_pairs"]
 
@@ -152,7 +151,7 @@ class Trend(ClaimOnAblation):
     """The metric rises or falls along the hyper-parameter."""
 
     kind: Literal["trend"]
-    within: Range
+    within: AxisRange
     direction: Literal["higher", "lower"]
     test: Literal["slope_t"]
 
@@ -169,9 +168,9 @@ class Saturation(ClaimOnAblation):
     @model_validator(mode="after")
     def _for_each_dataset(self) -> Self:
         if set(self.plateau_from) != set(self.datasets):
-            raise ValueError("plateau_from: allowed: one entry for each data set")
+            raise ValueError("plateau_from must have one entry for each data set of datasets")
         if min(self.plateau_from.values()) <= self.start:
-            raise ValueError("plateau_from: allowed: values above start")
+            raise ValueError("plateau_from must have values above start")
         return self
 
 
@@ -180,7 +179,7 @@ class Closeness(ClaimOnRecords):
 
     kind: Literal["closeness"]
     estimand: Literal["w2", "w2_relative", "nearest", "nearest_relative"]
-    contrast: Pair
+    contrast: LossPair
     premise: Premise
     direction: Literal["lower"]
     reported: None
@@ -192,7 +191,7 @@ class Minima(ClaimOnRecords):
 
     kind: Literal["minima"]
     estimand: Literal["share_ended_within_delta"]
-    contrast: Subject
+    contrast: SingleLoss
     premise: Premise
     direction: Literal["at_least"]
     target: ShareAboveZero
@@ -201,7 +200,7 @@ class Minima(ClaimOnRecords):
     test: Literal["t_and_binomial"]
 
 
-class Decay(Claim):
+class InfluenceDecay(Claim):
     """The greatest influence of a far point is a smaller share of the greatest of all under the subject than the reference.
 
     Nothing is trained, so it belongs to no regime. It is measured without sampling error: there are no seeds, hence neither
@@ -210,7 +209,7 @@ class Decay(Claim):
 
     kind: Literal["decay"]
     estimand: Literal["share_of_largest_influence"]
-    contrast: Pair
+    contrast: LossPair
     pair: Literal["positive", "negative"]
     beyond: Positive
     """A chord; points this far from the anchor, or farther, are the far ones."""
@@ -220,7 +219,7 @@ class Decay(Claim):
     minimum_seeds: Literal[0]
 
 
-KINDS: dict[str, type[Claim]] = {
+CLAIM_KINDS: dict[str, type[Claim]] = {
     "superiority": Superiority,
     "robustness": Robustness,
     "reproduction": Reproduction,
@@ -229,5 +228,5 @@ KINDS: dict[str, type[Claim]] = {
     "saturation": Saturation,
     "closeness": Closeness,
     "minima": Minima,
-    "decay": Decay,
+    "decay": InfluenceDecay,
 }

@@ -13,7 +13,7 @@ from suite.judging.statistics.comparisons import all_pairs, holm
 from suite.judging.statistics.estimates import LEVEL, PERCENT
 
 _FAILED, _ONE_SEED, _UNMEASURED = "not judged for failed runs", "not judged on one seed", "not measured"
-VERDICTS = ("ahead", "behind", "not told apart", _FAILED, _ONE_SEED, _UNMEASURED)
+PAIR_VERDICTS = ("ahead", "behind", "not told apart", _FAILED, _ONE_SEED, _UNMEASURED)
 """What may be said of two losses in a table."""
 _HEADS = {
     "regime": "regime",
@@ -183,7 +183,7 @@ def _about_one(row: pd.Series, first: str, second: str, label: str) -> str:
 def counted(table: pd.DataFrame) -> str:
     """How often each verdict was given."""
     counts = table["verdict"].value_counts()
-    return ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
+    return ", ".join(f"{verdict} in {counts[verdict]}" for verdict in PAIR_VERDICTS if verdict in counts)
 
 
 def as_text(table: pd.DataFrame, losses: tuple[str, str]) -> str:

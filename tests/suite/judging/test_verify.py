@@ -5,11 +5,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
 from suite.evaluation.tables import write_csv
-from suite.judging.verify import Outcome, as_rows, compare, conclusion
+from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
 from tests.helpers.records import table as table_of
 
 
@@ -33,10 +34,10 @@ DRIFT = np.array([0.2, -0.1, 0.1, -0.2, 0.1])
 @pytest.mark.parametrize(
     ("shift", "scatter", "outcome"),
     [
-        (0.1, 1, Outcome.REPRODUCED),
-        (3.0, 1, Outcome.NOT_REPRODUCED),
-        (-3.0, 1, Outcome.NOT_REPRODUCED),
-        (0.5, 10, Outcome.CANNOT_TELL),
+        (0.1, 1, RerunOutcome.REPRODUCED),
+        (3.0, 1, RerunOutcome.NOT_REPRODUCED),
+        (-3.0, 1, RerunOutcome.NOT_REPRODUCED),
+        (0.5, 10, RerunOutcome.CANNOT_TELL),
     ],
 )
 def test_outcomes(shift, scatter, outcome):
@@ -49,32 +50,32 @@ def test_outcomes(shift, scatter, outcome):
 def test_one_condition_that_differs_is_enough():
     first, second = table(pfml=BASE, cpml=BASE), table(pfml=BASE + DRIFT, cpml=BASE + 3 + DRIFT)
     found = compare(as_bytes(first), as_bytes(second))
-    assert [each.outcome for each in found.conditions] == [Outcome.REPRODUCED, Outcome.NOT_REPRODUCED]
-    assert found.outcome == Outcome.NOT_REPRODUCED
+    assert [each.outcome for each in found.conditions] == [RerunOutcome.REPRODUCED, RerunOutcome.NOT_REPRODUCED]
+    assert found.outcome == RerunOutcome.NOT_REPRODUCED
     assert "largest difference +3.02 (frozen tuned emoji cpml symmetric 0.2)" in conclusion(found)
 
 
 def test_identical_bytes_are_said_to_be_so():
     content = as_bytes(table(pfml=BASE))
-    assert compare(content, content).outcome == Outcome.REPRODUCED
+    assert compare(content, content).outcome == RerunOutcome.REPRODUCED
     assert conclusion(compare(content, content)).endswith("identical: both files are the same bytes, 5 runs")
 
 
 def test_conditions_not_run_leave_it_open():
     found = compare(as_bytes(table(pfml=BASE, cpml=BASE)), as_bytes(table(pfml=BASE + DRIFT)))
-    assert found.outcome == Outcome.CANNOT_TELL
+    assert found.outcome == RerunOutcome.CANNOT_TELL
     assert as_rows(found)[1][-1] == "not run"
 
 
 def test_new_failures_are_no_reproduction():
     found = compare(as_bytes(table(pfml=BASE)), as_bytes(table(pfml=[None, *BASE[1:]])))
-    assert found.outcome == Outcome.NOT_REPRODUCED
+    assert found.outcome == RerunOutcome.NOT_REPRODUCED
 
 
 def test_other_seeds_are_compared_unpaired():
     second = table(pfml=BASE + DRIFT).assign(seed=lambda rows: rows["seed"] + 10)
     (found,) = compare(as_bytes(table(pfml=BASE)), as_bytes(second)).conditions
-    assert (found.outcome, found.remark) == (Outcome.REPRODUCED, "other seeds: unpaired")
+    assert (found.outcome, found.remark) == (RerunOutcome.REPRODUCED, "other seeds: unpaired")
     assert float(found.estimate.degrees) > 4
 
 
@@ -130,9 +131,9 @@ def test_conditions_of_two_regimes_and_kinds_of_noise_are_told_apart():
     )
     found = compare(as_bytes(committed), as_bytes(fresh))
     assert [(each.name, each.outcome) for each in found.conditions] == [
-        ("frozen tuned emoji pfml symmetric 0.2", Outcome.REPRODUCED),
-        ("finetuned tuned emoji pfml symmetric 0.2", Outcome.NOT_REPRODUCED),
-        ("frozen tuned emoji pfml small_cluster 0.2", Outcome.REPRODUCED),
+        ("frozen tuned emoji pfml symmetric 0.2", RerunOutcome.REPRODUCED),
+        ("finetuned tuned emoji pfml symmetric 0.2", RerunOutcome.NOT_REPRODUCED),
+        ("frozen tuned emoji pfml small_cluster 0.2", RerunOutcome.REPRODUCED),
     ]
 
 

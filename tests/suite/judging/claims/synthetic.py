@@ -4,7 +4,7 @@ import json
 
 from suite.judging.claims.judge import judge
 from suite.judging.claims.measured import read_measured
-from suite.judging.claims.schema import KINDS
+from suite.judging.claims.schema import CLAIM_KINDS
 from suite.settings.paths import RECORDS_NAME, RUNS_FOLDER, STUDIES_FOLDER
 
 DATASETS = dict.fromkeys(("emoji", "furniture", "typefaces", "cub", "cars", "sop"), False)
@@ -107,7 +107,7 @@ def values_of(kind, /, **changes):
 
 def claim(kind, /, **changes):
     """A claim of a kind."""
-    return KINDS[kind].model_validate(values_of(kind, **changes))
+    return CLAIM_KINDS[kind].model_validate(values_of(kind, **changes))
 
 
 def run(recall, seed, *, loss="pfml", level=0.0, dataset="emoji", track="tuned", then=None, map_at_r=None, **more):

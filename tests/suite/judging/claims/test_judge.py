@@ -10,7 +10,7 @@ from statsmodels.stats.weightstats import ttost_paired
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.judge import assess
 from suite.judging.claims.measured import Measured
-from suite.judging.claims.schema import KINDS
+from suite.judging.claims.schema import CLAIM_KINDS
 from tests.suite.judging.claims.synthetic import along, claim, judged, model, run, runs, write
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -376,5 +376,5 @@ def test_a_kind_of_noise_is_judged_by_its_own_runs():
 
 
 def test_every_kind_of_claim_is_assessed():
-    for kind in KINDS:
+    for kind in CLAIM_KINDS:
         assert assess(claim(kind), Measured())

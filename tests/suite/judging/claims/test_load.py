@@ -10,7 +10,7 @@ from suite.data.noise import KINDS as NOISE_KINDS
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import METRICS
 from suite.judging.claims.load import CLAIMS_FOLDER, claims_hash, load_claims
-from suite.judging.claims.schema import KINDS, ClaimOnRecords, Reproduction
+from suite.judging.claims.schema import CLAIM_KINDS, ClaimOnRecords, Reproduction
 from suite.losses.registry import BUILT_IN
 from tests.suite.judging.claims.synthetic import EXAMPLES, claim, values_of
 
@@ -33,15 +33,15 @@ def put(folder, values, name="example"):
     return path
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CLAIM_KINDS)
 def test_a_complete_claim_of_each_kind_is_read(tmp_path, kind):
     put(tmp_path, values_of(kind))
     (found,) = load_claims(folder=tmp_path)
-    assert isinstance(found.claim, KINDS[kind])
+    assert isinstance(found.claim, CLAIM_KINDS[kind])
 
 
 @pytest.mark.parametrize(
-    ("kind", "field"), [(kind, field) for kind in KINDS for field in EXAMPLES[kind] if field not in {"track"}]
+    ("kind", "field"), [(kind, field) for kind in CLAIM_KINDS for field in EXAMPLES[kind] if field not in {"track"}]
 )
 def test_an_incomplete_claim_is_refused(tmp_path, kind, field):
     values = values_of(kind)
