@@ -13,8 +13,8 @@ from suite.judging.claims.load import ClaimFile, load_claims
 from suite.judging.claims.measured import Measured, read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
-from suite.report.families import Claim, Report, counted, family_table, regime_name, totals
-from suite.report.text import markdown_table
+from suite.report.families import Claim, Report, counted, family_table, regime_name, totals, was_run
+from suite.report.text import effect_text, markdown_table, p_text, place_of, remarks_of
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -52,7 +52,8 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, 
         planned = record.loss in settings.losses and record.noise_level in settings.noise.levels
         return planned and record.seed < settings.seeds
 
-    return _judge(files, read_measured(cut, in_grid=is_planned), RESULTS_FOLDER)
+    measured = read_measured(cut, in_grid=is_planned, losses=settings.losses)
+    return _judge(files, measured, RESULTS_FOLDER)
 
 
 def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK_CLAIMS_FOLDER) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK
     def is_planned(record: Record) -> bool:
         return (record.dataset, record.loss, record.noise_level) in planned and record.seed < settings.seeds
 
-    measured = read_measured(dict.fromkeys(settings.datasets, False), BENCHMARKS_FOLDER, is_planned)
+    measured = read_measured(dict.fromkeys(settings.datasets, False), BENCHMARKS_FOLDER, is_planned, settings.losses)
     return _judge(load_claims(settings.losses, (), folder), measured, BENCHMARK_RESULTS)
 
 
@@ -78,11 +79,6 @@ def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str
     write_text(folder / "claims.md", to_markdown(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))
     return found
-
-
-def was_run(claim: Claim) -> bool:
-    """Whether any of a claim's data sets has a verdict."""
-    return any(line["verdict"] != Verdict.NOT_RUN for line in claim["lines"])
 
 
 def to_markdown(report: Report) -> str:
@@ -124,39 +120,6 @@ def _row(claim: Claim, line: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _verdict(entry: Mapping[str, Any]) -> str:
     return str(entry["verdict"]) + (", fragile" if entry["flips"] else "")
-
-
-def place_of(line: Mapping[str, Any]) -> str:
-    """Data set and part of it; empty where a claim is about neither."""
-    return ", ".join(part for part in (line["dataset"], line["part"]) if part)
-
-
-def effect_text(line: Mapping[str, Any], unit: str, suffix: str = "") -> str:
-    """An effect with its interval; a dash where there is none."""
-    if line["effect"] is None:
-        return "–"
-    digits = 2 if unit == "points" else 3
-    shown = f"{line['effect']:+.{digits}f}"
-    if line["low"] is not None:
-        shown += f" [{line['low']:+.{digits}f}, {line['high']:+.{digits}f}]"
-    return shown + suffix
-
-
-def p_text(p: float | None) -> str:
-    """A p-value to read; a dash where there is none."""
-    if p is None:
-        return "–"
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def remarks_of(line: Mapping[str, Any], unit: str) -> list[str]:
-    """What the numbers of a line do not say."""
-    found: list[str] = []
-    if line["detectable"] is not None:
-        found.append(f"could have shown {line['detectable']:.2g} {unit}")
-    if line["premise_share"] is not None:
-        found.append(f"premise met by {line['premise_share']:.0%}")
-    return [*found, *line["remarks"]]
 
 
 def _statements(claims: list[Claim]) -> str:

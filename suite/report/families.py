@@ -59,6 +59,11 @@ class Family:
         return any(verdict != Verdict.NOT_RUN for verdict in self.lines)
 
 
+def was_run(claim: Claim) -> bool:
+    """Whether any of a claim's data sets has a verdict."""
+    return any(line["verdict"] != Verdict.NOT_RUN for line in claim["lines"])
+
+
 def question_of(family: str) -> str:
     """What a family asks."""
     found = [key for key in QUESTIONS if family == key or family.startswith(f"{key}-")]
@@ -66,7 +71,7 @@ def question_of(family: str) -> str:
 
 
 def families(report: Report) -> list[Family]:
-    """Families by regime and in the order of ``QUESTIONS``, others last; families that were not run come behind those that were."""
+    """Families by regime; within one those that were run first, in the order of ``QUESTIONS``, then others."""
     groups: dict[tuple[str | None, str], list[Claim]] = {}
     for claim in report["claims"]:
         groups.setdefault((claim["regime"], question_of(claim["family"])), []).append(claim)
@@ -104,7 +109,9 @@ def family_table(report: Report) -> str:
     """A Markdown table: a row a family that was run; what was not run is counted below it."""
     found = families(report)
     rows = [
-        (family.question, regime_name(family.regime), counted(family.claims), counted(family.lines)) for family in found if family.was_run
+        (family.question, regime_name(family.regime), counted(family.claims), counted(family.lines))
+        for family in found
+        if family.was_run
     ]
     table = markdown_table(("question", "judged", "claims", "on single data sets"), rows) if rows else ""
     return "\n".join(part for part in (table, _not_run(found)) if part)
@@ -115,7 +122,9 @@ def _not_run(found: Iterable[Family]) -> str:
     for family in found:
         if not family.was_run:
             waiting[family.regime] += family.claims.total()
-    told = [f"{count} {'claim' if count == 1 else 'claims'} ({regime_name(regime)})" for regime, count in waiting.items()]
+    told = [
+        f"{count} {'claim' if count == 1 else 'claims'} ({regime_name(regime)})" for regime, count in waiting.items()
+    ]
     return f"Not run: {', '.join(told)}.\n" if told else ""
 
 

@@ -114,7 +114,8 @@ def _frozen(dataset: str) -> dict[str, Any]:
     path = Path(FROZEN_METRICS.format(dataset=dataset))
     if not path.is_file():
         raise SuiteError(f"file {path} is missing; run: dvc repro features@{dataset}")
-    return {"dataset": dataset} | read_json(path)["metrics"]
+    metrics: dict[str, float] = read_json(path)["metrics"]
+    return {"dataset": dataset} | metrics
 
 
 def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], folder: Path) -> pd.DataFrame:
@@ -147,8 +148,8 @@ def _metrics(board: pd.DataFrame) -> dict[str, Any]:
 def write_times(settings: Settings) -> None:
     """Collect wall-clock seconds in ``results/times.csv``: one row a stage that computes features or trains.
 
-    ``seconds`` is the sum over the stage's runs, ``mean_seconds`` their mean. Runs of a stage may overlap in time. A run that
-    came from the run cache counts with the seconds that it took when it was computed.
+    ``seconds`` is the sum over the stage's runs, ``mean_seconds`` their mean. Runs of a stage may overlap in time. A run
+    from the run cache counts with the seconds that it took when it was computed.
 
     Raises:
         SuiteError: a file of ``times/`` is missing.

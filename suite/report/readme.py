@@ -81,15 +81,15 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     mine = verdicts[(verdicts["loss"] == METHOD) & (verdicts["against"] == BEST)]
     counts = mine["verdict"].value_counts().to_dict()
     ahead, behind = counts.get("ahead", 0), counts.get("behind", 0)
-    told = f"ahead of the best baseline in {ahead} of {len(mine)} comparisons of R@1, behind it in {behind}"
-    outcome = "PFML does not win" if ahead <= behind else "PFML wins"
-    seeds = rows[rows["loss"] != FROZEN]["runs"].max()
-    datasets = rows["dataset"].nunique()
-    levels = rows[["noise_kind", "noise_level"]].drop_duplicates().shape[0]
+    learns = REGIMES[str(rows["regime"].iloc[0])].rstrip(".")
+    outcome = f"Where {learns[0].lower()}{learns[1:]}, PFML {'wins' if ahead > behind else 'does not win'}"
+    levels = len(rows[["noise_kind", "noise_level"]].drop_duplicates())
+    extent = [_count(len(set(rows["dataset"])), "data set"), _count(levels, "level") + " of label noise"]
+    seeds = _count(rows["runs"].max(), "seed")
     return (
-        f"**{outcome} here:** it is {told}, and not told apart from it in {len(mine) - ahead - behind} "
-        f"({_count(datasets, 'data set')} at {_count(levels, 'level')} of label noise, {seeds} seeds, equal tuning budgets; "
-        f"{_lower(REGIMES[str(rows['regime'].iloc[0])])})."
+        f"**{outcome}:** it is ahead of the best baseline in {ahead} of {len(mine)} comparisons of R@1, behind it in "
+        f"{behind}, and not told apart from it in {len(mine) - ahead - behind} ({', '.join(extent)}, {seeds}, tuned with "
+        "equal budgets)."
     )
 
 
@@ -105,20 +105,16 @@ def found_of_claims(claims: Report, regime: str) -> str:
         for verdict, (one, many, words) in _VERDICT_WORDS.items()
         if counts[verdict]
     ]
-    return f"Of {total} claims of the paper that were tested in this regime, {', '.join(told)}."
+    return f"Of {total} claims of the paper that were judged in this regime, over all data sets, {', '.join(told)}."
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _lower(sentence: str) -> str:
-    return sentence[0].lower() + sentence[1:].rstrip(".")
-
-
 def compact_table(rows: pd.DataFrame) -> str:
     """R@1 of each loss on each data set at the least and the greatest noise level, the best first."""
-    kinds = rows["noise_kind"].nunique() > 1
+    kinds = len(set(rows["noise_kind"])) > 1
     columns: dict[str, pd.DataFrame] = {}
     for (dataset, kind), mine in rows.groupby(["dataset", "noise_kind"], sort=False):
         for level in sorted({mine["noise_level"].min(), mine["noise_level"].max()}):

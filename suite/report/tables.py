@@ -11,7 +11,17 @@ import pandas as pd
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import to_section
-from suite.report.text import NOTHING, escaped, finished, gap, markdown_table, metric_text, number, span, with_half_width
+from suite.report.text import (
+    NOTHING,
+    escaped,
+    finished,
+    gap,
+    markdown_table,
+    metric_text,
+    number,
+    span,
+    with_half_width,
+)
 
 REGIMES = {
     "frozen": "An embedding layer learns on frozen features.",

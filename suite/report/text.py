@@ -1,4 +1,4 @@
-"""How the leaderboard's numbers and names are written as text, on Markdown pages, in LaTeX and on the site."""
+"""How numbers, names and tables of the leaderboard and of claims are written: in Markdown, in LaTeX and on the site."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,8 @@ NOT_MEASURED = "not measured"
 
 Row = Mapping[Any, Any]
 """A row of the leaderboard: a mapping or a ``pandas.Series``."""
+Line = Mapping[str, Any]
+"""A claim on one data set, as ``results/claims.json`` has it."""
 
 
 def number(value: float) -> str:
@@ -42,7 +44,7 @@ def metric_text(row: Row, metric: str) -> str:
 
 def span(low: object, high: object) -> str:
     """A rank interval: one number if nothing is left open."""
-    if pd.isna(low):  # type: ignore[call-overload] # a scalar
+    if pd.isna(low):
         return NOTHING
     return f"{low}" if low == high else f"{low}–{high}"
 
@@ -75,3 +77,36 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], alignmen
     lines = ["| " + " | ".join(heads) + " |", "|" + "|".join(alignment or ["---"] * len(heads)) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def place_of(line: Line) -> str:
+    """Data set and part of it; empty where a claim is about neither."""
+    return ", ".join(part for part in (line["dataset"], line["part"]) if part)
+
+
+def effect_text(line: Line, unit: str, suffix: str = "") -> str:
+    """An effect with its interval; a dash where there is none."""
+    if line["effect"] is None:
+        return "–"
+    digits = 2 if unit == "points" else 3
+    shown = f"{line['effect']:+.{digits}f}"
+    if line["low"] is not None:
+        shown += f" [{line['low']:+.{digits}f}, {line['high']:+.{digits}f}]"
+    return shown + suffix
+
+
+def p_text(p: float | None) -> str:
+    """A p-value to read; a dash where there is none."""
+    if p is None:
+        return "–"
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def remarks_of(line: Line, unit: str) -> list[str]:
+    """What the numbers of a line do not say."""
+    found: list[str] = []
+    if line["detectable"] is not None:
+        found.append(f"could have shown {line['detectable']:.2g} {unit}")
+    if line["premise_share"] is not None:
+        found.append(f"premise met by {line['premise_share']:.0%}")
+    return [*found, *line["remarks"]]

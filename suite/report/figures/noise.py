@@ -16,7 +16,7 @@ TRACK_NAMES = {"paper_values": "paper's values"}
 def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
     """Write the figure as SVG and PDF; the same leaderboard gives the same bytes."""
     datasets = list(dict.fromkeys(board["dataset"]))
-    parts = {part: rows for part, rows in board.groupby(["regime", "track"], sort=False)}
+    parts = dict(iter(board.groupby(["regime", "track"], sort=False)))
     styles = loss_styles(set(board["loss"]) - {FROZEN})
     with style():
         size = (1.2 + 3.6 * len(datasets), 0.9 + 2.9 * len(parts))

@@ -1,4 +1,4 @@
-"""How figures look: one colour and marker a loss, on paper and on web pages, and files whose bytes depend on their content alone."""
+"""How figures look: one colour and marker a loss, on paper and on web pages. Their bytes depend on their content alone."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

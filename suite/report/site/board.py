@@ -143,7 +143,9 @@ def _filter(name: str, title: str, values: list[str], default: str) -> Filter:
 
 
 def _note(board: pd.DataFrame) -> str:
-    text = "Choose a column's head to sort by it. Numbers are means over seeds; ± is half the 95 % interval of the mean."
+    text = (
+        "Choose a column's head to sort by it. Numbers are means over seeds; ± is half the 95 % interval of the mean."
+    )
     if "ties_best" not in board:
         return text
     return (

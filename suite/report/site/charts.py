@@ -82,7 +82,9 @@ def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
     data = inline(_noise_points(rows, losses))
     base = (
         alt.Chart(data)
-        .transform_filter("datum.metric == metric && datum.regime == regime && datum.track == track && indexof(hidden, datum.loss) < 0")
+        .transform_filter(
+            "datum.metric == metric && datum.regime == regime && datum.track == track && indexof(hidden, datum.loss) < 0"
+        )
         .transform_filter("isValid(datum.value)")
     )
     x = alt.X("x:Q", title="label noise", axis=alt.Axis(values=levels, format=".0%"), scale=alt.Scale(nice=False))

@@ -1,4 +1,4 @@
-"""The page of claims, from ``results/claims.json``: a summary by family, verdicts, forest plots, and every number in tables."""
+"""The page of claims, from ``results/claims.json``: a summary by family, verdicts, forest plots, all numbers."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from typing import Any
 
 from suite.errors import SuiteError
 from suite.judging.claims.evidence import Verdict
-from suite.report.claims import effect_text, p_text, place_of, remarks_of, was_run
-from suite.report.families import Claim, counted, families, question_of, regime_name
+from suite.report.families import Claim, counted, families, question_of, regime_name, was_run
 from suite.report.site.charts import VERDICTS, Spec, forest_chart
 from suite.report.site.pages import Pages, slug
+from suite.report.text import effect_text, p_text, place_of, remarks_of
 from suite.settings.paths import CLAIMS_FILE
 
 BADGES = {
@@ -100,7 +100,9 @@ def _family(name: str, claims: list[Claim], charts: dict[str, Spec]) -> dict[str
         if points:
             key = f"forest-{slug(name)}-{slug(unit)}"
             charts[key] = forest_chart(points, unit, name)
-            forests.append((key, f"Effects in {unit} with 95 % intervals. Effects in the grey band are too small to matter."))
+            forests.append(
+                (key, f"Effects in {unit} with 95 % intervals. Effects in the grey band are too small to matter.")
+            )
     shown = [
         {
             "id": claim["id"],

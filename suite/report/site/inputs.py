@@ -125,7 +125,9 @@ def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]
     for name in user:
         entry = settings.losses[name]
         try:
-            curves.append(influence_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim))
+            curves.append(
+                influence_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim)
+            )
         except SuiteError as error:
             unmeasured[name] = str(error)
     return pd.concat(curves) if curves else None, unmeasured

@@ -8,8 +8,9 @@ import pandas as pd
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.verdicts import EXPLAINED, as_cells, sentence
+from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.influence.scene import PAIRS
-from suite.losses.registry import TRAINING_SETTINGS, find_loss
+from suite.losses.registry import find_loss
 from suite.report.figures.influence import TITLES
 from suite.report.figures.style import looks
 from suite.report.site.charts import Spec

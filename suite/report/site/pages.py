@@ -1,7 +1,7 @@
 """Templates to pages: everything that is shown is escaped, and nothing that is named may be missing.
 
 The browser's libraries are taken from Python packages, so that pages need no network: Vega, Vega-Lite and Vega-Embed from
-vl-convert-python, DataTables from itables. Both are written as classic scripts: a browser refuses modules from a file on disk.
+vl-convert-python, DataTables from itables. Both are classic scripts: a browser refuses modules from a file on disk.
 """
 
 import hashlib

@@ -69,8 +69,9 @@ def write_retrieval(
         depth=min(NEIGHBOURS, len(shared.labels) - 1),
         note=_note(shared, level),
         map_note=(
-            f"A t-SNE map of the test images of {len(classes)} classes drawn at random. Neighbours on the map are neighbours in the "
-            "embedding. Distances between groups and the sizes of groups mean little. Point at a mark to see its image."
+            f"A t-SNE map of the test images of {len(classes)} classes drawn at random. Neighbours on the map are "
+            "neighbours in the embedding. Distances between groups and the sizes of groups mean little. Point at a mark to "
+            "see its image."
         ),
         classes=classes,
         maps=maps,

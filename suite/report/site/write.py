@@ -27,25 +27,31 @@ PROVENANCE_FILES = (PARAMS_FILE, Path("dvc.lock"), Path("data.dvc"), BOARD_FILE,
 FIGURES = {
     "field": (
         "Potential field of a class",
-        "A class of three clusters in the plane. Contours show the field of its potential, lines the ways of its proxies "
-        "downhill. Under the decaying field the proxies come to rest among the embeddings. Under the control they gather at "
-        "the mean. W2 is the Wasserstein distance between proxies at rest and embeddings.",
+        (
+            "A class of three clusters in the plane. Contours show the field of its potential, lines the ways of its "
+            "proxies downhill. Under the decaying field the proxies come to rest among the embeddings. Under the control "
+            "they gather at the mean. W2 is the Wasserstein distance between proxies at rest and embeddings."
+        ),
     ),
     "influence": (
         "Influence by distance",
-        "How strongly a positive and a negative at a given distance move an anchor. Each line is a loss; both axes are "
-        "logarithmic.",
+        (
+            "How strongly a positive and a negative at a given distance move an anchor. Each line is a loss; both axes are "
+            "logarithmic."
+        ),
     ),
     "noise": (
         "R@1 against label noise",
-        "Test R@1 with 95 % intervals against the share of wrong training labels. Each panel is a data set, each line a "
-        "loss; the dashed line is the frozen backbone. The leaderboard has the numbers.",
+        (
+            "Test R@1 with 95 % intervals against the share of wrong training labels. Each panel is a data set, each line a "
+            "loss; the dashed line is the frozen backbone. The leaderboard has the numbers."
+        ),
     ),
 }
 """Title and description by the file's stem."""
 _LEAD = (
-    "Losses for deep metric learning, compared on the same data, label noise, seeds and tuning budget. Test classes are never "
-    "trained on. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
+    "Losses for deep metric learning, compared on the same data, label noise, seeds and tuning budget. No loss is trained "
+    "on test classes. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
 )
 
 
@@ -141,7 +147,10 @@ def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str
         ("claims.html", "Claims", "what held of the paper, with intervals"),
         *((f"loss-{slug(loss)}.html", loss, "formula, values, influence, training") for loss in inputs.losses),
         *((f"dataset-{slug(name)}.html", name, "samples, licences, data sheet") for name in inputs.datasets),
-        *((href, f"Retrieval on {name}", "nearest neighbours under every loss, maps") for name, href in retrieval.items()),
+        *(
+            (href, f"Retrieval on {name}", "nearest neighbours under every loss, maps")
+            for name, href in retrieval.items()
+        ),
         ("figures.html", "Figures", "as in papers"),
         ("provenance.html", "Provenance", "commit, digests, versions"),
     ]

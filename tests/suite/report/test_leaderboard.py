@@ -196,7 +196,9 @@ def test_runs_of_other_conditions_are_left_out(settings, other, recall):
 
 
 @pytest.mark.parametrize("recall", [0.3, None])
-@pytest.mark.parametrize("other", [{"data_sha256": "another file"}, {"backbone": "resnet18"}], ids=lambda other: next(iter(other)))
+@pytest.mark.parametrize(
+    "other", [{"data_sha256": "another file"}, {"backbone": "resnet18"}], ids=lambda other: next(iter(other))
+)
 def test_runs_on_other_data_or_another_backbone_are_left_out(settings, other, recall):
     assert beside(settings, at_paper_values(recall=recall, **other)) == []
 
@@ -276,4 +278,7 @@ def test_benchmarks_are_compared_with_the_network_of_their_first_row_before_trai
 def test_benchmarks_have_their_times(benchmarks):
     write_benchmark_times(benchmarks)
     table = pd.read_csv("results/benchmarks/times.csv")
-    assert table[["name", "loss", "seconds"]].to_numpy().tolist() == [["cub-pfml", "pfml", 30], ["cub-mine", "mine", 30]]
+    assert table[["name", "loss", "seconds"]].to_numpy().tolist() == [
+        ["cub-pfml", "pfml", 30],
+        ["cub-mine", "mine", 30],
+    ]

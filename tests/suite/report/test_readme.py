@@ -13,7 +13,8 @@ from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
 
 README = (
-    "# Title\n\n<!-- found -->\nold\n<!-- end of found -->\n\nMore\n\n<!-- table -->\nold\n<!-- end of table -->\nLast\n"
+    "# Title\n\n<!-- found -->\nstale\n<!-- end of found -->\n\nMore\n\n"
+    "<!-- table -->\nstale\n<!-- end of table -->\nLast\n"
 )
 
 
@@ -36,7 +37,7 @@ def test_results_stand_between_the_markers_and_can_be_renewed():
     updated = with_results(README, board, judged, REPORT)
     assert updated.startswith(f"# Title\n\n<!-- found -->\n{found_on_board(board, judged)}\n")
     assert f"<!-- table -->\n{compact_table(board)}\n<!-- end of table -->\nLast\n" in updated
-    assert "old" not in updated
+    assert "stale" not in updated
     assert with_results(updated, board, judged, REPORT) == updated
 
 
@@ -44,18 +45,18 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
     board, judged = board_and_verdicts(results())
     told = found_on_board(board, judged)
     assert told == (
-        "**PFML does not win here:** it is ahead of the best baseline in 0 of 3 comparisons of R@1, behind it in 3, and not "
-        "told apart from it in 0 (1 data set at 3 levels of label noise, 3 seeds, equal tuning budgets; an embedding layer "
-        "learns on frozen features)."
+        "**Where an embedding layer learns on frozen features, PFML does not win:** it is ahead of the best baseline in "
+        "0 of 3 comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, 3 levels of label noise, "
+        "3 seeds, tuned with equal budgets)."
     )
     won = found_on_board(*board_and_verdicts(results(0.6)))
-    assert won.startswith("**PFML wins here:** it is ahead of the best baseline in 3 of 3 comparisons")
+    assert "PFML wins:** it is ahead of the best baseline in 3 of 3 comparisons" in won
 
 
 def test_the_second_sentence_counts_the_claims_of_the_regime_that_were_run():
     assert found_of_claims(REPORT, "frozen") == (
-        "Of 4 claims of the paper that were tested in this regime, 1 is supported, 1 is contradicted, 1 is shown to make no "
-        "difference, 1 is inconclusive."
+        "Of 4 claims of the paper that were judged in this regime, over all data sets, 1 is supported, 1 is contradicted, "
+        "1 is shown to make no difference, 1 is inconclusive."
     )
 
 

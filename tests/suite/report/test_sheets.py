@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from suite.data.features import Features, save_features
 from suite.errors import SuiteError
 from suite.files import write_json

@@ -160,7 +160,9 @@ def test_details_say_how_many_runs_failed(recalls, failed):
 
 
 def test_losses_without_a_tuned_recipe_are_named():
-    assert "\nNot tuned, class defaults: a, b.\n" in markdown(("b", 0, [0.5]), ("a", 0, [0.5]), hyperparameter_source="defaults")
+    assert "\nNot tuned, class defaults: a, b.\n" in markdown(
+        ("b", 0, [0.5]), ("a", 0, [0.5]), hyperparameter_source="defaults"
+    )
     assert "Not tuned" not in markdown(("b", 0, [0.5]))
     assert "Not tuned" not in markdown(("b", 0, [0.5]), track="paper_values", hyperparameter_source="defaults")
 

@@ -34,14 +34,21 @@ def test_it_names_data_sets_losses_and_reference(tmp_path):
     parts = [table(*CONDITIONS, dataset=name) for name in ("emoji", "typefaces")]
     board = leaderboard(pd.concat(parts), pd.concat([frozen(dataset="emoji"), frozen(dataset="typefaces")]))
     draw_noise_figure(board, tmp_path / "a.svg")
-    assert {"emoji, frozen, tuned", "typefaces, frozen, tuned", "pfml", "own_loss", FROZEN, "label noise", "test R@1 (%)"} <= texts(
-        tmp_path / "a.svg"
-    )
+    assert {
+        "emoji, frozen, tuned",
+        "typefaces, frozen, tuned",
+        "pfml",
+        "own_loss",
+        FROZEN,
+        "label noise",
+        "test R@1 (%)",
+    } <= texts(tmp_path / "a.svg")
 
 
 def test_a_loss_without_any_finished_run_is_drawn_as_nothing(tmp_path):
     draw_noise_figure(
-        leaderboard(table(*CONDITIONS, ("dead", 0, [None] * 2), ("dead", 0.2, [None] * 2)), frozen()), tmp_path / "a.svg"
+        leaderboard(table(*CONDITIONS, ("dead", 0, [None] * 2), ("dead", 0.2, [None] * 2)), frozen()),
+        tmp_path / "a.svg",
     )
     assert "dead" in texts(tmp_path / "a.svg")
 

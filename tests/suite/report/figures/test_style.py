@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from suite.report.figures.style import COLOURS, MARKERS, SHAPES, loss_styles, looks, save_figure, style
+from suite.report.figures.style import COLOURS, MARKERS, SHAPES, looks, loss_styles, save_figure, style
 
 
 def test_a_loss_looks_the_same_whatever_the_order():

@@ -137,7 +137,14 @@ def claim(identifier, verdict, effect):
         "statement": f"Statement of {identifier}.",
         "source": {"section": "4.2", "table": "Table 3"},
     }
-    more = {"family": "above", "regime": "frozen", "smallest_effect": 0.5, "unit": "points", "verdict": verdict, "flips": {}}
+    more = {
+        "family": "above",
+        "regime": "frozen",
+        "smallest_effect": 0.5,
+        "unit": "points",
+        "verdict": verdict,
+        "flips": {},
+    }
     return head | more | {"lines": [line]}
 
 

@@ -110,7 +110,7 @@ def test_notices_go_with_the_images(site):
 def test_every_claim_is_shown_run_or_not(site):
     page = (site / "claims.html").read_text()
     assert "<caption>Verdicts by question</caption>" in page
-    assert "<td class=\"text\">1 supported, 1 contradicted, 1 not run</td>" in page
+    assert '<td class="text">1 supported, 1 contradicted, 1 not run</td>' in page
     assert all(f"Statement of {name}." in page for name in ("one", "two", "three"))
     assert "+1.50 [+1.00, +2.00]" in page
 
