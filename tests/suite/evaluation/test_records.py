@@ -155,7 +155,10 @@ OUT_OF_RANGE = [
     ({"metrics": DONE["metrics"] | {"map_at_r": math.nan}}, ": metrics.map_at_r = nan; allowed: numbers up to 1"),
     ({"status": "failed"}, ": metrics of a run with status 'failed'; allowed: {}"),
     ({"validation_epoch": {"epoch": -1, "metrics": {}}}, ": validation_epoch.epoch = -1; allowed: numbers from 0"),
-    ({"validation_epoch": {"epoch": 1, "metrics": {"map_at_r": 2}}}, ": validation_epoch.metrics.map_at_r = 2; allowed: numbers up to 1"),
+    (
+        {"validation_epoch": {"epoch": 1, "metrics": {"map_at_r": 2}}},
+        ": validation_epoch.metrics.map_at_r = 2; allowed: numbers up to 1",
+    ),
     ({"validation_epoch": {"metrics": {}}}, ": validation_epoch.epoch is missing"),
     ({"class_hits": [3]}, ": class_hits and class_queries must hold one number for each test class"),
     ({"class_hits": [], "class_queries": []}, ": class_hits and class_queries must hold one number"),
