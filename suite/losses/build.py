@@ -78,7 +78,7 @@ def construct(
     embedding_dim: int,
     setting: str,
 ) -> nn.Module:
-    """Construct a loss from its class, and the class of its miner if it has one; else as ``build_loss``.
+    """Construct a loss from its class, and the class of its miner if it has one; otherwise like ``build_loss``.
 
     Raises:
         SuiteError: the constructor refuses a value.
@@ -161,8 +161,8 @@ def load_module(target: str, setting: str) -> ModuleType:
 def sha256_target(target: str, setting: str) -> str:
     """Digest of the code behind a target; with a miner, of both.
 
-    A file counts with what it imports from beside itself, a module of this repository with what it uses of these packages,
-    another module as its file or package.
+    A file counts together with what it imports from beside itself; a module of this repository together with what it imports
+    from these packages; any other module as its file or package.
 
     Raises:
         SuiteError: it cannot be imported, or has no Python source.
@@ -176,7 +176,7 @@ def sha256_target(target: str, setting: str) -> str:
     module = load_module(target, setting)
     path = Path(str(getattr(module, "__file__", None)))
     if path.suffix != ".py":
-        raise SuiteError(f"{setting}: {module.__name__} has no Python source, whose digest its runs would record")
+        raise SuiteError(f"{setting}: {module.__name__} has no Python source; records need the digest of the source")
     if module.__name__.partition(".")[0] in PACKAGES:
         return sha256_code(path, setting)
     return sha256_source(path.parent if path.name == "__init__.py" else path)

@@ -17,12 +17,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import BenchmarkName, Count, Number, Positive, Scalar, Strict
+from suite.settings.params import EMBEDDED_BACKBONE, BenchmarkName, Count, Number, Positive, Scalar, Strict
 from suite.settings.paths import PAPER_RECIPES_FOLDER
 from suite.settings.reading import read_settings
 
 Text = Annotated[str, Field(min_length=3)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+BACKBONES = (EMBEDDED_BACKBONE, "resnet50_512", "bn_inception_512", "dino_vits16_384", "vits16_384")
+"""Names of networks that claims may speak of: in the frozen regime without a dimension, else as ``Backbone.name``."""
 
 
 class Backbone(Strict):
@@ -36,6 +40,13 @@ class Backbone(Strict):
     head_initialisation: Literal["kaiming_normal_fan_out", "default"]
     """``default`` is that of ``torch.nn.Linear``."""
     freeze_batch_norm: Literal["none", "statistics", "statistics_and_affine"]
+
+    @property
+    def name(self) -> str:
+        """Name with the dimension, as claims and the paper's tables have it, e.g. ``resnet50_512``."""
+        short = {"vit_small_patch16_224": "vits16"}.get(self.architecture, self.architecture)
+        of_dino = self.weights is not None and self.weights.endswith(".dino")
+        return f"{'dino_' if of_dino else ''}{short}_{self.embedding_dim}"
 
 
 class Images(Strict):

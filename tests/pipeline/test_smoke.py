@@ -130,7 +130,7 @@ def test_a_second_repro_finds_nothing_to_do(reproduced):
 def test_metrics_and_plots_show(reproduced):
     shown = json.loads(reproduced.dvc("metrics", "show", "--json").stdout)
     data = shown[""]["data"]["results/metrics.json"]["data"]
-    assert set(data["tuned"]["emoji"]) == {"pfml", "triplet", "frozen backbone"}
+    assert set(data["frozen"]["tuned"]["emoji"]) == {"pfml", "triplet", "frozen backbone"}
     reproduced.dvc("plots", "show", "-o", "dvc_plots")
     page = (reproduced.path / "dvc_plots/index.html").read_text()
     figures = list((reproduced.path / "dvc_plots").rglob("*noise.svg"))

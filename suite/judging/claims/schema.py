@@ -29,9 +29,9 @@ from suite.judging.claims.parts import (
     Slug,
     SmallestEffect,
 )
+from suite.settings.paper_recipes import BACKBONES
 from suite.settings.params import EMBEDDED_BACKBONE, Positive
 from suite.settings.plans import Regime
-from suite.training.whole_network.networks import BACKBONES
 
 
 class Claim(ClaimPart):

@@ -25,8 +25,6 @@ from suite.training.backbone import WEIGHTS_MODULE, load_embedded_backbone
 
 EMBEDDED_WEIGHTS = WEIGHTS_MODULE
 """Name of the embedded weights in a recipe."""
-BACKBONES = ("tf_efficientnet_lite0", "resnet50_512", "bn_inception_512", "dino_vits16_384", "vits16_384")
-"""Names of networks that claims may speak of, as ``backbone_name`` gives them; without a dimension: frozen."""
 
 
 class EmbeddingNetwork(nn.Module):
@@ -122,14 +120,6 @@ def build_network(settings: Backbone) -> EmbeddingNetwork:
     """
     check_architecture(settings)
     return EmbeddingNetwork(_trunk(settings.architecture, settings.weights), settings)
-
-
-def backbone_name(settings: Backbone) -> str:
-    """Name of a network with its dimension, as claims and the paper's tables have it, e.g. ``resnet50_512``."""
-    names = {"vit_small_patch16_224": "vits16"}
-    name = names.get(settings.architecture, settings.architecture)
-    of_dino = settings.weights is not None and settings.weights.endswith(".dino")
-    return f"{'dino_' if of_dino else ''}{name}_{settings.embedding_dim}"
 
 
 def check_architecture(settings: Backbone) -> None:

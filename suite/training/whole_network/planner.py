@@ -14,7 +14,7 @@ from suite.settings.paper_recipes import PaperRecipe, RecipeSettings, find_paper
 from suite.settings.params import LossSettings
 from suite.settings.paths import BENCHMARKS_FILE
 from suite.training.whole_network import run
-from suite.training.whole_network.networks import backbone_name, check_architecture
+from suite.training.whole_network.networks import check_architecture
 
 _PROBED_CLASSES = 4
 
@@ -74,7 +74,7 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
         regime="published",
         track="paper_values",
         dataset=dataset,
-        backbone=backbone_name(recipe.backbone),
+        backbone=recipe.backbone.name,
         loss=name,
         target=entry.target,
         loss_sha256=entry.sha256,

@@ -86,7 +86,7 @@ def test_a_package_has_the_digest_of_all_its_files(workplace, monkeypatch):
         ("my_losses/syntax.py:Own", "my_losses/syntax.py fails on import: SyntaxError: "),
         ("no_such_module:Own", "cannot import no_such_module: No module named 'no_such_module'"),
         ("math:sqrt", "no nn.Module of that name; allowed: none there"),
-        ("_compiled:Loss", "_compiled has no Python source, whose digest its runs would record"),
+        ("_compiled:Loss", "_compiled has no Python source; records need the digest of the source"),
     ],
 )
 def test_bad_targets(workplace, target, message, monkeypatch):
