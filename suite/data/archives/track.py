@@ -1,4 +1,4 @@
-"""Archives under DVC: ``published/archives/NAME`` and its ``.dvc`` file. Images of the cache are not tracked: they follow.
+"""Archives under DVC: ``benchmarks/archives/NAME`` and its ``.dvc`` file. Images of the cache are not tracked: they follow.
 
 ``push: false`` in the ``.dvc`` file keeps ``dvc push`` from copying gigabytes that may not be passed on into the remote that
 lies in the repository.
