@@ -16,7 +16,7 @@ from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import FrozenPlan
 
 LEAST_CLASSES = 2
-"""Of a batch: a loss that compares classes has nothing to do on one."""
+"""Smallest number of classes in a batch: a loss that compares classes needs two."""
 
 
 @dataclass(frozen=True, slots=True)

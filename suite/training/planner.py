@@ -108,7 +108,7 @@ def write_plans(settings: Settings) -> list[str]:
 
 
 def _find_also(name: str, settings: LossSettings) -> LossEntry:
-    """A loss that the grid does not run; an unknown one is blamed on the setting that names it."""
+    """A loss that the grid does not run; the error for an unknown one names the setting ``tuning.also``."""
     if settings.target is None and name not in BUILT_IN:
         raise SuiteError(
             f"{PARAMS_FILE}: tuning.also.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
@@ -140,7 +140,7 @@ class Planner:
         self._code_sha256 = code_sha256()
 
     def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[FrozenPlan, Search | None]:
-        """Plan the tuned track of a loss: the tuned recipe, under ``params`` of ``params.yaml``.
+        """Plan the tuned track of a loss: the values of its tuned recipe; values set in ``params.yaml`` replace them.
 
         Without a recipe in git the search is left to the stage ``tune``.
 
@@ -229,9 +229,9 @@ class Planner:
         )
 
     def _recipe_in_git(self, dataset: DatasetPlan, entry: LossEntry) -> TunedRecipe | None:
-        """The tuned recipe as it stands, or None; what has changed since is remarked.
+        """The tuned recipe as it stands, or None; a remark says what has changed since the search.
 
-        A recipe is used although it is stale: searching anew takes long and is asked for by name.
+        A stale recipe is used all the same: a new search takes long and has a command of its own.
         """
         path = tuned_path(dataset.dataset, entry.name)
         if not path.is_file():
@@ -262,11 +262,11 @@ class Planner:
 
     def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, search: Search | None) -> str:
         if search is None:
-            return "has nothing to search and runs as it is"
+            return "has no search space: it runs with its default values"
         if entry.name in self._settings.losses:
-            return f"has no tuned recipe: {search.trials} trials will search one"
+            return f"has no tuned recipe: {search.trials} trials come first"
         stage = f"pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name}"
-        return f"has no tuned recipe and is studied as it is; search one: dvc repro {stage} && suite promote"
+        return f"has no tuned recipe: the study uses its default values. Search for better ones with: dvc repro {stage} && suite promote"
 
 
 def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:

@@ -24,7 +24,7 @@ from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME
 from suite.settings.plans import FrozenPlan, Plan, Run, read_plan, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
 from suite.training.run import frozen
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 
 RunFunction = Callable[[Run[FrozenPlan], Features], Outcome]
 """Computes a run from features, as ``run_frozen`` does; a function of a module, which workers find by its name."""
@@ -91,7 +91,7 @@ def code_sha256() -> str:
 
 
 def check_code(plan: Plan[Any], code: str) -> None:
-    """Check that the code of a loss, and that which trains it, is the planned one.
+    """Check that neither the loss's code nor the training code has changed since the plan was made.
 
     Raises:
         SuiteError: it is not.

@@ -34,7 +34,7 @@ from suite.settings.plans import FrozenPlan, Search
 from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
 from suite.training.planner import with_values
 from suite.training.run.frozen import evaluate, fit, use_one_thread
-from suite.training.run.outcome import TrainingFailure
+from suite.training.run.loop import TrainingFailure
 from suite.training.tuning.space import Space, parse_space
 
 _RANDOM_TRIALS = 5
@@ -45,7 +45,7 @@ _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """One fold of one trial: the plan to train, the classes to validate on, label noise, and whether after every epoch."""
+    """One fold of one trial: the plan to train, the classes to validate on, label noise, and whether to validate after every epoch."""
 
     plan: FrozenPlan
     held_out: tuple[int, int]
@@ -68,7 +68,7 @@ def search_recipe(plan: FrozenPlan, search: Search, features: Features, console:
     trained = [trial for trial in trials if trial.fold_map_at_r]
     if not trained:
         raise SuiteError(
-            f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow its search space"
+            f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow the search space"
         )
     best = max(trained, key=lambda trial: trial.map_at_r or 0.0)
     epochs = _scores(with_values(plan, best.values), search, features, every_epoch=True)
