@@ -89,7 +89,9 @@ def in_parallel(
             for future in running:
                 future.cancel()
     if isinstance(failure, BrokenProcessPool):
-        raise SuiteError("a worker process was killed, perhaps for want of memory; run the command again") from failure
+        raise SuiteError(
+            "a worker process was killed, perhaps because memory ran out; run the command again"
+        ) from failure
     if failure is not None:
         raise failure
 

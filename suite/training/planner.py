@@ -266,7 +266,10 @@ class Planner:
         if entry.name in self._settings.losses:
             return f"has no tuned recipe: {search.trials} trials come first"
         stage = f"pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name}"
-        return f"has no tuned recipe: the study uses its default values. Search for better ones with: dvc repro {stage} && suite promote"
+        return (
+            "has no tuned recipe: the study uses its default values. Search for better ones with: "
+            f"dvc repro {stage} && suite promote"
+        )
 
 
 def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:

@@ -28,7 +28,7 @@ from suite.training.studies.proxy_geometry import by_class, measure
 
 
 def run_geometry(dataset: str, loss: str, proxies_per_class: int, console: Console) -> Path:
-    """Train and measure each seed of a loss with its tuned values, except for the number of proxies; writes a record for each.
+    """Train and measure each seed of a loss with its tuned values, except for the number of proxies; write their records.
 
     Returns:
         The file written.
@@ -97,6 +97,7 @@ def _proxies_of(loss: nn.Module, name: str) -> tuple[NDArray[np.float32], NDArra
     proxies, labels = getattr(loss, "proxies", None), getattr(loss, "proxy_labels", None)
     if not isinstance(proxies, torch.Tensor) or not isinstance(labels, torch.Tensor):
         raise SuiteError(
-            f"{PARAMS_FILE}: geometry.losses.{name}: this loss has no attributes proxies and proxy_labels; only losses with proxies can be studied"
+            f"{PARAMS_FILE}: geometry.losses.{name}: this loss has no attributes proxies and proxy_labels; "
+            "only losses with proxies can be studied"
         )
     return proxies.detach().numpy(), labels.numpy()

@@ -45,7 +45,7 @@ _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """One fold of one trial: the plan to train, the classes to validate on, label noise, and whether to validate after every epoch."""
+    """One fold of one trial: the plan, the classes to validate on, label noise, whether to validate after every epoch."""
 
     plan: FrozenPlan
     held_out: tuple[int, int]

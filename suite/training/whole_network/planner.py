@@ -68,7 +68,8 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
     for setting in TRAINING_SETTINGS:
         if setting in recipe.loss.hyperparameters:
             raise SuiteError(
-                f"{where}.params.{setting}: learning rates belong in the recipe; params takes the loss's hyper-parameters only"
+                f"{where}.params.{setting}: learning rates belong in the recipe; "
+                "params takes the loss's hyper-parameters only"
             )
     loss = entry.build(recipe.loss.hyperparameters, _PROBED_CLASSES, recipe.backbone.embedding_dim)
     probe(name, loss, _PROBED_CLASSES, recipe.backbone.embedding_dim)
