@@ -31,7 +31,11 @@ Scalar = bool | int | float | str | None
 Number = Annotated[float, Field(strict=True)]
 """A whole or real number; true and false are none."""
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Dimension = Annotated[int, Field(ge=1, le=65_536, strict=True)]
+Seeds = Annotated[int, Field(ge=1, le=1_000, strict=True)]
+LEAST_LEVEL = 0.001
+"""Of label noise, besides none."""
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
 AtLeastTwo = Annotated[int, Field(ge=2, strict=True)]
 # Names become parts of stage and file names.
@@ -105,6 +109,10 @@ class NoiseSettings(Strict):
     def _as_in_file_names(cls, levels: Any) -> Any:
         """DVC puts a level into stage and file names as it is spelt."""
         for level in levels if isinstance(levels, list | tuple) else ():
+            if isinstance(level, float) and 0 < level < LEAST_LEVEL:
+                raise ValueError(
+                    f"{level} is below the least level of noise; allowed: 0, or numbers from {LEAST_LEVEL}"
+                )
             if isinstance(level, float) and f"{level:g}" != str(level) and 0 <= level < 1:
                 raise ValueError(f"{level} becomes part of file names; allowed: {level:g}")
         return levels
@@ -120,8 +128,8 @@ class NoiseSettings(Strict):
 class Recipe(Strict):
     """How the head, the embedding layer, is trained. It is the same for every loss, so that only losses differ."""
 
-    embedding_dim: Count
-    hidden_dim: Annotated[int, Field(ge=0, strict=True)]
+    embedding_dim: Dimension
+    hidden_dim: Annotated[int, Field(ge=0, le=65_536, strict=True)]
     """Width of a hidden layer of the head; 0 for a linear head."""
     epochs: Count
     classes_per_batch: AtLeastTwo
@@ -218,7 +226,7 @@ class Settings(Strict):
     """Losses that also run at the values of their papers."""
     backbone: BackboneSettings = BackboneSettings()
     noise: NoiseSettings
-    seeds: Count
+    seeds: Seeds
     recipe: Recipe
     tuning: TuningSettings
     ablation: dict[Name, AblationAxes] = {}

@@ -30,7 +30,7 @@ from suite.settings.plans import FrozenPlan, HyperparameterSource, Search, Track
 from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
-from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, training_half
+from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, check_noise, training_half
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 
@@ -75,6 +75,10 @@ def write_plans(settings: Settings) -> list[str]:
     check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
     remarks = update_user_files(settings)
     datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
+    for dataset in datasets:
+        recipe = settings.recipe_of(dataset.dataset)
+        check_batch(settings, recipe, dataset.dataset, dataset.half)
+        check_noise(settings, recipe, dataset.dataset, dataset.half)
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
     also = [_find_also(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from suite.data.features import Features, load_features
-from suite.errors import SuiteError
+from suite.errors import SuiteError, told
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import replacing, write_json, write_lines
@@ -107,8 +107,15 @@ def check_code(plan: Plan[Any], code: str) -> None:
 
 def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float]:
     features, runs, function = shared
-    started = time.perf_counter()
-    return function(runs[number], features), time.perf_counter() - started
+    run, started = runs[number], time.perf_counter()
+    try:
+        outcome = function(run, features)
+    except SuiteError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
+        raise SuiteError(f"{where}: the run raised {told(error)}") from error
+    return outcome, time.perf_counter() - started
 
 
 class StageView(Progress):
