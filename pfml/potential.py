@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from pfml.settings import checked_number
+from pfml.checks import checked_number
 
 
 def attraction(distance: Tensor, alpha: float, delta: float) -> Tensor:

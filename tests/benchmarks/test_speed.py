@@ -89,7 +89,7 @@ def test_potential_field(name: str, speed: float, threads: int, benchmark: Any) 
         pytest.skip("no proxies to move")
     embeddings, labels, proxies = data(scale)
     loss = PotentialFieldLoss(scale.classes, scale.dim, scale.proxies, alpha=4.0, delta=scale.delta)
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     if weight is not None:
         with torch.no_grad():
             weight.copy_(proxies)

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import pfml.loss
-from pfml.field import PotentialField
-from suite.settings.params import LossSettings
+from pfml._kernel import PotentialField
 from suite.errors import SuiteError
 from suite.losses.influence.curve import COLUMNS, DISTANCES, influence_curves
 from suite.losses.influence.scene import NUM_CLASSES
 from suite.losses.registry import BUILT_IN, find_loss, load_target
+from suite.settings.params import LossSettings
 from tests.suite.synthetic import own_loss
 
 DIM = 32

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from suite.settings.params import AblationAxes
 from suite.losses.registry import build_loss, load_target
+from suite.settings.params import AblationAxes
 from suite.training.studies.axes import vary
 from tests.suite.plans import settled
 
@@ -23,7 +23,7 @@ def values_of(loss):
         "alpha": loss.alpha,
         "delta": loss.delta,
         "delta_repulsion": loss.delta_repulsion,
-        "proxies_per_class": loss.field.proxies_per_class,
+        "proxies_per_class": loss.proxies_per_class,
         "min_distance_ratio": loss.min_distance_ratio,
     }
 

@@ -1,0 +1,126 @@
+"""Energies that are sums over all pairs of points, fast; README.md beside this file explains the ideas.
+
+    U(x) = sum_i sum_j f(|x_i - x_j|^2)        dU/dx_i = 4 sum_j f'(|x_i - x_j|^2) (x_i - x_j)
+
+Only f depends on the loss: a `PairPotential` supplies it. Both ways to take the sum, dense and sparse, are exact.
+"""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from pfml._kernel.blocks import add_batch
+from pfml._kernel.dense import dense_energy
+from pfml._kernel.evaluation import Evaluation, PairCounts
+from pfml._kernel.neighbours import NeighbourList
+from pfml._kernel.other_classes import add_batch_and_other_proxies, add_proxies_of_other_classes
+from pfml._kernel.potentials import PairPotential, PotentialField
+from pfml._kernel.same_class import RowsByClass, add_batch_and_own_proxies, add_proxies_of_a_class
+from pfml._kernel.sources import Sources
+
+__all__ = [
+    "NeighbourList",
+    "PairCounts",
+    "PairPotential",
+    "PotentialField",
+    "dense_energy",
+    "is_dense",
+    "sparse_energy",
+]
+
+# Points up to which a GPU takes all pairs at once: their matrix is 128 MiB in float64.
+_DENSE_POINTS = 4096
+# Gradients of the arguments of `_SparseEnergy` that have none.
+_NOTHING = (None,) * 6
+
+
+def is_dense(device: torch.device, points: int) -> bool:
+    """Whether the dense sum suits a number of points: on a GPU up to some thousands, and wherever it is compiled."""
+    return torch.compiler.is_compiling() or (device.type == "cuda" and points <= _DENSE_POINTS)
+
+
+def sparse_energy(
+    embeddings: Tensor,
+    labels: Tensor,
+    free: Tensor,
+    classes: Tensor,
+    per_class: int,
+    potential: PairPotential,
+    neighbours: NeighbourList | None = None,
+) -> tuple[Tensor, PairCounts]:
+    """Sum f over all ordered pairs i != j, without the pairs of different classes that are too far apart to count.
+
+    Args:
+        embeddings: (B, D), float32 or float64.
+        labels: (B,) int64.
+        free: (P, D) free vectors of the proxies in the same type, P >= 0.
+        classes: (P,) int64, 0 to C - 1, each M times in a row.
+        per_class: M.
+        potential: the function f.
+        neighbours: finds near pairs of proxies and remembers them between calls; None compares all pairs.
+
+    Returns:
+        The energy, a scalar in the type of the embeddings, and the numbers of pairs.
+    """
+    found: list[PairCounts] = []
+    energy: Tensor = _SparseEnergy.apply(embeddings, free, labels, classes, per_class, potential, neighbours, found)
+    return energy, found[0]
+
+
+class _SparseEnergy(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        embeddings: Tensor,
+        free: Tensor,
+        labels: Tensor,
+        classes: Tensor,
+        per_class: int,
+        potential: PairPotential,
+        neighbours: NeighbourList | None,
+        found: list[PairCounts],
+    ) -> Tensor:
+        sources = Sources.of(embeddings, labels, free, classes, per_class)
+        evaluation = Evaluation(sources, potential)
+        rows = RowsByClass.of(labels)
+        add_batch(evaluation)
+        if len(free) > 0:
+            add_batch_and_own_proxies(evaluation, rows)
+            add_batch_and_other_proxies(evaluation)
+            add_proxies_of_a_class(evaluation)
+            add_proxies_of_other_classes(evaluation, neighbours)
+            evaluation.gradient.finish(sources)
+        points = len(embeddings) + len(free)
+        same = (rows.sizes * (rows.sizes - 1 + 2 * per_class)).sum() + len(free) * (per_class - 1)
+        found.append(evaluation.counts(same, points * (points - 1) - same))
+        ctx.save_for_backward(embeddings, free)
+        # The points themselves are saved above, where autograd notices that they were overwritten.
+        ctx.sources = sources._replace(embeddings=embeddings[:0], free=free[:0])
+        ctx.gradient, ctx.potential = evaluation.gradient, potential
+        return evaluation.energy.to(embeddings.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        embeddings, free = ctx.saved_tensors
+        # Grad mode is on here with create_graph=True alone.
+        if torch.is_grad_enabled():
+            return _twice_differentiable(ctx, embeddings, free, upstream[0])
+        sources = ctx.sources._replace(embeddings=embeddings, free=free)
+        of_embeddings = ctx.gradient.of_embeddings * upstream[0] if ctx.needs_input_grad[0] else None
+        of_free = ctx.gradient.of_free_vectors(sources, upstream[0]) if ctx.needs_input_grad[1] else None
+        return of_embeddings, of_free, *_NOTHING
+
+
+def _twice_differentiable(ctx: Any, embeddings: Tensor, free: Tensor, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    """The same gradient from all pairs by autograd."""
+    warnings.warn(
+        f"create_graph=True takes all pairs of {len(embeddings) + len(free)} points by autograd: slow, and much memory",
+        stacklevel=2,
+    )
+    energy, _ = dense_energy(embeddings, ctx.sources.labels, free, ctx.sources.classes, ctx.potential)
+    wanted = [tensor for tensor, needed in zip((embeddings, free), ctx.needs_input_grad, strict=False) if needed]
+    found = iter(torch.autograd.grad(energy.to(embeddings.dtype), wanted, upstream, create_graph=True))
+    return *(next(found) if needed else None for needed in ctx.needs_input_grad[:2]), *_NOTHING
