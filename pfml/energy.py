@@ -1,14 +1,13 @@
 """The slow reference: the total potential energy, Eq. 6, in eight lines written from the definition.
 
-Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 6. With sources
-x_1..x_N, the embeddings of the batch and all proxies, and psi of Eq. 1 for two points of one class and of Eq.
-2 otherwise,
+Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 6. With sources x_1..x_N, the
+embeddings of the batch and all proxies, and psi of Eq. 1 for two points of one class and of Eq. 2 otherwise,
 
     U = sum_{i=1..N} sum_{j=1..N} psi(|x_i - x_j|)
 
-so every unordered pair counts twice, and each point lies in its own field (a constant, as d = 0 < delta).
-It keeps all N^2 distances and leaves the gradient to autograd. `pfml.PotentialFieldLoss` evaluates the same sum faster and
-above its force-free floor, and is tested against this.
+so every unordered pair counts twice, and each point lies in its own field (a constant, as d = 0 < delta). It keeps all N^2
+distances and leaves the gradient to autograd. `pfml.PotentialFieldLoss` evaluates the same sum faster and above its
+force-free floor, and is tested against this.
 """
 
 import torch

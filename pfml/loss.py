@@ -6,19 +6,19 @@ against which the loss is tested; `pfml/_kernel/` is what makes the loss fast, a
 
 Deviations and readings of what the paper leaves open:
 
-- The value is the energy above its force-free floor (every same-class pair at delta, every other pair beyond
-  it). The floor is a constant, so gradients are those of Eq. 6, and the value says how much is left to do.
-- ``scale="paper"``, the default, keeps the raw sum. "dimensionless" multiplies it by delta^alpha / N, N the
-  number of points, which puts a pair at delta on the scale of 1 for every alpha and delta. Optimisers that
-  divide by the gradient's size (Adam, AdamW with decoupled decay) follow the same path under both; choose
-  "dimensionless" with plain SGD, coupled weight decay, gradient clipping, or float16 with a gradient scaler.
-- alpha = 0 is a log potential, and repulsion is bounded below a share ``min_distance_ratio`` of its radius:
-  see `pfml.potential`. The default, .05, leaves Eq. 2 as it is for all but near-duplicates. Relative to the
-  force at the radius, the largest force is ratio^-(alpha + 1): one near-duplicate pair can outweigh a whole
-  batch, so where classes overlap the ratio deserves tuning.
+- The value is the energy above its force-free floor (every same-class pair at delta, every other pair beyond it). The
+  floor is a constant, so gradients are those of Eq. 6, and the value says how much is left to do.
+- ``scale="paper"``, the default, keeps the raw sum. "dimensionless" multiplies it by delta^alpha / N, N the number of
+  points, which puts a pair at delta on the scale of 1 for every alpha and delta. Optimisers that divide by the gradient's
+  size (Adam, AdamW with decoupled decay) follow the same path under both; choose "dimensionless" with plain SGD, coupled
+  weight decay, gradient clipping, or float16 with a gradient scaler.
+- alpha = 0 is a log potential, and repulsion is bounded below a share ``min_distance_ratio`` of its radius: see
+  `pfml.potential`. The default, .05, leaves Eq. 2 as it is for all but near-duplicates. Relative to the force at the
+  radius, the largest force is ratio^-(alpha + 1): one near-duplicate pair can outweigh a whole batch, so where classes
+  overlap the ratio deserves tuning.
 - Proxies are directions of free vectors, initialised uniformly on the sphere: see `pfml.proxies`.
-- Points of one class that coincide exert no force on each other; of different classes none either, as a force
-  would have no direction, but any distance between them does.
+- Points of one class that coincide exert no force on each other; of different classes none either, as a force would have
+  no direction, but any distance between them does.
 """
 
 from dataclasses import dataclass
@@ -165,26 +165,11 @@ class PotentialFieldLoss(PairwiseLoss):
         if self._counts is None:
             return None
         same, different = max(int(self._counts.same), 1), max(int(self._counts.different), 1)
-        return ActiveShares(
-            attractive=int(self._counts.attractive) / same,
-            repulsive=int(self._counts.repulsive) / different,
-            bounded=int(self._counts.bounded) / different,
-        )
+        attractive, repulsive, bounded = (int(count) for count in self._counts[2:])
+        return ActiveShares(attractive / same, repulsive / different, bounded / different)
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        indices_tuple: object = None,
-        ref_emb: Tensor | None = None,
-        ref_labels: Tensor | None = None,
-    ) -> Tensor:
-        """Energy of a batch and all proxies above its floor, scaled; see `PairwiseLoss.forward`."""
-        energy = super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
-        if self.scale == "dimensionless":
-            points = len(embeddings) + len(self.proxy_labels) + (0 if ref_emb is None else len(ref_emb))
-            energy = energy * (self.delta**self.alpha / points)
-        return energy
+    def _scaled(self, energy: Tensor, points: int) -> Tensor:
+        return energy if self.scale == "paper" else energy * (self.delta**self.alpha / points)
 
     def extra_repr(self) -> str:
         """Hyper-parameters, as printed with the module."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from pfml._kernel import NeighbourList, PairCounts, PairPotential, dense_energy, is_dense, sparse_energy
+from pfml._kernel import Layout, NeighbourList, PairCounts, PairPotential, dense_energy, is_dense, sparse_energy
 from pfml.checks import checked_batch, checked_choice, checked_integer
 from pfml.proxies import directions, initial_vectors
 
@@ -36,12 +36,10 @@ class PairwiseLoss(nn.Module):
         ValueError: an argument is out of range.
     """
 
+    takes_mined_pairs: ClassVar[bool] = False
     path: str = "auto"
     proxy_labels: Tensor
     proxy_vectors: nn.Parameter | None
-    _ignored: ClassVar[str] = (
-        "this loss takes all pairs of a batch, so pairs or triplets from a miner mean nothing to it"
-    )
 
     def __init__(
         self,
@@ -88,14 +86,14 @@ class PairwiseLoss(nn.Module):
 
         Returns:
             Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
-            (also under autocast). NaN if a label is out of range where raising would have to wait for the device
-            (`path`: on the dense path).
+            (also under autocast). On the dense path (`path`) a label out of range gives NaN, as an error would have to wait
+            for the device.
 
         Raises:
             ValueError: a shape, a type, a label or a length is not as above.
         """
         if indices_tuple is not None:
-            raise ValueError(f"indices_tuple must be None: {self._ignored}")
+            raise ValueError("indices_tuple must be None: this loss takes all pairs of a batch, not those of a miner")
         if (ref_emb is None) != (ref_labels is None):
             raise ValueError("ref_emb and ref_labels must be given together")
         embeddings, labels = checked_batch(embeddings, labels, embedding_dim=self.embedding_dim)
@@ -104,20 +102,24 @@ class PairwiseLoss(nn.Module):
             embeddings, labels = torch.cat([embeddings, ref_emb]), torch.cat([labels, ref_labels])
         # Terms of up to delta^-alpha overflow half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
-            return self._energy(embeddings, labels)
+            return self._scaled(self._energy(embeddings, labels), len(embeddings) + len(self.proxy_labels))
+
+    def _scaled(self, energy: Tensor, points: int) -> Tensor:  # noqa: ARG002 - for losses that scale by it
+        """The value of the loss, of its energy and the number of points."""
+        return energy
 
     def _energy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         free = embeddings.new_empty(0, self.embedding_dim) if self.proxy_vectors is None else self.proxy_vectors
         dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
         embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
-        sources = embeddings, labels, free, self.proxy_labels
         path = checked_choice("path", self.path, _PATHS)
         if path == "dense" or (path == "auto" and is_dense(embeddings.device, len(embeddings) + len(free))):
-            energy, self._counts = dense_energy(*sources, self._potential)
+            energy, self._counts = dense_energy(embeddings, labels, free, self.proxy_labels, self._potential)
             known = ((labels >= 0) & (labels < self.num_classes)).all()
             return torch.where(known, energy, torch.nan).to(dtype)
         checked_batch(embeddings, labels, num_classes=self.num_classes)
-        energy, self._counts = sparse_energy(*sources, self.proxies_per_class, self._potential, self._neighbours)
+        layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
+        energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
         return energy
 
     def _on_sphere(self, embeddings: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Only f depends on the loss: a `PairPotential` supplies it. Both ways to take the
 """
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,8 +33,6 @@ __all__ = [
 
 # Points up to which a GPU takes all pairs at once: their matrix is 128 MiB in float64.
 _DENSE_POINTS = 4096
-# Gradients of the arguments of `_SparseEnergy` that have none.
-_NOTHING = (None,) * 6
 
 
 def is_dense(device: torch.device, points: int) -> bool:
@@ -42,47 +40,47 @@ def is_dense(device: torch.device, points: int) -> bool:
     return torch.compiler.is_compiling() or (device.type == "cuda" and points <= _DENSE_POINTS)
 
 
+class Layout(NamedTuple):
+    """What is known of points besides where they are.
+
+    Attributes:
+        labels: (B,) int64, classes of the embeddings.
+        classes: (P,) int64, of the proxies: 0 to C - 1, each M times in a row.
+        per_class: M.
+        neighbours: finds near pairs of proxies and remembers them between calls; None compares all pairs.
+    """
+
+    labels: Tensor
+    classes: Tensor
+    per_class: int
+    neighbours: NeighbourList | None = None
+
+
 def sparse_energy(
-    embeddings: Tensor,
-    labels: Tensor,
-    free: Tensor,
-    classes: Tensor,
-    per_class: int,
-    potential: PairPotential,
-    neighbours: NeighbourList | None = None,
+    embeddings: Tensor, free: Tensor, layout: Layout, potential: PairPotential
 ) -> tuple[Tensor, PairCounts]:
     """Sum f over all ordered pairs i != j, without the pairs of different classes that are too far apart to count.
 
     Args:
         embeddings: (B, D), float32 or float64.
-        labels: (B,) int64.
         free: (P, D) free vectors of the proxies in the same type, P >= 0.
-        classes: (P,) int64, 0 to C - 1, each M times in a row.
-        per_class: M.
+        layout: what is known of both.
         potential: the function f.
-        neighbours: finds near pairs of proxies and remembers them between calls; None compares all pairs.
 
     Returns:
         The energy, a scalar in the type of the embeddings, and the numbers of pairs.
     """
     found: list[PairCounts] = []
-    energy: Tensor = _SparseEnergy.apply(embeddings, free, labels, classes, per_class, potential, neighbours, found)
+    energy: Tensor = _SparseEnergy.apply(embeddings, free, layout, potential, found)
     return energy, found[0]
 
 
 class _SparseEnergy(Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        embeddings: Tensor,
-        free: Tensor,
-        labels: Tensor,
-        classes: Tensor,
-        per_class: int,
-        potential: PairPotential,
-        neighbours: NeighbourList | None,
-        found: list[PairCounts],
+        ctx: Any, embeddings: Tensor, free: Tensor, layout: Layout, potential: PairPotential, found: list[PairCounts]
     ) -> Tensor:
+        labels, classes, per_class, neighbours = layout
         sources = Sources.of(embeddings, labels, free, classes, per_class)
         evaluation = Evaluation(sources, potential)
         rows = RowsByClass.of(labels)
@@ -107,20 +105,21 @@ class _SparseEnergy(Function):
         embeddings, free = ctx.saved_tensors
         # Grad mode is on here with create_graph=True alone.
         if torch.is_grad_enabled():
-            return _twice_differentiable(ctx, embeddings, free, upstream[0])
+            return *_twice_differentiable(ctx, embeddings, free, upstream[0]), None, None, None
         sources = ctx.sources._replace(embeddings=embeddings, free=free)
         of_embeddings = ctx.gradient.of_embeddings * upstream[0] if ctx.needs_input_grad[0] else None
         of_free = ctx.gradient.of_free_vectors(sources, upstream[0]) if ctx.needs_input_grad[1] else None
-        return of_embeddings, of_free, *_NOTHING
+        return of_embeddings, of_free, None, None, None
 
 
-def _twice_differentiable(ctx: Any, embeddings: Tensor, free: Tensor, upstream: Tensor) -> tuple[Tensor | None, ...]:
+def _twice_differentiable(ctx: Any, embeddings: Tensor, free: Tensor, upstream: Tensor) -> list[Tensor | None]:
     """The same gradient from all pairs by autograd."""
+    points = len(embeddings) + len(free)
     warnings.warn(
-        f"create_graph=True takes all pairs of {len(embeddings) + len(free)} points by autograd: slow, and much memory",
-        stacklevel=2,
+        f"create_graph=True takes all pairs of {points} points by autograd, slowly and with much memory", stacklevel=2
     )
     energy, _ = dense_energy(embeddings, ctx.sources.labels, free, ctx.sources.classes, ctx.potential)
-    wanted = [tensor for tensor, needed in zip((embeddings, free), ctx.needs_input_grad, strict=False) if needed]
+    needed = ctx.needs_input_grad[:2]
+    wanted = [tensor for tensor, is_needed in zip((embeddings, free), needed, strict=True) if is_needed]
     found = iter(torch.autograd.grad(energy.to(embeddings.dtype), wanted, upstream, create_graph=True))
-    return *(next(found) if needed else None for needed in ctx.needs_input_grad[:2]), *_NOTHING
+    return [next(found) if is_needed else None for is_needed in needed]

@@ -43,22 +43,19 @@ class Evaluation:
         self.repulsive: int | Tensor = 0
         self.bounded: int | Tensor = 0
 
-    def weights(
-        self, squared: Tensor, active: Tensor | None = None, *, same: bool, count: int | None = None, times: int = 2
-    ) -> Tensor:
+    def weights(self, squared: Tensor, active: Tensor | None = None, *, same: bool, times: int = 2) -> Tensor:
         """Count the energy of pairs and give their weights 4 f'.
 
         Args:
             squared: squared distances, any shape.
             active: which of them count, in the same shape; None for all.
             same: whether they are pairs of one class.
-            count: how many count, if that is known.
             times: how many ordered pairs each stands for.
         """
         value, slope = self.potential.value_and_slope(squared, same=same)
         weights = slope.mul_(4)
         bounded = None if same else self.potential.bounded(squared)
-        number: int | Tensor = squared.numel() if count is None else count
+        number: int | Tensor = squared.numel()
         if active is not None:
             idle = ~active
             value.masked_fill_(idle, 0.0)

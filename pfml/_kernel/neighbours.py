@@ -119,7 +119,7 @@ class NeighbourList:
 
 def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
     """Distances (N,) of scaled rows, in blocks small enough for the processor's cache."""
-    blocks = zip(*(torch.split(tensor, _COLUMNS) for tensor in (anchors, points, scale[:, None])), strict=True)
+    blocks = zip(*(torch.split(tensor, _ROWS) for tensor in (anchors, points, scale[:, None])), strict=True)
     return torch.cat([torch.linalg.vector_norm(torch.addcmul(*block, value=-1), dim=1) for block in blocks])
 
 

@@ -54,6 +54,4 @@ class Sources(NamedTuple):
 
     def proxies(self, rows: Tensor | slice) -> Tensor:
         """Some of the proxies, (K, D)."""
-        if isinstance(rows, slice):
-            return self.free[rows] * self.scale[rows, None]
-        return self.free.index_select(0, rows).mul_(self.scale.index_select(0, rows)[:, None])
+        return self.free[rows] * self.scale[rows, None]

@@ -124,7 +124,7 @@ def test_states_fit_a_loss_of_the_same_shape_and_no_other() -> None:
     assert torch.equal(other(points, labels), loss(points, labels))
     with pytest.raises(RuntimeError, match=r"size mismatch for proxy_vectors.*\[8, 8\].*\[12, 8\]"):
         PotentialFieldLoss(4, 8, 3).load_state_dict(state)
-    with pytest.raises(RuntimeError, match='Unexpected key.*"proxy_vectors"'):
+    with pytest.raises(RuntimeError, match=r'Unexpected key.*"proxy_vectors"'):
         PotentialFieldLoss(4, 8, 0).load_state_dict(state)
 
 
