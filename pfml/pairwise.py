@@ -112,13 +112,12 @@ class PairwiseLoss(nn.Module):
         free = embeddings.new_empty(0, self.embedding_dim) if self.proxy_vectors is None else self.proxy_vectors
         dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
         embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
+        layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
         path = checked_choice("path", self.path, _PATHS)
         if path == "dense" or (path == "auto" and is_dense(embeddings.device, len(embeddings) + len(free))):
-            energy, self._counts = dense_energy(embeddings, labels, free, self.proxy_labels, self._potential)
-            known = ((labels >= 0) & (labels < self.num_classes)).all()
-            return torch.where(known, energy, torch.nan).to(dtype)
+            energy, self._counts = dense_energy(embeddings, free, layout, self._potential)
+            return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
         checked_batch(embeddings, labels, num_classes=self.num_classes)
-        layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
         energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
         return energy
 

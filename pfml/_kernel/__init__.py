@@ -6,7 +6,7 @@ Only f depends on the loss: a `PairPotential` supplies it. Both ways to take the
 """
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +19,10 @@ from pfml._kernel.neighbours import NeighbourList
 from pfml._kernel.other_classes import add_batch_and_other_proxies, add_proxies_of_other_classes
 from pfml._kernel.potentials import PairPotential, PotentialField
 from pfml._kernel.same_class import RowsByClass, add_batch_and_own_proxies, add_proxies_of_a_class
-from pfml._kernel.sources import Sources
+from pfml._kernel.sources import Layout, Sources
 
 __all__ = [
+    "Layout",
     "NeighbourList",
     "PairCounts",
     "PairPotential",
@@ -38,22 +39,6 @@ _DENSE_POINTS = 4096
 def is_dense(device: torch.device, points: int) -> bool:
     """Whether the dense sum suits a number of points: on a GPU up to some thousands, and wherever it is compiled."""
     return torch.compiler.is_compiling() or (device.type == "cuda" and points <= _DENSE_POINTS)
-
-
-class Layout(NamedTuple):
-    """What is known of points besides where they are.
-
-    Attributes:
-        labels: (B,) int64, classes of the embeddings.
-        classes: (P,) int64, of the proxies: 0 to C - 1, each M times in a row.
-        per_class: M.
-        neighbours: finds near pairs of proxies and remembers them between calls; None compares all pairs.
-    """
-
-    labels: Tensor
-    classes: Tensor
-    per_class: int
-    neighbours: NeighbourList | None = None
 
 
 def sparse_energy(
@@ -80,24 +65,22 @@ class _SparseEnergy(Function):
     def forward(
         ctx: Any, embeddings: Tensor, free: Tensor, layout: Layout, potential: PairPotential, found: list[PairCounts]
     ) -> Tensor:
-        labels, classes, per_class, neighbours = layout
-        sources = Sources.of(embeddings, labels, free, classes, per_class)
+        sources = Sources.of(embeddings, free, layout)
         evaluation = Evaluation(sources, potential)
-        rows = RowsByClass.of(labels)
+        rows = RowsByClass.of(layout.labels)
         add_batch(evaluation)
         if len(free) > 0:
             add_batch_and_own_proxies(evaluation, rows)
             add_batch_and_other_proxies(evaluation)
             add_proxies_of_a_class(evaluation)
-            add_proxies_of_other_classes(evaluation, neighbours)
-            evaluation.gradient.finish(sources)
-        points = len(embeddings) + len(free)
+            add_proxies_of_other_classes(evaluation, layout.neighbours)
+        points, per_class = len(embeddings) + len(free), layout.per_class
         same = (rows.sizes * (rows.sizes - 1 + 2 * per_class)).sum() + len(free) * (per_class - 1)
         found.append(evaluation.counts(same, points * (points - 1) - same))
         ctx.save_for_backward(embeddings, free)
         # The points themselves are saved above, where autograd notices that they were overwritten.
         ctx.sources = sources._replace(embeddings=embeddings[:0], free=free[:0])
-        ctx.gradient, ctx.potential = evaluation.gradient, potential
+        ctx.gradient, ctx.layout, ctx.potential = evaluation.gradient, layout, potential
         return evaluation.energy.to(embeddings.dtype)
 
     @staticmethod
@@ -118,8 +101,8 @@ def _twice_differentiable(ctx: Any, embeddings: Tensor, free: Tensor, upstream: 
     warnings.warn(
         f"create_graph=True takes all pairs of {points} points by autograd, slowly and with much memory", stacklevel=2
     )
-    energy, _ = dense_energy(embeddings, ctx.sources.labels, free, ctx.sources.classes, ctx.potential)
+    energy, _ = dense_energy(embeddings, free, ctx.layout, ctx.potential)
     needed = ctx.needs_input_grad[:2]
     wanted = [tensor for tensor, is_needed in zip((embeddings, free), needed, strict=True) if is_needed]
-    found = iter(torch.autograd.grad(energy.to(embeddings.dtype), wanted, upstream, create_graph=True))
+    found = iter(torch.autograd.grad(energy, wanted, upstream, create_graph=True))
     return [next(found) if is_needed else None for is_needed in needed]

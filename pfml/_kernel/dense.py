@@ -10,26 +10,16 @@ from torch import Tensor
 
 from pfml._kernel.evaluation import PairCounts
 from pfml._kernel.potentials import PairPotential
+from pfml._kernel.sources import Layout
 from pfml.proxies import directions
 
 
 def dense_energy(
-    embeddings: Tensor, labels: Tensor, free: Tensor, classes: Tensor, potential: PairPotential
+    embeddings: Tensor, free: Tensor, layout: Layout, potential: PairPotential
 ) -> tuple[Tensor, PairCounts]:
-    """Sum f over all ordered pairs i != j.
-
-    Args:
-        embeddings: (B, D).
-        labels: (B,) int64.
-        free: (P, D) free vectors of the proxies, P >= 0.
-        classes: (P,) int64.
-        potential: the function f.
-
-    Returns:
-        The energy, a float64 scalar, and the numbers of pairs.
-    """
+    """Sum f over all ordered pairs i != j; arguments and values of `sparse_energy`."""
     points = torch.cat([embeddings.double(), directions(free.double())])
-    kinds = torch.cat([labels, classes])
+    kinds = torch.cat([layout.labels, layout.classes])
     squares = points.square().sum(dim=1)
     # At distance 0 a root would have no derivative.
     squared = (squares[:, None] + squares[None, :] - 2 * (points @ points.T)).clamp(min=torch.finfo(points.dtype).eps)
@@ -41,4 +31,5 @@ def dense_energy(
     energy = energy + torch.where(repulsive, potential.value_and_slope(squared, same=False)[0], 0.0).sum()
     masks = (same, ~alike, attractive, repulsive, repulsive & potential.bounded(squared))
     # NaN compares as neither near nor far: without this a point that diverged would go unnoticed.
-    return energy + 0.0 * squares.sum(), PairCounts(*(torch.count_nonzero(mask) for mask in masks))
+    energy = (energy + 0.0 * squares.sum()).to(embeddings.dtype)
+    return energy, PairCounts(*(torch.count_nonzero(mask) for mask in masks))

@@ -6,8 +6,7 @@ direction of a free vector w, s = 1 / |w|, so the gradient with respect to w is
     s (G - (G . p) p)
 
 and what G has along p itself may be left out from the start. All proxies of a class, their norms and the projection
-together are then one product of a small matrix with the free vectors: most proxies meet no other class, and their
-vectors are read and their gradient written just once.
+together are then one product of a small matrix with the free vectors.
 """
 
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ class Gradient:
 
     Attributes:
         of_embeddings: (B, D), G of the embeddings.
-        along: (P,) G . p of all that was added to the proxies, in the form in which it was added.
+        along: (P,) G . p of what was added to the proxies here, in the form in which it was added.
         within: (C, M, M) weights w_ij of terms -w_ij p_j within classes, or None.
         own: classes (U,) and terms (U, M, D) on their proxies, or None; a class may occur more than once.
         pairs: pairs that count one by one.
@@ -51,21 +50,19 @@ class Gradient:
         self._of_proxies: Tensor | None = None
 
     def of_proxies(self, sources: Sources) -> Tensor:
-        """Where blocks of all pairs add to G of the proxies, (P, D); `finish` must follow."""
+        """Where blocks of all pairs add to G of the proxies, (P, D), the part along the proxies included."""
         if self._of_proxies is None:
             self._of_proxies = torch.zeros_like(sources.free)
         return self._of_proxies
-
-    def finish(self, sources: Sources) -> None:
-        """Count the part along the proxies of what blocks have added."""
-        if self._of_proxies is not None:
-            self.along.add_((self._of_proxies * sources.free).sum(dim=1) * sources.scale)
 
     def of_free_vectors(self, sources: Sources, upstream: Tensor) -> Tensor:
         """The gradient (P, D) with respect to the free vectors, times a scalar."""
         scale, per_class = sources.scale, sources.per_class
         scaled = scale * upstream
-        along = (self.along * scale * scaled).neg_()
+        along = self.along
+        if self._of_proxies is not None:
+            along = along + (self._of_proxies * sources.free).sum(dim=1) * scale
+        along = (along * scale * scaled).neg_()
         if self.within is None:
             gradient = sources.free * along[:, None]
         else:

@@ -1,13 +1,8 @@
 """Pairs of proxies of different classes that may repel each other, found without all distances.
 
-Beyond its radius repulsion exerts no force, so of all pairs only the near ones matter. Two exact shortcuts find them:
-
-- Projection bound. With x = (x1, x2) split after k coordinates, x.y <= x1.y1 + |x2| |y2|. As a product of vectors extended
-  by the norms of their rests (`with_rest`) and by squared norms, one small matrix product bounds -|x - y|^2 / 2 from above
-  for all pairs. Its coordinates are those of largest variance, the fewest that leave few pairs, judged on a sample.
-- A neighbour list (Verlet, "Computer experiments on classical fluids", Physical Review 159, 1967): pairs within the
-  radius plus a skin w stay a superset of the pairs within the radius until a point has moved by w / 2. Points that did
-  are searched anew, one by one, against where the others stood; the skin follows the speed of the points.
+The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search of all pairs
+bounds inner products from above by one small matrix product (`with_rest`). Its coordinates are those of largest variance,
+the fewest that leave few pairs, judged on a sample.
 """
 
 import torch
@@ -126,8 +121,9 @@ def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
 def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None:
     """Pairs (i, j) within the radius, or farther by rounding; i over ``rows``, or over all points with i < j."""
     norms = torch.linalg.vector_norm(points, dim=1).square_()
-    threshold = -0.5 * radius**2 - ROUNDING * norms.max().item()
-    left, right = _bounds(points, norms, threshold)
+    # |x - y| <= r where x.y >= (|x|^2 + |y|^2 - r^2) / 2; all norms are near 1.
+    threshold = norms.min().item() - radius**2 / 2 - ROUNDING * norms.max().item()
+    bounding = points if rows is not None and len(rows) <= _ROWS else _projection(points, norms, threshold)
     sources = torch.arange(len(points), device=points.device) if rows is None else rows
     limit = _LISTED * len(sources) * len(points)
     found: list[Tensor] = []
@@ -135,7 +131,8 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
         block = sources[start : start + _ROWS]
         first = 0 if rows is not None else start
         for columns in range(first, len(points), _COLUMNS):
-            row, column = (left[block] @ right[columns : columns + _COLUMNS].T > threshold).nonzero().unbind(1)
+            hits = bounding[block] @ bounding[columns : columns + _COLUMNS].T > threshold
+            row, column = hits.nonzero().unbind(1)
             i, j = block[row], column + columns
             once = i < j if rows is None else i != j
             found.append(_verified(points, i[once], j[once], radius))
@@ -152,27 +149,18 @@ def _verified(points: Tensor, i: Tensor, j: Tensor, radius: float) -> Tensor:
     return torch.stack([i[kept], j[kept]], dim=1)
 
 
-def _bounds(points: Tensor, norms: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Factors whose product bounds -|x - y|^2 / 2 from above, in as few coordinates as will do."""
-    dim = points.shape[1]
+def _projection(points: Tensor, norms: Tensor, threshold: float) -> Tensor:
+    """Vectors whose inner products bound those of the points, of as few coordinates as will do."""
     order = points.var(dim=0, correction=0).argsort(descending=True)
     sample = torch.arange(0, len(points), max(1, len(points) // _SAMPLE), device=points.device)
     size = 16
-    while size < dim // 2:
-        left, right = _extended(points, norms, order[:size])
-        kept = (left[sample] @ right.T > threshold).to(points.dtype).mean().item()
+    while size < points.shape[1] // 2:
+        found = with_rest(points[:, order[:size]], norms)
+        kept = (found[sample] @ found.T > threshold).to(points.dtype).mean().item()
         if kept < _KEPT + 2 / len(points):
-            return left, right
+            return found
         size *= 2
-    return _extended(points, norms, order)
-
-
-def _extended(points: Tensor, norms: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (x1, |x2|, -|x|^2 / 2, 1) and (y1, |y2|, 1, -|y|^2 / 2)."""
-    ones = torch.ones_like(norms)
-    whole = len(coordinates) == points.shape[1]
-    part = points if whole else with_rest(points[:, coordinates], norms)
-    return torch.column_stack([part, -norms / 2, ones]), torch.column_stack([part, ones, -norms / 2])
+    return points
 
 
 def with_rest(part: Tensor, squares: Tensor) -> Tensor:

@@ -1,8 +1,6 @@
 """Pairs of different classes that involve proxies: nearly all are too far apart to count, so the work is to find the rest.
 
-Between batch and proxies, a product of a few coordinates bounds that of all (`with_rest`). Pairs that it cannot exclude are
-evaluated one by one, or, where they are many, in a block of all pairs. Between proxies, `NeighbourList` remembers which are
-near each other.
+What cannot be excluded is evaluated one by one, or, where it is much, in blocks of all pairs.
 """
 
 import math
@@ -67,10 +65,10 @@ def _exclude_own(table: Tensor, sources: Sources, start: int, value: float) -> N
     by_class[row, column[row]] = value
 
 
-def add_proxies_of_other_classes(evaluation: Evaluation, neighbours: NeighbourList | None) -> None:
-    """Pairs of proxies of different classes; None compares all pairs."""
+def add_proxies_of_other_classes(evaluation: Evaluation, neighbours: NeighbourList) -> None:
+    """Pairs of proxies of different classes."""
     sources = evaluation.sources
-    pairs = None if neighbours is None else neighbours.near(sources.free, sources.classes, sources.scale)
+    pairs = neighbours.near(sources.free, sources.classes, sources.scale)
     if pairs is None:
         add_all_proxies(evaluation)
     else:
@@ -89,11 +87,11 @@ def _add_listed(evaluation: Evaluation, i: Tensor, j: Tensor, *, of_batch: bool)
         squared, row, column = (tensor.index_select(0, near) for tensor in (squared, row, column))  # noqa: PLW2901
         weights = evaluation.weights(squared, same=False)
         gradient.pairs.append(WeightedPairs(of_batch, row, column, weights))
+        norms: Tensor | float = 1.0
         if of_batch:
             gradient.of_embeddings.index_add_(0, row, difference.index_select(0, near).mul_(weights[:, None]))
             norms = sources.squares.index_select(0, row)
         else:
-            norms = torch.ones_like(squared)
             gradient.along.index_add_(0, row, weights * squared / 2)
         # -(x - p) . p = (|x - p|^2 + 1 - |x|^2) / 2
         gradient.along.index_add_(0, column, weights * (squared + 1 - norms) / 2)

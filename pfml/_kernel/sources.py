@@ -5,7 +5,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pfml._kernel.neighbours import NeighbourList
 from pfml.proxies import SHORTEST
+
+
+class Layout(NamedTuple):
+    """What is known of points besides where they are.
+
+    Attributes:
+        labels: (B,) int64, classes of the embeddings.
+        classes: (P,) int64, of the proxies: 0 to C - 1, each M times in a row.
+        per_class: M.
+        neighbours: finds near pairs of proxies and remembers them between calls.
+    """
+
+    labels: Tensor
+    classes: Tensor
+    per_class: int
+    neighbours: NeighbourList
 
 
 class Sources(NamedTuple):
@@ -34,8 +51,9 @@ class Sources(NamedTuple):
     cosines: Tensor | None
 
     @classmethod
-    def of(cls, embeddings: Tensor, labels: Tensor, free: Tensor, classes: Tensor, per_class: int) -> "Sources":
+    def of(cls, embeddings: Tensor, free: Tensor, layout: Layout) -> "Sources":
         """The sources of a batch and of proxies, with their norms computed."""
+        labels, classes, per_class, _ = layout
         cosines, norms = None, torch.linalg.vector_norm(free, dim=1).square_() if per_class < 2 else None
         if norms is None:
             by_class = free.view(-1, per_class, free.shape[1])

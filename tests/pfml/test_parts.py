@@ -10,14 +10,15 @@ from torch.nn.functional import normalize
 
 from baselines.cpml import CPMLLoss
 from pfml import PotentialFieldLoss, attraction, repulsion, total_energy
+from pfml._kernel.neighbours import NeighbourList
 from pfml._kernel.other_classes import coordinates
 from pfml._kernel.same_class import RowsByClass
-from pfml._kernel.sources import Sources
+from pfml._kernel.sources import Layout, Sources
 
 
 def sources_of(free: Tensor, per_class: int) -> Sources:
     classes = torch.arange(len(free) // per_class).repeat_interleave(per_class)
-    return Sources.of(free[:1], classes[:1], free, classes, per_class)
+    return Sources.of(free[:1], free, Layout(classes[:1], classes, per_class, NeighbourList(1.0)))
 
 
 @pytest.mark.parametrize("per_class", [2, 6, 7, 8, 14, 15, 16, 22])
