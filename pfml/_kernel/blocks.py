@@ -99,6 +99,8 @@ def add_block(
         same: whether these are pairs of one class.
     """
     count = int(torch.count_nonzero(active))
+    if count == 0:
+        return
     limit = CANCELLATION * rows.squares.max()
 
     def apart(i: Tensor, j: Tensor) -> Tensor:
@@ -109,7 +111,7 @@ def add_block(
             width = squared.shape[1]
             repair(squared, active & (squared < limit), lambda at: apart(at // width, at % width))
         _add_products(rows, columns, evaluation.weights(squared, active, same=same))
-    elif count > 0:
+    else:
         i, j = active.nonzero().unbind(1)
         flat = i * squared.shape[1] + j
         picked = squared.flatten().index_select(0, flat)

@@ -86,7 +86,8 @@ class Gradient:
 
 def in_parts(dim: int, *of_pairs: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Tensors (K,) in parts of which the coordinates fit into the processor's cache."""
-    yield from zip(*(torch.split(tensor, max(1, _COORDINATES // dim)) for tensor in of_pairs), strict=True)
+    if len(of_pairs[0]) > 0:
+        yield from zip(*(torch.split(tensor, max(1, _COORDINATES // dim)) for tensor in of_pairs), strict=True)
 
 
 def differences(sources: Sources, i: Tensor, j: Tensor, *, of_batch: bool) -> Tensor:
