@@ -95,6 +95,7 @@ class PotentialFieldLoss(PairwiseLoss):
         ValueError: an argument is out of range, or together they leave the range of float32.
 
     Example:
+        >>> import torch
         >>> loss = PotentialFieldLoss(2, 2, proxies_per_class=0, alpha=1.0, delta=0.5)
         >>> loss(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([1, 1]))  # 2 (1 / 0.5 - 1 / 2)
         tensor(3.)

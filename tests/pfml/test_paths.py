@@ -102,6 +102,20 @@ def test_nothing_in_the_dense_path_depends_on_data() -> None:
             loss(embeddings, torch.zeros(120, dtype=torch.int64))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("classes", "proxies", "dim"), [(100, 15, 512), (300, 2, 128)], ids=["cub", "embedded"])
+def test_no_step_waits_for_a_gpu(classes: int, proxies: int, dim: int) -> None:
+    loss = PotentialFieldLoss(classes, dim, proxies).cuda()
+    embeddings = normalize(torch.randn(120, dim, device="cuda")).requires_grad_()
+    labels = torch.randint(classes, (120,), device="cuda")
+    loss(embeddings, labels).backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        loss(embeddings, labels).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_choice_by_device_and_size() -> None:
     cub, sop = 120 + 1500, 120 + 22636
     assert [is_dense(torch.device(name), cub) for name in ("cpu", "cuda")] == [False, True]
