@@ -126,7 +126,7 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
     bounding = points if rows is not None and len(rows) <= _ROWS else _projection(points, norms, threshold)
     sources = torch.arange(len(points), device=points.device) if rows is None else rows
     limit = _LISTED * len(sources) * len(points)
-    found: list[Tensor] = []
+    found = [sources.new_empty(0, 2)]
     for start in range(0, len(sources), _ROWS):
         block = sources[start : start + _ROWS]
         first = 0 if rows is not None else start
@@ -135,7 +135,9 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
             row, column = hits.nonzero().unbind(1)
             i, j = block[row], column + columns
             once = i < j if rows is None else i != j
-            found.append(_verified(points, i[once], j[once], radius))
+            near = _verified(points, i[once], j[once], radius)
+            if len(near) > 0:  # small tensors that are kept would break up the memory that blocks come from
+                found.append(near)
         if sum(map(len, found)) > limit:
             return None
     return torch.cat(found)
