@@ -114,7 +114,12 @@ def scalar(value: object, where: str) -> Tensor:
 
 
 def takes_pairs(cls: type[nn.Module]) -> bool:
-    """Whether ``forward`` takes a third argument besides ``self``: the mined pairs or triplets."""
+    """Whether ``forward`` takes a third argument besides ``self``, the mined pairs or triplets, and makes use of them.
+
+    A loss that takes the argument for its place alone says so by ``takes_mined_pairs = False``.
+    """
+    if not getattr(cls, "takes_mined_pairs", True):
+        return False
     parameters = list(inspect.signature(cls.forward).parameters.values())
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return len(places) >= 4 or any(p.kind is p.VAR_POSITIONAL for p in parameters)

@@ -6,8 +6,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pfml import PotentialFieldLoss, attraction, repulsion, total_energy
-from pfml.masks import few_nonzero
-from pfml.neighbours import NeighbourList, _extended
+from pfml._kernel.neighbours import NeighbourList, with_rest
 
 
 def near_pairs(points: Tensor, classes: Tensor, reach: float) -> set[tuple[int, int]]:
@@ -102,13 +101,6 @@ def test_crowds_are_left_to_blocks() -> None:
     assert neighbours.near(points, torch.arange(300), torch.ones(300)) is None
 
 
-def test_few_nonzero_is_nonzero() -> None:
-    for shape in [(3, 5), (1, 1), (128, 64), (7, 33), (4, 0)]:
-        for share in (0.0, 0.01, 0.5, 1.0):
-            mask = torch.rand(shape) < share
-            assert torch.equal(torch.stack(few_nonzero(mask), dim=1), mask.nonzero())
-
-
 def above_floor(loss: PotentialFieldLoss, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
     """The reference energy minus its floor, in float64."""
     classes = torch.cat([labels, loss.proxy_labels])
@@ -148,7 +140,7 @@ def test_loss_stays_exact_while_proxies_move(
     torch.manual_seed(0)
     settings = {"alpha": 2.0, "delta": delta, "delta_repulsion": reach, "min_distance_ratio": 0.2}
     loss = PotentialFieldLoss(60, 32, 3, **settings).to(dtype)
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     assert weight is not None
     start = clustered(180, 32, 0.15, generator) if crowded else couples(180, 32, generator)
     with torch.no_grad():
@@ -185,6 +177,6 @@ def test_the_bound_counts_rests_that_rounding_hides() -> None:
     wide[:, :16] *= 1e-4
     points = torch.nn.functional.normalize(torch.cat([thin, wide, thin[:, torch.arange(63, -1, -1)]]), dim=1)
     norms = points.square().sum(dim=1)
-    left, right = _extended(points, norms, torch.arange(16))
-    exact = -torch.cdist(points.double(), points.double()).square() / 2
-    assert (left.double() @ right.double().T - exact).min() > -1e-6
+    extended = with_rest(points[:, :16], norms).double()
+    exact = points.double() @ points.double().T
+    assert (extended @ extended.T - exact).min() > -1e-6

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import pfml
 import pfml.loss
-from pfml.field import PotentialField
+from pfml._kernel import PotentialField
 from tests.properties import test_corollary1 as corollary1
 from tests.properties import test_decay as decay
 from tests.properties import test_invariances as invariances
