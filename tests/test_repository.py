@@ -25,7 +25,7 @@ def test_arrows_point_one_way(folder, forbidden):
 
 
 def test_pfml_depends_on_torch_alone():
-    standard = {"collections", "dataclasses", "math", "typing", "itertools", "functools", "numbers", "enum"}
+    standard = {"collections", "dataclasses", "math", "typing", "itertools", "functools", "numbers", "enum", "warnings"}
     assert {name for _, name in imported_packages("pfml")} - standard == {"torch", "pfml"}
 
 
@@ -46,6 +46,7 @@ def test_the_lock_fits_the_declared_ranges():
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     locked = {name.lower(): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for text in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["suite"], *extras["test"]]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(locked[requirement.name.lower()]), text

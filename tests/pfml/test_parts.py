@@ -68,7 +68,7 @@ def contrastive(embeddings: Tensor, labels: Tensor, free: Tensor, classes: Tenso
 
 
 def near_others(loss: Any, size: int, share: float, dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Embeddings of which a share lies close to a proxy of another class, at the edge of reach among other places."""
+    """Embeddings of which a share lies close to a proxy of another class, at the edge of the radius among other places."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(loss.num_classes, (size,), generator=generator)
     proxies = loss.proxies.detach().double()
