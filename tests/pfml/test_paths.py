@@ -60,8 +60,11 @@ def test_dense_and_sparse_agree(maker: str, proxies: int, dtype: torch.dtype, to
     assert [int(count) for count in loss._counts] == [int(count) for count in counts]
 
 
-@pytest.mark.parametrize("shape", [(100, 15, 512, 0.2), (300, 2, 128, 0.95)], ids=["cub", "embedded"])
-def test_dense_and_sparse_agree_at_full_size(shape: tuple[int, int, int, float]) -> None:
+FULL_SIZES = pytest.mark.parametrize("shape", [(100, 15, 512, 0.2), (300, 2, 128, 0.95)], ids=["cub", "embedded"])
+
+
+@FULL_SIZES
+def test_dense_sparse_and_compiled_agree_at_full_size(shape: tuple[int, int, int, float]) -> None:
     classes, proxies, dim, delta = shape
     torch.manual_seed(0)
     loss = PotentialFieldLoss(classes, dim, proxies, alpha=3.0, delta=delta)
@@ -69,32 +72,37 @@ def test_dense_and_sparse_agree_at_full_size(shape: tuple[int, int, int, float])
     embeddings = normalize(torch.randn(120, dim)).requires_grad_()
     expected = outcome(loss, embeddings, labels, "sparse")
     assert_agree(outcome(loss, embeddings, labels, "dense"), expected, 1e-4)
+    assert_agree(compiled_outcome(loss, embeddings, labels, "eager"), expected, 1e-4)
+
+
+def compiled_outcome(loss: Any, embeddings: Tensor, labels: Tensor, backend: str) -> tuple[Tensor, ...]:
+    """Value and gradients of the loss as one compiled graph."""
+    loss.path = "auto"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the compiler, about itself
+        torch._dynamo.reset()
+        value = torch.compile(loss, fullgraph=True, backend=backend)(embeddings, labels)
+        return value.detach(), *torch.autograd.grad(value, [embeddings, *loss.parameters()])
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 @pytest.mark.parametrize("maker", ["paper's values", "log", "control"])
 def test_compiles_to_one_graph(maker: str, backend: str) -> None:
     loss, embeddings, labels = setup(maker, 40, 24, 4)
-    loss.path = "auto"
     expected = outcome(loss, embeddings, labels, "sparse")
-    loss.path = "auto"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the compiler, about itself
-        torch._dynamo.reset()
-        compiled = torch.compile(loss, fullgraph=True, backend=backend)
-        value = compiled(embeddings, labels)
-        found = value.detach(), *torch.autograd.grad(value, [embeddings, *loss.parameters()])
-    assert_agree(found, expected, 1e-4)
+    assert_agree(compiled_outcome(loss, embeddings, labels, backend), expected, 1e-4)
 
 
-def test_nothing_in_the_dense_path_depends_on_data() -> None:
+@FULL_SIZES
+def test_nothing_in_the_dense_path_depends_on_data(shape: tuple[int, int, int, float]) -> None:
     """Tensors without data suffice for value and gradient: nothing waits for a number or for a shape made from one."""
     from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+    classes, proxies, dim, delta = shape
     with FakeTensorMode():
-        loss = PotentialFieldLoss(100, 64, 15)
+        loss = PotentialFieldLoss(classes, dim, proxies, delta=delta)
         loss.path = "dense"
-        embeddings = torch.randn(120, 64, requires_grad=True)
+        embeddings = torch.randn(120, dim, requires_grad=True)
         loss(embeddings, torch.zeros(120, dtype=torch.int64)).backward()
         assert embeddings.grad is not None
         loss.path = "sparse"
