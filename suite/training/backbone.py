@@ -186,7 +186,7 @@ def _check_file(path: Path, sha256: str | None, what: str) -> None:
         raise SuiteError(f"{what}: {path} is missing")
     actual = sha256_file(path)
     if actual != sha256:
-        raise SuiteError(f"{what}: {path} was altered: its sha256 is {actual}, allowed is {sha256}")
+        raise SuiteError(f"{what}: {path} was altered: its sha256 is {actual}, expected is {sha256}")
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Below the timings, their ratios to the peers in the same group, as a table for docs/speed.md."""
+"""Below the timings, their ratios to the peers in the same group, as a table for docs/dev/speed.md."""
 
 from collections import defaultdict
 from typing import Any

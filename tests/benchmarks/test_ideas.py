@@ -1,7 +1,7 @@
 """What each idea of pfml/_kernel is worth: one step without it, as a multiple of one with it.
 
-Not run by default: ``tox -e bench -- tests/benchmarks/test_ideas.py`` prints the table for docs/speed.md. The first row is
-the plain alternative to all: blocks of a Gram matrix over all pairs of batch and proxies with a hand-written gradient.
+Not run by default: ``tox -e bench -- tests/benchmarks/test_ideas.py`` prints the table of docs/dev/speed.md. The first row
+is the plain alternative to all: blocks of a Gram matrix over all pairs of batch and proxies with a hand-written gradient.
 Steps of all rows take turns on one thread, with proxies that move as an optimiser would move them, and are measured in time
 of the processor, which other work on the machine disturbs less. Renewing the neighbour list counts with its share.
 """

@@ -161,7 +161,7 @@ def test_a_loss_of_a_user_that_works(plan):
 
 def test_altered_backbone_weights_stop_the_plan(plan, monkeypatch):
     monkeypatch.setattr("suite.training.backbone.WEIGHTS_SHA256", "0" * 64)
-    with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, allowed is 0000"):
+    with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, expected is 0000"):
         plan()
     assert not PLAN_FOLDER.exists()
 
