@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -19,7 +19,7 @@ from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import replacing, write_json, write_lines
 from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
-from suite.processes import in_parallel
+from suite.processes import in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import FrozenPlan, Plan, Run, read_plan, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
@@ -30,6 +30,17 @@ RunFunction = Callable[[Run[FrozenPlan], Features], Outcome]
 """Computes a run from features, as ``run_frozen`` does; a function of a module, which workers find by its name."""
 Executor = Callable[..., Iterator[tuple[Any, Any]]]
 """Runs ``function(shared, task)`` for tasks and gives (task, result) as they finish, as ``in_parallel`` does."""
+
+
+class View(Protocol):
+    """Shows the runs of a stage as they end."""
+
+    def __enter__(self) -> "View": ...
+
+    def __exit__(self, *_: Any) -> None: ...
+
+    def finish(self, number: int, finished: Finished) -> None:
+        """Take up what a run left."""
 
 
 def train(dataset: str, loss: str, console: Console) -> None:
@@ -52,6 +63,8 @@ def run_frozen_stage(
     console: Console,
     function: RunFunction = frozen.run_frozen,
     execute: Executor = in_parallel,
+    view: Callable[[str, Sequence[CachedRun[Any]], Console], View] | None = None,
+    load: Callable[[Path], Features] = load_features,
 ) -> tuple[list[CachedRun[FrozenPlan]], list[Finished]]:
     """Run those of one data set that are not in the run cache.
 
@@ -61,6 +74,8 @@ def run_frozen_stage(
         console: where progress is shown.
         function: computes a run.
         execute: computes runs, on this machine or others.
+        view: shows them; by default a ``StageView``.
+        load: reads a feature file.
 
     Returns:
         The runs with their places in the cache, and what each left.
@@ -70,19 +85,20 @@ def run_frozen_stage(
     """
     (dataset,) = {run.plan.dataset for run in runs}
     path = Path(FEATURES.format(dataset=dataset))
-    features = load_features(path)
+    features = load(path)
     code = sha256_code(Path(function.__code__.co_filename))
     places = cached_runs(runs, sha256_file(path), code, versions())
     for plan in {id(run.plan): run.plan for run in runs}.values():
         check_code(plan, code_sha256())
 
-    def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float]]:
+    def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
         shared = features, runs, function
-        for number, (outcome, seconds) in execute(_timed, shared, missing):
-            yield number, outcome, seconds
+        for number, (outcome, seconds, processor) in execute(_timed, shared, missing):
+            yield number, outcome, seconds, processor
 
-    with StageView(name, places, console) as view:
-        return places, run_missing(places, compute, view.finish)
+    with (view or StageView)(name, places, console) as shown:
+        finished = run_missing(places, compute, shown.finish)
+    return places, finished
 
 
 def code_sha256() -> str:
@@ -105,10 +121,11 @@ def check_code(plan: Plan[Any], code: str) -> None:
             raise SuiteError(f"the code of {what} has changed since the plan was made; run: suite plan")
 
 
-def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float]:
+def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float, str]:
+    """What a run measured, its seconds, and the kind of processor that it ran on."""
     features, runs, function = shared
     started = time.perf_counter()
-    return function(runs[number], features), time.perf_counter() - started
+    return function(runs[number], features), time.perf_counter() - started, processor_kind()
 
 
 class StageView(Progress):

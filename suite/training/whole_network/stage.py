@@ -65,7 +65,7 @@ class _Work:
         self._places, self._epochs, self._engine = places, epochs, engine
         self._folder, self._console = folder, console
 
-    def __call__(self, missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float]]:
+    def __call__(self, missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
         self._engine.wait()  # all processes have read which runs are done, before one of them adds to these
         for number in missing:
             place = self._places[number]
@@ -79,6 +79,6 @@ class _Work:
 
             checkpoint = Checkpoint(path, place.key)
             outcome = run_network(place.run, self._engine, self._folder, checkpoint, on_epoch)
-            yield number, outcome, time.perf_counter() - started
+            yield number, outcome, time.perf_counter() - started, self._engine.processor
             if self._engine.rank == 0:
                 path.unlink(missing_ok=True)
