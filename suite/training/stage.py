@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -35,9 +35,9 @@ Executor = Callable[..., Iterator[tuple[Any, Any]]]
 class View(Protocol):
     """Shows the runs of a stage as they end."""
 
-    def __enter__(self) -> "View": ...
+    def __enter__(self) -> Self: ...
 
-    def __exit__(self, *_: Any) -> None: ...
+    def __exit__(self, *_: object) -> Any: ...
 
     def finish(self, number: int, finished: Finished) -> None:
         """Take up what a run left."""

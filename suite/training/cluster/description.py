@@ -23,12 +23,12 @@ def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
     Raises:
         SuiteError: such a module cannot be imported.
     """
-    libraries = (*VERSIONED, "timm")
+    libraries = [*VERSIONED, "timm"]
     if regime == "published":
         from suite.training.whole_network.planner import network_code_sha256
         from suite.training.whole_network.stage import VERSIONED as MORE
 
-        libraries, code = tuple(dict.fromkeys((*libraries, *MORE))), network_code_sha256()
+        libraries, code = list(dict.fromkeys([*libraries, *MORE])), network_code_sha256()
     else:
         from suite.training.stage import code_sha256
 

@@ -1,7 +1,7 @@
 """The grid on a cluster: every run of the plans that is not in the run cache, searches included; it fills the cache.
 
-A (data set, loss) is a stage, as in ``dvc.yaml``: its search if it has none of its values yet, then its runs. Stages run side
-by side, each in a thread of the driver that waits for the cluster. They write nothing but the run cache and the trials of
+A (data set, loss) is a stage, as in ``dvc.yaml``: its search if it has no values yet, then its runs. Stages run side by
+side, each in a thread of the driver that waits for the cluster. They write nothing but the run cache and the trials of
 searches, where ``dvc repro`` finds them.
 """
 
@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -78,12 +78,16 @@ def run_grid(settings: Settings, selection: Selection, where: "Where", console: 
     for dataset in sorted({stage.plan.dataset for stage in stages}):
         load_features(Path(FEATURES.format(dataset=dataset)))  # what is wrong is told before anything is sent
     from suite.training.cluster.connection import connected
-    from suite.training.cluster.executor import Cluster, Demand
+    from suite.training.cluster.executor import Cluster
+    from suite.training.cluster.workers import Demand
 
     targets = installed_targets([stage.plan.target for stage in stages])
     demand = Demand(selection.regime, targets, demand_files, selection.allow_versions, {}, where.patience)
     with connected(where) as client:
-        console.print(f"scheduler {client.scheduler.address}, dashboard {client.dashboard_link}", markup=False)
+        console.print(
+            f"scheduler {client.scheduler_info(n_workers=0)['address']}, dashboard {client.dashboard_link}",
+            markup=False,
+        )
         say = partial(console.print, markup=False, highlight=False)
         with closing(Cluster(client, demand, say)) as cluster:
             total = sum(len(runs_of(stage.plan)) for stage in stages)
@@ -126,7 +130,8 @@ class _Grid:
         return self._failures
 
     def _guarded(self, stage: _Stage) -> None:
-        from suite.training.cluster.executor import ClusterLostError, RunsRaisedError
+        from suite.training.cluster.executor import RunsRaisedError
+        from suite.training.cluster.workers import ClusterLostError
 
         runs = [run.name for run in runs_of(stage.plan)]
         try:
@@ -173,7 +178,7 @@ class _Grid:
     def _execute_runs(self, function: Callable[..., Any], shared: Any, tasks: Sequence[int]) -> Iterator[Any]:
         for task, (outcome, seconds, processor), worker in self._cluster.execute(function, shared, tasks):
             if self._allow_versions:
-                told = {ALLOWED_TO_DIFFER: differences(self._cluster.expected, worker) or "nothing differed"}
+                told = {ALLOWED_TO_DIFFER: differences(self._cluster.workers.expected, worker) or "nothing differed"}
                 versions = {name: value for name, value in worker.items() if not name.startswith("code of ")}
                 more = (outcome.more or {}) | {"versions": versions | told}
                 yield task, (replace(outcome, more=more), seconds, processor)
@@ -184,11 +189,8 @@ class _Grid:
 def _stages(settings: Settings, selection: Selection) -> list[_Stage]:
     if selection.regime != "frozen":
         raise SuiteError(f"--regime {selection.regime}: allowed with params.yaml: frozen")
-    names = {"--dataset": (selection.datasets, settings.datasets), "--loss": (selection.losses, settings.losses)}
-    for option, (asked, known) in names.items():
-        for name in asked:
-            if name not in known:
-                raise SuiteError(f"{option} {name}: not in {PARAMS_FILE}; allowed: {allowed(known)}")
+    _check_names("--dataset", selection.datasets, list(settings.datasets))
+    _check_names("--loss", selection.losses, list(settings.losses))
     stages = [
         _Stage(*read_plan(plan_path("tuned", dataset, loss)))
         for dataset in (selection.datasets or settings.datasets)
@@ -198,6 +200,12 @@ def _stages(settings: Settings, selection: Selection) -> list[_Stage]:
     for stage in stages:
         check_code(stage.plan, code)
     return stages
+
+
+def _check_names(option: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    for name in asked:
+        if name not in known:
+            raise SuiteError(f"{option} {name}: not in {PARAMS_FILE}; allowed: {allowed(known)}")
 
 
 def _file_targets(plans: Sequence[Plan[Any]]) -> dict[str, str]:
@@ -215,7 +223,3 @@ def _file_targets(plans: Sequence[Plan[Any]]) -> dict[str, str]:
                     raise SuiteError(f"{setting}: on a cluster, allowed are paths from the project's folder")
                 found[setting] = part
     return found
-
-
-REGIMES = get_args(Regime)
-"""All regimes by name."""

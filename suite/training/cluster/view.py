@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from io import TextIOBase
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -92,14 +92,14 @@ class StageOfGrid:
     def __init__(self, grid: GridView, name: str, places: Sequence[CachedRun[Any]]) -> None:
         self._grid, self._name, self._places = grid, name, places
 
-    def __enter__(self) -> "StageOfGrid":
+    def __enter__(self) -> Self:
         done = sum(place.find() is not None for place in self._places)
         if done:
             self._grid.say(f"{self._name}: {done} of {len(self._places)} runs are in the run cache")
             self._grid.count(cached=done)
         return self
 
-    def __exit__(self, *_: Any) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def finish(self, number: int, finished: Finished) -> None:
         """Take up what a run left."""

@@ -100,16 +100,15 @@ class Parcel(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         self.content = b""
 
 
-def run_task(parcel: str, files: str, task: Any, topic: str, number: int, admission: str) -> Done | Raised | Absent:
+def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Done | Raised | Absent:
     """Run a task where the files of the user's losses lie; what it raises is given as text.
 
     Args:
         parcel: digest of the function and of what its tasks share.
         files: digest of the user's files.
         task: the task.
-        topic: where its beginning is told.
+        topic: where its beginning is told, and name of the plugin that admitted this worker.
         number: by which the driver knows it.
-        admission: name of the plugin that admitted this worker.
     """
     worker = get_worker()
     worker.log_event(topic, {"began": number})
@@ -123,8 +122,8 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int, admiss
         return Absent(str(error))
     except (Exception, SystemExit) as error:
         return Raised(f"{_told(error)} (worker {worker.address})")
-    plugin = worker.plugins.get(admission)
-    return Done(value, plugin.found if plugin is not None and plugin.allow_versions else {})
+    plugin = worker.plugins.get(topic)
+    return Done(value, plugin.found if isinstance(plugin, Admission) and plugin.allow_versions else {})
 
 
 def _told(error: BaseException) -> str:
