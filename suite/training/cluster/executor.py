@@ -56,7 +56,9 @@ class _Item:
     task: Any = field(compare=False)
     results: "SimpleQueue[tuple[Any, Any]]" = field(compare=False)
     began: int = field(compare=False, default=0)
+    blamed: int = field(compare=False, default=0)
     sendings: int = field(compare=False, default=0)
+    future: Any = field(compare=False, default=None)
 
 
 class Cluster:
@@ -151,21 +153,20 @@ class Cluster:
                 item = heapq.heappop(self._waiting)
                 key = f"run-{item.number}-{uuid.uuid4().hex}"
                 self._held[key] = item
-                handed.append(
-                    self._client.submit(
-                        run_task,
-                        item.parcel,
-                        self._demand.files[0],
-                        item.task,
-                        self.workers.topic,
-                        item.number,
-                        key=key,
-                        pure=False,
-                        retries=0,
-                        resources=self.workers.resources,
-                        priority=-item.urgency,
-                    )
+                item.future = self._client.submit(
+                    run_task,
+                    item.parcel,
+                    self._demand.files[0],
+                    item.task,
+                    self.workers.topic,
+                    item.number,
+                    key=key,
+                    pure=False,
+                    retries=0,
+                    resources=self.workers.resources,
+                    priority=-item.urgency,
                 )
+                handed.append(item.future)
         if handed:
             self._completed.update(handed)
             self._work.set()
@@ -195,11 +196,25 @@ class Cluster:
                 ended = self._after_absence(item, result)
             else:
                 ended = result
-            if ended is None:
-                heapq.heappush(self._waiting, item)
-            else:
-                del self._items[item.number]
-                item.results.put((item.task, ended))
+            self._end(item, ended)
+
+    def _end(self, item: _Item, ended: Any) -> None:
+        """Give an end, or let the task wait for another attempt if there is none."""
+        if ended is None:
+            heapq.heappush(self._waiting, item)
+        else:
+            del self._items[item.number]
+            item.results.put((item.task, ended))
+
+    def _take_back(self) -> None:
+        """All workers have gone: Dask would not give tasks that it held then to workers that are admitted later."""
+        with self._lock:
+            items = list(self._held.values())
+            self._held.clear()
+            self._running.clear()
+            for item in items:
+                self._end(item, self._after_death(item))
+        self._client.cancel([item.future for item in items], force=True)
 
     def _after_cancellation(self, item: _Item, result: Any) -> Raised | SuiteError | None:
         """The scheduler is gone, or someone restarted its workers."""
@@ -211,12 +226,15 @@ class Cluster:
     def _after_error(self, item: _Item, error: BaseException) -> Raised | None:
         """The worker died, or the result could not be read."""
         if isinstance(error, KilledWorker):
+            item.blamed += 1
             return self._after_death(item)
         return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
     def _after_death(self, item: _Item) -> Raised | None:
-        """Blame a run only for workers on which it had begun."""
-        return Raised(f"its worker died, {item.began} times") if item.began > DEATHS else None
+        """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
+        if item.began > DEATHS or item.blamed > 1:
+            return Raised(f"its worker died, {max(item.began, DEATHS + 1)} times")
+        return None
 
     def _after_absence(self, item: _Item, result: Absent) -> Raised | None:
         """A parcel was missed by a worker, as when another one died while it was sent."""
@@ -237,8 +255,11 @@ class Cluster:
         """Thread: see which workers there are."""
         alone_since = time.monotonic()
         while not self._closed.wait(_LOOK_SECONDS):
+            before = self.workers.addresses
             try:
                 self.workers.count()
+                if before.isdisjoint(self.workers.addresses) and self._held:
+                    self._take_back()
             except Exception as error:  # Dask raises many kinds where a connection ends
                 if self._client.status == "running" and isinstance(error, OSError):
                     continue

@@ -218,7 +218,7 @@ def worker_processes(dask):
 
 def test_workers_killed_at_random_cost_no_run_and_no_byte(dask, tmp_path):
     kills = int(os.environ.get("SUITE_TEST_KILLS", "2"))
-    plan = users("time.sleep(0.05)\nreturn value", seeds=6 + 3 * kills)
+    plan = users("time.sleep(0.01)\nreturn value", seeds=4 + kills)
     random = np.random.default_rng(kills)
     process = start_driver(dask, tmp_path / "log.txt")
     for number in range(kills):
@@ -228,7 +228,7 @@ def test_workers_killed_at_random_cost_no_run_and_no_byte(dask, tmp_path):
         random.choice(worker_processes(dask)).kill()
     assert process.wait(timeout=300) == 0, (tmp_path / "log.txt").read_text()
     printed = (tmp_path / "log.txt").read_text()
-    total = 2 * (6 + 3 * kills)
+    total = 2 * (4 + kills)
     assert f"{total} computed, 0 failed, 0 not run" in printed
     assert len(cached("own")) == total == printed.count(": R@1 ")
     assert "is gone" in printed
@@ -248,7 +248,7 @@ def start_driver(dask, log, *options):
 
 
 def test_a_driver_that_was_killed_goes_on(dask, tmp_path):
-    plan = users("time.sleep(0.05)\nreturn value")
+    plan = users("time.sleep(0.01)\nreturn value")
     process = start_driver(dask, tmp_path / "log.txt")
     wait_for(lambda: cached("own"))
     process.kill()
@@ -263,7 +263,7 @@ def test_a_driver_that_was_killed_goes_on(dask, tmp_path):
 def test_a_scheduler_that_goes_is_one_clear_line(tmp_path):
     own = DaskCluster(tmp_path / "dask", workers=1)
     try:
-        users("time.sleep(0.05)\nreturn value")
+        users("time.sleep(0.01)\nreturn value")
         process = start_driver(own, tmp_path / "log.txt")
         wait_for(lambda: cached("own"))
         own.kill_scheduler()
@@ -328,9 +328,9 @@ def test_no_workers_at_all(tmp_path):
     try:
         with pytest.raises(SuiteError, match=r"no worker to run on for 1 s; start some with: dask worker --nthreads 1"):
             grid(own, patience=1.0)
+        stale = own.folder / "stale.json"
+        stale.write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
         with pytest.raises(SuiteError, match=r"tcp://127.0.0.1:1, which .* names: the file is stale; start one with"):
-            stale = own.folder / "stale.json"
-            stale.write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
             run_grid(load_settings(), Selection(), Where(scheduler_file=stale), silent())
     finally:
         own.close()
