@@ -1,11 +1,20 @@
 """Runs on many machines."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from suite.cli.shared import console, errors
+from suite.errors import SuiteError
+
+
+class Accelerator(StrEnum):
+    """What trains whole networks."""
+
+    gpu = "gpu"
+    cpu = "cpu"
 
 
 def grid(
@@ -23,15 +32,20 @@ def grid(
         bool, typer.Option("--allow-versions", help="Take workers that differ; every record then says so.")
     ] = False,
     patience: Annotated[float, typer.Option("--patience", min=0, help="Seconds to wait for workers.")] = 60.0,
+    accelerator: Annotated[
+        Accelerator, typer.Option("--accelerator", help="What trains whole networks; gpu: a GPU a run.")
+    ] = Accelerator.gpu,
 ) -> None:
     """Compute all missing runs on a Dask cluster, searches included; then run: dvc repro."""
-    from suite.settings.params import load_settings
-    from suite.training.cluster.connection import Where
-    from suite.training.cluster.grid import Selection, run_grid
-
-    selection = Selection(regime, tuple(dataset or ()), tuple(loss or ()), allow_versions)
-    where = Where(scheduler_file, address, local, patience)
-    failures = run_grid(load_settings(), selection, where, console)
+    try:
+        from suite.training.cluster.connection import Where
+        from suite.training.cluster.grid import Selection, run_grid
+    except ModuleNotFoundError as error:
+        if error.name not in ("dask", "distributed"):
+            raise
+        raise SuiteError(f"suite grid needs Dask ({error}); install it with: pip install -e '.[cluster]'") from error
+    selection = Selection(regime, tuple(dataset or ()), tuple(loss or ()), allow_versions, accelerator.value)
+    failures = run_grid(selection, Where(scheduler_file, address, local, patience), console)
     for failure in failures:
         errors.print(f"failed: {failure}", markup=False, highlight=False)
     if failures:

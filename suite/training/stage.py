@@ -98,7 +98,24 @@ def run_frozen_stage(
 
     with (view or StageView)(name, places, console) as shown:
         finished = run_missing(places, compute, shown.finish)
+    for line in mixed_processors(places, finished):
+        console.print(f"{name} {line}", markup=False)
     return places, finished
+
+
+def mixed_processors(places: Sequence[CachedRun[Any]], finished: Sequence[Finished]) -> list[str]:
+    """A line for each group of runs that several kinds of processor computed: they may differ in rounding."""
+    kinds: dict[str, dict[str, int]] = {}
+    for place, each in zip(places, finished, strict=True):
+        if each.processor:
+            counts = kinds.setdefault(place.run.group, {})
+            counts[each.processor] = counts.get(each.processor, 0) + 1
+    return [
+        f"{group}: runs of several kinds of processor: "
+        + ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
+        for group, counts in kinds.items()
+        if len(counts) > 1
+    ]
 
 
 def code_sha256() -> str:
@@ -184,4 +201,6 @@ def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[F
             with replacing(folder / EMBEDDINGS.format(noise_level=place.run.noise_level)) as temporary:
                 shutil.copyfile(place.embeddings_path, temporary)
     seconds = {place.run.name: each.seconds for place, each in zip(places, finished, strict=True)}
-    write_json(root / TIMES_FOLDER / f"{name}.json", {"runs": {run: round(value, 3) for run, value in seconds.items()}})
+    processors = {place.run.name: each.processor for place, each in zip(places, finished, strict=True)}
+    times = {"runs": {run: round(value, 3) for run, value in seconds.items()}, "processors": processors}
+    write_json(root / TIMES_FOLDER / f"{name}.json", times)

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import dask
+from distributed import Client, LocalCluster
 
 from suite.errors import SuiteError
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 _START = "start one with: dask scheduler --scheduler-file FILE"
 _CONNECT_SECONDS = 15.0
@@ -38,23 +37,16 @@ class Where:
 
 
 @contextmanager
-def connected(where: Where) -> Iterator["Client"]:
+def connected(where: Where) -> Iterator[Client]:
     """A client of the cluster.
 
     Raises:
-        SuiteError: Dask is not installed, not exactly one place is named, the file is missing or malformed, or no scheduler
+        SuiteError: not exactly one place is named, the file is missing or malformed, or no scheduler
             answers.
     """
     given = [each for each in (where.scheduler_file, where.address, where.local) if each is not None]
     if len(given) != 1:
         raise SuiteError("allowed: exactly one of --scheduler-file FILE, --address ADDRESS and --local N")
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise SuiteError(
-            f"a cluster needs Dask ({error}); install it with: pip install 'pfml-suite[cluster]'"
-        ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what users need to know is told by the suite
     with ExitStack() as stack:
         if where.local is not None:

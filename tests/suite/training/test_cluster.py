@@ -25,7 +25,6 @@ from suite.data.features import save_features
 from suite.errors import SuiteError
 from suite.evaluation.records import read_records
 from suite.randomness import torch_seed
-from suite.settings.params import load_settings
 from suite.settings.paths import RUN_CACHE_FOLDER, RUNS_FOLDER
 from suite.settings.plans import Search, plan_path, runs_of, tuned_plan_path, write_plan
 from suite.training.cache import clear
@@ -62,6 +61,11 @@ def dask(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def _short_wait_for_a_scheduler(monkeypatch):
+    monkeypatch.setattr("suite.training.cluster.connection._CONNECT_SECONDS", 3.0)
+
+
+@pytest.fixture(autouse=True)
 def features(workplace):
     save_features(features_path(), make_features(classes=60))
 
@@ -92,7 +96,7 @@ def grid(cluster, *, patience=60.0, **selection):
     """Run a grid in this process; gives what it printed, and the runs that raised."""
     console = silent()
     where = Where(address=cluster.address, patience=patience)
-    failures = run_grid(load_settings(), Selection(**selection), where, console)
+    failures = run_grid(Selection(**selection), where, console)
     return SimpleNamespace(printed=console.file.getvalue(), failures=failures)
 
 
@@ -331,7 +335,7 @@ def test_no_workers_at_all(tmp_path):
         stale = own.folder / "stale.json"
         stale.write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
         with pytest.raises(SuiteError, match=r"tcp://127.0.0.1:1, which .* names: the file is stale; start one with"):
-            run_grid(load_settings(), Selection(), Where(scheduler_file=stale), silent())
+            run_grid(Selection(), Where(scheduler_file=stale), silent())
     finally:
         own.close()
 
@@ -348,9 +352,9 @@ def test_no_workers_at_all(tmp_path):
         (["--address", "magic://a"], "no scheduler answers at magic://a (unknown address scheme 'magic'"),
         (["--scheduler-file", "no.json", "--patience", "0"], "scheduler file no.json does not exist after 0 s; start"),
         (["--scheduler-file", "params.yaml"], "params.yaml is no scheduler file: "),
-        (["--local", "1", "--dataset", "cub"], "--dataset cub: not in params.yaml; allowed: emoji"),
-        (["--local", "1", "--loss", "magic"], "--loss magic: not in params.yaml; allowed: contrastive"),
-        (["--local", "1", "--regime", "finetuned"], "--regime finetuned: "),
+        (["--local", "1", "--dataset", "cub"], "params.yaml: --dataset cub is not there; allowed: emoji"),
+        (["--local", "1", "--loss", "magic"], "params.yaml: --loss magic is not there; allowed: contrastive"),
+        (["--local", "1", "--regime", "finetuned"], "--regime finetuned: allowed: frozen, published"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
