@@ -6,6 +6,7 @@ which are 200 Dask workers in one process with the scheduler and the driver.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,37 +45,60 @@ def _executing(cluster: Cluster, function: Any, shared: Any, tasks: Any) -> Iter
         yield task, result
 
 
+def _runs(seeds: int) -> list[Any]:
+    recipe = RECIPE.model_copy(
+        update={"embedding_dim": 128, "epochs": 15, "classes_per_batch": 30, "samples_per_class": 4}
+    )
+    return runs_of(frozen_plan("contrastive", recipe=recipe, seeds=seeds))
+
+
+def _seconds(seeds: int, execute: Any) -> float:
+    """Of a stage whose runs are all missing."""
+    runs = _runs(seeds)
+    clear("emoji", "contrastive")
+    started = time.perf_counter()
+    run_frozen_stage("emoji-contrastive", runs, silent(), execute=execute)
+    return time.perf_counter() - started
+
+
+def local(seeds: int) -> None:
+    """Seconds of the local executor, in a process of its own."""
+    os.environ["SUITE_WORKERS"] = "2"
+    _seconds(2, in_parallel)  # modules are loaded, and shared through the fork
+    _say(f"{_seconds(seeds, in_parallel):.3f}")
+
+
+def _seconds_of_local(seeds: int) -> float:
+    command = [sys.executable, "-m", "tests.benchmarks.cluster", "local", str(seeds)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def throughput(seeds: int = 24, turns: int = 3) -> None:
     """Runs a second of both executors, in turns; then what the driver adds to a run."""
-    os.environ["SUITE_WORKERS"] = "2"
+    from tests.benchmarks.cluster import nothing as importable
+
     with tempfile.TemporaryDirectory() as name, chdir(name):
         save_features(features_path(), make_features(classes=400, images=7, dim=512))
-        recipe = RECIPE.model_copy(
-            update={"embedding_dim": 128, "epochs": 15, "classes_per_batch": 30, "samples_per_class": 4}
-        )
-        runs = runs_of(frozen_plan("contrastive", recipe=recipe, seeds=seeds))
         dask = DaskCluster(Path(name) / "dask")
         try:
             with connected(Where(address=dask.address)) as client:
                 wait_for(lambda: len(client.scheduler_info()["workers"]) == 2)
                 with closing(Cluster(client, Demand("frozen", [], pack_files({})), _say)) as cluster:
-                    executors = {"local, 2 processes": in_parallel, "2 workers": partial(_executing, cluster)}
+                    _seconds(4, partial(_executing, cluster))  # modules are loaded
                     ratios = []
-                    for turn in range(turns + 1):  # the first one loads modules
-                        rates = {}
-                        for label, execute in executors.items():
-                            clear("emoji", "contrastive")
-                            started = time.perf_counter()
-                            run_frozen_stage("emoji-contrastive", runs, silent(), execute=execute)
-                            rates[label] = len(runs) / (time.perf_counter() - started)
-                        if turn:
-                            ratios.append(rates["2 workers"] / rates["local, 2 processes"])
-                            told = ", ".join(f"{label} {rate:.2f} runs/s" for label, rate in rates.items())
-                            _say(f"turn {turn}: {told}, ratio {ratios[-1]:.3f}")
+                    for turn in range(1, turns + 1):
+                        one, other = (
+                            seeds / _seconds_of_local(seeds),
+                            seeds / _seconds(seeds, partial(_executing, cluster)),
+                        )
+                        ratios.append(other / one)
+                        _say(
+                            f"turn {turn}: local, 2 processes {one:.2f} runs/s, 2 workers {other:.2f}, ratio {ratios[-1]:.3f}"
+                        )
                     _say(f"ratio, median of {turns}: {sorted(ratios)[turns // 2]:.3f}")
                     count = 2000
                     started, busy = time.perf_counter(), time.process_time()
-                    assert len(list(cluster.execute(nothing, None, range(count)))) == count
+                    assert len(list(cluster.execute(importable, None, range(count)))) == count
                     wall, busy = time.perf_counter() - started, time.process_time() - busy
                     each, mine = 1000 * wall / count, 1000 * busy / count
                     _say(f"{count} runs of no work: {each:.2f} ms a run, of these {mine:.2f} ms work of the driver")
@@ -117,4 +141,4 @@ def scale(tasks: int = 100_000, workers: int = 200) -> None:
 
 
 if __name__ == "__main__":
-    {"throughput": throughput, "scale": scale}[sys.argv[1]](*map(int, sys.argv[2:]))
+    {"throughput": throughput, "local": local, "scale": scale}[sys.argv[1]](*map(int, sys.argv[2:]))
