@@ -92,9 +92,8 @@ def throughput(seeds: int = 24, turns: int = 3) -> None:
                             seeds / _seconds(seeds, partial(_executing, cluster)),
                         )
                         ratios.append(other / one)
-                        _say(
-                            f"turn {turn}: local, 2 processes {one:.2f} runs/s, 2 workers {other:.2f}, ratio {ratios[-1]:.3f}"
-                        )
+                        told = f"local, 2 processes {one:.2f} runs/s, 2 workers {other:.2f} runs/s"
+                        _say(f"turn {turn}: {told}, ratio {ratios[-1]:.3f}")
                     _say(f"ratio, median of {turns}: {sorted(ratios)[turns // 2]:.3f}")
                     count = 2000
                     started, busy = time.perf_counter(), time.process_time()

@@ -1,12 +1,14 @@
 """A real Dask cluster for tests: a scheduler and workers, each a process in a folder of its own."""
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import psutil
 
 from tests.helpers.paths import ROOT
 
@@ -28,7 +30,7 @@ class DaskCluster:
         self.scheduler = self._start(
             "scheduler", "scheduler", "--scheduler-file", str(self.file), "--port", "0", "--dashboard-address", ":0"
         )
-        wait_for(self.file.is_file)
+        wait_for(lambda: self.file.is_file() and self.file.read_text().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
         self.workers = [self.add_worker() for _ in range(workers)]
 
@@ -49,7 +51,9 @@ class DaskCluster:
         """End all processes."""
         for process in self.processes:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                for each in (*psutil.Process(process.pid).children(recursive=True), process):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
             process.wait()
 
     def _start(self, name: str, *command: str, root: Path = ROOT) -> "subprocess.Popen[bytes]":
@@ -57,9 +61,7 @@ class DaskCluster:
         folder.mkdir(parents=True)
         environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
         with (folder / "log.txt").open("wb") as log:
-            process = subprocess.Popen(
-                [*_DASK, *command], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            process = subprocess.Popen([*_DASK, *command], cwd=folder, env=environment, stdout=log, stderr=log)
         self.processes.append(process)
         return process
 

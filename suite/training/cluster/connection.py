@@ -17,6 +17,8 @@ from suite.errors import SuiteError
 _START = "start one with: dask scheduler --scheduler-file FILE"
 _CONNECT_SECONDS = 15.0
 _POLL_SECONDS = 0.2
+_WRITING_SECONDS = 1.0
+"""Within this time a file that was found is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,16 @@ def _read_address(where: Where) -> str:
     """The address in a scheduler's file, which may be written a little later than this command is started."""
     path = where.scheduler_file
     assert path is not None
-    deadline = time.monotonic() + where.patience
+    started = time.monotonic()
     while not path.is_file():
-        if time.monotonic() > deadline:
+        if time.monotonic() - started > where.patience:
             raise SuiteError(f"scheduler file {path} does not exist after {where.patience:g} s; {_START}")
         time.sleep(_POLL_SECONDS)
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["address"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SuiteError(f"{path} is no scheduler file: {error!r}; {_START}") from error
+    found = time.monotonic()
+    while True:
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["address"])
+        except (ValueError, KeyError, TypeError) as error:
+            if time.monotonic() - found > _WRITING_SECONDS:
+                raise SuiteError(f"{path} is no scheduler file: {error!r}; {_START}") from error
+        time.sleep(_POLL_SECONDS)

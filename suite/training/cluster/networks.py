@@ -1,5 +1,7 @@
 """Whole networks on a cluster: a run a worker, on one GPU where it has one, from the worker's own image cache."""
 
+import multiprocessing
+import os
 import time
 from dataclasses import dataclass
 
@@ -44,11 +46,9 @@ def run_on_worker(shared: Networks, number: int) -> tuple[Outcome, float, str]:
             f"image cache of {run.plan.dataset} in {folder} holds other images ({found[:8]}) than the driver's "
             f"({shared.data_sha256[:8]}); make it again with: suite data add {run.plan.dataset} FILE..."
         )
-    engine = Engine(
-        Machine(shared.accelerator, devices=1),
-        run.plan.precision,
-        part_learns=run.plan.recipe.schedule.warm_up_epochs > 0,
-    )
+    readers = 0 if multiprocessing.current_process().daemon else int(os.environ.get("SUITE_READERS", "4"))
+    machine = Machine(shared.accelerator, devices=1, workers=readers)  # a daemon may have no processes of its own
+    engine = Engine(machine, run.plan.precision, part_learns=run.plan.recipe.schedule.warm_up_epochs > 0)
     path = HOME / RUN_CACHE_FOLDER / f"{run.plan.dataset}-{run.plan.loss}" / f"{key}.pt"
     outcome = run_network(run, engine, folder, Checkpoint(path, key), lambda _: None)
     path.unlink(missing_ok=True)
