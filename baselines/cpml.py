@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pfml.module import PairwiseLoss
-from pfml.settings import checked_number
+from pfml.checks import checked_number
+from pfml.pairwise import PairwiseLoss
 
 
 class CPMLLoss(PairwiseLoss):
@@ -65,12 +65,12 @@ class CPMLLoss(PairwiseLoss):
 
 @dataclass(frozen=True)
 class _Contrastive:
-    """d^2 within a class, max(0, margin - d)^2 between classes, as a `pfml.pairs.PairPotential`."""
+    """d^2 within a class, max(0, margin - d)^2 between classes, as a `pfml._kernel.PairPotential`."""
 
     margin: float
 
     @property
-    def reach(self) -> float:
+    def repulsion_radius(self) -> float:
         return self.margin
 
     @property
@@ -86,7 +86,7 @@ class _Contrastive:
         # At d = 0 the force has a size and no direction; it is multiplied by a zero difference there.
         inverse = squared.clamp(min=torch.finfo(squared.dtype).tiny).rsqrt_()
         gap = (inverse * squared).neg_().add_(self.margin)
-        return gap.square(), inverse.mul_(gap).neg_()
+        return gap.square(), -(inverse * gap)
 
     def bounded(self, squared: Tensor) -> Tensor:
         return torch.zeros_like(squared, dtype=torch.bool)

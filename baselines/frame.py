@@ -8,8 +8,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from pfml.batch import checked_batch
-from pfml.settings import checked_integer
+from pfml.checks import checked_batch, checked_integer
 
 
 class MinedPairsLoss(nn.Module):

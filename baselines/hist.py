@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, leaky_relu, normalize, relu6
 
 from baselines.frame import ProxyLoss
-from pfml.settings import checked_integer, checked_number
+from pfml.checks import checked_integer, checked_number
 
 _SLOPE = 0.1
 _EPSILON = 1e-5

@@ -14,7 +14,7 @@ beta. Deviation, of the library: where mining keeps at most one positive and one
 from typing import Any, ClassVar
 
 from baselines.frame import MinedPairsLoss
-from pfml.settings import checked_number
+from pfml.checks import checked_number
 
 
 class MultiSimilarityLoss(MinedPairsLoss):

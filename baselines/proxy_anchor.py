@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from baselines.frame import ProxyLoss
-from pfml.settings import checked_number
+from pfml.checks import checked_number
 
 
 class ProxyAnchorLoss(ProxyLoss):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from baselines.frame import ProxyLoss
-from pfml.settings import checked_number
+from pfml.checks import checked_number
 
 _START = 1 / 8
 

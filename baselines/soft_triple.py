@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from baselines.frame import ProxyLoss
-from pfml.settings import checked_number
+from pfml.checks import checked_number
 
 _CLOSEST_SQUARED = 1e-12
 

@@ -13,7 +13,7 @@ code of Kim et al., CVPR 2020 does (margin .1).
 from typing import Any, ClassVar
 
 from baselines.frame import MinedPairsLoss
-from pfml.settings import checked_flag, checked_number
+from pfml.checks import checked_flag, checked_number
 
 
 class TripletLoss(MinedPairsLoss):

@@ -1,20 +1,19 @@
-"""The total potential energy, Eq. 6, written from the definition.
+"""The slow reference: the total potential energy, Eq. 6, in eight lines written from the definition.
 
-Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 6. With sources
-x_1..x_N, the embeddings of the batch and all proxies, and psi of Eq. 1 for two points of one class and of Eq.
-2 otherwise,
+Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 6. With sources x_1..x_N, the
+embeddings of the batch and all proxies, and psi of Eq. 1 for two points of one class and of Eq. 2 otherwise,
 
     U = sum_{i=1..N} sum_{j=1..N} psi(|x_i - x_j|)
 
-so every unordered pair counts twice, and each point lies in its own field (a constant, as d = 0 < delta).
-This is the reference: it keeps all N^2 distances and leaves the gradient to autograd. The loss evaluates the
-same sum faster and above its force-free floor.
+so every unordered pair counts twice, and each point lies in its own field (a constant, as d = 0 < delta). It keeps all N^2
+distances and leaves the gradient to autograd. `pfml.PotentialFieldLoss` evaluates the same sum faster and above its
+force-free floor, and is tested against this.
 """
 
 import torch
 from torch import Tensor
 
-from pfml.batch import checked_batch
+from pfml.checks import checked_batch
 from pfml.potential import attraction, repulsion
 
 
@@ -59,10 +58,10 @@ def total_energy(
         proxies, proxy_classes = checked_batch(proxies, proxy_labels, embedding_dim=points.shape[1])
         points, classes = torch.cat([points, proxies]), torch.cat([classes, proxy_classes])
     distance = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    reach = delta if delta_repulsion is None else delta_repulsion
+    radius = delta if delta_repulsion is None else delta_repulsion
     same = classes[:, None] == classes[None, :]
     # Each potential sees only its own pairs: a same-class pair at distance 0 would give repulsion an infinite
     # gradient.
     pulled = attraction(distance[same], alpha, delta)
-    pushed = repulsion(distance[~same], alpha, reach, min_distance)
+    pushed = repulsion(distance[~same], alpha, radius, min_distance)
     return pulled.sum() + pushed.sum()

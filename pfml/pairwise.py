@@ -1,96 +1,135 @@
-"""Energies that are sums over all pairs of points, with their gradient.
+"""The module that every energy over all pairs of batch and proxies shares; only the potential differs."""
 
-    U(x) = sum_i sum_j f(|x_i - x_j|^2)        dU/dx_i = 4 sum_j f'(|x_i - x_j|^2) (x_i - x_j)
-
-Only f depends on the method, so a `pfml.pairs.PairPotential` supplies it. The forward pass finds the weights 4 f',
-the backward pass applies them; no distance matrix is stored and no root differentiated. The gradient cannot be
-differentiated again, and asking for that raises.
-
-The sum is exact. What makes it fast is that most pairs of different classes are out of reach and exert no force: the
-batch meets itself, proxies of one class meet each other and the embeddings of their class, and proxies of different
-classes meet others only where these may be near (`pfml.between`), unless so many are that blocks of all pairs are
-faster.
-"""
-
-from typing import Any
+from typing import ClassVar
 
 import torch
-from torch import Tensor
-from torch.autograd import Function
+from torch import Tensor, nn
 
-from pfml.between import add_batch_and_proxies, add_proxies
-from pfml.blocks import Points, add_batch
-from pfml.forces import Forces
-from pfml.groups import OwnRows, add_groups, add_own
-from pfml.pairs import PairCounts, PairPotential, Tally
-from pfml.sources import Batch, Proxies, Sources
+from pfml._kernel import Layout, NeighbourList, PairCounts, PairPotential, dense_energy, is_dense, sparse_energy
+from pfml.checks import checked_batch, checked_choice, checked_integer
+from pfml.proxies import directions, initial_vectors
+
+_LENGTHS = ("keep", "normalize", "refuse")
+_PATHS = ("auto", "dense", "sparse")
+# Embeddings in bfloat16 are unit vectors up to about this.
+_NEARLY = 1e-2
 
 
-def pairwise_energy(batch: Batch, proxies: Proxies, potential: PairPotential) -> tuple[Tensor, PairCounts]:
-    """Sum f over all ordered pairs of points, differentiable once with respect to embeddings and free vectors.
+class PairwiseLoss(nn.Module):
+    """Sum of a pair potential over all ordered pairs of points, the batch and M proxies of each class.
 
     Args:
-        batch: the embeddings, float32 or float64.
-        proxies: the proxies, C * M >= 0.
-        potential: the function f.
+        num_classes: C >= 1.
+        embedding_dim: D >= 1.
+        proxies_per_class: M >= 0.
+        potential: the function of squared distance to sum.
+        embedding_lengths: what becomes of embeddings that are not unit vectors. "keep" takes them as they are, "normalize"
+            divides them by their lengths, "refuse" raises.
 
-    Returns:
-        The scalar energy in the type of the embeddings, and the numbers of pairs it met (without gradient).
+    Attributes:
+        proxy_vectors: (C * M, D), the parameter: proxies are its directions. None if M = 0.
+        proxy_labels: (C * M,) int64, class of each proxy.
+        path: how the sum is taken. "dense" takes all pairs in one matrix, "sparse" leaves out pairs that are too far apart
+            to count, "auto" chooses by number of points and device. Values agree up to rounding.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
-    evaluation = _Evaluation(batch, proxies, potential)
-    energy: Tensor = _PairwiseEnergy.apply(batch.embeddings, proxies.free, evaluation)
-    assert evaluation.counts is not None
-    return energy, evaluation.counts
 
+    takes_mined_pairs: ClassVar[bool] = False
+    path: str = "auto"
+    proxy_labels: Tensor
+    proxy_vectors: nn.Parameter | None
 
-class _Evaluation:
-    """One evaluation: what goes in, and the counts that come out beside the energy."""
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        proxies_per_class: int,
+        potential: PairPotential,
+        embedding_lengths: str = "keep",
+    ) -> None:
+        super().__init__()
+        self.num_classes = checked_integer("num_classes", num_classes, at_least=1)
+        self.embedding_dim = checked_integer("embedding_dim", embedding_dim, at_least=1)
+        self.proxies_per_class = checked_integer("proxies_per_class", proxies_per_class, at_least=0)
+        self.embedding_lengths = checked_choice("embedding_lengths", embedding_lengths, _LENGTHS)
+        self.register_parameter("proxy_vectors", initial_vectors(num_classes, embedding_dim, proxies_per_class))
+        self.register_buffer("proxy_labels", torch.arange(num_classes).repeat_interleave(proxies_per_class))
+        self._potential = potential
+        self._neighbours = NeighbourList(potential.repulsion_radius)
+        self._counts: PairCounts | None = None
 
-    def __init__(self, batch: Batch, proxies: Proxies, potential: PairPotential) -> None:
-        self.batch, self.proxies, self.potential = batch, proxies, potential
-        self.counts: PairCounts | None = None
+    @property
+    def proxies(self) -> Tensor:
+        """The proxies as used, (C * M, D), unit norm, class by class, differentiable."""
+        if self.proxy_vectors is None:
+            return torch.empty(0, self.embedding_dim, device=self.proxy_labels.device)
+        return directions(self.proxy_vectors)
 
-    def run(self, embeddings: Tensor, free: Tensor, *, with_forces: bool) -> tuple[Tensor, Sources, Forces | None]:
-        """Energy (float64), sources and, if wanted, the forces on them."""
-        layout, potential = self.proxies, self.potential
-        sources = Sources.of(self.batch._replace(embeddings=embeddings), layout._replace(free=free))
-        forces = Forces(sources) if with_forces else None
-        tally = Tally(embeddings.device)
-        # NaN compares as neither near nor far: without this a point that diverged would go unnoticed.
-        tally.energy += 0.0 * (sources.squares.sum() + sources.norms.sum())
-        on_batch = None if forces is None else forces.of_batch
-        add_batch(Points(embeddings, sources.squares, sources.labels, on_batch), potential, tally)
-        rows = OwnRows.of(sources.labels)
-        if len(free) > 0:
-            add_own(sources, rows, potential, tally, forces)
-            add_batch_and_proxies(sources, potential, tally, forces)
-            if sources.grams is not None:
-                add_groups(sources, potential, tally, forces)
-            add_proxies(sources, layout.neighbours, potential, tally, forces)
-            if forces is not None:
-                forces.settle(sources)
-        same = (rows.sizes * (rows.sizes - 1 + 2 * layout.per_class)).sum()
-        self.counts = tally.counts(same + len(free) * (layout.per_class - 1), len(embeddings) + len(free))
-        return tally.energy, sources, forces
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices_tuple: object = None,
+        ref_emb: Tensor | None = None,
+        ref_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Energy of a batch and all proxies; arguments as in pytorch-metric-learning.
 
+        Args:
+            embeddings: (B, D), rows of unit norm, B >= 1.
+            labels: (B,) integers in [0, C).
+            indices_tuple: None; what a miner picks has no meaning here.
+            ref_emb: (R, D), further sources, which count as if they were in the batch.
+            ref_labels: (R,) integers in [0, C), if and only if ``ref_emb`` is given.
 
-class _PairwiseEnergy(Function):
-    @staticmethod
-    def forward(ctx: Any, embeddings: Tensor, free: Tensor, evaluation: _Evaluation) -> Tensor:
-        energy, sources, ctx.forces = evaluation.run(embeddings, free, with_forces=any(ctx.needs_input_grad))
-        ctx.save_for_backward(embeddings, free)
-        # The points themselves are saved above, where autograd notices that they were overwritten.
-        ctx.sources = sources._replace(embeddings=embeddings[:0], free=free[:0])
-        return energy.to(embeddings.dtype)
+        Returns:
+            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
+            (also under autocast). On the dense path (`path`) a label out of range gives NaN, as an error would have to wait
+            for the device.
 
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        # Grad mode is on here with create_graph=True alone. Without an error a penalty on the gradient would count as
-        # a constant.
-        if torch.is_grad_enabled():
-            raise RuntimeError("this loss can be differentiated once: create_graph=True is not supported")
-        embeddings, free = ctx.saved_tensors
-        sources, scale = ctx.sources._replace(embeddings=embeddings, free=free), upstream[0]
-        of_embeddings = ctx.forces.of_batch * scale if ctx.needs_input_grad[0] else None
-        of_free = ctx.forces.on_free_vectors(sources, scale) if ctx.needs_input_grad[1] else None
-        return of_embeddings, of_free, None
+        Raises:
+            ValueError: a shape, a type, a label or a length is not as above.
+        """
+        if indices_tuple is not None:
+            raise ValueError("indices_tuple must be None: this loss takes all pairs of a batch, not those of a miner")
+        if (ref_emb is None) != (ref_labels is None):
+            raise ValueError("ref_emb and ref_labels must be given together")
+        embeddings, labels = checked_batch(embeddings, labels, embedding_dim=self.embedding_dim)
+        if ref_emb is not None and ref_labels is not None:
+            ref_emb, ref_labels = checked_batch(ref_emb, ref_labels, embedding_dim=self.embedding_dim)
+            embeddings, labels = torch.cat([embeddings, ref_emb]), torch.cat([labels, ref_labels])
+        # Terms of up to delta^-alpha overflow half precision.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self._scaled(self._energy(embeddings, labels), len(embeddings) + len(self.proxy_labels))
+
+    def _scaled(self, energy: Tensor, points: int) -> Tensor:  # noqa: ARG002 - for losses that scale by it
+        """The value of the loss, of its energy and the number of points."""
+        return energy
+
+    def _energy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        free = embeddings.new_empty(0, self.embedding_dim) if self.proxy_vectors is None else self.proxy_vectors
+        dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
+        embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
+        layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
+        path = checked_choice("path", self.path, _PATHS)
+        if path == "dense" or (path == "auto" and is_dense(embeddings.device, len(embeddings) + len(free))):
+            energy, self._counts = dense_energy(embeddings, free, layout, self._potential)
+            return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
+        checked_batch(embeddings, labels, num_classes=self.num_classes)
+        energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
+        return energy
+
+    def _on_sphere(self, embeddings: Tensor) -> Tensor:
+        """Embeddings (B, D) as ``embedding_lengths`` wants them."""
+        if self.embedding_lengths == "normalize":
+            return directions(embeddings)
+        if self.embedding_lengths == "refuse":
+            off = (torch.linalg.vector_norm(embeddings.detach(), dim=1) - 1).abs().max()
+            if off > _NEARLY:
+                raise ValueError(
+                    f"embeddings have lengths that differ from 1 by up to {off:.3g}: divide them by their lengths, or ask "
+                    'for embedding_lengths="normalize"'
+                )
+        return embeddings

@@ -1,17 +1,16 @@
 """The two potentials of a source, Eq. 1 and 2.
 
-Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 1-2. With d the
-distance,
+Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, Eq. 1-2. With d the distance,
 
     psi_att(d) = -max(d, delta)^-alpha        psi_rep(d) = min(d, delta)^-alpha
 
 Deviations, both declared because the paper leaves them open:
 
-- alpha = 0 would be a constant. It is read as the limit of (1 - d^-alpha) / alpha, a log potential of force 1
-  / d: psi_att = log max(d, delta), psi_rep = -log min(d, delta).
-- ``min_distance`` (m) bounds repulsion, which diverges where points of different classes coincide: for d < m
-  it goes on as the parabola c0 - c1 d^2 that matches its value and slope at m. The force is then largest at m
-  and falls linearly to zero at d = 0, where it has no direction. m = 0 is Eq. 2 itself.
+- alpha = 0 would be a constant. It is read as the limit of (1 - d^-alpha) / alpha, a log potential of force 1 / d:
+  psi_att = log max(d, delta), psi_rep = -log min(d, delta).
+- ``min_distance`` (m) bounds repulsion, which diverges where points of different classes coincide: for d < m it goes on as
+  the parabola c0 - c1 d^2 that matches its value and slope at m. The force is then largest at m and falls linearly to zero
+  at d = 0, where it has no direction. m = 0 is Eq. 2 itself.
 """
 
 import math
@@ -19,7 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from pfml.settings import checked_number
+from pfml.checks import checked_number
 
 
 def attraction(distance: Tensor, alpha: float, delta: float) -> Tensor:
@@ -53,8 +52,7 @@ def repulsion(distance: Tensor, alpha: float, delta: float, min_distance: float 
         distance: Euclidean distances >= 0, any shape, floating point.
         alpha: exponent of decay, >= 0; 0 is the log potential.
         delta: radius beyond which the force is zero, > 0.
-        min_distance: radius within which the potential is the bounding parabola, in [0, delta]; at 0 it is
-        unbounded.
+        min_distance: radius within which the potential is the bounding parabola, in [0, delta]; unbounded at 0.
 
     Returns:
         The potential, in the shape of ``distance``; infinite at distance 0 if ``min_distance`` is 0.

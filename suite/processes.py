@@ -8,10 +8,11 @@ parent holds. They end by themselves when their parent was killed.
 import multiprocessing
 import os
 import platform
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -88,29 +89,43 @@ def in_parallel(
         initargs=(os.getpid(), function, shared),
     ) as pool:
         running: dict[Future[Result], Task] = {pool.submit(_run, task): task for task in tasks}
-        failure: BaseException | None = None
         try:
-            while running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    task, error = running.pop(future), future.exception()
-                    if error is None:
-                        yield task, future.result()
-                    elif failure is None:  # those that have begun end first, and are not lost
-                        failure = error
-                        running = {other: task for other, task in running.items() if not other.cancel()}
-        finally:
-            for future in running:
-                future.cancel()
+            failure = yield from _as_they_finish(running)
+        except BaseException:  # interrupted, or left by the caller: those at work are not waited for
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            wait(running)  # the pool ends each as broken; one cancelled before would make its thread fail
+            raise
     if isinstance(failure, BrokenProcessPool):
-        raise SuiteError("a worker process was killed, perhaps for want of memory; run the command again") from failure
+        raise SuiteError(
+            "a worker process was killed, perhaps because memory ran out; run the command again"
+        ) from failure
     if failure is not None:
         raise failure
+
+
+def _as_they_finish(
+    running: dict["Future[Result]", Task],
+) -> Generator[tuple[Task, Result], None, BaseException | None]:
+    """Give results as they finish; returns the first exception. After it only those that have begun are waited for."""
+    failure: BaseException | None = None
+    while running:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            task, error = running.pop(future), future.exception()
+            if error is None:
+                yield task, future.result()
+            elif failure is None:
+                failure = error
+                for other in [other for other in running if other.cancel()]:
+                    del running[other]
+    return failure
 
 
 def _start_worker(parent: int, function: Callable[[Any, Any], Any], shared: Any) -> None:
     global _work  # noqa: PLW0603 - a worker process has one function for all its tasks
     _work = function, shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
     limit_threads()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -97,7 +97,8 @@ def add(
     ] = 0,
     track: Annotated[bool, typer.Option(help="Put the archives under DVC.")] = True,
     editions: Annotated[
-        Path | None, typer.Option(help="What the archives must hold, where that is not what was published (YAML).")
+        Path | None,
+        typer.Option(help="A YAML file that says what the archives must hold, in place of the built-in one."),
     ] = None,
 ) -> None:
     """Verify the archives of CUB-200-2011, Cars-196 or SOP and cache their images for training.

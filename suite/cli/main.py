@@ -1,7 +1,9 @@
 """The command line: ``suite COMMAND``. The stages of ``dvc.yaml`` are the same commands."""
 
+import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import typer
 
@@ -48,10 +50,26 @@ for group, commands in COMMANDS.items():
         group.command()(command)
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class Interrupted(BaseException):
+    """Ctrl-C; unlike ``KeyboardInterrupt`` it passes through the library that reads the command line."""
+
+
 def main() -> None:
-    """Run a command; an error meant for the user is one line on stderr and exit status 2."""
+    """Run a command; an error meant for the user is one line on stderr and exit status 2, Ctrl-C a line and 130."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
+    except Interrupted:
+        errors.print("interrupted: what has finished is kept; run the same command to go on", highlight=False)
+        sys.exit(INTERRUPTED)
     except SuiteError as error:
         errors.print(f"[bold red]error:[/] {as_markup(error)}", highlight=False)
         sys.exit(2)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise Interrupted

@@ -60,7 +60,7 @@ def train(
     loss: Loss,
     anew: Annotated[bool, typer.Option("--anew", help="Delete its finished runs from the run cache first.")] = False,
 ) -> None:
-    """Train and evaluate a loss on a data set, at all noise levels and seeds; finished runs are taken as they are."""
+    """Train and evaluate a loss on a data set, at all noise levels and seeds; finished runs come from the run cache."""
     from suite.training.cache import clear
     from suite.training.stage import train as train_stage
 
@@ -86,7 +86,7 @@ def train_network(
         bool, typer.Option("--compile", envvar="SUITE_COMPILE", help="Compile the network (torch.compile).")
     ] = False,
 ) -> None:
-    """Train whole networks of one row on a benchmark; finished runs and epochs are taken as they are."""
+    """Train whole networks of one row on a benchmark; finished runs and epochs are not repeated."""
     from suite.settings.benchmarks import load_benchmarks
     from suite.training.whole_network.engine import Machine
     from suite.training.whole_network.planner import read_benchmark_plan

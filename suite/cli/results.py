@@ -107,5 +107,5 @@ def _of_head() -> bytes:
     shown = subprocess.run(command, capture_output=True, check=False)
     if shown.returncode:
         reason = " ".join(shown.stderr.decode(errors="replace").split())
-        raise SuiteError(f"HEAD:{RECORDS_FILE} cannot be read ({reason}); give the file of committed records")
+        raise SuiteError(f"HEAD:{RECORDS_FILE} cannot be read ({reason}); name a file of records as the first argument")
     return shown.stdout

@@ -1,4 +1,4 @@
-"""Searches and studies that are asked for by name, and what becomes of them."""
+"""Searches and studies, each run by its own command, and what becomes of their outcomes."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from suite.errors import SuiteError, allowed
 
 
 def paper_values(dataset: Dataset, loss: Loss) -> None:
-    """Train and evaluate a loss at the values of its paper, at all noise levels and seeds."""
+    """Train and evaluate a loss with the values of its paper, at all noise levels and seeds."""
     from suite.settings.params import load_settings
     from suite.training.studies.paper_values import run_paper_values
 
@@ -33,7 +33,7 @@ def ablation(
 
 
 def geometry(dataset: Dataset, loss: Loss) -> None:
-    """Train a loss with the number of proxies that all get, and measure where they lie among their class's embeddings."""
+    """Train a loss and measure where its proxies lie among embeddings of their class; all losses get as many proxies."""
     from suite.settings.params import load_settings
     from suite.training.studies.geometry import run_geometry
 
@@ -48,7 +48,7 @@ def search(dataset: Dataset, loss: Loss) -> None:
 
 
 def promote() -> None:
-    """Make the outcomes of finished searches and studies the files in git, which a plain dvc repro uses."""
+    """Copy finished searches to recipes/tuned and finished studies to results/studies, where dvc repro reads them."""
     from suite.training.studies.promote import promote as promote_found
 
     for path in promote_found():

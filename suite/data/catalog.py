@@ -1,6 +1,6 @@
 """The data sets by name: the embedded ones with the SHA-256 that each file must have, and those of a user.
 
-``data.dvc`` tracks the same files, but DVC takes an edited file for a new version of the data; a benchmark must not.
+``data.dvc`` tracks the same files, but to DVC an edited file is a new version of the data. For a benchmark it is an error.
 """
 
 import json
@@ -100,13 +100,10 @@ def _verified_user_data(name: str) -> DataFile:
     try:
         expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["data_sha256"]
     except (OSError, ValueError, KeyError) as error:
-        raise SuiteError(
-            f"data file {path} has no description beside it; make it anew: suite data user {name}"
-        ) from error
+        raise SuiteError(f"data file {path} has no description beside it; run: suite data user {name}") from error
     actual = sha256_file(path)
     if actual != expected:
         raise SuiteError(
-            f"data file {path} was altered: its sha256 is {actual}, allowed is {expected}; "
-            f"make it anew: suite data user {name}"
+            f"data file {path} was altered: its sha256 is {actual}, allowed is {expected}; run: suite data user {name}"
         )
     return DataFile(name, path, actual)

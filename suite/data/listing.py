@@ -1,4 +1,4 @@
-"""What there is to know of each data set without computing features."""
+"""What ``suite datasets`` shows."""
 
 from collections import Counter
 from pathlib import Path

@@ -4,7 +4,7 @@ A corruption depends only on data set, kind, level and seed: for one seed every 
 labels are never changed.
 
 - ``symmetric``: an exact share of the images, drawn without replacement, gets a class drawn uniformly from the other
-  training classes. (The lists that PRISM gives out flip a coin per image, so their realised rate varies; see docs/protocol.md.)
+  training classes. (PRISM's lists flip a coin per image, so their realised rate varies; see docs/protocol.md.)
 - ``small_cluster``: random classes dissolve, one after the other, into groups of up to 3 images; each group is merged into
   one surviving class. After Liu et al., "Noise-resistant Deep Metric Learning with Ranking-based Instance Selection"
   (PRISM, CVPR 2021), which clusters a class's images; here the groups are random. ``level`` is the share of classes that

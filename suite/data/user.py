@@ -23,7 +23,7 @@ from suite.settings.paths import PARAMS_FILE, USER_DATA_FOLDER
 _CONVERSION = ("path_column", "label_column", "side", "licence")
 """Settings that the converted file depends on, besides its sources."""
 _FORMAT = 1
-"""Raised where the conversion changes, so that files of an older one are made anew."""
+"""Increased when the conversion changes, so that older files are converted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def renew_named(settings: Settings, name: str) -> UserData:
     entries = user_datasets(settings)
     if name not in entries:
         raise SuiteError(
-            f"{PARAMS_FILE}: datasets.{name}: no entry with a path; allowed: {allowed(entries) or 'none is there'}"
+            f"{PARAMS_FILE}: datasets.{name}: not an entry with a path; allowed: {allowed(entries) or 'none is there'}"
         )
     return renew(name, entries[name])
 
@@ -93,7 +93,8 @@ def _convert(name: str, settings: DatasetSettings, listing: Listing, setting: st
     remarks = check_duplicates(items, decoded, labels, setting)
     if listing.left_out:
         remarks.append(
-            f"{len(listing.left_out)} files are no images in class folders, e.g. {listing.left_out[0]}: left out"
+            f"{len(listing.left_out)} files are left out, because they are not images in class folders, "
+            f"e.g. {listing.left_out[0]}"
         )
     rows = [
         Row(image.webp, labels[item.label], item.label, item.name, settings.licence)
@@ -136,7 +137,7 @@ def _stamp(items: list[Item]) -> str:
 
 
 def _content(items: list[Item]) -> str:
-    """The digest that `_convert` writes; of files that are not there, that of nothing."""
+    """The digest that `_convert` writes; a missing file counts as empty."""
     return sha256_value(
         [(item.name, item.label, sha256_file(item.file) if item.file.is_file() else "") for item in items]
     )

@@ -25,7 +25,7 @@ def check_classes(items: Sequence[Item], setting: str) -> None:
     if single:
         raise SuiteError(
             f"{setting}.path: {_number(single, 'class')} with one image: {_some(single)}; allowed: at least 2 images a "
-            "class, as an image alone in its class can neither be found nor learnt from"
+            "class, since an image alone in its class has nothing to be found by"
         )
 
 
@@ -37,7 +37,9 @@ def check_readable(items: Sequence[Item], decoded: Sequence[Decoded], setting: s
     """
     broken = [f"{item.name} ({image.problem})" for item, image in zip(items, decoded, strict=True) if image.problem]
     if broken:
-        raise SuiteError(f"{setting}.path: {_number(broken, 'file')} unreadable: {_some(broken)}; mend or remove them")
+        raise SuiteError(
+            f"{setting}.path: {_number(broken, 'file')} unreadable: {_some(broken)}; repair or remove them"
+        )
 
 
 def check_duplicates(
@@ -52,7 +54,7 @@ def check_duplicates(
         setting: what names the data set, for error messages.
 
     Returns:
-        Remarks on copies within one half of the classes, where they are a weakness and no leak.
+        Remarks on copies within one half of the classes, which weaken a test but leak nothing into it.
 
     Raises:
         SuiteError: an image stands in a training class and in a test class.
@@ -71,7 +73,7 @@ def check_duplicates(
     if leaks:
         raise SuiteError(
             f"{setting}.path: {_number(leaks, 'image')} in a training class and in a test class: {_some(leaks)}; remove "
-            "one of each pair, since a model must not be tested on what it was trained on"
+            "one of each pair, since a model may not be tested on images that it was trained on"
         )
     mixed = [group for group in copies if len({item.label for item in group}) > 1]
     inside = [group for group in copies if len({item.label for item in group}) == 1]
@@ -79,7 +81,9 @@ def check_duplicates(
     if mixed:
         remarks.append(f"{_number(mixed, 'image')} with two labels, e.g. {_pair(mixed[0])}: one of them must be wrong")
     if inside:
-        remarks.append(f"{_number(inside, 'image')} more than once in a class, e.g. {_pair(inside[0])}: found for free")
+        remarks.append(
+            f"{_number(inside, 'image')} more than once in a class, e.g. {_pair(inside[0])}: retrieval of these is trivial"
+        )
     return remarks
 
 

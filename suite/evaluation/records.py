@@ -111,7 +111,7 @@ class Record(_Part):
     precision: str | None = None
     versions: dict[str, str] = {}
     before_training: Metrics | None = None
-    """Of the pretrained network without its embedding layer, where that is not the frozen regime's."""
+    """Metrics of the pretrained network before training, without its embedding layer; benchmarks only."""
     ablation: AblationPoint | None = None
     proxies: ProxyPlaces | None = None
     file: Annotated[str, Field(exclude=True)] = ""
@@ -127,7 +127,7 @@ class Record(_Part):
     def _complete(self) -> Self:
         if self.status == "failed":
             if self.metrics:
-                raise ValueError("metrics of a run with status 'failed'; allowed: {}")
+                raise ValueError("a run with status 'failed' has metrics; allowed: {}")
             return self
         if self.proxies is not None:
             if not self.proxies.size:

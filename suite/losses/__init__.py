@@ -1,1 +1,1 @@
-"""Losses by name or target: found, checked and built, without knowing any of them."""
+"""Losses by name or target: found, tested and built, whatever they are."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, allowed, told
 from suite.hashing import PACKAGES, sha256_code, sha256_source, sha256_user_code, sha256_value, user_files
 
 FORMS = "module:Class and path/file.py:Class"
@@ -93,6 +93,8 @@ def construct(
         mined = _construct(miner, given, {name.removeprefix(MINER_PREFIX): wanted[name] for name in mining})
     except (TypeError, ValueError) as error:
         raise SuiteError(f"{setting}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise SuiteError(f"{setting}: the constructor raised {told(error)}") from error
     return MinedLoss(loss, mined)
 
 
@@ -106,11 +108,18 @@ def scalar(value: object, where: str) -> Tensor:
         raise SuiteError(f"{where} gave {type(value).__name__}; allowed is a scalar tensor")
     if value.ndim != 0:
         raise SuiteError(f"{where} gave a tensor of shape {tuple(value.shape)}; allowed is a scalar tensor, shape ()")
+    if not value.is_floating_point():
+        raise SuiteError(f"{where} gave a tensor of type {value.dtype}; allowed are real numbers")
     return value
 
 
 def takes_pairs(cls: type[nn.Module]) -> bool:
-    """Whether ``forward`` takes a third argument besides ``self``: the mined pairs or triplets."""
+    """Whether ``forward`` takes a third argument besides ``self``, the mined pairs or triplets, and makes use of them.
+
+    A loss that takes the argument for its place alone says so by ``takes_mined_pairs = False``.
+    """
+    if not getattr(cls, "takes_mined_pairs", True):
+        return False
     parameters = list(inspect.signature(cls.forward).parameters.values())
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return len(places) >= 4 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -156,6 +165,8 @@ def load_module(target: str, setting: str) -> ModuleType:
         return importlib.import_module(where)
     except ImportError as error:
         raise SuiteError(f"{setting}: cannot import {where}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise SuiteError(f"{setting}: {where} fails on import: {told(error)}") from error
 
 
 def sha256_target(target: str, setting: str) -> str:
@@ -217,8 +228,8 @@ def _load_file(path: Path, setting: str) -> ModuleType:
     writing, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # bytecode misses an edit within a second
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise SuiteError(f"{setting}: {path} fails on import: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise SuiteError(f"{setting}: {path} fails on import: {told(error)}") from error
     finally:
         sys.dont_write_bytecode = writing
     _check_helpers(helpers, Path(folder), setting)

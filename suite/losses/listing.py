@@ -1,4 +1,4 @@
-"""What there is to know of each loss without training it."""
+"""What ``suite losses`` shows."""
 
 import inspect
 from typing import Any

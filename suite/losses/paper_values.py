@@ -1,4 +1,4 @@
-"""The values that a loss's paper gives as they stand, for a data set of a given character.
+"""The values that a loss's paper gives as they stand, for a data set with large or small classes.
 
 A loss declares ``paper_values``: hyper-parameters and learning rates. Where the paper's value depends on the data, it is a
 mapping ``{"large_classes": ..., "small_classes": ...}``: the benchmarks fall into CUB and Cars (59 and 82 training images a

@@ -1,10 +1,13 @@
 """One evaluation of a loss on a random batch, before anything is trained with it."""
 
+import contextlib
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, told
 from suite.losses.build import scalar
 
 
@@ -19,15 +22,22 @@ def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> N
     raw = torch.randn(len(labels), embedding_dim, generator=generator)
     embeddings = functional.normalize(raw, dim=1).requires_grad_()
     where = f"params.yaml: losses.{name}: on a batch of {len(labels)} unit embeddings the loss"
+    made_before = sum(1 for _ in loss.parameters())
     try:
-        value = loss(embeddings, labels)
-    except Exception as error:
-        raise SuiteError(f"{where} raised {type(error).__name__}: {error}") from error
+        with contextlib.chdir(Path.cwd()):  # a loss may change the folder
+            value = loss(embeddings, labels)
+    except (Exception, SystemExit) as error:
+        raise SuiteError(f"{where} raised {told(error)}") from error
+    if sum(1 for _ in loss.parameters()) != made_before:
+        raise SuiteError(f"{where} made a parameter in forward, which is never trained; make it in the constructor")
     value = scalar(value, where)
     if not torch.isfinite(value):
         raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
     if not value.requires_grad:
         raise SuiteError(f"{where} does not depend on the embeddings; allowed is a value with a gradient")
-    torch.autograd.backward(value)
+    try:
+        torch.autograd.backward(value)
+    except (Exception, SystemExit) as error:
+        raise SuiteError(f"{where} raised {told(error)} in its backward pass") from error
     if embeddings.grad is None or not torch.isfinite(embeddings.grad).all():
         raise SuiteError(f"{where} gave a gradient that is not finite; allowed are finite gradients")

@@ -61,7 +61,7 @@ class LossEntry:
         return dict(getattr(self.cls, "search_space", {}))
 
     def space(self, settings: LossSettings) -> dict[str, dict[str, Any]]:
-        """The search space that counts: that of ``params.yaml`` if it gives one, else the declared one."""
+        """The search space in use: that of ``params.yaml`` if it gives one, else the declared one."""
         return self.search_space if settings.search is None else settings.search
 
     def hyperparameter_names(self) -> list[str]:
@@ -119,7 +119,7 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
     miner = load_class(miner_target, where)
     if not takes_pairs(entry.cls):
         raise SuiteError(
-            f"{where}: {entry.cls.__name__} takes no mined pairs; allowed with losses whose forward is "
+            f"{where}: {entry.cls.__name__} takes no pairs from a miner; allowed: losses whose forward is "
             "(embeddings, labels, indices_tuple)"
         )
     both = target + WITH_MINER + miner_target

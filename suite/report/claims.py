@@ -13,8 +13,8 @@ from suite.judging.claims.load import ClaimFile, load_claims
 from suite.judging.claims.measured import Measured, read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
-from suite.report.families import Claim, Report, counted, family_table, regime_name, totals, was_run
-from suite.report.text import effect_text, markdown_table, p_text, place_of, remarks_of
+from suite.report.families import ClaimJson, ReportJson, family_table, regime_name, totals, verdict_counts, was_run
+from suite.report.text import adjusted_p_text, effect_text, markdown_table, place_of, remarks_of
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -76,16 +76,16 @@ def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str
     judged = judge(claims, measured)
     found = report(files, judged, sensitivity(claims, measured, judged), measured.counts())
     write_json(folder / CLAIMS_FILE.name, found)
-    write_text(folder / "claims.md", to_markdown(found))
+    write_text(folder / "claims.md", claims_page(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))
     return found
 
 
-def to_markdown(report: Report) -> str:
+def claims_page(report: ReportJson) -> str:
     """A summary of a row a family, then all claims that were run, by family, and a list of those that were not."""
     digest = f"Digest of the claim files: sha256 {report['claims_sha256']}."
     parts = ["# Claims\n", f"{totals(report)}\n", family_table(report), f"{_EXPLAINED}\n{digest}\n"]
-    run: dict[str, list[Claim]] = {}
+    run: dict[str, list[ClaimJson]] = {}
     for claim in filter(was_run, report["claims"]):
         run.setdefault(claim["family"], []).append(claim)
     for family, claims in run.items():
@@ -95,17 +95,17 @@ def to_markdown(report: Report) -> str:
     return "\n".join(parts)
 
 
-def claim_rows(claim: Claim) -> list[tuple[str, ...]]:
+def claim_rows(claim: ClaimJson) -> list[tuple[str, ...]]:
     """Cells of a claim on each data set, and of the overall verdict where there are several."""
     rows = [_row(claim, line) for line in claim["lines"]]
     counting = [line for line in claim["lines"] if line["counts"]]
     if len(counting) > 1:
-        told = counted(Counter(line["verdict"] for line in counting))
+        told = verdict_counts(Counter(line["verdict"] for line in counting))
         rows.append((claim["id"], "all", _verdict(claim), "", "", "", told))
     return rows
 
 
-def _row(claim: Claim, line: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(claim: ClaimJson, line: Mapping[str, Any]) -> tuple[str, ...]:
     verdict = _verdict(line) if line["counts"] else f"({_verdict(line)})"
     return (
         claim["id"],
@@ -113,7 +113,7 @@ def _row(claim: Claim, line: Mapping[str, Any]) -> tuple[str, ...]:
         verdict,
         effect_text(line, claim["unit"], f" {claim['unit']}"),
         "–" if line["n"] is None else str(line["n"]),
-        p_text(line["p"]),
+        adjusted_p_text(line["p"]),
         "; ".join(remarks_of(line, claim["unit"])),
     )
 
@@ -122,7 +122,7 @@ def _verdict(entry: Mapping[str, Any]) -> str:
     return str(entry["verdict"]) + (", fragile" if entry["flips"] else "")
 
 
-def _statements(claims: list[Claim]) -> str:
+def _statements(claims: list[ClaimJson]) -> str:
     lines = []
     for claim in claims:
         source = ", ".join(claim["source"].values())
@@ -134,7 +134,7 @@ def _statements(claims: list[Claim]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _not_run(report: Report) -> str:
+def _not_run(report: ReportJson) -> str:
     lines = []
     for claim in report["claims"]:
         if not was_run(claim):
@@ -144,7 +144,7 @@ def _not_run(report: Report) -> str:
     return "## Not run\n\n" + ("\n".join(lines) or "None.") + "\n"
 
 
-def sensitivity_page(report: Report) -> str:
+def sensitivity_page(report: ReportJson) -> str:
     """Verdicts under every view, a row for each claim and data set: what flips is in bold."""
     lines = [(claim, line) for claim in report["claims"] for line in claim["lines"] if line["sensitivity"]]
     names = list(dict.fromkeys(name for _, line in lines for name in line["sensitivity"]))

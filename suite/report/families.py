@@ -26,8 +26,8 @@ QUESTIONS = {
 }
 """What a family asks. The longest key that begins a family's name counts; a family without one is shown by its name."""
 
-Report = Mapping[str, Any]
-Claim = Mapping[str, Any]
+ReportJson = Mapping[str, Any]
+ClaimJson = Mapping[str, Any]
 
 
 def regime_name(regime: str | None) -> str:
@@ -43,23 +43,23 @@ class Family:
         regime: what learns; None where nothing is trained.
         question: what they ask, in words.
         claims: number of claims by verdict.
-        lines: number of verdicts on single data sets.
+        results: number of verdicts on single data sets.
         fragile: number of claims whose verdict changes under another look at the records.
     """
 
     regime: str | None
     question: str
     claims: Counter[str]
-    lines: Counter[str]
+    results: Counter[str]
     fragile: int
 
     @property
     def was_run(self) -> bool:
         """Whether any data set has a verdict."""
-        return any(verdict != Verdict.NOT_RUN for verdict in self.lines)
+        return any(verdict != Verdict.NOT_RUN for verdict in self.results)
 
 
-def was_run(claim: Claim) -> bool:
+def was_run(claim: ClaimJson) -> bool:
     """Whether any of a claim's data sets has a verdict."""
     return any(line["verdict"] != Verdict.NOT_RUN for line in claim["lines"])
 
@@ -70,9 +70,9 @@ def question_of(family: str) -> str:
     return QUESTIONS[max(found, key=len)] if found else family
 
 
-def families(report: Report) -> list[Family]:
+def families(report: ReportJson) -> list[Family]:
     """Families by regime; within one those that were run first, in the order of ``QUESTIONS``, then others."""
-    groups: dict[tuple[str | None, str], list[Claim]] = {}
+    groups: dict[tuple[str | None, str], list[ClaimJson]] = {}
     for claim in report["claims"]:
         groups.setdefault((claim["regime"], question_of(claim["family"])), []).append(claim)
     found = [_family(regime, question, claims) for (regime, question), claims in groups.items()]
@@ -87,29 +87,29 @@ def families(report: Report) -> list[Family]:
     )
 
 
-def _family(regime: str | None, question: str, claims: Sequence[Claim]) -> Family:
+def _family(regime: str | None, question: str, claims: Sequence[ClaimJson]) -> Family:
     lines = Counter(line["verdict"] for claim in claims for line in claim["lines"] if line["counts"])
     verdicts = Counter(claim["verdict"] for claim in claims)
     return Family(regime, question, verdicts, lines, sum(bool(claim["flips"]) for claim in claims))
 
 
-def counted(counts: Counter[str]) -> str:
+def verdict_counts(counts: Counter[str]) -> str:
     """Verdicts with their numbers, in a fixed order."""
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
 
 
-def totals(report: Report) -> str:
+def totals(report: ReportJson) -> str:
     """Number of claims by verdict."""
     counts = Counter(claim["verdict"] for claim in report["claims"])
     fragile = sum(bool(claim["flips"]) for claim in report["claims"])
-    return f"{len(report['claims'])} claims: {counted(counts)}; {fragile} fragile."
+    return f"{len(report['claims'])} claims: {verdict_counts(counts)}; {fragile} fragile."
 
 
-def family_table(report: Report) -> str:
+def family_table(report: ReportJson) -> str:
     """A Markdown table: a row a family that was run; what was not run is counted below it."""
     found = families(report)
     rows = [
-        (family.question, regime_name(family.regime), counted(family.claims), counted(family.lines))
+        (family.question, regime_name(family.regime), verdict_counts(family.claims), verdict_counts(family.results))
         for family in found
         if family.was_run
     ]
@@ -128,7 +128,7 @@ def _not_run(found: Iterable[Family]) -> str:
     return f"Not run: {', '.join(told)}.\n" if told else ""
 
 
-def claims_summary(report: Report) -> list[str]:
+def claims_summary(report: ReportJson) -> list[str]:
     """The same as lines for the terminal: a heading for each regime, a line a family that was run, what was not run."""
     found = families(report)
     shown = [family for family in found if family.was_run]
@@ -137,7 +137,9 @@ def claims_summary(report: Report) -> list[str]:
     for regime in dict.fromkeys(family.regime for family in shown):
         lines.append(f"Claims, {regime_name(regime)}." + ("" if regime is None else f" {REGIMES[regime]}"))
         lines += [
-            f"  {family.question:<{width}}  {counted(family.claims)}" for family in shown if family.regime == regime
+            f"  {family.question:<{width}}  {verdict_counts(family.claims)}"
+            for family in shown
+            if family.regime == regime
         ]
     waiting = _not_run(found).strip()
     return [*lines, *([waiting] if waiting else [])]

@@ -18,7 +18,7 @@ from suite.files import read_json, write_json, write_text
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.figures.noise import draw_noise_figure
-from suite.report.tables import to_latex, to_markdown
+from suite.report.tables import leaderboard_latex, leaderboard_page
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -125,8 +125,8 @@ def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], f
     write_csv(table, folder / RECORDS_FILE.name)
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))
     write_text(folder / BOARD_FILE.name, board.to_json(orient="records", indent=2) + "\n")
-    write_text(folder / "leaderboard.md", to_markdown(board, judged, user))
-    write_text(folder / "leaderboard.tex", to_latex(board))
+    write_text(folder / "leaderboard.md", leaderboard_page(board, judged, user))
+    write_text(folder / "leaderboard.tex", leaderboard_latex(board))
     write_text(folder / "comparisons.csv", comparisons(table).to_csv(index=False))
     write_text(folder / VERDICTS_FILE.name, judged.to_csv(index=False, float_format="%.6g"))
     write_json(folder / "metrics.json", _metrics(board))

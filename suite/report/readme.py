@@ -16,13 +16,13 @@ from suite.files import read_json, write_text
 from suite.judging.claims.evidence import Verdict
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
-from suite.report.families import Report, families
+from suite.report.families import ReportJson, families
 from suite.report.tables import REGIMES, losses_of, share
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
 README = Path("README.md")
-FOUND, TABLE = "found", "table"
+FOUND_MARKER, TABLE_MARKER = "found", "table"
 """Names of the markers."""
 _TUNED = "tuned"
 _VERDICT_WORDS = {
@@ -41,15 +41,23 @@ def update_readme(results: Path, readme: Path = README) -> None:
     Raises:
         SuiteError: a result is missing, or the README lacks a marker.
     """
+    write_text(readme, filled(readme.read_text(encoding="utf-8"), results))
+
+
+def filled(readme: str, results: Path) -> str:
+    """The README's text with the results of a folder in it.
+
+    Raises:
+        SuiteError: a result is missing, or the README lacks a marker.
+    """
     paths = [results / path.name for path in (BOARD_FILE, VERDICTS_FILE, CLAIMS_FILE)]
     for path in paths:
         if not path.is_file():
             raise SuiteError(f"{path} is missing; run: dvc repro")
-    board, verdicts, claims = pd.DataFrame(read_json(paths[0])), pd.read_csv(paths[1]), read_json(paths[2])
-    write_text(readme, with_results(readme.read_text(encoding="utf-8"), board, verdicts, claims))
+    return with_results(readme, pd.DataFrame(read_json(paths[0])), pd.read_csv(paths[1]), read_json(paths[2]))
 
 
-def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame, claims: Report) -> str:
+def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame, claims: ReportJson) -> str:
     """The README's text with the results in it.
 
     Args:
@@ -65,7 +73,7 @@ def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame, claim
     rows = board[(board["regime"] == regime) & (board["track"] == _TUNED)]
     judged = verdicts[(verdicts["regime"] == regime) & (verdicts["track"] == _TUNED)]
     sentences = f"{found_on_board(rows, judged)}\n{found_of_claims(claims, regime)}"
-    return _between(_between(readme, FOUND, sentences), TABLE, compact_table(rows))
+    return _between(_between(readme, FOUND_MARKER, sentences), TABLE_MARKER, compact_table(rows))
 
 
 def _between(text: str, part: str, content: str) -> str:
@@ -93,7 +101,7 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     )
 
 
-def found_of_claims(claims: Report, regime: str) -> str:
+def found_of_claims(claims: ReportJson, regime: str) -> str:
     """How many of the paper's claims held, in a sentence."""
     counts = Counter[str]()
     for family in families(claims):

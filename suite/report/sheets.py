@@ -38,7 +38,7 @@ def update_sheet(dataset: str, console: Console) -> str:
     text = sheet.read_text(encoding="utf-8") if sheet.is_file() else ""
     if MARKER not in text:
         raise SuiteError(f"data sheet {sheet} lacks the line {MARKER}")
-    measured = describe(dataset, table, _features(dataset, table, data.sha256, console))
+    measured = measured_part(dataset, table, _features(dataset, table, data.sha256, console))
     before, rest = text.split(MARKER, 1)
     after = rest.split(END_MARKER, 1)[1] if END_MARKER in rest else rest
     write_text(sheet, f"{before}{MARKER}\n{measured}{END_MARKER}{after}")
@@ -57,7 +57,7 @@ def _features(dataset: str, table: ImageTable, data_sha256: str, console: Consol
     return features_of(table, dataset, data_sha256, backbone, console)
 
 
-def describe(dataset: str, table: ImageTable, features: Features) -> str:
+def measured_part(dataset: str, table: ImageTable, features: Features) -> str:
     """Counts and untrained R@1 of a data set as Markdown."""
     test = table.labels >= num_training_classes(table.num_classes)
     counts = np.bincount(table.labels)

@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import to_section
 from suite.report.text import (
     NOTHING,
     escaped,
-    finished,
+    finished_runs,
     gap,
     markdown_table,
     metric_text,
-    number,
     span,
     with_half_width,
 )
@@ -53,7 +53,7 @@ over the runs that finished. All pairwise differences: [comparisons.csv](compari
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
 
-def to_markdown(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collection[str] = ()) -> str:
+def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collection[str] = ()) -> str:
     """The tables of all regimes and tracks, and a section of verdicts; the same leaderboard gives the same text.
 
     Args:
@@ -100,7 +100,7 @@ def _across(rows: pd.DataFrame) -> str:
 
 def share(row: pd.Series) -> str:
     """R@1 of a row of the leaderboard, bold in the tie group, with the number of finished runs where some failed."""
-    text = with_half_width(row, MAIN_METRIC, f"{MAIN_METRIC}_low", f"{MAIN_METRIC}_high") + finished(row)
+    text = with_half_width(row, MAIN_METRIC, f"{MAIN_METRIC}_low", f"{MAIN_METRIC}_high") + finished_runs(row)
     return f"**{text}**" if row["ties_best"] else text
 
 
@@ -170,7 +170,7 @@ def _shortfall(row: Any) -> str:
     return f"does not beat the frozen backbone without noise ({row.gain_over_frozen:+.2f} points)"
 
 
-def to_latex(board: pd.DataFrame) -> str:
+def leaderboard_latex(board: pd.DataFrame) -> str:
     """LaTeX tables with a row for each data set and loss and a column for each noise level."""
     parts = board.groupby(["regime", "track"], sort=False)
     return "\n".join(_latex_table(str(regime), str(track), rows) for (regime, track), rows in parts)

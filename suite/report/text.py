@@ -6,36 +6,32 @@ from typing import Any
 
 import pandas as pd
 
+from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import FROZEN
 
 NOTHING = "–"
 NOT_MEASURED = "not measured"
 
-Row = Mapping[Any, Any]
+BoardRow = Mapping[Any, Any]
 """A row of the leaderboard: a mapping or a ``pandas.Series``."""
-Line = Mapping[str, Any]
+ResultJson = Mapping[str, Any]
 """A claim on one data set, as ``results/claims.json`` has it."""
 
 
-def number(value: float) -> str:
-    """Two decimals; a dash for NaN."""
-    return NOTHING if math.isnan(value) else f"{value:.2f}"
-
-
-def with_half_width(row: Row, value: str, low: str, high: str) -> str:
+def with_half_width(row: BoardRow, value: str, low: str, high: str) -> str:
     """A mean with the half-width of its interval, where it has one."""
     half = (row[high] - row[low]) / 2
     return number(row[value]) if math.isnan(half) else f"{number(row[value])} ± {half:.2f}"
 
 
-def is_measured(row: Row, metric: str) -> bool:
+def is_measured(row: BoardRow, metric: str) -> bool:
     """Whether a metric was measured: the frozen backbone and finished runs have it."""
     value = row.get(metric)
     absent = value is None or bool(pd.isna(value))
     return not absent or bool(row["loss"] != FROZEN and row["runs"] == row["failures"])
 
 
-def metric_text(row: Row, metric: str) -> str:
+def metric_text(row: BoardRow, metric: str) -> str:
     """Mean and half-width of a metric; a dash where all runs failed."""
     if not is_measured(row, metric):
         return NOT_MEASURED
@@ -56,7 +52,7 @@ def gap(low: float, high: float) -> str:
     return f"{low:.2f} to {high:.2f}" if high > 0 else "0"
 
 
-def finished(row: Row) -> str:
+def finished_runs(row: BoardRow) -> str:
     """How many runs a mean is over, where it is not all."""
     return f" ({row['runs'] - row['failures']} of {row['runs']} runs)" if row["failures"] else ""
 
@@ -79,12 +75,12 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], alignmen
     return "\n".join(lines) + "\n"
 
 
-def place_of(line: Line) -> str:
+def place_of(line: ResultJson) -> str:
     """Data set and part of it; empty where a claim is about neither."""
     return ", ".join(part for part in (line["dataset"], line["part"]) if part)
 
 
-def effect_text(line: Line, unit: str, suffix: str = "") -> str:
+def effect_text(line: ResultJson, unit: str, suffix: str = "") -> str:
     """An effect with its interval; a dash where there is none."""
     if line["effect"] is None:
         return "–"
@@ -95,14 +91,14 @@ def effect_text(line: Line, unit: str, suffix: str = "") -> str:
     return shown + suffix
 
 
-def p_text(p: float | None) -> str:
+def adjusted_p_text(p: float | None) -> str:
     """A p-value to read; a dash where there is none."""
     if p is None:
         return "–"
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def remarks_of(line: Line, unit: str) -> list[str]:
+def remarks_of(line: ResultJson, unit: str) -> list[str]:
     """What the numbers of a line do not say."""
     found: list[str] = []
     if line["detectable"] is not None:

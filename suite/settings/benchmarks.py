@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from suite.errors import SuiteError, allowed
 from suite.settings.paper_recipes import RecipeSettings, find_paper_recipe
-from suite.settings.params import BenchmarkName, Count, Name, NoiseSettings, Scalar, Strict
+from suite.settings.params import BenchmarkName, Name, NoiseSettings, Scalar, Seeds, Strict
 from suite.settings.paths import BENCHMARKS_FILE, BENCHMARKS_FOLDER
 from suite.settings.plans import Plan
 from suite.settings.reading import read_settings
@@ -50,7 +50,7 @@ class BenchmarkSettings(Strict):
     benchmarks: Annotated[dict[BenchmarkName, dict[Name, Benchmark]], Field(min_length=1)]
     """By data set, by name on the leaderboard."""
     noise: NoiseSettings
-    seeds: Count
+    seeds: Seeds
     precision: Literal["bfloat16", "float32"]
     """Of the network; the loss is in float32 always."""
 

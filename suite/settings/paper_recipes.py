@@ -95,7 +95,7 @@ class Schedule(Strict):
     @model_validator(mode="after")
     def _complete(self) -> "Schedule":
         if (self.kind == "step") != (self.step is not None and self.gamma is not None):
-            raise ValueError("kind step needs step and gamma; kind constant has null for both")
+            raise ValueError("with kind: step, set step and gamma; with kind: constant, set both to null")
         return self
 
 
@@ -111,7 +111,7 @@ class Batches(Strict):
     @model_validator(mode="after")
     def _fits(self) -> "Batches":
         if (self.sampler == "balanced") != (self.samples_per_class is not None):
-            raise ValueError("samples_per_class is set if and only if the sampler is balanced")
+            raise ValueError("set samples_per_class with sampler: balanced, and leave it null otherwise")
         if self.samples_per_class is not None and self.size % self.samples_per_class:
             raise ValueError(f"size {self.size} is no multiple of samples_per_class {self.samples_per_class}")
         return self
@@ -185,7 +185,7 @@ class PaperRecipe(Strict):
                 )
         for name in explanations:
             if not any(_covers(name, leaf) for leaf in self.settings.leaves()):
-                raise ValueError(f"{name} is explained, but is no setting")
+                raise ValueError(f"{name} is explained, but is not a setting")
         for dataset in self.datasets:
             self.for_dataset(dataset)
         return self

@@ -31,7 +31,11 @@ Scalar = bool | int | float | str | None
 Number = Annotated[float, Field(strict=True)]
 """A whole or real number; true and false are none."""
 Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Dimension = Annotated[int, Field(ge=1, le=65_536, strict=True)]
+Seeds = Annotated[int, Field(ge=1, le=1_000, strict=True)]
+LEAST_LEVEL = 0.001
+"""Of label noise, besides none."""
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
 AtLeastTwo = Annotated[int, Field(ge=2, strict=True)]
 # Names become parts of stage and file names.
@@ -48,7 +52,7 @@ class DatasetSettings(Strict):
     """One entry of ``datasets``. An empty entry takes the whole data set."""
 
     max_classes: Annotated[int, Field(ge=4, strict=True)] | None = None
-    """Keep only this many classes, half of them for training, half for test: the smoke pipeline's cut."""
+    """Keep only this many classes, half of them for training, half for test. For quick tests."""
     path: str | None = None
     """A user's images: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
     path_column: str = "path"
@@ -68,7 +72,7 @@ class DatasetSettings(Strict):
     def _only_with_path(self) -> Self:
         extra = sorted(self.model_fields_set - {"path", "max_classes", *BATCH})
         if extra and self.path is None:
-            raise ValueError(f"{extra[0]} is only for a data set with a path; allowed with path: FOLDER or TABLE")
+            raise ValueError(f"{extra[0]} needs a path; add path: FOLDER or TABLE, or remove it")
         return self
 
 
@@ -89,7 +93,7 @@ class LossSettings(Strict):
     @model_validator(mode="after")
     def _miner_of_params(self) -> Self:
         if self.miner_params and self.miner is None:
-            raise ValueError("miner_params without a miner; allowed with miner: module:Class")
+            raise ValueError("miner_params needs a miner; add miner: module:Class, or remove miner_params")
         return self
 
 
@@ -105,6 +109,10 @@ class NoiseSettings(Strict):
     def _as_in_file_names(cls, levels: Any) -> Any:
         """DVC puts a level into stage and file names as it is spelt."""
         for level in levels if isinstance(levels, list | tuple) else ():
+            if isinstance(level, float) and 0 < level < LEAST_LEVEL:
+                raise ValueError(
+                    f"{level} is below the least level of noise; allowed: 0, or numbers from {LEAST_LEVEL}"
+                )
             if isinstance(level, float) and f"{level:g}" != str(level) and 0 <= level < 1:
                 raise ValueError(f"{level} becomes part of file names; allowed: {level:g}")
         return levels
@@ -113,15 +121,15 @@ class NoiseSettings(Strict):
     @classmethod
     def _distinct(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(levels)) != len(levels):
-            raise ValueError("allowed: levels that differ from each other")
+            raise ValueError("a level is named twice; allowed: each level once")
         return levels
 
 
 class Recipe(Strict):
-    """How a head is trained; the same for every loss, so that losses are what is compared."""
+    """How the head, the embedding layer, is trained. It is the same for every loss, so that only losses differ."""
 
-    embedding_dim: Count
-    hidden_dim: Annotated[int, Field(ge=0, strict=True)]
+    embedding_dim: Dimension
+    hidden_dim: Annotated[int, Field(ge=0, le=65_536, strict=True)]
     """Width of a hidden layer of the head; 0 for a linear head."""
     epochs: Count
     classes_per_batch: AtLeastTwo
@@ -173,14 +181,14 @@ class BackboneSettings(Strict):
 
 
 class Chosen(Strict):
-    """An entry that is chosen by its name. There is nothing to set."""
+    """An entry without settings: its name says all."""
 
 
 NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 
 
 class AblationAxes(Strict):
-    """Values of pfml that are varied one at a time around its tuned ones; to run an axis without values is refused."""
+    """Values of pfml that are varied one at a time around its tuned ones; an axis without values cannot be run."""
 
     proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
     alpha: tuple[NotNegative, ...] = ()
@@ -192,7 +200,7 @@ class AblationAxes(Strict):
     @classmethod
     def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(values)) != len(values):
-            raise ValueError("allowed: values that differ from each other")
+            raise ValueError("a value is named twice; allowed: each value once")
         return values
 
 
@@ -218,7 +226,7 @@ class Settings(Strict):
     """Losses that also run at the values of their papers."""
     backbone: BackboneSettings = BackboneSettings()
     noise: NoiseSettings
-    seeds: Count
+    seeds: Seeds
     recipe: Recipe
     tuning: TuningSettings
     ablation: dict[Name, AblationAxes] = {}

@@ -45,7 +45,7 @@ TRIALS_FOLDER = Path("run_cache/trials")
 """Finished trials of unfinished searches."""
 SEARCHES_FOLDER = Path("searches")
 STUDY_OUTPUTS = Path("studies")
-"""What studies asked for by name leave, a folder a kind."""
+"""Records of studies before ``suite promote``, one folder per kind."""
 
 # Results, in git.
 RESULTS_FOLDER = Path("results")

@@ -164,7 +164,7 @@ PlanKind = Literal["tuned", "searches", "paper_values", "geometry"]
 
 
 def plan_path(kind: PlanKind, dataset: str, loss: str) -> Path:
-    """Plan file of a (data set, loss): before tuning, of a search asked for by name, or of a study."""
+    """Plan file of a (data set, loss): before tuning, of a search that is run by its own command, or of a study."""
     return Path(PLAN.format(kind=kind, dataset=dataset, loss=loss))
 
 

@@ -1,4 +1,4 @@
-"""Files of settings, read and checked: what is wrong becomes one line with file, setting and what is allowed."""
+"""Files of settings, read and checked: an error is one line: the file, the setting and what is allowed."""
 
 import re
 from pathlib import Path

@@ -68,5 +68,5 @@ def save_tuned(recipe: TunedRecipe, path: Path) -> None:
 
 
 def shared_training(recipe: Recipe) -> dict[str, Scalar]:
-    """A recipe without what belongs to each loss: its learning rates."""
+    """The training settings that all losses share: the recipe without its learning rates."""
     return recipe.model_dump(exclude={"learning_rate", "proxy_learning_rate"})

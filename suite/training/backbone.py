@@ -77,7 +77,9 @@ def check_backbone(settings: BackboneSettings) -> None:
 
     if not timm.is_model(settings.name):
         near = ", ".join(timm.list_models(f"*{settings.name.split('.')[0].split('_')[0]}*")[:5]) or "any of timm's"
-        raise SuiteError(f"{PARAMS_FILE}: backbone.name = {settings.name!r} is no model of timm; allowed: {near}, ...")
+        raise SuiteError(
+            f"{PARAMS_FILE}: backbone.name = {settings.name!r} is not a model of timm; allowed: {near}, ..."
+        )
     if settings.weights != "pretrained":
         _check_file(Path(settings.weights), settings.sha256, f"{PARAMS_FILE}: backbone.weights")
 
@@ -144,7 +146,7 @@ def match_by_order(source: dict[str, Tensor], target: dict[str, Tensor]) -> dict
         SuiteError: the two differ in number of tensors, or a pair differs in shape or kind.
     """
     if len(source) != len(target):
-        raise SuiteError(f"backbone weights: {len(source)} tensors for an architecture of {len(target)}")
+        raise SuiteError(f"backbone weights: {len(source)} tensors; the network has {len(target)}")
     for (given, tensor), (wanted, like) in zip(source.items(), target.items(), strict=True):
         if tensor.shape != like.shape or given.rsplit(".", 1)[-1] != wanted.rsplit(".", 1)[-1]:
             raise SuiteError(
@@ -184,7 +186,7 @@ def _check_file(path: Path, sha256: str | None, what: str) -> None:
         raise SuiteError(f"{what}: {path} is missing")
     actual = sha256_file(path)
     if actual != sha256:
-        raise SuiteError(f"{what}: {path} was altered: its sha256 is {actual}, allowed is {sha256}")
+        raise SuiteError(f"{what}: {path} was altered: its sha256 is {actual}, expected is {sha256}")
 
 
 def _one_line(error: Exception) -> str:

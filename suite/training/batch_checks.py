@@ -2,13 +2,15 @@
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from suite.data.catalog import verified
+from suite.data.noise import corrupt
 from suite.data.split import cut_classes, least_training, num_training_classes
 from suite.errors import SuiteError
 from suite.settings.params import Recipe, Settings
@@ -16,7 +18,7 @@ from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import FrozenPlan
 
 LEAST_CLASSES = 2
-"""Of a batch: a loss that compares classes has nothing to do on one."""
+"""Smallest number of classes in a batch: a loss that compares classes needs two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,13 @@ class TrainingHalf:
         classes: number of classes.
         mean_images: images a class on average.
         most_images: images of the largest class.
+        labels: (N,) labels of its images, in the stored order.
     """
 
     classes: int
     mean_images: float
     most_images: int
+    labels: NDArray[np.int64] = field(compare=False, repr=False)
 
 
 @cache
@@ -43,7 +47,8 @@ def training_half(dataset: str, max_classes: int | None) -> TrainingHalf:
     classes = np.asarray(list(kept))
     training = num_training_classes(len(classes))
     sizes = np.bincount(labels)[classes[:training]]
-    return TrainingHalf(training, float(sizes.mean()), int(sizes.max()))
+    mine = np.searchsorted(classes[:training], labels[np.isin(labels, classes[:training])])
+    return TrainingHalf(training, float(sizes.mean()), int(sizes.max()), mine)
 
 
 def check_batch(settings: Settings, recipe: Recipe, dataset: str, half: TrainingHalf) -> int:
@@ -59,6 +64,23 @@ def check_batch(settings: Settings, recipe: Recipe, dataset: str, half: Training
         found = f"the largest training class of {dataset} has {half.most_images} images"
         raise _too_large(settings, "samples_per_class", dataset, found, half.most_images)
     return half.classes
+
+
+def check_noise(settings: Settings, recipe: Recipe, dataset: str, half: TrainingHalf) -> None:
+    """Check that the label noise of each run leaves images to as many classes as a batch has.
+
+    Raises:
+        SuiteError: it does not.
+    """
+    kind = settings.noise.kind
+    for level in settings.noise.levels:
+        for seed in range(settings.seeds):
+            left = len(np.unique(corrupt(half.labels, dataset, kind, level, seed).labels))
+            if recipe.classes_per_batch > left:
+                found = (
+                    f"with {kind} noise of {level:g} only {left} of {half.classes} classes have images (seed {seed})"
+                )
+                raise _too_large(settings, "classes_per_batch", dataset, found, left)
 
 
 def check_folds(settings: Settings, plan: FrozenPlan, half: TrainingHalf, folds: int) -> None:

@@ -1,8 +1,8 @@
 """The run cache: each finished run under a key that covers all that it depends on.
 
-The key is a digest of configuration, data, code and library versions. Stages that were interrupted, other noise levels, more
-seeds, other machines all do the same: run what is not in the cache. Each run is one file, written as a whole, so a killed
-process leaves a finished run or none.
+The key is a digest of configuration, data, code and library versions. An interrupted stage, one more noise
+level, one more seed, another machine: each runs only what is not in the cache. Each run is one file, written as a whole, so
+a killed process leaves a finished run or none.
 """
 
 import platform
@@ -24,7 +24,7 @@ from suite.files import read_json, replacing, write_json
 from suite.hashing import sha256_value
 from suite.settings.paths import RUN_CACHE_FOLDER
 from suite.settings.plans import P_co, Run
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 
 VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
 """Libraries that a result on frozen features depends on."""
@@ -155,7 +155,7 @@ def cached_runs(runs: Iterable[Run[P_co]], data: str, code: str, versions: dict[
 
 
 Execute = Callable[[Sequence[int]], Iterator[tuple[int, Outcome, float, str]]]
-"""Runs those of these numbers; gives number, outcome, seconds and kind of processor as they finish."""
+"""Runs the runs with these numbers; yields number, outcome, seconds and kind of processor of each as it ends."""
 
 
 def run_missing(

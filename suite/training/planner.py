@@ -30,7 +30,7 @@ from suite.settings.plans import FrozenPlan, HyperparameterSource, Search, Track
 from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
-from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, training_half
+from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, check_noise, training_half
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 
@@ -75,6 +75,10 @@ def write_plans(settings: Settings) -> list[str]:
     check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
     remarks = update_user_files(settings)
     datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
+    for dataset in datasets:
+        recipe = settings.recipe_of(dataset.dataset)
+        check_batch(settings, recipe, dataset.dataset, dataset.half)
+        check_noise(settings, recipe, dataset.dataset, dataset.half)
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
     also = [_find_also(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)
@@ -108,7 +112,7 @@ def write_plans(settings: Settings) -> list[str]:
 
 
 def _find_also(name: str, settings: LossSettings) -> LossEntry:
-    """A loss that the grid does not run; an unknown one is blamed on the setting that names it."""
+    """A loss that the grid does not run; the error for an unknown one names the setting ``tuning.also``."""
     if settings.target is None and name not in BUILT_IN:
         raise SuiteError(
             f"{PARAMS_FILE}: tuning.also.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
@@ -140,7 +144,7 @@ class Planner:
         self._code_sha256 = code_sha256()
 
     def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[FrozenPlan, Search | None]:
-        """Plan the tuned track of a loss: the tuned recipe, under ``params`` of ``params.yaml``.
+        """Plan the tuned track of a loss: the values of its tuned recipe; values set in ``params.yaml`` replace them.
 
         Without a recipe in git the search is left to the stage ``tune``.
 
@@ -229,9 +233,9 @@ class Planner:
         )
 
     def _recipe_in_git(self, dataset: DatasetPlan, entry: LossEntry) -> TunedRecipe | None:
-        """The tuned recipe as it stands, or None; what has changed since is remarked.
+        """The tuned recipe as it stands, or None; a remark says what has changed since the search.
 
-        A recipe is used although it is stale: searching anew takes long and is asked for by name.
+        A stale recipe is used all the same: a new search takes long and has a command of its own.
         """
         path = tuned_path(dataset.dataset, entry.name)
         if not path.is_file():
@@ -262,11 +266,14 @@ class Planner:
 
     def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, search: Search | None) -> str:
         if search is None:
-            return "has nothing to search and runs as it is"
+            return "has no search space: it runs with its default values"
         if entry.name in self._settings.losses:
-            return f"has no tuned recipe: {search.trials} trials will search one"
+            return f"has no tuned recipe: {search.trials} trials come first"
         stage = f"pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name}"
-        return f"has no tuned recipe and is studied as it is; search one: dvc repro {stage} && suite promote"
+        return (
+            "has no tuned recipe: the study uses its default values. Search for better ones with: "
+            f"dvc repro {stage} && suite promote"
+        )
 
 
 def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from suite.data.features import Features, load_features
-from suite.errors import SuiteError
+from suite.errors import SuiteError, told
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import replacing, write_json, write_lines
@@ -24,7 +24,7 @@ from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME
 from suite.settings.plans import FrozenPlan, Plan, Run, read_plan, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
 from suite.training.run import frozen
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 
 RunFunction = Callable[[Run[FrozenPlan], Features], Outcome]
 """Computes a run from features, as ``run_frozen`` does; a function of a module, which workers find by its name."""
@@ -124,7 +124,7 @@ def code_sha256() -> str:
 
 
 def check_code(plan: Plan[Any], code: str) -> None:
-    """Check that the code of a loss, and that which trains it, is the planned one.
+    """Check that neither the loss's code nor the training code has changed since the plan was made.
 
     Raises:
         SuiteError: it is not.
@@ -141,8 +141,15 @@ def check_code(plan: Plan[Any], code: str) -> None:
 def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float, str]:
     """What a run measured, its seconds, and the kind of processor that it ran on."""
     features, runs, function = shared
-    started = time.perf_counter()
-    return function(runs[number], features), time.perf_counter() - started, processor_kind()
+    run, started = runs[number], time.perf_counter()
+    try:
+        outcome = function(run, features)
+    except SuiteError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
+        raise SuiteError(f"{where}: the run raised {told(error)}") from error
+    return outcome, time.perf_counter() - started, processor_kind()
 
 
 class StageView(Progress):

@@ -44,7 +44,7 @@ def update_user_files(settings: Settings) -> list[str]:
 
 
 def _user_losses(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Targets in files, with digests; not those that lie in the watched folder with all that they import."""
+    """Targets in files, with digests; without those that lie in ``my_losses/`` with everything that they import."""
     watched = WATCHED_FOLDER.resolve()
     for name, entry in settings.losses.items():
         for option, target in (("target", entry.target), ("miner", entry.miner)):

@@ -33,11 +33,11 @@ def test_value_matches_the_double_loop(
 def test_gradcheck() -> None:
     loss, embeddings, labels = setup(8, 2, torch.float64)
     torch.autograd.gradcheck(lambda z: loss(z, labels), (embeddings,))
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     assert weight is not None
 
     def of_proxies(free: torch.Tensor) -> torch.Tensor:
-        value: torch.Tensor = torch.func.functional_call(loss, {"field.weight": free}, (embeddings.detach(), labels))
+        value: torch.Tensor = torch.func.functional_call(loss, {"proxy_vectors": free}, (embeddings.detach(), labels))
         return value
 
     torch.autograd.gradcheck(of_proxies, (weight.detach().clone().requires_grad_(),))

@@ -2,6 +2,8 @@
 
 PEER = "ProxyAnchorLoss"
 """Row of the loss that the others are divided by."""
+SECOND_PEER = "SoftTripleLoss"
+"""Row of a loss with as many proxies as ours, where it was timed."""
 
 
 def group(scale: str, threads: int) -> str:

@@ -1,4 +1,4 @@
-"""Time of one forward and backward pass of the loss, beside Proxy-Anchor and the dense reference, on one thread and on two.
+"""Time of one forward and backward pass of the loss, beside its peers and all pairs by autograd, on one thread and on two.
 
 Not run by default: ``tox -e bench`` prints the table, with the ratios below it. Proxies move between passes as an optimiser
 would move them, by ``speed`` along the sphere, so that the neighbour list has something to follow.
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from baselines.proxy_anchor import ProxyAnchorLoss
+from baselines.soft_triple import SoftTripleLoss
 from pfml import PotentialFieldLoss, total_energy
-from tests.benchmarks.ratios import PEER, group
+from tests.benchmarks.ratios import PEER, SECOND_PEER, group
 
 pytestmark = pytest.mark.benchmark
 
@@ -89,7 +90,7 @@ def test_potential_field(name: str, speed: float, threads: int, benchmark: Any) 
         pytest.skip("no proxies to move")
     embeddings, labels, proxies = data(scale)
     loss = PotentialFieldLoss(scale.classes, scale.dim, scale.proxies, alpha=4.0, delta=scale.delta)
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     if weight is not None:
         with torch.no_grad():
             weight.copy_(proxies)
@@ -108,18 +109,45 @@ def test_proxy_anchor(name: str, threads: int, benchmark: Any) -> None:
     measure(benchmark, lambda: loss(embeddings, labels), lambda: None, scale.rounds)
 
 
+@pytest.mark.parametrize("name", [name for name in SCALES if SCALES[name].proxies > 0])
+def test_soft_triple(name: str, threads: int, benchmark: Any) -> None:
+    """As many proxies as ours; without its regularizer, which pytorch-metric-learning leaves out by default too."""
+    scale = SCALES[name]
+    embeddings, labels, _ = data(scale)
+    loss = SoftTripleLoss(scale.classes, scale.dim, scale.proxies, tau=0.0)
+    benchmark.group = group(name, threads)
+    benchmark.extra_info["row"] = SECOND_PEER
+    measure(benchmark, lambda: loss(embeddings, labels), lambda: None, scale.rounds)
+
+
+def gram_energy(points: Tensor, classes: Tensor, potential: Any) -> Tensor:
+    """All pairs by a Gram matrix, the gradient left to autograd."""
+    squares = points.square().sum(dim=1)
+    squared = (squares[:, None] + squares[None, :] - 2 * points @ points.T).clamp(min=1e-12)
+    same = classes[:, None] == classes[None, :]
+    masks = ((potential.active(squared, same=kind) & (same == kind), kind) for kind in (True, False))
+    terms = [torch.where(mask, potential.value_and_slope(squared, same=kind)[0], 0.0).sum() for mask, kind in masks]
+    return terms[0] + terms[1]
+
+
 @pytest.mark.parametrize("name", [name for name in SCALES if name != "sop"])
-def test_dense_reference(name: str, threads: int, benchmark: Any) -> None:
-    """All distances and autograd; out of reach for SOP, which has 22,756^2 pairs."""
+@pytest.mark.parametrize("way", ["reference", "Gram matrix and autograd", "pfml, dense path"])
+def test_all_pairs(name: str, way: str, threads: int, benchmark: Any) -> None:
+    """Out of reach for SOP, which has 22,756^2 pairs."""
     scale = SCALES[name]
     embeddings, labels, proxies = data(scale)
-    classes = torch.arange(scale.classes).repeat_interleave(scale.proxies)
+    loss = PotentialFieldLoss(scale.classes, scale.dim, scale.proxies, alpha=4.0, delta=scale.delta)
+    loss.path = "dense"
+    classes = loss.proxy_labels
     proxies.requires_grad_()
+    settings = {"alpha": 4.0, "delta": scale.delta, "min_distance": loss.min_distance}
+    steps: dict[str, Callable[[], Tensor]] = {
+        "reference": lambda: total_energy(embeddings, labels, proxies, classes, **settings),
+        "Gram matrix and autograd": lambda: gram_energy(
+            torch.cat([embeddings, proxies]), torch.cat([labels, classes]), loss._potential
+        ),
+        "pfml, dense path": lambda: loss(embeddings, labels),
+    }
     benchmark.group = group(name, threads)
-    benchmark.extra_info["row"] = "dense reference"
-    measure(
-        benchmark,
-        lambda: total_energy(embeddings, labels, proxies, classes, alpha=4.0, delta=scale.delta, min_distance=0.01),
-        lambda: None,
-        rounds=5,
-    )
+    benchmark.extra_info["row"] = way
+    measure(benchmark, steps[way], lambda: None, rounds=5)

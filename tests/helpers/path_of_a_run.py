@@ -1,7 +1,8 @@
 """Which files of suite/ a run passes through, from the command to its record on disk.
 
 ``python -m tests.helpers.path_of_a_run`` runs ``suite train`` in a small folder and prints the files whose functions are
-called, in this process and in its workers, with the first functions of each. What runs during imports is no call.
+called, in this process and in its workers, with the first functions of each. What runs during imports is no call; the
+constructor of a dataclass is one of the file that declares it.
 """
 
 import os
@@ -31,9 +32,14 @@ def importing(frame):
 
 def note(frame, event, _):
     code = frame.f_code
-    if event == "call" and code not in seen and code.co_filename.startswith(root) and not importing(frame):
+    if event != "call" or code in seen:
+        return
+    file = code.co_filename
+    if file == "<string>":  # the constructor of a dataclass
+        file = str(frame.f_globals.get("__file__"))
+    if file.startswith(root) and not importing(frame):
         seen.add(code)
-        os.write(log, f"called {code.co_filename}\\t{code.co_qualname}\\n".encode())
+        os.write(log, f"called {file}\\t{code.co_qualname}\\n".encode())
 
 
 def loaded():

@@ -18,19 +18,19 @@ def configuration(batch: int, proxies: int, seed: int = 0) -> tuple[Tensor, Tens
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 2.5, 4.0])
-@pytest.mark.parametrize(("delta", "reach", "bound"), [(0.2, None, 0.0), (0.9, 1.1, 0.0), (1.0, 0.6, 0.3)])
+@pytest.mark.parametrize(("delta", "radius", "bound"), [(0.2, None, 0.0), (0.9, 1.1, 0.0), (1.0, 0.6, 0.3)])
 @pytest.mark.parametrize(("batch", "proxies"), [(9, 8), (7, 0), (1, 3), (1, 0)])
 def test_matches_the_double_loop(
-    alpha: float, delta: float, reach: float | None, bound: float, batch: int, proxies: int
+    alpha: float, delta: float, radius: float | None, bound: float, batch: int, proxies: int
 ) -> None:
     embeddings, labels, sources, source_labels = configuration(batch, proxies)
     embeddings.requires_grad_()
     sources.requires_grad_()
     value = total_energy(
-        embeddings, labels, sources, source_labels, alpha=alpha, delta=delta, delta_repulsion=reach, min_distance=bound
+        embeddings, labels, sources, source_labels, alpha=alpha, delta=delta, delta_repulsion=radius, min_distance=bound
     )
     points, classes = torch.cat([embeddings, sources]), torch.cat([labels, source_labels])
-    expected, gradient = oracle.energy(points.tolist(), classes.tolist(), alpha, delta, reach or delta, bound)
+    expected, gradient = oracle.energy(points.tolist(), classes.tolist(), alpha, delta, radius or delta, bound)
     assert value.item() == pytest.approx(expected, rel=1e-9)
     found = torch.autograd.grad(value, [embeddings, sources], allow_unused=True)
     found_rows = torch.cat([rows for rows in found if rows is not None])

@@ -6,14 +6,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pfml import PotentialFieldLoss, attraction, repulsion, total_energy
-from pfml.masks import few_nonzero
-from pfml.neighbours import NeighbourList, _extended
+from pfml._kernel.neighbours import NeighbourList, with_rest
 
 
-def near_pairs(points: Tensor, classes: Tensor, reach: float) -> set[tuple[int, int]]:
-    """All pairs of different classes within reach, by comparing all."""
+def near_pairs(points: Tensor, classes: Tensor, radius: float) -> set[tuple[int, int]]:
+    """All pairs of different classes within the radius, by comparing all."""
     distance = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    near = (distance < reach) & (classes[:, None] != classes[None, :])
+    near = (distance < radius) & (classes[:, None] != classes[None, :])
     return {(int(i), int(j)) for i, j in near.nonzero() if i < j}
 
 
@@ -24,17 +23,17 @@ def clustered(count: int, dim: int, spread: float, generator: torch.Generator) -
     return normalize(normalize(centres)[torch.arange(count) % len(centres)] + spread * around)
 
 
-@pytest.mark.parametrize(("dim", "reach", "spread"), [(128, 0.2, 0.15), (64, 0.5, 0.4), (8, 0.2, 0.5)])
+@pytest.mark.parametrize(("dim", "radius", "spread"), [(128, 0.2, 0.15), (64, 0.5, 0.4), (8, 0.2, 0.5)])
 @pytest.mark.parametrize("speed", [0.0, 1e-3, 1e-2, 0.1])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_no_pair_is_missed(dim: int, reach: float, spread: float, speed: float, dtype: torch.dtype) -> None:
+def test_no_pair_is_missed(dim: int, radius: float, spread: float, speed: float, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
     points = clustered(600, dim, spread, generator)
     classes = torch.arange(600) // 2
-    neighbours = NeighbourList(reach)
+    neighbours = NeighbourList(radius)
     for step in range(16):
         pairs = neighbours.near(points.to(dtype), classes, torch.ones(600, dtype=dtype))
-        expected = near_pairs(points, classes, reach * (1 - 1e-4))
+        expected = near_pairs(points, classes, radius * (1 - 1e-4))
         assert pairs is not None
         found = [(min(pair), max(pair)) for pair in pairs.tolist()]
         assert len(found) == len(set(found))
@@ -49,25 +48,25 @@ def test_no_pair_is_missed(dim: int, reach: float, spread: float, speed: float, 
 @pytest.mark.parametrize("speed", [1e-3, 4e-3])
 @pytest.mark.parametrize("seed", range(3))
 def test_points_that_close_in_on_each_other_are_found_in_time(speed: float, seed: int) -> None:
-    """Pairs on one great circle each, both ends heading for the other; some jump to the edge of reach halfway."""
+    """Pairs on one great circle each, both ends heading for the other; some jump to the edge of the radius halfway."""
     generator = torch.Generator().manual_seed(seed)
-    pairs, reach, dim = 200, 0.2, 48
+    pairs, radius, dim = 200, 0.2, 48
     centre = normalize(torch.randn(pairs, dim, dtype=torch.float64, generator=generator))
     along = torch.randn(pairs, dim, dtype=torch.float64, generator=generator)
     along = normalize(along - (along * centre).sum(dim=1, keepdim=True) * centre)
-    separation = 1.02 * reach + 120 * speed * torch.rand(pairs, 1, dtype=torch.float64, generator=generator)
+    separation = 1.02 * radius + 120 * speed * torch.rand(pairs, 1, dtype=torch.float64, generator=generator)
     late = slice(0, 10)
     separation[late] += 1.0
-    classes, neighbours, full = torch.arange(2 * pairs), NeighbourList(reach), 0
+    classes, neighbours, full = torch.arange(2 * pairs), NeighbourList(radius), 0
     for step in range(60):
         if step == 20:
-            separation[late] = 1.02 * reach + 30 * speed * torch.rand(10, 1, dtype=torch.float64, generator=generator)
+            separation[late] = 1.02 * radius + 30 * speed * torch.rand(10, 1, dtype=torch.float64, generator=generator)
         points = torch.cat([(s * separation / 2).cos() * centre + (s * separation / 2).sin() * along for s in (-1, 1)])
         before = neighbours.searched_rows
         found = neighbours.near(points, classes, torch.ones(2 * pairs, dtype=torch.float64))
         full += neighbours.searched_rows - before == 2 * pairs
         assert found is not None
-        assert near_pairs(points, classes, reach * (1 - 1e-9)) <= {tuple(sorted(pair)) for pair in found.tolist()}
+        assert near_pairs(points, classes, radius * (1 - 1e-9)) <= {tuple(sorted(pair)) for pair in found.tolist()}
         separation -= 2 * speed
     assert 2 < full < 20
 
@@ -102,13 +101,6 @@ def test_crowds_are_left_to_blocks() -> None:
     assert neighbours.near(points, torch.arange(300), torch.ones(300)) is None
 
 
-def test_few_nonzero_is_nonzero() -> None:
-    for shape in [(3, 5), (1, 1), (128, 64), (7, 33), (4, 0)]:
-        for share in (0.0, 0.01, 0.5, 1.0):
-            mask = torch.rand(shape) < share
-            assert torch.equal(torch.stack(few_nonzero(mask), dim=1), mask.nonzero())
-
-
 def above_floor(loss: PotentialFieldLoss, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
     """The reference energy minus its floor, in float64."""
     classes = torch.cat([labels, loss.proxy_labels])
@@ -139,16 +131,16 @@ def couples(count: int, dim: int, generator: torch.Generator) -> Tensor:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 @pytest.mark.parametrize("speed", [0.0, 1e-3, 1e-2, 0.3])
-@pytest.mark.parametrize(("delta", "reach"), [(0.2, 0.2), (0.5, 0.3), (1.1, 1.1)])
+@pytest.mark.parametrize(("delta", "radius"), [(0.2, 0.2), (0.5, 0.3), (1.1, 1.1)])
 @pytest.mark.parametrize("crowded", [False, True])
 def test_loss_stays_exact_while_proxies_move(
-    dtype: torch.dtype, tolerance: float, speed: float, delta: float, reach: float, *, crowded: bool
+    dtype: torch.dtype, tolerance: float, speed: float, delta: float, radius: float, *, crowded: bool
 ) -> None:
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    settings = {"alpha": 2.0, "delta": delta, "delta_repulsion": reach, "min_distance_ratio": 0.2}
+    settings = {"alpha": 2.0, "delta": delta, "delta_repulsion": radius, "min_distance_ratio": 0.2}
     loss = PotentialFieldLoss(60, 32, 3, **settings).to(dtype)
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     assert weight is not None
     start = clustered(180, 32, 0.15, generator) if crowded else couples(180, 32, generator)
     with torch.no_grad():
@@ -165,7 +157,7 @@ def test_loss_stays_exact_while_proxies_move(
         assert value.item() == pytest.approx(reference.item(), rel=tolerance)
         for gradient, target in zip(found, expected, strict=True):
             assert (gradient - target).norm() <= tolerance * target.norm()
-        if not crowded and reach < 1:
+        if not crowded and radius < 1:
             pairs = loss._neighbours.near(loss.proxies.detach(), loss.proxy_labels, torch.ones(180, dtype=dtype))
             assert pairs is not None
             assert speed > 1e-3 or len(pairs) > 0
@@ -185,6 +177,6 @@ def test_the_bound_counts_rests_that_rounding_hides() -> None:
     wide[:, :16] *= 1e-4
     points = torch.nn.functional.normalize(torch.cat([thin, wide, thin[:, torch.arange(63, -1, -1)]]), dim=1)
     norms = points.square().sum(dim=1)
-    left, right = _extended(points, norms, torch.arange(16))
-    exact = -torch.cdist(points.double(), points.double()).square() / 2
-    assert (left.double() @ right.double().T - exact).min() > -1e-6
+    extended = with_rest(points[:, :16], norms).double()
+    exact = points.double() @ points.double().T
+    assert (extended @ extended.T - exact).min() > -1e-6

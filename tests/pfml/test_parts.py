@@ -10,29 +10,39 @@ from torch.nn.functional import normalize
 
 from baselines.cpml import CPMLLoss
 from pfml import PotentialFieldLoss, attraction, repulsion, total_energy
-from pfml.between import coordinates
-from pfml.groups import OwnRows
-from pfml.sources import class_grams
+from pfml._kernel.neighbours import NeighbourList
+from pfml._kernel.other_classes import coordinates
+from pfml._kernel.same_class import RowsByClass
+from pfml._kernel.sources import Layout, Sources
 
 
-@pytest.mark.parametrize("per_class", [1, 2, 6, 7, 8, 14, 15, 16, 22])
+def sources_of(free: Tensor, per_class: int) -> Sources:
+    classes = torch.arange(len(free) // per_class).repeat_interleave(per_class)
+    return Sources.of(free[:1], free, Layout(classes[:1], classes, per_class, NeighbourList(1.0)))
+
+
+@pytest.mark.parametrize("per_class", [2, 6, 7, 8, 14, 15, 16, 22])
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_grams_are_those_of_each_class(per_class: int, count: int) -> None:
+def test_cosines_are_those_of_each_class(per_class: int, count: int) -> None:
     points = torch.randn(count * per_class, 9, dtype=torch.float64)
-    groups = points.view(count, per_class, 9)
-    torch.testing.assert_close(class_grams(points, per_class), torch.einsum("cid,cjd->cij", groups, groups))
+    groups = normalize(points).view(count, per_class, 9)
+    cosines = sources_of(points, per_class).cosines
+    assert cosines is not None
+    torch.testing.assert_close(cosines, torch.einsum("cid,cjd->cij", groups, groups))
 
 
 def test_points_that_diverged_stay_in_their_class() -> None:
     points = torch.randn(45, 9)
     points[15] = math.nan
-    assert class_grams(points, 15)[0].isfinite().all()
-    assert class_grams(points, 15)[1, 0].isnan().all()
+    cosines = sources_of(points, 15).cosines
+    assert cosines is not None
+    assert cosines[0].isfinite().all()
+    assert cosines[1, 0].isnan().all()
 
 
 @pytest.mark.parametrize("labels", [[3], [1, 1, 1], [5, 0, 5, 2], [0] * 40 + [1, 2, 3, 4], list(range(30)) + [7] * 30])
 def test_every_row_has_a_slot_of_its_class(labels: list[int]) -> None:
-    rows = OwnRows.of(torch.tensor(labels))
+    rows = RowsByClass.of(torch.tensor(labels))
     slots = rows.slots.tolist()
     assert len(set(slots)) == len(labels)
     assert [int(rows.classes[slot // rows.width]) for slot in slots] == labels
@@ -58,9 +68,9 @@ def contrastive(embeddings: Tensor, labels: Tensor, free: Tensor, classes: Tenso
 
 
 def near_others(loss: Any, size: int, share: float, dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Embeddings of which a share lies close to a proxy of another class, at the edge of reach among other places."""
+    """Embeddings of which a share lies close to a proxy of another class, at the edge of the radius among other places."""
     generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(loss.field.num_classes, (size,), generator=generator)
+    labels = torch.randint(loss.num_classes, (size,), generator=generator)
     proxies = loss.proxies.detach().double()
     other = torch.randint(len(proxies), (size,), generator=generator)
     towards = normalize(torch.randn(size, dim, dtype=torch.float64, generator=generator))
@@ -83,7 +93,7 @@ def test_batch_and_proxies_match_the_dense_sum(
     torch.manual_seed(0)
     for seed, loss in enumerate([PotentialFieldLoss(40, dim, per_class, alpha=2.0), CPMLLoss(40, dim, per_class, 0.2)]):
         assert coordinates(dim, 0.2) < dim
-        free = loss.field.weight
+        free = loss.proxy_vectors
         assert free is not None
         with torch.no_grad():
             if concentrated:
@@ -94,8 +104,8 @@ def test_batch_and_proxies_match_the_dense_sum(
         rows, labels = near_others(loss, 50, share, dim, seed)
         embeddings = rows.to(dtype).requires_grad_()
         value = loss(embeddings, labels)
-        found = torch.autograd.grad(value, [embeddings, loss.field.weight])
-        exact = [tensor.detach().double().requires_grad_() for tensor in (embeddings, loss.field.weight)]
+        found = torch.autograd.grad(value, [embeddings, loss.proxy_vectors])
+        exact = [tensor.detach().double().requires_grad_() for tensor in (embeddings, loss.proxy_vectors)]
         if isinstance(loss, PotentialFieldLoss):
             reference = above_floor(loss, exact[0], labels, exact[1])
         else:
@@ -110,18 +120,9 @@ def test_coordinates_are_few_where_reach_is_short() -> None:
     assert coordinates(128, 1.0) == 128
 
 
-@pytest.mark.parametrize("make", [PotentialFieldLoss, CPMLLoss])
-def test_gradients_cannot_be_differentiated_again(make: Any) -> None:
-    loss = make(4, 8, 2)
-    embeddings = normalize(torch.randn(6, 8)).requires_grad_()
-    value = loss(embeddings, torch.arange(6) % 4)
-    with pytest.raises(RuntimeError, match="differentiated once: create_graph=True"):
-        torch.autograd.grad(value, embeddings, create_graph=True)
-
-
 def test_backward_can_be_repeated_and_sees_overwritten_proxies() -> None:
     loss = PotentialFieldLoss(4, 8, 2)
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     assert weight is not None
     embeddings = normalize(torch.randn(6, 8)).requires_grad_()
     value = loss(embeddings, torch.arange(6) % 4)

@@ -124,7 +124,7 @@ def test_proxies_that_are_sources_of_the_loss_stay_within_delta(
     only_if(delta > 1e-3)
     loss = pfml.PotentialFieldLoss(1, dim, count, alpha, delta).double()
     labels = torch.zeros(count, dtype=torch.int64)
-    weight = loss.field.weight
+    weight = loss.proxy_vectors
     assert weight is not None
     with torch.no_grad():
         weight.copy_(at_basins(sources, delta, random, sphere=True))

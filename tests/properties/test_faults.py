@@ -10,7 +10,7 @@ from torch import Tensor
 
 import pfml
 import pfml.loss
-from pfml.field import PotentialField
+from pfml._kernel import PotentialField
 from tests.properties import test_corollary1 as corollary1
 from tests.properties import test_decay as decay
 from tests.properties import test_invariances as invariances
@@ -82,7 +82,7 @@ ALL: list[Check] = [
 ]
 
 
-def without_reach(distance: Tensor, alpha: float, delta: float) -> Tensor:
+def without_delta(distance: Tensor, alpha: float, delta: float) -> Tensor:
     """Attraction that goes on inside delta."""
     return -(distance.clamp(min=1e-6) ** -alpha) + 0 * delta
 
@@ -99,7 +99,7 @@ FAULTS_OF_ATTRACTION: dict[str, tuple[Callable[..., Tensor], list[Check]]] = {
         [attraction_check, proposition_check, proposition_on_the_sphere_check, corollary_check],
     ),
     "delta": (lambda d, a, delta: attraction(d, a, 2 * delta), [silence_check, attraction_check, proposition_check]),
-    "no delta": (without_reach, [silence_check, influence_check]),
+    "no delta": (without_delta, [silence_check, influence_check]),
     "no decay": (without_decay, [attraction_check, proposition_check, corollary_check, influence_check]),
     "log": (lambda d, _, delta: attraction(d, 0.0, delta), [attraction_check, influence_check]),
 }
@@ -108,7 +108,7 @@ FAULTS_OF_REPULSION: dict[str, tuple[Callable[..., Tensor], list[Check]]] = {
     "exponent": (lambda d, a, delta: repulsion(d, a + 0.5, delta), [repulsion_check, loss_field_check]),
     "sign": (lambda d, a, delta: -repulsion(d, a, delta), [repulsion_check, loss_field_check]),
     "delta": (lambda d, a, delta: repulsion(d, a, delta / 2), [repulsion_check, loss_field_check]),
-    "reach": (lambda d, a, delta: repulsion(d, a, 3 * delta), [silence_check, loss_field_check]),
+    "repulsion radius": (lambda d, a, delta: repulsion(d, a, 3 * delta), [silence_check, loss_field_check]),
 }
 
 
@@ -144,7 +144,7 @@ FAULTS_OF_THE_LOSS: dict[str, tuple[Any, list[Check]]] = {
         lambda *settings: replace(PotentialField(*settings), delta=1.5 * settings[1]),
         [loss_check, loss_force_check, loss_field_check],
     ),
-    "reach of repulsion": (
+    "repulsion radius": (
         lambda *settings: replace(PotentialField(*settings), delta_repulsion=1.5 * settings[2]),
         [loss_check],
     ),

@@ -44,7 +44,7 @@ def test_rotation_turns_the_forces_along(kind: str, seed: int, size: int) -> Non
     turn = torch.linalg.qr(torch.randn(DIM, DIM, dtype=torch.float64, generator=generator(seed + 1)))[0]
     value, force, of_proxies = value_and_forces(loss, embeddings, labels)
     with torch.no_grad():
-        loss.field.weight.copy_(loss.field.weight @ turn)
+        loss.proxy_vectors.copy_(loss.proxy_vectors @ turn)
     turned = value_and_forces(loss, (embeddings @ turn).detach().requires_grad_(), labels)
     assert turned[0] == pytest.approx(value, rel=1e-9)
     torch.testing.assert_close(turned[1], force @ turn, rtol=1e-7, atol=1e-7)
@@ -72,8 +72,8 @@ def test_names_of_classes_do_not_matter(kind: str, seed: int, size: int) -> None
     names = torch.randperm(CLASSES, generator=generator(seed + 1))
     value, force, _ = value_and_forces(loss, embeddings, labels)
     with torch.no_grad():
-        rows = loss.field.weight.reshape(CLASSES, -1, DIM)
-        loss.field.weight.copy_(torch.empty_like(rows).index_copy_(0, names, rows).reshape(-1, DIM))
+        rows = loss.proxy_vectors.reshape(CLASSES, -1, DIM)
+        loss.proxy_vectors.copy_(torch.empty_like(rows).index_copy_(0, names, rows).reshape(-1, DIM))
     renamed = value_and_forces(loss, embeddings, names[labels])
     assert renamed[0] == pytest.approx(value, rel=1e-12)
     torch.testing.assert_close(renamed[1], force, rtol=1e-9, atol=1e-9)

@@ -1,15 +1,22 @@
-"""The files behind a user's loss: found by their imports, hashed together, told to the pipeline."""
+"""The files behind a run and behind a user's loss: found by their imports, hashed together, told to the pipeline."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from suite import hashing
 from suite.errors import SuiteError
-from suite.hashing import sha256_code, sha256_user_code, user_files
+from suite.hashing import code_files, sha256_code, sha256_user_code, user_files
 from suite.settings.paths import USER_DIGESTS_FILE
+from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
+from suite.training.whole_network.planner import network_code_sha256
+from tests.helpers.paths import ROOT
 from tests.suite.data.test_user import settings_with
 
 
@@ -120,3 +127,155 @@ def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
     }
     update_user_files(settings_with(losses={"watched": losses["watched"]}))
     assert json.loads(USER_DIGESTS_FILE.read_text()) == {}
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of the repository's packages, whose code is hashed in place of ours."""
+    for package in ("suite", "baselines", "pfml"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "static"))
+    monkeypatch.setattr(hashing, "ROOT", tmp_path)
+    return tmp_path
+
+
+FROZEN, NETWORK = "suite/training/run/frozen.py", "suite/training/whole_network/run.py"
+
+
+def digests(tree):
+    """Digests of the code of runs on frozen features and of whole networks."""
+    return [sha256_code(tree / name) for name in (FROZEN, NETWORK)]
+
+
+def test_a_copy_has_the_digests_of_the_original(tree):
+    copied = digests(tree)
+    hashing.ROOT = ROOT  # the fixture puts back what was there before
+    assert digests(ROOT) == copied
+    assert copied[0] == code_sha256()
+    assert copied[1] == network_code_sha256()
+
+
+@pytest.mark.parametrize(
+    ("file", "both"),
+    [
+        (FROZEN, True),
+        ("suite/training/run/loop.py", True),
+        ("suite/training/run/__init__.py", True),
+        ("suite/data/noise.py", True),
+        ("suite/data/features.py", True),
+        ("suite/evaluation/retrieval.py", True),
+        ("suite/losses/build.py", True),
+        ("suite/randomness.py", True),
+        (NETWORK, False),
+        ("suite/training/whole_network/fit.py", False),
+        ("suite/training/whole_network/networks.py", False),
+    ],
+)
+def test_an_edit_of_what_decides_a_run_changes_its_digest(tree, file, both):
+    before = digests(tree)
+    with (tree / file).open("a") as stream:
+        stream.write("\n# edited\n")
+    assert [old != new for old, new in zip(before, digests(tree), strict=True)] == [both, True]
+
+
+def test_an_edit_of_a_sampler_changes_the_digest_of_a_plan(tree):
+    """In another process, which imports the copy."""
+
+    def digest():
+        code = "from suite.training.stage import code_sha256; print(code_sha256())"
+        environment = os.environ | {"PYTHONPATH": str(tree)}
+        done = subprocess.run([sys.executable, "-c", code], cwd=tree, env=environment, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    before = digest()
+    assert before == digests(tree)[0]
+    loop = tree / "suite/training/run/loop.py"
+    text = loop.read_text()
+    assert 'kind="stable"' in text
+    loop.write_text(text.replace('kind="stable"', 'kind="quicksort"'))
+    assert before != digest() == digests(tree)[0]
+
+
+def test_an_edit_of_anything_else_does_not(tree):
+    """Messages, progress bars, plots, the cache, settings, other losses: all files but those that are covered."""
+    before = digests(tree)
+    covered = {path for name in (FROZEN, NETWORK) for path in code_files(tree / name)}
+    others = [path for path in tree.rglob("*.py") if path not in covered]
+    names = {path.relative_to(tree).as_posix() for path in others}
+    assert {
+        "suite/training/stage.py",
+        "suite/training/cache.py",
+        "suite/training/planner.py",
+        "suite/progress.py",
+        "suite/processes.py",
+        "suite/errors.py",
+        "suite/files.py",
+        "suite/settings/plans.py",
+        "suite/evaluation/records.py",
+        "suite/evaluation/tables.py",
+        "suite/losses/registry.py",
+        "pfml/loss.py",
+        "baselines/triplet.py",
+    } <= names
+    assert {name.split("/")[1] for name in names if name.startswith("suite/")} >= {"report", "judging", "cli"}
+    for path in others:
+        with path.open("a") as stream:
+            stream.write("\n# edited\n")
+    assert digests(tree) == before
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A tree of a few modules, by name and text; gives those that count for the module ``start``."""
+
+    def make(*empty, **files):
+        for name, text in (dict.fromkeys(empty, "") | files).items():
+            path = tmp_path / f"suite/{name}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        monkeypatch.setattr(hashing, "ROOT", tmp_path)
+        found = code_files(tmp_path / "suite/start.py")
+        return [path.relative_to(tmp_path / "suite").with_suffix("").as_posix() for path in found]
+
+    return make
+
+
+def test_imports_for_type_checkers_alone_do_not_count(small):
+    start = (
+        "import typing\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from suite import one\n    if one:\n        import suite.two\n"
+        "elif True:\n    import suite.four\nelse:\n    import suite.three\n"
+        "if typing.TYPE_CHECKING:\n    import suite.five\nelse:\n    import suite.six\n"
+    )
+    assert small("one", "two", "three", "four", "five", "six", start=start) == ["four", "six", "start", "three"]
+
+
+def test_late_imports_count(small):
+    start = (
+        "class A:\n    def f(self):\n        def g():\n            from suite.deep import one\n        return lambda: g\n"
+        "try:\n    import suite.two\nexcept ImportError:\n    from .three import x\n"
+        "async def h():\n    with open('x'):\n        from suite import four as other\n"
+    )
+    found = small("deep/__init__", "deep/one", "two", "three", "four", "five", start=start)
+    assert found == ["deep/__init__", "deep/one", "four", "start", "three", "two"]
+
+
+def test_circles_and_neutral_files(small):
+    """Neutral files are left out, and so is what only they lead to; the rest of a circle is in."""
+    found = small(
+        "errors",
+        "files",
+        "hashing",
+        "settings/params",
+        start="import suite.one, suite.errors, suite.files, suite.hashing\nfrom suite.settings import params\n",
+        one="import suite.start\n",
+    )
+    assert found == ["one", "start"]
+
+
+def test_files_that_share_a_name_are_told_apart(small, tmp_path):
+    small("one", start="from suite import one\n")
+    before = sha256_code(tmp_path / "suite/start.py")
+    (tmp_path / "suite/one.py").unlink()
+    (tmp_path / "suite/one").mkdir()
+    (tmp_path / "suite/one/__init__.py").write_text("")
+    assert sha256_code(tmp_path / "suite/start.py") != before

@@ -1,1 +1,1 @@
-"""The published data sets: their archives verified, and their images kept in a cache that training reads at random."""
+"""The benchmarks: their archives verified, and their images kept in a cache that training reads at random."""

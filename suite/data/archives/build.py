@@ -144,7 +144,7 @@ def _all_shards(site: Site, job: Job, source: Source, console: Console) -> list[
         ):
             written = finished(site, number, job.shard(number))
             if written is None:
-                raise SuiteError(f"{site.shard_path(number)} does not hold what was written; is the disk sound?")
+                raise SuiteError(f"{site.shard_path(number)} does not hold what was written; check the disk")
             shards[number] = written
     return [shards[number] for number in range(job.num_shards)]
 

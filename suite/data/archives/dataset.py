@@ -18,7 +18,7 @@ Part = Literal["training", "test", "all"]
 
 
 class CachedImages(torch.utils.data.Dataset[tuple[Any, int]]):
-    """Images of a published data set with their labels.
+    """Images of a benchmark with their labels.
 
     Maps are opened on the first access of each process, so that the data set may be sent to workers of any kind.
 

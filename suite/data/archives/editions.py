@@ -1,4 +1,4 @@
-"""Editions: which archives a published data set comes in, and what they must hold."""
+"""Editions: which archives a benchmark comes in, and what they must hold."""
 
 from pathlib import Path
 from typing import Annotated
@@ -74,5 +74,5 @@ def edition_of(dataset: str, editions: dict[str, Edition]) -> Edition:
         SuiteError: there is none.
     """
     if dataset not in editions:
-        raise SuiteError(f"suite data add: unknown published data set {dataset!r}; allowed: {allowed(editions)}")
+        raise SuiteError(f"suite data add: unknown benchmark {dataset!r}; allowed: {allowed(editions)}")
     return editions[dataset]

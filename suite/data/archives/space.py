@@ -6,7 +6,7 @@ from pathlib import Path
 from suite.errors import SuiteError
 
 BYTES_OF_IMAGE = 90_000
-"""Room reserved for an image of 256 px short side; photographs take half of it, see docs/published-data.md."""
+"""Room reserved for an image of 256 px short side; photographs take half of it, see docs/benchmarks.md."""
 _SIDE = 256
 
 

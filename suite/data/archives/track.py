@@ -1,4 +1,4 @@
-"""Archives under DVC: ``published/archives/NAME`` and its ``.dvc`` file. Images of the cache are not tracked: they follow.
+"""Archives under DVC: ``benchmarks/archives/NAME`` and its ``.dvc`` file. Images of the cache are not tracked: they follow.
 
 ``push: false`` in the ``.dvc`` file keeps ``dvc push`` from copying gigabytes that may not be passed on into the remote that
 lies in the repository.
@@ -52,7 +52,7 @@ def track(contents: Contents, name: str, folder: Path) -> Path:
     if not path.exists():
         _put(contents.path, path)
     elif not path.samefile(contents.path) and path.stat().st_size != contents.path.stat().st_size:
-        raise SuiteError(f"{path} is another file than {contents.path}; move one of them away")
+        raise SuiteError(f"{path} already exists and differs from {contents.path}; move one of them away")
     command = [sys.executable, "-m", "dvc", "add", "--quiet", path.name]
     done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -72,6 +72,8 @@ def _put(source: Path, path: Path) -> None:
 def _do_not_push(notes: Path, md5: str) -> None:
     content = yaml.safe_load(notes.read_text(encoding="utf-8"))
     if content["outs"][0]["md5"] != md5:
-        raise SuiteError(f"{notes.with_suffix('')} is another file than the one that was verified; move it away")
+        raise SuiteError(
+            f"{notes.with_suffix('')} already exists and differs from the one that was verified; move it away"
+        )
     content["outs"][0]["push"] = False
     write_text(notes, yaml.safe_dump(content, sort_keys=False))

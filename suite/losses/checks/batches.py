@@ -10,7 +10,7 @@ from suite.randomness import stream
 
 NUM_CLASSES = 7
 EMBEDDING_DIM = 16
-"""No multiple of the number of classes, so that proxies can be told by the shape of their parameter."""
+"""Not a multiple of the number of classes, so that the shape of a parameter tells whether it holds proxies."""
 _PER_CLASS = 4
 
 

@@ -26,7 +26,7 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors made inside its context that are alive at once.
 
     Attributes:
-        peak: the most there were, in bytes. What single operations allocate for themselves is not seen.
+        peak: the most there were, in bytes. Memory used inside a single operation is not counted.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _time(losses: list[nn.Module], seconds: list[list[float]]) -> None:
-    """Seconds of passes, the losses in turn, so that what else the machine does hits them alike."""
+    """Seconds of passes, the losses take turns, so that other load on the machine affects them equally."""
     for number in range(_WARM_UP + _ROUNDS):
         for loss, mine in zip(losses, seconds, strict=True):
             started = time.perf_counter()

@@ -45,11 +45,15 @@ CHECKS = (
         values.is_finite,
         "the run stops as failed at the first value that is not finite; such a gradient ruins all weights at once",
     ),
-    Check("gradient on the embeddings", values.moves_the_embeddings, "the head stays as it starts: nothing is learned"),
+    Check(
+        "gradient on the embeddings",
+        values.moves_the_embeddings,
+        "the embedding layer never changes: nothing is learned",
+    ),
     Check(
         "gradient on its parameters",
         values.moves_its_parameters,
-        "these parameters stay at their random start, and the loss measures against noise for the whole run",
+        "these parameters never learn: they keep their random start for the whole run",
     ),
     Check(
         "descent gathers classes",
@@ -59,17 +63,17 @@ CHECKS = (
     Check(
         "order of the batch",
         symmetry.ignores_order,
-        "the result depends on the order in which images are drawn, which is chance",
+        "the result depends on the random order of images in a batch",
     ),
     Check(
         "numbers of the classes",
         symmetry.ignores_class_numbers,
-        "class numbers are shuffled and carry no meaning; the loss reads one into them, or mixes proxies up with classes",
+        "class numbers have no meaning; the loss gives them one, or takes proxies for those of other classes",
     ),
     Check(
         "rotation",
         symmetry.ignores_axes,
-        "retrieval compares distances, which have no axes; the loss prefers some directions, which may be meant",
+        "retrieval depends on distances only; this loss prefers some directions, which may be intended",
         otherwise="note",
     ),
     Check(
@@ -80,7 +84,7 @@ CHECKS = (
     Check(
         "gradient against slope",
         numerics.gradient_is_the_slope,
-        "training follows something other than the value that the curves show; right only where a detach() is meant",
+        "training follows something other than the curves show; correct only if a detach() is intended",
         otherwise="note",
     ),
     Check(
@@ -107,7 +111,7 @@ CHECKS = (
     Check(
         "inputs unchanged",
         numerics.leaves_inputs_alone,
-        "whatever uses embeddings or labels after the loss sees other values than the head gave",
+        "code that runs after the loss sees changed embeddings or labels",
     ),
     Check(
         "repeatable",
@@ -123,7 +127,7 @@ CHECKS = (
     Check(
         "memory between batches",
         numerics.forgets_batches,
-        "the loss has a state; it is new in each run, and a resumed run starts its seed anew",
+        "the loss keeps a state between batches; each run starts with a new one",
         otherwise="note",
     ),
     Check(
@@ -157,7 +161,7 @@ def _run(check: Check, subject: Subject) -> Finding:
     except Broken as error:
         return Finding(check.name, check.otherwise, str(error), check.meaning)
     except Incomparable as error:
-        return Finding(check.name, "note", str(error), "nothing is shown by this check")
+        return Finding(check.name, "note", str(error), "this check says nothing about the loss")
     except (Exception, SystemExit) as error:  # a loss that ends the process has not passed
         return Finding(check.name, check.otherwise, _one_line(error), check.meaning)
 

@@ -26,7 +26,7 @@ Prepare = Callable[[nn.Module], None]
 
 
 class Broken(Exception):  # noqa: N818 - a finding, not an error
-    """The loss does not do what a check asks for; the message says what it does instead."""
+    """The loss fails a check; the message says what it does."""
 
 
 @dataclass(frozen=True)

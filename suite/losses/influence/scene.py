@@ -6,7 +6,7 @@ An anchor a meets one point x at distance d, a positive or a negative. The rest 
   knows the class by its embeddings, and a proxy loss, which knows it by its proxies, meet the class at the same distance.
 - Losses that mine or weigh tuples compare x with points of the other role. There are twenty such counterparts: negatives,
   one a class, where x is a positive; positives where x is a negative. Their squared distances from the anchor spread evenly
-  over (0, 4), shifted a little from one batch to the next, so that no distance of x is privileged.
+  over (0, 4), shifted a little from one batch to the next, so that no distance of x is special.
 - Twenty classes are the background, at a right angle to the anchor, as random directions nearly are. Each has two points
   close together: some losses use only classes with a positive pair.
 - Counterparts and background have no part along the geodesic from a to x. So the gradient's part along that geodesic is due

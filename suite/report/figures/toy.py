@@ -28,9 +28,9 @@ from baselines.cpml import CPMLLoss
 from suite.randomness import stream
 from suite.report.figures.style import COLOURS, save_figure, style
 
-STEPS = 600
-FIRST_STEP, LAST_STEP = 0.02, 0.0002
-HALF_WIDTH, POINTS, LEVELS = 1.75, 201, 9
+_STEPS = 600
+_FIRST_STEP, _LAST_STEP = 0.02, 0.0002
+_HALF_WIDTH, _POINTS, _LEVELS = 1.75, 201, 9
 
 _CENTRES = ((-1.15, -0.65), (1.15, -0.75), (0.1, 1.15))
 _OTHER_CENTRE = (1.0, 0.7)
@@ -46,7 +46,7 @@ class Equilibrium:
     Attributes:
         title: name of the field.
         potential: the class field, from points (P, 2) to (P,).
-        paths: (STEPS + 1, M, 2): each proxy's way from its start to its rest.
+        paths: (number of steps + 1, M, 2): each proxy's way from its start to its rest.
         w2: exact 2-Wasserstein distance between proxies at rest and embeddings of the class.
     """
 
@@ -96,19 +96,19 @@ def solve_toy() -> Toy:
     equilibria = []
     for title, potential in (("decaying field", decaying), ("non-decaying control", control)):
         paths = descend(potential, _starts())
-        equilibria.append(Equilibrium(title, potential, paths, wasserstein(paths[-1], embeddings.numpy())))
+        equilibria.append(Equilibrium(title, potential, paths, matched_wasserstein(paths[-1], embeddings.numpy())))
     mean = embeddings.mean(dim=0)
     spread = math.sqrt((embeddings - mean).square().sum(dim=1).mean().item())
     return Toy(embeddings, others, spread, (equilibria[0], equilibria[1]))
 
 
 def descend(potential: Potential, start: Tensor) -> NDArray[np.float64]:
-    """Follow the direction of steepest descent from (P, 2), in steps that shrink; gives (STEPS + 1, P, 2).
+    """Follow the direction of steepest descent from (P, 2), in steps that shrink; gives (number of steps + 1, P, 2).
 
     Directions only: forces differ by orders of magnitude along a path and jump at delta. A particle without a force rests.
     """
     at, path = start, [start]
-    for step in np.geomspace(FIRST_STEP, LAST_STEP, STEPS):
+    for step in np.geomspace(_FIRST_STEP, _LAST_STEP, _STEPS):
         moving = at.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(potential(moving).sum(), moving)
         at = at - float(step) * normalize(gradient, eps=1e-30)
@@ -116,7 +116,7 @@ def descend(potential: Potential, start: Tensor) -> NDArray[np.float64]:
     return torch.stack(path).numpy()
 
 
-def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def matched_wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Exact W2 of two uniform measures on as many points each, (N, D): an optimal assignment attains it (Birkhoff)."""
     squares = np.square(a[:, None] - b[None]).sum(axis=2)
     return math.sqrt(squares[linear_sum_assignment(squares)].mean())
@@ -139,7 +139,7 @@ def draw_field_figure(toy: Toy, path: Path) -> None:
         for axes, equilibrium in zip(figure.subplots(1, 2, sharey=True), toy.equilibria, strict=True):
             contours = _draw_contours(axes, equilibrium)
             _draw_points(axes, toy, equilibrium)
-            axes.set(aspect="equal", xlim=(-HALF_WIDTH, HALF_WIDTH), ylim=(-HALF_WIDTH, HALF_WIDTH))
+            axes.set(aspect="equal", xlim=(-_HALF_WIDTH, _HALF_WIDTH), ylim=(-_HALF_WIDTH, _HALF_WIDTH))
             axes.set_title(f"{equilibrium.title}: W2 = {equilibrium.w2:.2f}")
         bar = figure.colorbar(
             contours, ax=figure.axes[:2], shrink=0.8, pad=0.02, label="potential of the class (equal areas)"
@@ -152,9 +152,9 @@ def draw_field_figure(toy: Toy, path: Path) -> None:
 
 def _draw_contours(axes: Axes, equilibrium: Equilibrium) -> QuadContourSet:
     """Levels that each cover the same area: the two fields differ by orders of magnitude."""
-    line = torch.linspace(-HALF_WIDTH, HALF_WIDTH, POINTS, dtype=torch.float64)
-    values = equilibrium.potential(torch.cartesian_prod(line, line)).reshape(POINTS, POINTS).T.numpy()
-    levels = np.quantile(values, np.linspace(0, 1, LEVELS + 1))
+    line = torch.linspace(-_HALF_WIDTH, _HALF_WIDTH, _POINTS, dtype=torch.float64)
+    values = equilibrium.potential(torch.cartesian_prod(line, line)).reshape(_POINTS, _POINTS).T.numpy()
+    levels = np.quantile(values, np.linspace(0, 1, _LEVELS + 1))
     norm = BoundaryNorm(levels, 256)
     contours = axes.contourf(line.numpy(), line.numpy(), values, levels=levels, norm=norm, cmap="Blues_r")
     contours.set_rasterized(True)  # their outlines would be ten times as large

@@ -27,7 +27,7 @@ from suite.report.site.cells import (
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """A row of the table."""
 
     cells: list[Cell]
@@ -45,7 +45,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Table:
+class BoardTable:
     """Everything that the template of the leaderboard needs.
 
     Attributes:
@@ -59,7 +59,7 @@ class Table:
     """
 
     heads: list[Column]
-    rows: list[Line]
+    rows: list[TableRow]
     filters: list[Filter]
     columns: Mapping[str, int]
     metric_columns: Mapping[str, list[int]]
@@ -67,7 +67,7 @@ class Table:
     note: str
 
 
-def board_table(board: pd.DataFrame) -> Table:
+def board_table(board: pd.DataFrame) -> BoardTable:
     """The table of all rows of the leaderboard, which must not be empty."""
     rows = board.to_dict("records")
     regimes, tracks = (list(dict.fromkeys(board[name].map(str))) for name in ("regime", "track"))
@@ -82,9 +82,9 @@ def board_table(board: pd.DataFrame) -> Table:
         _filter("track", "tuning track", tracks, tracks[0]),
         Filter("metric", "metric", [(metric, METRICS[metric].label) for metric in metrics], metrics[0]),
     ]
-    return Table(
+    return BoardTable(
         heads=columns,
-        rows=[Line([column.cell(row) for column in columns], _css(row)) for row in rows],
+        rows=[TableRow([column.cell(row) for column in columns], _css(row)) for row in rows],
         filters=filters,
         columns={"dataset": 0, "noise": 1, "regime": 2, "track": 3},
         metric_columns=places,

@@ -8,13 +8,11 @@ import pandas as pd
 
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.site.pages import slug
-from suite.report.text import NOT_MEASURED, is_measured
+from suite.report.text import NOT_MEASURED, BoardRow, is_measured
 from suite.report.text import NOTHING as ABSENT
 
 LAST = 1e9
 """Sorting key of an absent value where little is good; its negative where much is."""
-
-Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ class Column:
 
     text: str
     title: str
-    cell: Callable[[Row], Cell]
+    cell: Callable[[BoardRow], Cell]
     needs: tuple[str, ...] = ()
     metric: str = ""
     css: str = ""
 
 
-def noise_name(row: Row) -> str:
+def noise_name(row: BoardRow) -> str:
     """Kind and level of noise, e.g. ``symmetric 0.2``."""
     return f"{row['noise_kind']} {row['noise_level']:g}"
 
@@ -71,12 +69,12 @@ def text_cell(text: str) -> Cell:
     return Cell(text, text, text, "text")
 
 
-def noise_cell(row: Row) -> Cell:
+def noise_cell(row: BoardRow) -> Cell:
     """Kind and level of noise, sorted by level."""
     return Cell(noise_name(row), row["noise_level"], noise_name(row), "text")
 
 
-def loss_cell(row: Row, look: Mapping[str, tuple[str, str]]) -> Cell:
+def loss_cell(row: BoardRow, look: Mapping[str, tuple[str, str]]) -> Cell:
     """The loss with its marker."""
     name = str(row["loss"])
     if name == FROZEN:
@@ -84,13 +82,13 @@ def loss_cell(row: Row, look: Mapping[str, tuple[str, str]]) -> Cell:
     return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name])
 
 
-def in_tie_group(row: Row) -> bool:
+def in_tie_group(row: BoardRow) -> bool:
     """Whether the leaderboard says that it cannot be told apart from the best."""
     flag = row.get("ties_best")
     return flag is not None and not pd.isna(flag) and bool(flag)
 
 
-def rank_cell(row: Row) -> Cell:
+def rank_cell(row: BoardRow) -> Cell:
     """The ranks that are left open, and whether the first is among them."""
     low, high = row["rank_low"], row["rank_high"]
     if pd.isna(low) or pd.isna(high):
@@ -98,7 +96,7 @@ def rank_cell(row: Row) -> Cell:
     return Cell(f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000, tied=in_tie_group(row))
 
 
-def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
+def mean_cell(row: BoardRow, name: str, low: str, high: str) -> Cell:
     """A mean with its 95 % interval; ± where that is symmetric to two decimals."""
     value, least, most = row.get(name), row.get(low), row.get(high)
     if value is None or pd.isna(value):
@@ -110,32 +108,32 @@ def mean_cell(row: Row, name: str, low: str, high: str) -> Cell:
     return Cell(f"{value:.2f} [{least:.2f}, {most:.2f}]", value)
 
 
-def metric_cell(row: Row, metric: str) -> Cell:
+def metric_cell(row: BoardRow, metric: str) -> Cell:
     """The mean of a metric, or that it was not measured."""
     if not is_measured(row, metric):
         return Cell(NOT_MEASURED, -LAST)
     return mean_cell(row, metric, f"{metric}_low", f"{metric}_high")
 
 
-def drop_cell(row: Row) -> Cell:
+def drop_cell(row: BoardRow) -> Cell:
     """Points lost to label noise; nothing to say where there is none."""
     return mean_cell(row, "drop_from_clean", "drop_low", "drop_high") if row["noise_level"] else Cell(ABSENT, -LAST)
 
 
-def range_cell(row: Row, low: str, high: str) -> Cell:
+def range_cell(row: BoardRow, low: str, high: str) -> Cell:
     """An interval, sorted by its upper end."""
     if pd.isna(row[low]) or pd.isna(row[high]):
         return Cell(ABSENT, LAST)
     return Cell(f"{row[low]:.2f} to {row[high]:.2f}", row[high])
 
 
-def gain_cell(row: Row) -> Cell:
+def gain_cell(row: BoardRow) -> Cell:
     """Points above the frozen backbone, signed."""
     gain = row.get("gain_over_frozen")
     return Cell(ABSENT, -LAST) if row["loss"] == FROZEN or gain is None or pd.isna(gain) else Cell(f"{gain:+.2f}", gain)
 
 
-def failures_cell(row: Row) -> Cell:
+def failures_cell(row: BoardRow) -> Cell:
     """Failed runs of all runs."""
     if row["loss"] == FROZEN:
         return Cell(ABSENT, LAST)

@@ -13,7 +13,7 @@ from suite.report.figures.style import BLACK, COLOURS, SHAPES, looks
 Spec = dict[str, Any]
 INK = "currentColor"
 """Charts are SVG inside the page: they take the colour of its text, in light and in dark."""
-DIGITS = 5
+CHART_DIGITS = 5
 """Significant digits of the numbers in charts: most of a page's bytes are such numbers."""
 _AXIS = {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK, "gridColor": INK}
 _FONT = {"font": "system-ui, sans-serif"}
@@ -28,7 +28,7 @@ CONFIG: Spec = {
     "title": {"color": INK, "fontSize": 13, "fontWeight": "bold", "anchor": "start"},
     "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "orient": "bottom"},
 }
-APART = 0.006
+LOSS_SHIFT = 0.006
 """Shift between losses along the axis of noise, so that intervals show."""
 _TOOLTIP = [
     alt.Tooltip("loss:N"),
@@ -47,7 +47,7 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
 ROW_PIXELS = 26
 
 
-def finished(chart: Any, description: str, height: int = 260) -> Spec:
+def chart_spec(chart: Any, description: str, height: int = 260) -> Spec:
     """The chart's specification, as wide as its place in the page, with a description for screen readers."""
     spec: Spec = chart.properties(width="container", height=height, description=description).to_dict()
     return spec | {"config": CONFIG, "autosize": {"type": "fit", "contains": "padding"}}
@@ -60,7 +60,7 @@ def inline(values: Iterable[Mapping[str, Any]]) -> alt.Data:
 
 
 def _rounded(value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+    return float(f"{value:.{CHART_DIGITS}g}") if isinstance(value, float) else value
 
 
 def loss_colour(losses: Sequence[str], of: Sequence[str]) -> alt.Color:
@@ -109,12 +109,14 @@ def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
         alt.param(name="track", value=str(rows["track"].iloc[0])),
         alt.param(name="hidden", value=[]),
     )
-    return finished(chart, f"{title}: metric against label noise, a line a loss. The leaderboard has the same numbers.")
+    return chart_spec(
+        chart, f"{title}: metric against label noise, a line a loss. The leaderboard has the same numbers."
+    )
 
 
 def _noise_points(rows: pd.DataFrame, losses: list[str]) -> list[dict[str, object]]:
     """One point a (row, metric)."""
-    shift = {loss: APART * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
+    shift = {loss: LOSS_SHIFT * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
     points: list[dict[str, object]] = []
     for row in rows.to_dict("records"):
         for metric in METRICS:
@@ -162,7 +164,7 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
         ),
     ]
     chart = alt.layer(*layers)
-    return finished(
+    return chart_spec(
         chart, f"{title}: effects with 95 % intervals; the table below has them", ROW_PIXELS * len(rows) + 60
     )
 
@@ -196,4 +198,4 @@ def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str]) -> 
         )
         .add_params(alt.param(name="chosen", value=""))
     )
-    return finished(chart, f"Map of {len(points)} test images of {len(classes)} classes by {loss}", height=320)
+    return chart_spec(chart, f"Map of {len(points)} test images of {len(classes)} classes by {loss}", height=320)

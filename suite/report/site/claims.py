@@ -6,10 +6,10 @@ from typing import Any
 
 from suite.errors import SuiteError
 from suite.judging.claims.evidence import Verdict
-from suite.report.families import Claim, counted, families, question_of, regime_name, was_run
+from suite.report.families import ClaimJson, families, question_of, regime_name, verdict_counts, was_run
 from suite.report.site.charts import VERDICTS, Spec, forest_chart
 from suite.report.site.pages import Pages, slug
-from suite.report.text import effect_text, p_text, place_of, remarks_of
+from suite.report.text import adjusted_p_text, effect_text, place_of, remarks_of
 from suite.settings.paths import CLAIMS_FILE
 
 BADGES = {
@@ -35,7 +35,7 @@ def badge(verdict: str) -> dict[str, Any]:
     return {"kind": kind, "mark": mark, "text": str(verdict)}
 
 
-def write_claims(pages: Pages, report: Any) -> None:
+def write_claims_page(pages: Pages, report: Any) -> None:
     """Write ``claims.html``.
 
     Raises:
@@ -48,7 +48,7 @@ def write_claims(pages: Pages, report: Any) -> None:
     pages.write("claims.html", "claims", "Claims", **values)
 
 
-def _claims(report: Any) -> list[Claim]:
+def _claims(report: Any) -> list[ClaimJson]:
     return [] if report is None else list(report["claims"])
 
 
@@ -75,18 +75,18 @@ def _page(report: Any) -> dict[str, Any]:
 def _summary(report: Any) -> list[list[str]]:
     """Cells of a row for each family that was run."""
     return [
-        [family.question, regime_name(family.regime), counted(family.claims), counted(family.lines)]
+        [family.question, regime_name(family.regime), verdict_counts(family.claims), verdict_counts(family.results)]
         for family in families(report)
         if family.was_run
     ]
 
 
-def _waiting(claim: Claim) -> dict[str, str]:
+def _waiting(claim: ClaimJson) -> dict[str, str]:
     reasons = [remark for line in claim["lines"] for remark in line["remarks"]]
     return {"id": claim["id"], "statement": claim["statement"], "reason": reasons[0] if reasons else ""}
 
 
-def _family(name: str, claims: list[Claim], charts: dict[str, Spec]) -> dict[str, Any]:
+def _family(name: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict[str, Any]:
     """A family's claims, a forest plot for each unit, and a table of all results."""
     forests = []
     for unit in dict.fromkeys(claim["unit"] for claim in claims):
@@ -126,7 +126,7 @@ def _family(name: str, claims: list[Claim], charts: dict[str, Spec]) -> dict[str
     }
 
 
-def _point(claim: Claim, line: Mapping[str, Any]) -> dict[str, Any]:
+def _point(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": f"{claim['id']}: {place_of(line) or 'all'}",
         "effect": line["effect"],
@@ -139,7 +139,7 @@ def _point(claim: Claim, line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(claim: Claim, line: Mapping[str, Any]) -> dict[str, Any]:
+def _row(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
     remarks = remarks_of(line, claim["unit"])
     if not line["counts"]:
         remarks.append("does not count for the claim")
@@ -151,6 +151,6 @@ def _row(claim: Claim, line: Mapping[str, Any]) -> dict[str, Any]:
         "badge": badge(line["verdict"]),
         "effect": effect_text(line, claim["unit"]),
         "n": "–" if line["n"] is None else str(line["n"]),
-        "p": p_text(line["p"]),
+        "p": adjusted_p_text(line["p"]),
         "remarks": "; ".join(remarks),
     }

@@ -22,7 +22,7 @@ from suite.report.site.pages import Pages, markdown, slug
 from suite.settings.paths import DATA_FOLDER, SHEETS_FOLDER
 
 SAMPLE_CLASSES, SAMPLE_IMAGES, STRIP = 9, 5, 8
-SIDE, QUALITY = 64, 60
+THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 64, 60
 
 
 class Pictures:
@@ -59,11 +59,11 @@ def open_pictures(dataset: str, site: Path) -> Pictures | None:
 
 
 def thumbnail(encoded: bytes) -> bytes:
-    """An encoded image as a WebP of at most ``SIDE`` pixels a side."""
+    """An encoded image as a WebP of at most ``THUMBNAIL_SIDE`` pixels a side."""
     image = Image.open(io.BytesIO(encoded)).convert("RGB")
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     written = io.BytesIO()
-    image.save(written, "WEBP", quality=QUALITY, method=6)
+    image.save(written, "WEBP", quality=THUMBNAIL_QUALITY, method=6)
     return written.getvalue()
 
 

@@ -61,8 +61,10 @@ def choose_queries(dataset: str, labels: NDArray[np.int64]) -> NDArray[np.int64]
     return np.array([random.choice(np.flatnonzero(labels == label)) for label in classes], dtype=np.int64)
 
 
-def nearest(vectors: NDArray[np.float32], queries: NDArray[np.int64], count: int = NEIGHBOURS) -> NDArray[np.int64]:
-    """Indices (Q, count) of the nearest items by cosine, the query excluded, the lower index first among equals."""
+def nearest_neighbours(
+    vectors: NDArray[np.float32], queries: NDArray[np.int64], count: int = NEIGHBOURS
+) -> NDArray[np.int64]:
+    """Indices (Q, count) of the nearest items by cosine, without the query; the lower index first among equals."""
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     similarity = units[queries] @ units.T
     similarity[np.arange(len(queries)), queries] = -np.inf

@@ -8,7 +8,7 @@ import pandas as pd
 from suite.losses.influence.scene import Pair
 from suite.report.figures.influence import LOWEST, TICKS, TITLES
 from suite.report.figures.style import COLOURS
-from suite.report.site.charts import INK, Spec, finished, inline, loss_colour
+from suite.report.site.charts import INK, Spec, chart_spec, inline, loss_colour
 from suite.settings.tuned_recipes import TunedRecipe
 
 NOISE_COLOURS = (COLOURS[1], COLOURS[4], COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[5])
@@ -45,7 +45,7 @@ def influence_chart(curves: pd.DataFrame, loss: str, losses: Sequence[str], pair
         others.mark_line(strokeWidth=1.2, opacity=0.45).encode(x, y, color=colour, tooltip=tooltip),
         own.mark_line(strokeWidth=3).encode(x, y, color=colour, tooltip=tooltip),
     )
-    return finished(chart, f"{TITLES[pair]} under {loss} and, faint, under the other losses, against distance")
+    return chart_spec(chart, f"{TITLES[pair]} under {loss} and, faint, under the other losses, against distance")
 
 
 def curves_chart(curves: pd.DataFrame, loss: str, dataset: str) -> Spec:
@@ -68,7 +68,7 @@ def curves_chart(curves: pd.DataFrame, loss: str, dataset: str) -> Spec:
             tooltip=["noise:Q", "seed:Q", "epoch:Q", alt.Tooltip("value:Q", format=".4g", title="mean loss")],
         )
     )
-    return finished(chart, f"Mean training loss of {loss} on {dataset} by epoch, a line a seed", height=220)
+    return chart_spec(chart, f"Mean training loss of {loss} on {dataset} by epoch, a line a seed", height=220)
 
 
 def trials_chart(recipe: TunedRecipe) -> Spec:
@@ -89,7 +89,7 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
         x, y, tooltip=["trial:Q", alt.Tooltip("value:Q", format=".2f", title="MAP@R, %"), "at:N"]
     )
     line = base.mark_line(interpolate="step-after", color=COLOURS[0], strokeWidth=1.6).encode(x, alt.Y("best:Q"))
-    return finished(
+    return chart_spec(
         alt.layer(line, points),
         f"Validation MAP@R of {len(values)} trials on {recipe.dataset}; best {100 * recipe.best_map_at_r:.2f} %",
         height=200,

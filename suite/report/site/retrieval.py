@@ -15,7 +15,7 @@ from suite.report.site.embeddings import (
     choose_queries,
     in_plane,
     load_embeddings,
-    nearest,
+    nearest_neighbours,
     shared_by_all,
 )
 from suite.report.site.pages import Pages, slug
@@ -49,7 +49,7 @@ def write_retrieval(
     shared = shared_by_all(by_loss, dataset)
     look = looks(losses)
     queries = choose_queries(dataset, shared.labels)
-    found = {loss: nearest(embeddings.vectors, queries) for loss, embeddings in by_loss.items()}
+    found = {loss: nearest_neighbours(embeddings.vectors, queries) for loss, embeddings in by_loss.items()}
     gallery = []
     for place, query in enumerate(queries):
         row = int(shared.rows[query])

@@ -13,7 +13,7 @@ from suite.judging.leaderboard.verdicts import sentence
 from suite.report.figures.style import looks
 from suite.report.site.board import board_table
 from suite.report.site.charts import Spec, noise_chart
-from suite.report.site.claims import verdict_badges, write_claims
+from suite.report.site.claims import verdict_badges, write_claims_page
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
 from suite.report.site.inputs import Inputs, read_inputs
 from suite.report.site.losses import write_losses
@@ -69,7 +69,7 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
         retrieval = _write_retrieval(pages, settings, inputs, pictures)
         write_datasets(pages, inputs, pictures, retrieval)
         write_losses(pages, inputs)
-        write_claims(pages, inputs.claims)
+        write_claims_page(pages, inputs.claims)
         _write_figures(pages, inputs.figures)
         write_provenance(pages, inputs.records, PROVENANCE_FILES)
         _write_index(pages, inputs, retrieval)

@@ -27,7 +27,7 @@ from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.stages import FrozenStage, NetworkStage, Stage
 from suite.training.cluster.view import GridView
 from suite.training.cluster.workers import ClusterLostError, Demand
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 
 ALLOWED_TO_DIFFER = "allowed to differ"
 """Among the versions of a record: what ``--allow-versions`` let pass."""
@@ -143,8 +143,9 @@ class _Grid:
             self._error = error
         except RunsRaisedError as error:
             for task, text in error.raised:
-                what = f"{name} {runs[task]}" if isinstance(task, int) else f"tune {name}"
-                self._failures.append(f"{what}: {text}")
+                what = f"{name} {runs[task]}: " if isinstance(task, int) else f"tune {name}: "
+                named = text.startswith(f"{stage.plan.dataset} {stage.plan.loss} (")
+                self._failures.append(text if named else what + text)
             self.view.count(failed=sum(isinstance(task, int) for task, _ in error.raised))
         except SuiteError as error:
             self._failures.append(f"{name}: {error}")

@@ -11,7 +11,7 @@ from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, RUN_CACHE_FOLDER
 from suite.settings.plans import Run
 from suite.training.cluster.worker import HOME
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.engine import Accelerator, Engine, Machine
 from suite.training.whole_network.run import run_network

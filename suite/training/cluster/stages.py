@@ -11,7 +11,7 @@ from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
 from suite.settings.plans import FrozenPlan, Plan, Search, runs_of
 from suite.training.cache import run_missing
 from suite.training.cluster.view import GridView
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 from suite.training.stage import check_code, code_sha256, mixed_processors, run_frozen_stage
 
 

@@ -5,14 +5,13 @@ import os
 import pickle
 import shutil
 import sys
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, told
 from suite.processes import limit_threads
 from suite.settings.plans import Regime
 from suite.training.cluster.description import Description, describe, differences
@@ -121,21 +120,10 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
     except AbsentError as error:
         return Absent(str(error))
     except (Exception, SystemExit) as error:
-        return Raised(f"{_told(error)} (worker {worker.address})")
+        text = " ".join(str(error).split()) if isinstance(error, SuiteError) else told(error)
+        return Raised(f"{text} (worker {worker.address})")
     plugin = worker.plugins.get(topic)
     return Done(value, plugin.found if isinstance(plugin, Admission) and plugin.allow_versions else {})
-
-
-def _told(error: BaseException) -> str:
-    """Type, message and place of an error in a line; a message that is meant for the user stands alone."""
-    text = " ".join(str(error).split())
-    if isinstance(error, SuiteError):
-        return text
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    name = Path(last.filename)
-    here = Path.cwd()
-    place = name.relative_to(here).as_posix() if here in name.parents else name.name
-    return f"{type(error).__name__}: {text} ({place}, line {last.lineno})"
 
 
 def _folder(worker: Worker) -> Path:

@@ -1,13 +1,14 @@
 """One run on frozen features: an embedding layer trained with one loss under one noise level and seed, then judged.
 
-What is paired over losses comes from streams named by data set and seed alone: the initial layer, the noise and the batches.
-The loss's own initialisation has a stream of its own.
+The initial layer, the noise and the batches depend only on data set and seed, so they are the same for every loss. The loss
+draws its own initial values from another stream.
 """
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,14 +21,40 @@ from suite.data.noise import corrupt
 from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.losses.build import build_loss
 from suite.randomness import stream, torch_seed
-from suite.training.run.loop import PKSampler, train
-from suite.training.run.outcome import Outcome, TrainingFailure
+from suite.training.run.loop import PKSampler, TrainingFailure, train
 
 if TYPE_CHECKING:
     from suite.settings.plans import FrozenPlan, Run
 
 COLLAPSED = 1e-6
 """Embeddings whose total variance is below this lie on one point: the model has collapsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run measured.
+
+    Attributes:
+        data_sha256: digest of its data.
+        noise_sha256: digest of the labels that it trained on.
+        noise_realised: share of them that are wrong.
+        found: retrieval on the test classes, None for a failed run or where it is not what was measured.
+        failure: why it failed, None for a finished run.
+        validation_epoch: number and metrics of the epoch that was best on validation classes.
+        curve: mean training loss of each epoch.
+        embeddings: of the test classes where they are kept: arrays ``embeddings``, ``labels`` and ``rows``.
+        more: further fields of the record.
+    """
+
+    data_sha256: str
+    noise_sha256: str
+    noise_realised: float
+    found: Retrieval | None
+    failure: str | None
+    validation_epoch: dict[str, Any] | None
+    curve: list[float]
+    embeddings: dict[str, NDArray[np.generic]] | None = None
+    more: dict[str, Any] | None = None
 
 
 class Head(nn.Module):
@@ -84,10 +111,10 @@ def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
 
 
 def run_frozen(run: "Run[FrozenPlan]", features: Features) -> Outcome:
-    """Train and evaluate; a NaN or a collapse becomes a failure.
+    """Train and evaluate a run. A NaN or a collapse is an outcome, not an error.
 
     Args:
-        run: what to run.
+        run: the run.
         features: of its data set.
 
     Raises:
@@ -144,9 +171,18 @@ def fit(
     num_classes: int,
     after_epoch: Callable[[int, float, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, nn.Module]:
-    """Train a head on features (N, F) with given labels (N,); gives head and loss.
+    """Train a head on features (N, F) with given labels (N,).
 
-    ``after_epoch`` is called with the number of finished epochs, the mean loss of the last one, and the head.
+    Args:
+        plan: hyper-parameters and recipe.
+        features: (N, F) training features.
+        labels: (N,) given labels, from 0 to num_classes - 1.
+        seed: of the run.
+        num_classes: number of classes, including classes that label noise left without images.
+        after_epoch: called with the number of finished epochs, the mean loss of the last one, and the head.
+
+    Returns:
+        The head in evaluation mode, and the loss.
 
     Raises:
         TrainingFailure: the loss left the finite numbers.

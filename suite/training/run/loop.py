@@ -18,7 +18,6 @@ from torch.autograd import backward
 
 from suite.errors import SuiteError
 from suite.losses.build import scalar
-from suite.training.run.outcome import TrainingFailure
 
 if TYPE_CHECKING:
     from suite.settings.params import Recipe
@@ -28,6 +27,10 @@ Fetch = Callable[[Indices], Tensor]
 """Gives the model's input for row indices."""
 Batch = tuple[Tensor, Tensor]
 """Inputs of the model, and their given labels (B,)."""
+
+
+class TrainingFailure(Exception):  # noqa: N818 - a result, not an error
+    """Training stopped because the loss or the model became NaN or infinite. This is a result, not an error."""
 
 
 class Optimizer(Protocol):
@@ -195,7 +198,7 @@ class PKSampler:
     def _draw(self, queue: list[int], items: Indices, wanted: int) -> tuple[list[int], list[int]]:
         """Take ``wanted`` from a queue; gives what was drawn and the rest of the queue.
 
-        Where the queue runs out a new round of ``items`` follows, with those behind that this draw already holds.
+        If the queue runs out, a new round of ``items`` follows; items that this draw already has go to the end of it.
         Queues are lists: they are short, and slicing arrays of a few items costs more than the draw.
         """
         while len(queue) < wanted:

@@ -1,1 +1,1 @@
-"""Studies beside the grid: asked for by name, their outcomes adopted into ``studies/``."""
+"""Studies outside the grid. ``suite promote`` copies their records to ``results/studies/``."""

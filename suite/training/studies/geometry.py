@@ -20,15 +20,15 @@ from suite.randomness import stream
 from suite.settings.paths import GEOMETRY, PARAMS_FILE, STUDY_OUTPUTS
 from suite.settings.plans import FrozenPlan, Run, plan_path, read_plan
 from suite.training.planner import with_values
-from suite.training.run.frozen import check_embeddings, embed, fit, use_one_thread
-from suite.training.run.outcome import Outcome, TrainingFailure
+from suite.training.run.frozen import Outcome, check_embeddings, embed, fit, use_one_thread
+from suite.training.run.loop import TrainingFailure
 from suite.training.stage import run_frozen_stage
 from suite.training.studies.minima import Decay
 from suite.training.studies.proxy_geometry import by_class, measure
 
 
 def run_geometry(dataset: str, loss: str, proxies_per_class: int, console: Console) -> Path:
-    """Train and measure each seed of a loss at its tuned values but for the number of proxies; writes a record for each.
+    """Train and measure each seed of a loss with its tuned values, except for the number of proxies; write their records.
 
     Returns:
         The file written.
@@ -97,6 +97,7 @@ def _proxies_of(loss: nn.Module, name: str) -> tuple[NDArray[np.float32], NDArra
     proxies, labels = getattr(loss, "proxies", None), getattr(loss, "proxy_labels", None)
     if not isinstance(proxies, torch.Tensor) or not isinstance(labels, torch.Tensor):
         raise SuiteError(
-            f"{PARAMS_FILE}: geometry.losses.{name}: this loss has no .proxies and .proxy_labels to measure"
+            f"{PARAMS_FILE}: geometry.losses.{name}: this loss has no attributes proxies and proxy_labels; "
+            "only losses with proxies can be studied"
         )
     return proxies.detach().numpy(), labels.numpy()

@@ -27,10 +27,10 @@ Flags = NDArray[np.bool_]
 
 STEPS = 400
 FIRST_STEP = 1 / 20
-"""Of delta. All steps together are 2.9 delta long, so that a particle can cross a ball and leave it."""
+"""Share of delta. All steps together are 2.9 delta long, so that a particle can cross a ball and leave it."""
 _LAST_SHARE = 1e-3
 _NO_FORCE = 1e-7
-"""Share of the force along the sphere that rounding may leave."""
+"""A force along the sphere below this share of its size is rounding."""
 
 
 @dataclass(frozen=True, slots=True)

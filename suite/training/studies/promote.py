@@ -1,6 +1,6 @@
-"""From what was asked for by name to files that git keeps: tuned recipes, and records of studies.
+"""``suite promote``: copies the outcomes of searches and studies to files in git.
 
-Searches and studies take long, so a plain ``dvc repro`` runs none of them and takes their outcomes as they stand in git.
+Searches and studies take long. ``dvc repro`` runs none of them: it reads their outcomes from git.
 """
 
 from pathlib import Path

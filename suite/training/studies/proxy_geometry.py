@@ -17,7 +17,7 @@ DIGITS = 6
 MOST_STARTS = 10
 """Embeddings of a class, drawn without replacement, around which a flow is started."""
 OUTSIDE = 1e-3
-"""A flow starts that share of delta outside the ball, and has ended in the ball within that share of delta."""
+"""A flow starts outside the ball by this share of delta. It ended in the ball if it stops within delta plus this."""
 
 
 @dataclass(frozen=True, slots=True)

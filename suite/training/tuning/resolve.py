@@ -46,14 +46,16 @@ def write_search(dataset: str, loss: str, console: Console) -> Path:
     """
     plan, search = read_plan(plan_path("searches", dataset, loss))
     if search is None:
-        raise SuiteError(f"losses.{loss} has nothing to search; give it a search space, in its class or in params.yaml")
+        raise SuiteError(
+            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
+        )
     path = SEARCHES_FOLDER / f"{dataset}-{loss}.yaml"
     save_tuned(_found(plan, search, console), path)
     return path
 
 
 def _found(plan: FrozenPlan, search: Search, console: Console) -> "TunedRecipe":
-    # Imported late: where a recipe stands, which is the rule, nothing waits for torch.
+    # Imported here, because most calls only read a recipe and need no torch.
     from suite.data.features import load_features
     from suite.training.stage import check_code, code_sha256
     from suite.training.tuning.search import search_recipe

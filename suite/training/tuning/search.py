@@ -35,7 +35,7 @@ from suite.settings.plans import FrozenPlan, Hyperparameters, Search
 from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
 from suite.training.planner import with_values
 from suite.training.run.frozen import evaluate, fit, use_one_thread
-from suite.training.run.outcome import TrainingFailure
+from suite.training.run.loop import TrainingFailure
 from suite.training.stage import Executor
 from suite.training.tuning.space import Space, parse_space
 
@@ -47,7 +47,7 @@ _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """One fold of one trial: the plan to train, the classes to validate on, label noise, and whether after every epoch."""
+    """One fold of one trial: the plan, the classes to validate on, label noise, whether to validate after every epoch."""
 
     plan: FrozenPlan
     held_out: tuple[int, int]
@@ -91,7 +91,7 @@ def search_recipe(
     trained = [trial for trial in trials if trial.fold_map_at_r]
     if not trained:
         raise SuiteError(
-            f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow its search space"
+            f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow the search space"
         )
     best = max(trained, key=lambda trial: trial.map_at_r or 0.0)
     epochs = measure(best.values, every_epoch=True)

@@ -101,7 +101,7 @@ class BatchPlan:
 def share_of(batch: RowBatch, rank: int, world: int) -> RowBatch:
     """The part of a batch that one of ``world`` processes embeds: contiguous, all of one size.
 
-    Where the batch cannot be divided, its first images stand at the end once more; what they give is dropped again.
+    If the batch cannot be divided evenly, its first images are repeated at the end, and their embeddings are dropped.
     """
     each = -(-len(batch.rows) // world)
     places = np.arange(rank * each, (rank + 1) * each) % len(batch.rows)

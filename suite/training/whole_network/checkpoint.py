@@ -1,7 +1,7 @@
 """Checkpoints: all that a run needs to go on after an epoch, in one file that is replaced as a whole.
 
-Random numbers are not among it: each epoch has streams of its own. Files are read with ``weights_only``, so that a foreign
-one can run no code.
+Random numbers are not among it: each epoch has streams of its own. Files are read with ``weights_only``, so that a file from
+someone else cannot run code.
 """
 
 import pickle
@@ -31,7 +31,7 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        key: what the run depends on; the checkpoint of another run is not taken up.
+        key: what the run depends on; a checkpoint with another key is ignored.
     """
 
     path: Path

@@ -26,7 +26,7 @@ Precision = Literal["bfloat16", "float32"]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a run is computed on. Results depend on it by rounding only.
+    """What a run is computed on. It changes results by rounding only.
 
     Attributes:
         accelerator: "auto" takes GPUs where there are some.
@@ -87,7 +87,7 @@ class Engine:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else processor_kind()
 
     def wait(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait for all processes."""
         self._fabric.barrier()
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -134,7 +134,7 @@ def _devices(machine: Machine) -> tuple[str, int]:
     """Kind and number of devices on this machine."""
     gpus = torch.cuda.device_count()
     if machine.accelerator == "gpu" and not gpus:
-        raise SuiteError("--accelerator gpu: torch finds no GPU on this machine; allowed: cpu, or auto, which takes it")
+        raise SuiteError("--accelerator gpu: torch finds no GPU on this machine; allowed: cpu or auto")
     if machine.accelerator == "cpu" or not gpus:
         return "cpu", machine.devices or 1
     if machine.devices > gpus:

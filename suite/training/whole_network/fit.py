@@ -42,10 +42,11 @@ def finetune(
         target: of the loss.
         images: the training images.
         labels: (N,) given labels of them.
-        num_classes: number of classes, with those that label noise has emptied.
+        num_classes: number of classes, including classes that label noise left without images.
         words: data set and seed, which name the random streams.
         checkpoint: where to keep the state after each epoch, and to take it up; None for nowhere.
-        on_epoch: called with the number of finished epochs and the mean loss of the last one, for those taken up too.
+        on_epoch: called with the number of finished epochs and the mean loss of the last one, also for
+            epochs read from the checkpoint.
         at_start: called with the network as it is before training, in evaluation mode.
 
     Raises:

@@ -130,7 +130,7 @@ def check_architecture(settings: Backbone) -> None:
     """
     if settings.architecture == "bn_inception":
         raise SuiteError(
-            "backbone.architecture = 'bn_inception': no library that is kept up has it; allowed: resnet50, "
+            "backbone.architecture = 'bn_inception': no maintained library has it; allowed: resnet50, "
             "vit_small_patch16_224, tf_efficientnet_lite0"
         )
 

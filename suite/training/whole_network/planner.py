@@ -67,7 +67,10 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
     check_hyperparameters(entry, recipe.loss.hyperparameters, f"{where}.params")
     for setting in TRAINING_SETTINGS:
         if setting in recipe.loss.hyperparameters:
-            raise SuiteError(f"{where}.params.{setting}: learning rates stand in the recipe; allowed: the loss's own")
+            raise SuiteError(
+                f"{where}.params.{setting}: learning rates belong in the recipe; "
+                "params takes the loss's hyper-parameters only"
+            )
     loss = entry.build(recipe.loss.hyperparameters, _PROBED_CLASSES, recipe.backbone.embedding_dim)
     probe(name, loss, _PROBED_CLASSES, recipe.backbone.embedding_dim)
     return WholeNetworkPlan(

@@ -13,8 +13,8 @@ from suite.data.archives.dataset import CachedImages
 from suite.data.noise import corrupt
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MEASURED, Retrieval, retrieve
-from suite.training.run.frozen import check_embeddings
-from suite.training.run.outcome import Outcome, TrainingFailure
+from suite.training.run.frozen import Outcome, check_embeddings
+from suite.training.run.loop import TrainingFailure
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.embed import embed_images, without_head
 from suite.training.whole_network.engine import Engine
@@ -47,7 +47,7 @@ def run_network(
         on_epoch: called with the number of finished epochs.
 
     Raises:
-        SuiteError: the recipe does not fit the data or the machine, or the GPU's memory does not do.
+        SuiteError: the recipe does not fit the data or the machine, or GPU memory runs out.
     """
     plan = run.plan
     training = CachedImages(plan.dataset, "training", folder=folder)

@@ -11,7 +11,7 @@ from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
 from suite.settings.plans import runs_of
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
-from suite.training.run.outcome import Outcome
+from suite.training.run.frozen import Outcome
 from suite.training.stage import StageView, check_code, write_runs
 from suite.training.whole_network.batches import BatchPlan
 from suite.training.whole_network.checkpoint import Checkpoint
@@ -27,7 +27,7 @@ def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) ->
     """Run what is missing of a row; writes ``runs`` and ``times`` below ``benchmarks/``.
 
     Raises:
-        SuiteError: the image cache is missing, code is not the planned one, or the machine does not do.
+        SuiteError: the image cache is missing, code is not the planned one, or the machine lacks the devices asked for.
     """
     folder = BENCHMARKS_FOLDER
     cache = open_cache(plan.dataset, folder)

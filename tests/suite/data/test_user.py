@@ -152,9 +152,7 @@ def test_a_change_is_noticed(photos, change):
 def test_an_altered_file_is_refused(photos):
     renew("birds", FOLDER)
     Path("user_data/birds.parquet").write_bytes(b"altered")
-    with pytest.raises(
-        SuiteError, match=r"user_data/birds\.parquet was altered: .*; make it anew: suite data user birds"
-    ):
+    with pytest.raises(SuiteError, match=r"user_data/birds\.parquet was altered: .*; run: suite data user birds"):
         verified("birds")
 
 
@@ -189,7 +187,7 @@ def test_the_same_picture_in_training_and_test(photos):
         image.save(f"photos/{test[0]}/copy.bmp")  # other bytes, the same pixels
     assert refused() == (
         f".path: 1 image in a training class and in a test class: {training[0]}/0.png = {test[0]}/copy.bmp; remove one of "
-        "each pair, since a model must not be tested on what it was trained on"
+        "each pair, since a model may not be tested on images that it was trained on"
     )
 
 
@@ -202,14 +200,17 @@ def test_copies_within_a_half_are_remarked(photos):
     assert remark.startswith("1 image with two labels, e.g. ")
     Path(f"photos/{second}/copy.png").unlink()
     (remark,) = renew("birds", FOLDER).remarks
-    assert remark == f"1 image more than once in a class, e.g. {first}/0.png = {first}/copy.png: found for free"
+    assert (
+        remark
+        == f"1 image more than once in a class, e.g. {first}/0.png = {first}/copy.png: retrieval of these is trivial"
+    )
 
 
 def test_other_files_are_left_out_and_remarked(photos):
     Path("photos/README.txt").write_text("mine")
     Path("photos/.hidden").write_text("")
     (remark,) = renew("birds", FOLDER).remarks
-    assert remark == "1 files are no images in class folders, e.g. README.txt: left out"
+    assert remark == "1 files are left out, because they are not images in class folders, e.g. README.txt"
 
 
 def test_transparent_parts_become_white(photos):
@@ -233,7 +234,7 @@ def test_transparent_parts_become_white(photos):
         ),
         ({"path": "empty.csv"}, ".path: empty.csv, row 2 has no label"),
         ({"path": "twice.csv"}, ".path: twice.csv names photos/bird0/0.png twice; allowed: one row a file"),
-        ({"path": "gone.csv"}, ".path: 1 file unreadable: gone.png (does not exist); mend or remove them"),
+        ({"path": "gone.csv"}, ".path: 1 file unreadable: gone.png (does not exist); repair or remove them"),
         ({"path": "broken.parquet"}, ".path: broken.parquet is no table: "),
     ],
 )

@@ -153,7 +153,7 @@ OUT_OF_RANGE = [
     ({"metrics": DONE["metrics"] | {"map_at_r": 50.0}}, ": metrics.map_at_r = 50.0; allowed: numbers up to 1"),
     ({"metrics": DONE["metrics"] | {"map_at_r": -0.1}}, ": metrics.map_at_r = -0.1; allowed: numbers from 0"),
     ({"metrics": DONE["metrics"] | {"map_at_r": math.nan}}, ": metrics.map_at_r = nan; allowed: numbers up to 1"),
-    ({"status": "failed"}, ": metrics of a run with status 'failed'; allowed: {}"),
+    ({"status": "failed"}, ": a run with status 'failed' has metrics; allowed: {}"),
     ({"validation_epoch": {"epoch": -1, "metrics": {}}}, ": validation_epoch.epoch = -1; allowed: numbers from 0"),
     (
         {"validation_epoch": {"epoch": 1, "metrics": {"map_at_r": 2}}},

@@ -50,7 +50,7 @@ def test_the_target_of_a_plan_brings_the_miner_back():
         ({"miner": "gone.py:Miner"}, "losses.circle.miner = 'gone.py:Miner': file gone.py does not exist"),
         (
             {"target": "pfml:PotentialFieldLoss", "miner": MINER},
-            "PotentialFieldLoss takes no mined pairs; allowed with",
+            "PotentialFieldLoss takes no pairs from a miner; allowed:",
         ),
     ],
 )

@@ -41,9 +41,9 @@ def test_families_come_in_the_order_of_the_questions_by_regime_and_those_not_run
 def test_claims_and_data_sets_are_counted_and_what_does_not_count_is_not():
     first, second, *_ = families(REPORT)
     assert first.claims == {"inconclusive": 1, "supported": 1}
-    assert first.lines == {"supported": 2, "not run": 1}
+    assert first.results == {"supported": 2, "not run": 1}
     assert first.fragile == 1
-    assert second.lines == {"contradicted": 1, "inconclusive": 1}
+    assert second.results == {"contradicted": 1, "inconclusive": 1}
 
 
 def test_the_longest_key_that_begins_a_name_counts():

@@ -7,7 +7,7 @@ import pytest
 
 from suite.judging.leaderboard.table import FROZEN, leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
-from suite.report.tables import EXPLANATION, REGIMES, TRACKS, to_latex, to_markdown
+from suite.report.tables import EXPLANATION, REGIMES, TRACKS, leaderboard_latex, leaderboard_page
 from suite.settings.plans import Regime, Track
 from tests.helpers.records import frozen, table
 
@@ -15,7 +15,7 @@ NONE = verdicts(table(("pfml", 0, [0.5])), [])
 
 
 def markdown(*conditions, **options):
-    return to_markdown(leaderboard(table(*conditions, **options), frozen(0.4)), NONE)
+    return leaderboard_page(leaderboard(table(*conditions, **options), frozen(0.4)), NONE)
 
 
 def lines(text):
@@ -73,7 +73,7 @@ def test_details_have_one_row_a_loss_and_noise_level():
 def test_tracks_follow_each_other_and_the_glance_is_of_the_first():
     records = [table(("a", 0, [0.5, 0.52]), track=track) for track in ("paper_values", "tuned")]
     records[0][["recall_at_1"]] = 0.3
-    text = to_markdown(leaderboard(pd.concat(records), frozen(0.2)), NONE)
+    text = leaderboard_page(leaderboard(pd.concat(records), frozen(0.2)), NONE)
     heads = ("## Regime `frozen`, tuning track `tuned`", "### emoji, frozen, tuned", "tuning track `paper_values`")
     places = [text.index(head) for head in heads]
     assert places == sorted(places)
@@ -87,7 +87,7 @@ def test_tracks_follow_each_other_and_the_glance_is_of_the_first():
 
 def test_a_regime_has_tables_of_its_own():
     parts = [table(("a", 0, [0.5, 0.52])), table(("a", 0, [0.3, 0.32])).assign(regime="finetuned")]
-    text = to_markdown(leaderboard(pd.concat(parts), frozen(0.2)), NONE)
+    text = leaderboard_page(leaderboard(pd.concat(parts), frozen(0.2)), NONE)
     assert text.index("### emoji, frozen, tuned") < text.index("### emoji, finetuned, tuned")
     assert "31.00" not in text.split(EXPLANATION)[0]
     assert REGIMES["frozen"] in text.split(EXPLANATION)[0]
@@ -102,7 +102,7 @@ def test_a_metric_that_was_not_measured_says_so():
     old = table(("a", 0, [0.5, 0.52]))
     old["map_at_r"] = float("nan")
     both = pd.concat([old, table(("a", 0.2, [0.5, 0.52]), ("dead", 0.2, [None, None]))])
-    text = to_markdown(leaderboard(both, frozen(0.4)), NONE).split(EXPLANATION)[1]
+    text = leaderboard_page(leaderboard(both, frozen(0.4)), NONE).split(EXPLANATION)[1]
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 0")]
     shown = {(row[0], row[2].strip("*")): row[6] for row in cells}
     assert shown["0", "a"] == "not measured"
@@ -124,7 +124,7 @@ def test_a_loss_that_lacks_a_noise_level_has_a_gap():
 
 def test_two_kinds_of_noise_are_two_columns():
     parts = [table(("a", 0.2, [0.5, 0.6])), table(("a", 0.2, [0.4, 0.4])).assign(noise_kind="small_cluster")]
-    found = lines(to_markdown(leaderboard(pd.concat(parts), frozen()), NONE).split(EXPLANATION)[0])
+    found = lines(leaderboard_page(leaderboard(pd.concat(parts), frozen()), NONE).split(EXPLANATION)[0])
     assert found["loss"] == ["small_cluster 0.2", "symmetric 0.2"]
 
 
@@ -181,7 +181,9 @@ CONDITIONS = [
 
 def latex(*tracks):
     parts = [table(*CONDITIONS, dataset=name, track=track) for track in tracks for name in ("emoji", "typefaces")]
-    return to_latex(leaderboard(pd.concat(parts), pd.concat([frozen(dataset="emoji"), frozen(dataset="typefaces")])))
+    return leaderboard_latex(
+        leaderboard(pd.concat(parts), pd.concat([frozen(dataset="emoji"), frozen(dataset="typefaces")]))
+    )
 
 
 def body(text):

@@ -292,9 +292,12 @@ def altered(tmp_path, change):
             lambda r: r["settings"]["evaluation"].update(epoch="best"),
             "settings.evaluation.epoch = 'best'; allowed: 'last'",
         ),
-        (lambda r: r["settings"]["schedule"].update(kind="step"), "kind step needs step and gamma"),
+        (lambda r: r["settings"]["schedule"].update(kind="step"), "with kind: step, set step and gamma"),
         (lambda r: r["settings"]["batches"].update(size=99), "size 99 is no multiple of samples_per_class 4"),
-        (lambda r: r["settings"]["batches"].update(samples_per_class=None), "if and only if the sampler is balanced"),
+        (
+            lambda r: r["settings"]["batches"].update(samples_per_class=None),
+            "set samples_per_class with sampler: balanced",
+        ),
         (
             lambda r: r["sources"].pop("loss.name"),
             "loss.name is explained 0 times by sources, undisclosed and departures",
@@ -302,7 +305,7 @@ def altered(tmp_path, change):
         (lambda r: r["sources"].update(schedule="twice"), "schedule.unit is explained 2 times"),
         (
             lambda r: r["undisclosed"].update({"loss.hyperparameters.gamma": "why"}),
-            "gamma is explained, but is no setting",
+            "gamma is explained, but is not a setting",
         ),
         (lambda r: r["datasets"].update(birds={}), "datasets.birds"),
         (

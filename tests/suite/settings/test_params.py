@@ -128,7 +128,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
         ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),
         ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
-        ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: allowed: levels that differ from each other"),
+        ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: a level is named twice; allowed: each level once"),
         ("noise|levels", [0.0], "noise.levels = [0.0]: 0.0 becomes part of file names; allowed: 0"),
         ("noise|levels", [1.0], "noise.levels.0 = 1.0; allowed: numbers below 1"),
         ("noise|levels", [0.1234567], "0.1234567 becomes part of file names; allowed: 0.123457"),
@@ -158,9 +158,9 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         (
             "losses|pfml",
             {"miner_params": {"epsilon": 1}},
-            "miner_params without a miner; allowed with miner: module:Class",
+            "miner_params needs a miner; add miner: module:Class, or remove miner_params",
         ),
-        ("datasets|emoji", {"side": 64}, "side is only for a data set with a path; allowed with path: FOLDER or TABLE"),
+        ("datasets|emoji", {"side": 64}, "side needs a path; add path: FOLDER or TABLE, or remove it"),
         ("datasets|birds", {"path": "photos", "side": 8}, "datasets.birds.side = 8; allowed: numbers from 32"),
         (
             "tuning|also",
@@ -193,7 +193,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         (
             "ablation|furniture|alpha",
             [1, 1],
-            "ablation.furniture.alpha = [1, 1]: allowed: values that differ from each other",
+            "ablation.furniture.alpha = [1, 1]: a value is named twice; allowed: each value once",
         ),
         ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
         ("backbone", {"network": "resnet50"}, "backbone.network is not a setting; allowed: name, weights, sha256"),

@@ -103,7 +103,7 @@ def test_tensors_are_paired_by_order():
     [
         (tensors(a__bias=(2,), a__weight=(2,)), r"tensor a\.bias \(2,\) cannot be x\.weight \(2,\)"),
         (tensors(a__weight=(3,), a__bias=(2,)), r"tensor a\.weight \(3,\) cannot be x\.weight \(2,\)"),
-        (tensors(a__weight=(2,)), "1 tensors for an architecture of 2"),
+        (tensors(a__weight=(2,)), "1 tensors; the network has 2"),
     ],
     ids=["swapped", "another shape", "another number"],
 )
@@ -221,7 +221,7 @@ def test_a_weight_file_with_another_digest_or_none(saved, use):
 
 def test_a_network_that_timm_does_not_know():
     with pytest.raises(
-        SuiteError, match=r"^params\.yaml: backbone\.name = 'resnet5000' is no model of timm; allowed: .*\.\.\."
+        SuiteError, match=r"^params\.yaml: backbone\.name = 'resnet5000' is not a model of timm; allowed: .*\.\.\."
     ):
         check_backbone(BackboneSettings(name="resnet5000", weights="pretrained"))
 

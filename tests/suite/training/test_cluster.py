@@ -187,12 +187,12 @@ def test_a_run_that_raises_is_told_at_the_end_and_cancels_nothing(dask, command)
     done = command("grid", "--address", dask.address)
     assert done.status == 1
     text = Path("my_losses/own.py").read_text()
-    place = f"my_losses/own.py, line {1 + text[: text.index('raise')].count(chr(10))}"
+    raised = f"ValueError: not this one (own.py, line {1 + text[: text.index('raise')].count(chr(10))}) (worker tcp:"
     lines = done.err.splitlines()
     assert len(lines) == 2
     for level, line in zip(("0", "0.4"), sorted(lines), strict=True):
         assert line.startswith(
-            f"failed: emoji-own noise {level} seed 1: ValueError: not this one ({place}) (worker tcp"
+            f"failed: emoji own (my_losses/own.py:Own) noise {level} seed 1: the run raised {raised}"
         )
     assert (len(cached("own")), len(cached("contrastive"))) == (4, 6)
     assert "10 computed, 2 failed, 0 not run" in done.out

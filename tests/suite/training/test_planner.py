@@ -74,7 +74,6 @@ def test_the_digest_of_code_covers_what_decides_a_run_and_nothing_else():
         "suite/randomness.py",
         "suite/training/run/frozen.py",
         "suite/training/run/loop.py",
-        "suite/training/run/outcome.py",
     ]
 
 

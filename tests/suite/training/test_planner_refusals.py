@@ -133,7 +133,13 @@ def test_an_error_leaves_old_plans_alone(plan):
         ("return value.repeat(2)", "gave a tensor of shape (2,); allowed is a scalar tensor, shape ()"),
         ("return value.item()", "gave float; allowed is a scalar tensor"),
         ("return value.detach()", "does not depend on the embeddings; allowed is a value with a gradient"),
-        ("raise KeyError('gamma')", "raised KeyError: 'gamma'"),
+        ("raise KeyError('gamma')", "raised KeyError: 'gamma' (own.py, line 18)"),
+        ("raise SystemExit(0)", "raised SystemExit: 0 (own.py, line 18)"),
+        ("return (value * 1j).sum()", "gave a tensor of type torch.complex64; allowed are real numbers"),
+        (
+            "self.late = nn.Parameter(torch.ones(()))\nreturn value * self.late",
+            "made a parameter in forward, which is never trained; make it in the constructor",
+        ),
         (
             "return (embeddings - embeddings.detach()).norm(dim=1).sqrt().sum()",
             "gave a gradient that is not finite; allowed are finite gradients",
@@ -155,6 +161,28 @@ def test_a_loss_of_a_user_that_works(plan):
 
 def test_altered_backbone_weights_stop_the_plan(plan, monkeypatch):
     monkeypatch.setattr("suite.training.backbone.WEIGHTS_SHA256", "0" * 64)
-    with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, allowed is 0000"):
+    with pytest.raises(SuiteError, match=r"backbone weights: .* was altered: its sha256 is .*, expected is 0000"):
         plan()
     assert not PLAN_FOLDER.exists()
+
+
+def test_a_loss_that_changes_the_folder_changes_nothing_else(plan):
+    plan(losses={"own": {"target": own_loss("import os\nos.chdir('/')\nreturn value")}})
+    assert planned("emoji-own")["loss"] == "own"
+
+
+@pytest.mark.parametrize("error", ["raise RuntimeError('no')", "raise SystemExit(0)", "1 / 0"])
+def test_a_constructor_that_raises_anything(plan, error):
+    target = own_loss("return value")
+    file = Path(target.partition(":")[0])
+    file.write_text(file.read_text().replace("        self.weight = weight\n", f"        {error}\n"))
+    assert "params.yaml: losses.own: the constructor raised " in refused(plan, losses={"own": {"target": target}})
+
+
+def test_noise_that_leaves_too_few_classes_with_images(plan):
+    """5 classes of 3 images: where 4 of 5 classes dissolve, one is left."""
+    message = refused(plan, noise={"kind": "small_cluster", "levels": [0, 0.8]})
+    assert message == (
+        "params.yaml: recipe.classes_per_batch = 2: with small_cluster noise of 0.8 only 1 of 5 classes have images "
+        "(seed 0); allowed: 2 to 1, for this data set alone as datasets.emoji.classes_per_batch"
+    )

@@ -42,7 +42,7 @@ def test_a_loss_of_studies_without_a_recipe_is_remarked_with_the_search_for_one(
     found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
     (named,) = [remark for remark in found if remark.startswith("soft_triple")]
     assert named == (
-        "soft_triple on emoji has no tuned recipe and is studied as it is; search one: "
+        "soft_triple on emoji has no tuned recipe: the study uses its default values. Search for better ones with: "
         "dvc repro pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite promote"
     )
 
@@ -79,7 +79,7 @@ def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
     space = {name: item for name, item in declared.items() if name not in by_hand}
     assert search == Search(space, by_hand, trials=7, folds=3, noise=0.2)
     assert made.hyperparameters == {"delta": 0.9}
-    assert remarks == ["pfml on emoji has no tuned recipe: 7 trials will search one"]
+    assert remarks == ["pfml on emoji has no tuned recipe: 7 trials come first"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_nothing_to_search(plan, entry, origin):
     for kind in ("tuned", "searches"):
         made, search = read_plan(plan_path(kind, "emoji", "pfml"))
         assert (made.hyperparameter_source, search) == (origin, None)
-    assert remarks == ["pfml on emoji has nothing to search and runs as it is"]
+    assert remarks == ["pfml on emoji has no search space: it runs with its default values"]
 
 
 def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):

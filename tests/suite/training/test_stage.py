@@ -181,7 +181,9 @@ def test_a_failed_seed_is_a_record_and_the_others_are_kept(one_worker):
 
 def test_a_run_that_raises_keeps_those_that_ended(one_worker):
     body = COUNT + 'assert len(open("runs.txt").read()) != 4, "the fourth run"\nreturn value'
-    with pytest.raises(AssertionError, match="the fourth run"):
+    with pytest.raises(
+        SuiteError, match=r"emoji own \(my_losses/own\.py:Own\) noise \S+ seed \d: the run raised Assertion"
+    ):
         run(users(body))
     assert len(cached(USER)) == runs_begun() - 1 >= 3
     assert not (RUNS_FOLDER / USER).exists()
@@ -352,3 +354,43 @@ def test_runs_of_several_kinds_of_processor_are_marked(one_worker):
     assert "a slide rule (1)" in printed
     assert "noise 0:" not in printed
     assert outputs() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("return {}['gamma']", "KeyError: 'gamma'"),
+        ("return value + 'a' * 10_000", "TypeError"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+    ],
+)
+def test_whatever_a_loss_raises_is_one_line_with_its_place(one_worker, body, what):
+    """Its probe passes: it is at fault from its second call on."""
+    body = f"if self.calls > 1:\n    {body}\nreturn value"
+    with pytest.raises(SuiteError) as caught:
+        run(users(body))
+    told = str(caught.value)
+    assert told.startswith("emoji own (my_losses/own.py:Own) noise 0 seed 0: the run raised ")
+    assert what in told
+    assert "(own.py, line " in told
+    assert "\n" not in told
+    assert len(told) < 500
+
+
+def test_ctrl_c_ends_soon_with_a_line_and_keeps_what_has_finished():
+    plan = users(COUNT + "time.sleep(0.05)\nreturn value")
+    write_plan(tuned_plan_path("emoji", "own"), plan)
+    process = start_stage(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not cached(USER):
+        assert time.monotonic() < deadline, "no run finished in time"
+        time.sleep(0.01)
+    interrupted = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert time.monotonic() - interrupted < 5  # under a second where nothing else runs
+    assert process.returncode == 130
+    assert told == "interrupted: what has finished is kept; run the same command to go on\n"
+    assert 1 <= len(cached(USER)) < 6
+    assert not (RUNS_FOLDER / USER).exists()

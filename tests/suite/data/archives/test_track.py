@@ -69,10 +69,10 @@ def test_another_file_in_its_place_is_not_overwritten(add, repository):
     place.write_bytes(b"mine")
     walk = add("cub", files, track=True)
     assert walk.status == 2
-    assert f"{place} is another file than {files[0]}; move one of them away" in walk.err
+    assert f"{place} already exists and differs from {files[0]}; move one of them away" in walk.err
     assert place.read_bytes() == b"mine"
     place.write_bytes(bytes(files[0].stat().st_size))
-    assert "is another file than the one that was verified" in add("cub", files, track=True).err
+    assert "already exists and differs from the one that was verified" in add("cub", files, track=True).err
 
 
 def test_outside_a_repository_nothing_is_begun(refused, workplace):

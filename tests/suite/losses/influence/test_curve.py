@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pfml.loss
-from pfml.field import PotentialField
+from pfml._kernel import PotentialField
 from suite.errors import SuiteError
 from suite.losses.influence.curve import COLUMNS, DISTANCES, influence_curves
 from suite.losses.influence.scene import NUM_CLASSES

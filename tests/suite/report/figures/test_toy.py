@@ -11,7 +11,7 @@ import torch
 
 import pfml
 from baselines.cpml import CPMLLoss
-from suite.report.figures.toy import descend, draw_field_figure, solve_toy, wasserstein
+from suite.report.figures.toy import descend, draw_field_figure, matched_wasserstein, solve_toy
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_w2_is_that_of_a_general_solver(toy):
         uniform = np.full(len(cost), 1 / len(cost))
         assert equilibrium.w2 == pytest.approx(math.sqrt(ot.emd2(uniform, uniform, cost)), rel=1e-9)
     a = np.array([[0.0, 0.0], [1.0, 0.0]])
-    assert wasserstein(a, a[::-1]) == 0
-    assert wasserstein(a, a + np.array([0.0, 3.0])) == pytest.approx(3)
+    assert matched_wasserstein(a, a[::-1]) == 0
+    assert matched_wasserstein(a, a + np.array([0.0, 3.0])) == pytest.approx(3)
 
 
 def test_a_particle_without_a_force_rests():

@@ -13,7 +13,7 @@ from suite.report.site.embeddings import (
     choose_queries,
     in_plane,
     load_embeddings,
-    nearest,
+    nearest_neighbours,
     shared_by_all,
 )
 
@@ -24,7 +24,7 @@ def test_neighbours_are_those_of_a_slow_loop_with_ties_by_index():
     vectors = RNG.integers(-2, 3, (40, 3)).astype(np.float32) + np.float32(0.5)
     queries = np.array([0, 7, 39])
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    for query, found in zip(queries, nearest(vectors, queries, 6), strict=True):
+    for query, found in zip(queries, nearest_neighbours(vectors, queries, 6), strict=True):
         similarity = units[query] @ units.T
         order = sorted((i for i in range(40) if i != query), key=lambda i: (-similarity[i], i))
         assert found.tolist() == order[:6]
@@ -32,7 +32,7 @@ def test_neighbours_are_those_of_a_slow_loop_with_ties_by_index():
 
 def test_a_query_is_never_its_own_neighbour_even_among_copies():
     vectors = np.ones((5, 2), dtype=np.float32)
-    assert nearest(vectors, np.array([2]), 9).tolist() == [[0, 1, 3, 4]]
+    assert nearest_neighbours(vectors, np.array([2]), 9).tolist() == [[0, 1, 3, 4]]
 
 
 def test_queries_are_of_different_classes_with_more_than_one_image():

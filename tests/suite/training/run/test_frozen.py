@@ -13,7 +13,7 @@ from suite.settings.params import Recipe
 from suite.settings.plans import Run
 from suite.training.run import frozen
 from suite.training.run.frozen import Head, embed, evaluate, fit, run_frozen
-from suite.training.run.outcome import TrainingFailure
+from suite.training.run.loop import TrainingFailure
 from tests.helpers.synthetic import RECIPE, frozen_plan, make_features, own_loss
 
 FEATURES = make_features()

@@ -10,8 +10,7 @@ from torch import nn
 from suite.errors import SuiteError
 from suite.randomness import stream
 from suite.training.run import loop
-from suite.training.run.loop import CosineAdamW, PKSampler
-from suite.training.run.outcome import TrainingFailure
+from suite.training.run.loop import CosineAdamW, PKSampler, TrainingFailure
 from tests.helpers.synthetic import RECIPE
 
 LABELS = np.repeat(np.arange(6), 5)

@@ -95,7 +95,7 @@ def values_of(loss):
         "alpha": loss.alpha,
         "delta": loss.delta,
         "delta_repulsion": loss.delta_repulsion,
-        "proxies_per_class": loss.field.proxies_per_class,
+        "proxies_per_class": loss.proxies_per_class,
         "min_distance_ratio": loss.min_distance_ratio,
     }
 

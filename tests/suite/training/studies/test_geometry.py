@@ -30,17 +30,17 @@ def test_a_row_for_each_loss_and_seed(plans):
     assert [(row["loss"], row["seed"]) for row in rows] == [(loss, seed) for loss in LOSSES for seed in (0, 1)]
     for row in rows:
         assert (row["status"], row["failure"], row["data_sha256"]) == ("ok", None, "data")
-        row = row["proxies"] | {"loss": row["loss"]}
-        assert row["proxies_per_class"] == 2
-        assert all(len(row[name]) == CLASSES for name in ARRAYS)
-        assert row["size"] == [6] * CLASSES
-        decays = row["loss"] == "pfml"
-        assert (row["alpha"], row["delta"]) == ((2, 0.4) if decays else (None, None))
+        places, loss = row["proxies"], row["loss"]
+        assert places["proxies_per_class"] == 2
+        assert all(len(places[name]) == CLASSES for name in ARRAYS)
+        assert places["size"] == [6] * CLASSES
+        decays = loss == "pfml"
+        assert (places["alpha"], places["delta"]) == ((2, 0.4) if decays else (None, None))
         for name in ("condition", "minima_met", "minima_unmet"):
-            assert len(row[name]) == CLASSES if decays else row[name] is None
+            assert len(places[name]) == CLASSES if decays else places[name] is None
         if decays:
             assert all(
-                met[0] + unmet[0] == 6 for met, unmet in zip(row["minima_met"], row["minima_unmet"], strict=True)
+                met[0] + unmet[0] == 6 for met, unmet in zip(places["minima_met"], places["minima_unmet"], strict=True)
             )
     assert rows[0]["proxies"]["w2"] != rows[1]["proxies"]["w2"], "seeds differ"
 

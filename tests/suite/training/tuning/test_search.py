@@ -11,7 +11,7 @@ from suite.data.features import Features
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
 from suite.settings.paths import TRIALS_FOLDER
-from suite.training.run.outcome import TrainingFailure
+from suite.training.run.loop import TrainingFailure
 from suite.training.tuning import search
 from tests.helpers.synthetic import RECIPE, own_loss, silent
 from tests.suite.training.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
@@ -293,7 +293,7 @@ def test_a_trial_with_one_failed_fold_has_failed(inline, monkeypatch):
         return judged(1.0)
 
     monkeypatch.setattr(search, "evaluate", evaluating)
-    with pytest.raises(SuiteError, match=r"tuning own on emoji: none of 4 trials trained; narrow its search space"):
+    with pytest.raises(SuiteError, match=r"tuning own on emoji: none of 4 trials trained; narrow the search space"):
         found()
 
 

@@ -136,7 +136,7 @@ def test_the_embedded_weights_give_the_embedded_features():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architecture": "bn_inception"}, "no library that is kept up has it; allowed: resnet50, vit_small"),
+        ({"architecture": "bn_inception"}, "no maintained library has it; allowed: resnet50, vit_small"),
         (
             {"weights": "resnet18.tv_in1k"},
             "backbone.weights = 'resnet18.tv_in1k' are not of resnet50; allowed: resnet50.TAG",

@@ -195,12 +195,15 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, trained, comma
     [
         ({"pfml": {"recipe": "magic"}}, "benchmarks.cub.pfml: no paper recipe 'magic'; allowed: hist_resnet50"),
         ({"pfml": {"recipe": "no.yaml"}}, "benchmarks.cub.pfml: recipe file no.yaml is missing"),
-        ({"pa": {"recipe": "proxy_anchor_bn_inception"}}, "backbone.architecture = 'bn_inception': no library that is"),
+        (
+            {"pa": {"recipe": "proxy_anchor_bn_inception"}},
+            "backbone.architecture = 'bn_inception': no maintained library",
+        ),
         ({"pfml": {"recipe": "pfml_table5", "params": {"speed": 1}}}, "benchmarks.cub.pfml.params: speed is no hyper"),
         ({"pfml": {"recipe": "pfml_table5", "lr": 1}}, "benchmarks.cub.pfml.lr is not a setting; allowed: recipe"),
         (
             {"pfml": {"recipe": "pfml_table5", "params": {"learning_rate": 1}}},
-            "params.learning_rate: learning rates stand",
+            "params.learning_rate: learning rates belong",
         ),
     ],
 )

@@ -1,28 +1,18 @@
-"""Pairs of proxies of different classes that may be within reach of each other, found without all distances.
+"""Pairs of proxies of different classes that may repel each other, found without all distances.
 
-Beyond its radius repulsion exerts no force, so of all pairs only the near ones matter. Two exact shortcuts
-find them:
-
-- Projection. With x = (x1, x2) split after k coordinates, x.y <= x1.y1 + |x2| |y2|. As a product of vectors
-  extended by their rest norms and squared norms, one small matrix product bounds -|x - y|^2 / 2 from above
-  for all pairs. The k coordinates are those of largest variance; k is the smallest that leaves few pairs,
-  judged on a sample.
-- A neighbour list (Verlet, "Computer experiments on classical fluids", Physical Review 159, 1967): pairs
-  within reach plus a skin w stay a superset of the pairs within reach until a point has moved by w / 2.
-  Points that did are searched anew, one by one, against where the others stood; the skin follows the speed of
-  the points.
+The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search of all pairs
+bounds inner products from above by one small matrix product (`with_rest`). Its coordinates are those of largest variance,
+the fewest that leave few pairs, judged on a sample.
 """
 
 import torch
 from torch import Tensor
 
-from pfml.masks import few_nonzero
-
 # Rows and columns of a block, small enough for the processor's cache.
 _ROWS = 256
 _COLUMNS = 2048
-# Rounding of the bound, relative to squared norms: pairs this close to the edge are kept.
-_ROUNDING = 1e-5
+ROUNDING = 1e-5
+"""Rounding of a product of unit vectors and of the norm of a rest: pairs this close to the edge are kept."""
 # A projection is good enough when it keeps this share of pairs.
 _KEPT = 2e-4
 _SAMPLE = 64
@@ -30,7 +20,7 @@ _SAMPLE = 64
 _STEPS = 16
 _FEWEST = 2
 # Beyond this share of all (ordered) pairs blocks are faster than a list; it is tried again after some calls.
-_CROWDED = 0.005
+_LISTED = 0.005
 _PAUSE = 50
 
 
@@ -38,23 +28,22 @@ class NeighbourList:
     """Candidate pairs among points of fixed classes, kept from call to call while the points move.
 
     Args:
-        reach: distance within which no pair may be missed.
+        radius: distance within which no pair may be missed.
     """
 
-    def __init__(self, reach: float) -> None:
-        self.reach = reach
+    def __init__(self, radius: float) -> None:
+        self.radius = radius
         self.searched_rows = 0
         self._anchors: Tensor | None = None
         self._pairs = torch.empty(0, 2, dtype=torch.int64)
         self._skin = 0.0
         self._steps = 0
         self._pause = 0
-        # Random points on the unit sphere are near sqrt(2) apart: up to a radius of about .5 lists stay
-        # short.
-        self._widest = min(max(0.5 - reach, 0.25 * reach), 1.5 * reach)
+        # Random points on the unit sphere are near sqrt(2) apart: up to a radius of about .5 lists stay short.
+        self._widest = min(max(0.5 - radius, 0.25 * radius), 1.5 * radius)
 
     def near(self, points: Tensor, classes: Tensor, scale: Tensor) -> Tensor | None:
-        """Return candidates, a superset of all pairs of different classes within reach.
+        """Return candidates, a superset of all pairs of different classes within the radius.
 
         Args:
             points: (P, D), without gradient; row i times ``scale[i]`` is the point.
@@ -68,9 +57,11 @@ class NeighbourList:
             self._pause -= 1
             return None
         anchors = self._anchors
-        if anchors is None or anchors.shape != points.shape or anchors.dtype != points.dtype:
-            return self._rebuild(points, classes, scale, skin=0.0)
-        if anchors.device != points.device:
+        if anchors is None or (anchors.shape, anchors.dtype, anchors.device) != (
+            points.shape,
+            points.dtype,
+            points.device,
+        ):
             return self._rebuild(points, classes, scale, skin=0.0)
         self._steps += 1
         moved_by = _apart(points, scale, anchors)
@@ -88,12 +79,12 @@ class NeighbourList:
         return self._rebuild(points, classes, scale, skin if skin >= 2 * _FEWEST * speed else 0.0)
 
     def _rebuild(self, points: Tensor, classes: Tensor, scale: Tensor, skin: float) -> Tensor | None:
-        """Search all pairs; in the crowded case there is no list for a while."""
+        """Search all pairs; where they are too many there is no list for a while."""
         self._skin, self._steps = skin, 0
         self._anchors = None  # released before there is another
         self._anchors = points * scale[:, None]
         self.searched_rows += len(points)
-        pairs = _search(self._anchors, None, self.reach + skin)
+        pairs = _search(self._anchors, None, self.radius + skin)
         if pairs is None and skin > 0:
             self._widest = skin / 2
             return self._rebuild(points, classes, scale, skin=0.0)
@@ -108,7 +99,7 @@ class NeighbourList:
         assert self._anchors is not None
         self.searched_rows += len(moved)
         self._anchors[moved] = points
-        found = _search(self._anchors, moved, self.reach + self._skin)
+        found = _search(self._anchors, moved, self.radius + self._skin)
         if found is None:
             return None
         is_moved = torch.zeros_like(classes, dtype=torch.bool)
@@ -123,26 +114,30 @@ class NeighbourList:
 
 def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
     """Distances (N,) of scaled rows, in blocks small enough for the processor's cache."""
-    blocks = zip(*(torch.split(tensor, _COLUMNS) for tensor in (anchors, points, scale[:, None])), strict=True)
+    blocks = zip(*(torch.split(tensor, _ROWS) for tensor in (anchors, points, scale[:, None])), strict=True)
     return torch.cat([torch.linalg.vector_norm(torch.addcmul(*block, value=-1), dim=1) for block in blocks])
 
 
 def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None:
     """Pairs (i, j) within the radius, or farther by rounding; i over ``rows``, or over all points with i < j."""
     norms = torch.linalg.vector_norm(points, dim=1).square_()
-    threshold = -0.5 * radius**2 - _ROUNDING * norms.max().item()
-    left, right = _bounds(points, norms, threshold)
+    # |x - y| <= r where x.y >= (|x|^2 + |y|^2 - r^2) / 2; all norms are near 1.
+    threshold = norms.min().item() - radius**2 / 2 - ROUNDING * norms.max().item()
+    bounding = points if rows is not None and len(rows) <= _ROWS else _projection(points, norms, threshold)
     sources = torch.arange(len(points), device=points.device) if rows is None else rows
-    limit = _CROWDED * len(sources) * len(points)
-    found: list[Tensor] = []
+    limit = _LISTED * len(sources) * len(points)
+    found = [sources.new_empty(0, 2)]
     for start in range(0, len(sources), _ROWS):
         block = sources[start : start + _ROWS]
         first = 0 if rows is not None else start
         for columns in range(first, len(points), _COLUMNS):
-            row, column = few_nonzero(left[block] @ right[columns : columns + _COLUMNS].T > threshold)
+            hits = bounding[block] @ bounding[columns : columns + _COLUMNS].T > threshold
+            row, column = hits.nonzero().unbind(1)
             i, j = block[row], column + columns
             once = i < j if rows is None else i != j
-            found.append(_verified(points, i[once], j[once], radius))
+            near = _verified(points, i[once], j[once], radius)
+            if len(near) > 0:  # small tensors that are kept would break up the memory that blocks come from
+                found.append(near)
         if sum(map(len, found)) > limit:
             return None
     return torch.cat(found)
@@ -151,35 +146,27 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
 def _verified(points: Tensor, i: Tensor, j: Tensor, radius: float) -> Tensor:
     """Those of the pairs (K,), (K,) that are within the radius, as (K', 2)."""
     parts = zip(torch.split(i, _ROWS), torch.split(j, _ROWS), strict=True)
-    near = [torch.linalg.vector_norm(points[a] - points[b], dim=1) <= radius * (1 + _ROUNDING) for a, b in parts]
+    near = [torch.linalg.vector_norm(points[a] - points[b], dim=1) <= radius * (1 + ROUNDING) for a, b in parts]
     kept = torch.cat(near)
     return torch.stack([i[kept], j[kept]], dim=1)
 
 
-def _bounds(points: Tensor, norms: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Factors whose product bounds -|x - y|^2 / 2 from above, in as few coordinates as will do."""
-    dim = points.shape[1]
+def _projection(points: Tensor, norms: Tensor, threshold: float) -> Tensor:
+    """Vectors whose inner products bound those of the points, of as few coordinates as will do."""
     order = points.var(dim=0, correction=0).argsort(descending=True)
     sample = torch.arange(0, len(points), max(1, len(points) // _SAMPLE), device=points.device)
     size = 16
-    while size < dim // 2:
-        left, right = _extended(points, norms, order[:size])
-        kept = (left[sample] @ right.T > threshold).to(points.dtype).mean().item()
+    while size < points.shape[1] // 2:
+        found = with_rest(points[:, order[:size]], norms)
+        kept = (found[sample] @ found.T > threshold).to(points.dtype).mean().item()
         if kept < _KEPT + 2 / len(points):
-            return left, right
+            return found
         size *= 2
-    return _extended(points, norms, order)
+    return points
 
 
-def _extended(points: Tensor, norms: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (x1, |x2|, -|x|^2 / 2, 1) and (y1, |y2|, 1, -|y|^2 / 2)."""
-    ones = torch.ones_like(norms)
-    if len(coordinates) == points.shape[1]:
-        return torch.column_stack([points, -norms / 2, ones]), torch.column_stack([points, ones, -norms / 2])
-    part = points[:, coordinates]
+def with_rest(part: Tensor, squares: Tensor) -> Tensor:
+    """Some coordinates (N, k) of points, and a bound of the norm of the others, (N, k + 1); ``squares`` of the whole."""
     # Rounded up, relative to the whole: a rest of a part in 10^7 has a norm of 3e-4.
-    rest = (norms * (1 + _ROUNDING) - part.square().sum(dim=1)).clamp_(min=0).sqrt_()
-    return (
-        torch.column_stack([part, rest, -norms / 2, ones]),
-        torch.column_stack([part, rest, ones, -norms / 2]),
-    )
+    rest = (squares * (1 + ROUNDING)).sub_(torch.linalg.vector_norm(part, dim=1).square_()).clamp_(min=0).sqrt_()
+    return torch.column_stack([part, rest])

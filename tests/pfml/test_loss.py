@@ -162,11 +162,11 @@ def test_points_that_diverged_do_not_go_unnoticed(proxies: int, broken: float) -
     assert not loss(embeddings, labels).isfinite()
     if proxies > 0:
         with torch.no_grad():
-            before = loss.field.weight[1].clone()
-            loss.field.weight[1] = broken
+            before = loss.proxy_vectors[1].clone()
+            loss.proxy_vectors[1] = broken
         assert not loss(normalize(torch.randn(4, 8)), labels).isfinite()
         with torch.no_grad():
-            loss.field.weight[1] = before
+            loss.proxy_vectors[1] = before
         assert loss(normalize(torch.randn(4, 8)), labels).isfinite()
 
 
