@@ -68,6 +68,7 @@ class Workers:
         self._packer, self._packing = Packer(), threading.Lock()
         self._contents: dict[str, Callable[[], bytes]] = {demand.files[0]: lambda: demand.files[1]}
         self._refused: dict[str, str] = {}
+        self._dismissed = False
         self.expected = describe(demand.regime, demand.targets)
         self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
@@ -116,9 +117,11 @@ class Workers:
         wanted = self.resources.keys()
         known = self._client.scheduler_info()["workers"]
         found = {address for address, each in known.items() if wanted <= each["resources"].keys()}
-        for address in sorted(self.addresses - found):
-            self._say(f"worker {address} is gone")
-        self.addresses = found
+        gone, self.addresses = sorted(self.addresses - found), found
+        if gone and not self._dismissed:
+            self._say(
+                f"worker {gone[0]} is gone" if len(gone) == 1 else f"{len(gone)} workers are gone: {gone[0]}, ..."
+            )
 
     def lost(self) -> ClusterLostError:
         """What to raise where the scheduler is gone."""
@@ -135,6 +138,7 @@ class Workers:
 
     def dismiss(self) -> None:
         """Take back what the scheduler holds for workers that will come."""
+        self._dismissed = True
         for name in (self.topic, *self._contents):
             with suppress(OSError, ValueError, CancelledError):  # another driver has taken it back, or it is gone
                 self._client.unregister_worker_plugin(name)

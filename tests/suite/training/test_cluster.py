@@ -216,8 +216,14 @@ def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
 def worker_processes(dask):
     """The processes that compute, whose nannies start them again."""
     nannies = [psutil.Process(process.pid) for process in dask.workers]
-    children = [child for nanny in nannies for child in nanny.children(recursive=True)]
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for nanny in nannies for child in nanny.children(recursive=True) if computes(child)]
+
+
+def computes(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it ended just now
+        return False
 
 
 def test_workers_killed_at_random_cost_no_run_and_no_byte(dask, tmp_path):
