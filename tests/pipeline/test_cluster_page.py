@@ -89,6 +89,11 @@ def test_the_commands_for_one_machine(project):
     assert cached() == 4
 
 
+def start(line, environment):
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(["bash", "-c", line], env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
+
+
 def free_port():
     with socket.socket() as found:
         found.bind(("", 0))
@@ -103,7 +108,7 @@ def test_the_commands_for_machines_that_ssh_reaches(project):
     processes = []
     try:
         for line in background:
-            processes.append(subprocess.Popen(["bash", "-c", line], env=project, start_new_session=True))
+            processes.append(start(line, project))
             time.sleep(2.0)
         assert "4 computed, 0 failed" in run(last, project)
     finally:
