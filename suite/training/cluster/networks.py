@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from suite.data.archives.cache import open_cache
 from suite.errors import SuiteError
+from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, RUN_CACHE_FOLDER
 from suite.settings.plans import Run
@@ -52,4 +53,4 @@ def run_on_worker(shared: Networks, number: int) -> tuple[Outcome, float, str]:
     path = HOME / RUN_CACHE_FOLDER / f"{run.plan.dataset}-{run.plan.loss}" / f"{key}.pt"
     outcome = run_network(run, engine, folder, Checkpoint(path, key), lambda _: None)
     path.unlink(missing_ok=True)
-    return outcome, time.perf_counter() - started, engine.processor
+    return outcome, time.perf_counter() - started, engine.gpu or processor_kind()

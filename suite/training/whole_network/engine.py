@@ -17,7 +17,6 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from suite.errors import SuiteError
-from suite.processes import processor_kind
 from suite.training.whole_network.networks import EmbeddingNetwork
 
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -82,9 +81,9 @@ class Engine:
         return self._fabric.world_size
 
     @property
-    def processor(self) -> str:
-        """The kind of processor, or of GPU, that computes."""
-        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else processor_kind()
+    def gpu(self) -> str:
+        """Name of the GPU that computes; empty where there is none."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
 
     def wait(self) -> None:
         """Wait for all processes."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.data.archives.cache import Cache, open_cache
+from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
 from suite.settings.plans import runs_of
@@ -88,6 +89,6 @@ class _Work:
 
             checkpoint = Checkpoint(path, place.key)
             outcome = run_network(place.run, self._engine, self._folder, checkpoint, on_epoch)
-            yield number, outcome, time.perf_counter() - started, self._engine.processor
+            yield number, outcome, time.perf_counter() - started, self._engine.gpu or processor_kind()
             if self._engine.rank == 0:
                 path.unlink(missing_ok=True)
