@@ -7,6 +7,7 @@ running anything. So nobody keeps a list. Not found: modules imported by a compu
 import ast
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 """The folder that they lie in."""
 NEUTRAL = ("suite/errors.py", "suite/files.py", "suite/hashing.py", "suite/settings/")
 """They report, store, digest and read settings, whose values have a digest of their own; so they decide no outcome."""
+_parsing = threading.Lock()
+"""The parser of Python 3.11 fails where two threads use it at once."""
 
 
 def sha256_file(path: Path) -> str:
@@ -116,7 +119,8 @@ def _closure(files: Iterable[Path], imported: Callable[[Path], Iterable[Path]]) 
 def _imported(file: Path, folder: Path, setting: str) -> Iterator[Path]:
     """Files below ``folder`` that a file's import statements may load; imports for type checkers alone load nothing."""
     try:
-        tree = ast.parse(file.read_bytes(), str(file))
+        with _parsing:
+            tree = ast.parse(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         raise SuiteError(f"{setting}: {file} fails on import: {type(error).__name__}: {error}") from error
     for node in _walk(tree):

@@ -7,6 +7,7 @@ parent holds. They end by themselves when their parent was killed.
 
 import multiprocessing
 import os
+import platform
 import signal
 import sys
 import threading
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from suite.errors import SuiteError
@@ -39,6 +42,17 @@ def worker_count(tasks: int) -> int:
         raise SuiteError(f"environment variable SUITE_WORKERS = {value!r}; allowed: whole numbers from 1")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(int(value) if value else available, tasks))
+
+
+@cache
+def processor_kind() -> str:
+    """The kind of this machine's processor, e.g. ``AMD EPYC 7B13``: another kind may round differently."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def limit_threads() -> None:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from suite.cli import data, losses, pipeline, results, studies
+from suite.cli import cluster, data, losses, pipeline, results, studies
 from suite.cli.shared import errors
 from suite.errors import SuiteError, as_markup
 
@@ -23,6 +23,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.tune,
         pipeline.train,
         pipeline.train_network,
+        cluster.grid,
         pipeline.leaderboard,
         pipeline.claims,
         pipeline.times,

@@ -45,11 +45,13 @@ class Finished:
         record: what goes on record.
         curve: mean training loss of each epoch.
         seconds: wall-clock time, kept apart from the record, which must not depend on it.
+        processor: kind of processor that it ran on, kept apart likewise; empty if unknown.
     """
 
     record: Record
     curve: list[float]
     seconds: float
+    processor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +86,25 @@ class CachedRun(Generic[P_co]):
                 with safe_open(self.embeddings_path, framework="numpy"):
                     pass
             record = Record.model_validate(found["record"])
-            return Finished(record.model_copy(update=self._asked_for_now()), found["curve"], found["seconds"])
+            record = record.model_copy(update=self._asked_for_now())
+            return Finished(record, found["curve"], found["seconds"], found.get("processor", ""))
         except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError):
             return None
 
-    def add(self, outcome: Outcome, seconds: float) -> Finished:
+    def add(self, outcome: Outcome, seconds: float, processor: str = "") -> Finished:
         """Put an outcome on record and into the cache."""
         record = self._record(outcome)
         if outcome.embeddings is not None:
             with replacing(self.embeddings_path) as temporary:
                 save_file(outcome.embeddings, temporary)
-        entry = {"record": record.model_dump(mode="json"), "curve": outcome.curve, "seconds": round(seconds, 3)}
+        entry = {
+            "record": record.model_dump(mode="json"),
+            "curve": outcome.curve,
+            "seconds": round(seconds, 3),
+            "processor": processor,
+        }
         write_json(self.path, entry)
-        return Finished(record, outcome.curve, seconds)
+        return Finished(record, outcome.curve, seconds, processor)
 
     def _asked_for_now(self) -> dict[str, Any]:
         return {"hyperparameter_source": self.run.plan.hyperparameter_source}
@@ -146,8 +154,8 @@ def cached_runs(runs: Iterable[Run[P_co]], data: str, code: str, versions: dict[
     return [CachedRun(run, sha256_value([data, code, versions, run.config_sha256]), versions) for run in runs]
 
 
-Execute = Callable[[Sequence[int]], Iterator[tuple[int, Outcome, float]]]
-"""Runs the runs with these numbers; yields number, outcome and seconds of each as it ends."""
+Execute = Callable[[Sequence[int]], Iterator[tuple[int, Outcome, float, str]]]
+"""Runs the runs with these numbers; yields number, outcome, seconds and kind of processor of each as it ends."""
 
 
 def run_missing(
@@ -165,8 +173,8 @@ def run_missing(
     """
     finished = {number: found for number, place in enumerate(places) if (found := place.find()) is not None}
     missing = [number for number in range(len(places)) if number not in finished]
-    for number, outcome, seconds in execute(missing):
-        finished[number] = places[number].add(outcome, seconds)
+    for number, outcome, seconds, processor in execute(missing):
+        finished[number] = places[number].add(outcome, seconds, processor)
         on_finished(number, finished[number])
     return [finished[number] for number in range(len(places))]
 

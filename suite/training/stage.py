@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -19,7 +19,7 @@ from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import replacing, write_json, write_lines
 from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
-from suite.processes import in_parallel
+from suite.processes import in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import FrozenPlan, Plan, Run, read_plan, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
@@ -30,6 +30,17 @@ RunFunction = Callable[[Run[FrozenPlan], Features], Outcome]
 """Computes a run from features, as ``run_frozen`` does; a function of a module, which workers find by its name."""
 Executor = Callable[..., Iterator[tuple[Any, Any]]]
 """Runs ``function(shared, task)`` for tasks and gives (task, result) as they finish, as ``in_parallel`` does."""
+
+
+class View(Protocol):
+    """Shows the runs of a stage as they end."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> Any: ...
+
+    def finish(self, number: int, finished: Finished) -> None:
+        """Take up what a run left."""
 
 
 def train(dataset: str, loss: str, console: Console) -> None:
@@ -52,6 +63,8 @@ def run_frozen_stage(
     console: Console,
     function: RunFunction = frozen.run_frozen,
     execute: Executor = in_parallel,
+    view: Callable[[str, Sequence[CachedRun[Any]], Console], View] | None = None,
+    load: Callable[[Path], Features] = load_features,
 ) -> tuple[list[CachedRun[FrozenPlan]], list[Finished]]:
     """Run those of one data set that are not in the run cache.
 
@@ -61,6 +74,8 @@ def run_frozen_stage(
         console: where progress is shown.
         function: computes a run.
         execute: computes runs, on this machine or others.
+        view: shows them; by default a ``StageView``.
+        load: reads a feature file.
 
     Returns:
         The runs with their places in the cache, and what each left.
@@ -70,19 +85,37 @@ def run_frozen_stage(
     """
     (dataset,) = {run.plan.dataset for run in runs}
     path = Path(FEATURES.format(dataset=dataset))
-    features = load_features(path)
+    features = load(path)
     code = sha256_code(Path(function.__code__.co_filename))
     places = cached_runs(runs, sha256_file(path), code, versions())
     for plan in {id(run.plan): run.plan for run in runs}.values():
         check_code(plan, code_sha256())
 
-    def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float]]:
+    def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
         shared = features, runs, function
-        for number, (outcome, seconds) in execute(_timed, shared, missing):
-            yield number, outcome, seconds
+        for number, (outcome, seconds, processor) in execute(_timed, shared, missing):
+            yield number, outcome, seconds, processor
 
-    with StageView(name, places, console) as view:
-        return places, run_missing(places, compute, view.finish)
+    with (view or StageView)(name, places, console) as shown:
+        finished = run_missing(places, compute, shown.finish)
+    for line in mixed_processors(places, finished):
+        console.print(f"{name} {line}", markup=False)
+    return places, finished
+
+
+def mixed_processors(places: Sequence[CachedRun[Any]], finished: Sequence[Finished]) -> list[str]:
+    """A line for each group of runs that several kinds of processor computed: they may differ in rounding."""
+    kinds: dict[str, dict[str, int]] = {}
+    for place, each in zip(places, finished, strict=True):
+        if each.processor:
+            counts = kinds.setdefault(place.run.group, {})
+            counts[each.processor] = counts.get(each.processor, 0) + 1
+    return [
+        f"{group}: runs of several kinds of processor: "
+        + ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
+        for group, counts in kinds.items()
+        if len(counts) > 1
+    ]
 
 
 def code_sha256() -> str:
@@ -105,7 +138,8 @@ def check_code(plan: Plan[Any], code: str) -> None:
             raise SuiteError(f"the code of {what} has changed since the plan was made; run: suite plan")
 
 
-def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float]:
+def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float, str]:
+    """What a run measured, its seconds, and the kind of processor that it ran on."""
     features, runs, function = shared
     run, started = runs[number], time.perf_counter()
     try:
@@ -115,7 +149,7 @@ def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], numb
     except (Exception, SystemExit) as error:
         where = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
         raise SuiteError(f"{where}: the run raised {told(error)}") from error
-    return outcome, time.perf_counter() - started
+    return outcome, time.perf_counter() - started, processor_kind()
 
 
 class StageView(Progress):
@@ -174,4 +208,6 @@ def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[F
             with replacing(folder / EMBEDDINGS.format(noise_level=place.run.noise_level)) as temporary:
                 shutil.copyfile(place.embeddings_path, temporary)
     seconds = {place.run.name: each.seconds for place, each in zip(places, finished, strict=True)}
-    write_json(root / TIMES_FOLDER / f"{name}.json", {"runs": {run: round(value, 3) for run, value in seconds.items()}})
+    processors = {place.run.name: each.processor for place, each in zip(places, finished, strict=True)}
+    times = {"runs": {run: round(value, 3) for run, value in seconds.items()}, "processors": processors}
+    write_json(root / TIMES_FOLDER / f"{name}.json", times)

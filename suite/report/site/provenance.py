@@ -14,6 +14,7 @@ import psutil
 
 from suite.evaluation.records import Record
 from suite.hashing import sha256_file
+from suite.processes import processor_kind
 from suite.report.site.pages import Pages, library_versions
 
 
@@ -22,7 +23,7 @@ def write_provenance(pages: Pages, records: Sequence[Record], files: Sequence[Pa
     made = {
         "date": _date(),
         "commit": _commit(),
-        "machine": f"{platform.machine()}, {_processor()}, {psutil.cpu_count()} cores, "
+        "machine": f"{platform.machine()}, {processor_kind()}, {psutil.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": platform.platform(),
         "suite": version("pfml-suite"),
@@ -75,10 +76,3 @@ def _commit() -> str:
 
 def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"

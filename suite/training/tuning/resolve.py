@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.files import write_json
 from suite.settings.paths import FEATURES, FOUND_RECIPE_NAME, SEARCHES_FOLDER, TIMES_FOLDER
 from suite.settings.plans import FrozenPlan, Search, plan_path, read_plan, tuned_plan_path, write_plan
-from suite.settings.tuned_recipes import save_tuned
+from suite.settings.tuned_recipes import load_tuned, save_tuned
 
 if TYPE_CHECKING:
     from suite.settings.tuned_recipes import TunedRecipe
@@ -33,7 +33,7 @@ def resolve_hyperparameters(dataset: str, loss: str, console: Console) -> None:
     started = time.perf_counter()
     recipe = _found(plan, search, console)
     save_tuned(recipe, path.with_name(FOUND_RECIPE_NAME))
-    write_plan(path, _with_recipe(plan, search, recipe))
+    write_plan(path, with_recipe(plan, search, recipe))
     seconds = {"search": round(time.perf_counter() - started, 3)}
     write_json(TIMES_FOLDER / f"tune-{dataset}-{loss}.json", {"runs": seconds})
 
@@ -64,8 +64,21 @@ def _found(plan: FrozenPlan, search: Search, console: Console) -> "TunedRecipe":
     return search_recipe(plan, search, load_features(Path(FEATURES.format(dataset=plan.dataset))), console)
 
 
-def _with_recipe(plan: FrozenPlan, search: Search, recipe: "TunedRecipe") -> FrozenPlan:
+def with_recipe(plan: FrozenPlan, search: Search, recipe: "TunedRecipe") -> FrozenPlan:
+    """The complete plan after a search."""
     from suite.training.planner import with_values
 
     tuned = with_values(plan, recipe.best | search.by_hand)
     return replace(tuned, hyperparameter_source="search", validation_epoch=recipe.validation_epoch)
+
+
+def searched_before(plan: FrozenPlan, search: Search, data_sha256: str) -> FrozenPlan | None:
+    """The complete plan, if the stage ``tune`` has made it already from this plan by this search on these data."""
+    path = tuned_plan_path(plan.dataset, plan.loss)
+    recipe_path = path.with_name(FOUND_RECIPE_NAME)
+    if not (path.is_file() and recipe_path.is_file()):
+        return None
+    recipe, (complete, _) = load_tuned(recipe_path), read_plan(path)
+    asked = (data_sha256, search.space, search.folds, search.noise, search.trials)
+    same = asked == (recipe.data_sha256, recipe.search_space, recipe.folds, recipe.noise, len(recipe.trials))
+    return complete if same and with_recipe(plan, search, recipe) == complete else None

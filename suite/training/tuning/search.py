@@ -8,8 +8,9 @@ stood and ends in the same recipe, as each trial has a random stream of its own.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,12 @@ from suite.processes import in_parallel
 from suite.progress import progress_bar
 from suite.randomness import entropy
 from suite.settings.paths import TRIALS_FOLDER
-from suite.settings.plans import FrozenPlan, Search
+from suite.settings.plans import FrozenPlan, Hyperparameters, Search
 from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
 from suite.training.planner import with_values
 from suite.training.run.frozen import evaluate, fit, use_one_thread
 from suite.training.run.loop import TrainingFailure
+from suite.training.stage import Executor
 from suite.training.tuning.space import Space, parse_space
 
 _RANDOM_TRIALS = 5
@@ -53,8 +55,28 @@ class _Fold:
     every_epoch: bool = False
 
 
-def search_recipe(plan: FrozenPlan, search: Search, features: Features, console: Console) -> TunedRecipe:
+Measure = Callable[..., list[list[float]]]
+"""Gives the scores of hyper-parameters, as ``_scores`` does."""
+
+
+def search_recipe(
+    plan: FrozenPlan,
+    search: Search,
+    features: Features,
+    console: Console,
+    execute: Executor = in_parallel,
+    *,
+    keep_trials: bool = False,
+) -> TunedRecipe:
     """Search one loss's hyper-parameters on one data set.
+
+    Args:
+        plan: what is trained, without the values to search.
+        search: what is searched.
+        features: of the data set.
+        console: where progress is shown.
+        execute: trains on folds, on this machine or others.
+        keep_trials: whether the finished trials stay, for a command that will ask for the same search.
 
     Raises:
         SuiteError: a search space that does not fit the loss, or no trial that trained.
@@ -64,14 +86,15 @@ def search_recipe(plan: FrozenPlan, search: Search, features: Features, console:
     journal = _journal(plan, search, features)
     study = _open_study(journal)
     before = sum(trial.user_attrs[_SECONDS] for trial in _finished(study))
-    trials = _run_trials(study, plan, search, space, features, console)
+    measure = partial(_scores, plan, search, features, execute)
+    trials = _run_trials(study, plan, search, space, measure, console)
     trained = [trial for trial in trials if trial.fold_map_at_r]
     if not trained:
         raise SuiteError(
             f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow the search space"
         )
     best = max(trained, key=lambda trial: trial.map_at_r or 0.0)
-    epochs = _scores(with_values(plan, best.values), search, features, every_epoch=True)
+    epochs = measure(best.values, every_epoch=True)
     recipe = TunedRecipe(
         dataset=plan.dataset,
         loss=plan.loss,
@@ -89,7 +112,8 @@ def search_recipe(plan: FrozenPlan, search: Search, features: Features, console:
         seconds=round(before + time.perf_counter() - started, 1),
         trials=trials,
     )
-    journal.unlink(missing_ok=True)
+    if not keep_trials:
+        journal.unlink(missing_ok=True)
     return recipe
 
 
@@ -131,7 +155,7 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _run_trials(
-    study: optuna.Study, plan: FrozenPlan, search: Search, space: Space, features: Features, console: Console
+    study: optuna.Study, plan: FrozenPlan, search: Search, space: Space, measure: Measure, console: Console
 ) -> list[Trial]:
     name = f"{plan.dataset} {plan.loss}"
     trials = [
@@ -143,7 +167,7 @@ def _run_trials(
     with progress_bar(console, "trials") as progress:
         bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
-            trial = _run_trial(study, number, plan, search, space, features)
+            trial = _run_trial(study, number, plan, space, measure)
             trials.append(trial)
             progress.update(bar, advance=1, description=_title(name, trials), refresh=True)
             shown = "failed" if trial.map_at_r is None else f"MAP@R {100 * trial.map_at_r:.2f} %"
@@ -151,15 +175,13 @@ def _run_trials(
     return trials
 
 
-def _run_trial(
-    study: optuna.Study, number: int, plan: FrozenPlan, search: Search, space: Space, features: Features
-) -> Trial:
+def _run_trial(study: optuna.Study, number: int, plan: FrozenPlan, space: Space, measure: Measure) -> Trial:
     started = time.perf_counter()
     seed = entropy("tune", plan.dataset, plan.loss, number) % 2**32
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
     asked = study.ask()
     values = {key: item.suggest(asked, key) for key, item in space.items()}
-    scores = [fold[-1] for fold in _scores(with_values(plan, values), search, features)]
+    scores = [fold[-1] for fold in measure(values)]
     trial = Trial(values=values, fold_map_at_r=scores)
     asked.set_user_attr(_SCORES, scores)
     asked.set_user_attr(_SECONDS, time.perf_counter() - started)
@@ -173,19 +195,24 @@ def _title(name: str, trials: Sequence[Trial]) -> str:
 
 
 def _scores(
-    candidate: FrozenPlan, search: Search, features: Features, *, every_epoch: bool = False
+    plan: FrozenPlan,
+    search: Search,
+    features: Features,
+    execute: Executor,
+    values: Hyperparameters,
+    *,
+    every_epoch: bool = False,
 ) -> list[list[float]]:
     """Validation MAP@R of each fold after the last epoch, or after every epoch; empty if a fold failed."""
+    candidate = with_values(plan, values)
     bounds = fold_bounds(features.num_training_classes, search.folds)
-    folds = [_Fold(candidate, fold, search.noise, every_epoch) for fold in bounds]
-    results = dict(in_parallel(_validate, (features, folds), range(len(folds))))
-    scores = [results[place] for place in range(len(folds))]
+    folds = [_Fold(candidate, bound, search.noise, every_epoch) for bound in bounds]
+    results = {fold.held_out: scores for fold, scores in execute(_validate, features, folds)}
+    scores = [results[fold.held_out] for fold in folds]
     return scores if all(scores) else []
 
 
-def _validate(shared: tuple[Features, list[_Fold]], place: int) -> list[float]:
-    features, folds = shared
-    fold = folds[place]
+def _validate(features: Features, fold: _Fold) -> list[float]:
     use_one_thread()
     vectors, labels = features.training()
     held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])

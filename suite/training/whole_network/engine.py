@@ -80,6 +80,11 @@ class Engine:
         """Number of processes."""
         return self._fabric.world_size
 
+    @property
+    def gpu(self) -> str:
+        """Name of the GPU that computes; empty where there is none."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+
     def wait(self) -> None:
         """Wait for all processes."""
         self._fabric.barrier()

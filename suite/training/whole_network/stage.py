@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.data.archives.cache import open_cache
+from suite.data.archives.cache import Cache, open_cache
+from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
 from suite.settings.plans import runs_of
@@ -29,13 +30,11 @@ def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) ->
     Raises:
         SuiteError: the image cache is missing, code is not the planned one, or the machine lacks the devices asked for.
     """
-    code = network_code_sha256()
-    check_code(plan, code)
     folder = BENCHMARKS_FOLDER
     cache = open_cache(plan.dataset, folder)
     name = f"{plan.dataset}-{plan.loss}"
-    runs = runs_of(plan)
-    places = cached_runs(runs, cache.data_sha256, code, versions(*VERSIONED))
+    places = network_places(plan, cache)
+    runs = [place.run for place in places]
     labels = cache.column("label")[cache.column("training")]
     epochs = [BatchPlan(labels, plan.recipe, plan.dataset, run.seed).epochs for run in runs]
     engine = Engine(machine, plan.precision, part_learns=plan.recipe.schedule.warm_up_epochs > 0)
@@ -49,6 +48,17 @@ def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) ->
     with StageView(name, places, console) as view:
         finished: list[Finished] = run_missing(places, work, view.finish)
     write_runs(name, places, finished, folder)
+
+
+def network_places(plan: WholeNetworkPlan, cache: Cache) -> list[CachedRun[WholeNetworkPlan]]:
+    """The runs of a row with their places in the run cache.
+
+    Raises:
+        SuiteError: code is not the planned one.
+    """
+    code = network_code_sha256()
+    check_code(plan, code)
+    return cached_runs(runs_of(plan), cache.data_sha256, code, versions(*VERSIONED))
 
 
 class _Work:
@@ -65,7 +75,7 @@ class _Work:
         self._places, self._epochs, self._engine = places, epochs, engine
         self._folder, self._console = folder, console
 
-    def __call__(self, missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float]]:
+    def __call__(self, missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
         self._engine.wait()  # all processes have read which runs are done, before one of them adds to these
         for number in missing:
             place = self._places[number]
@@ -79,6 +89,6 @@ class _Work:
 
             checkpoint = Checkpoint(path, place.key)
             outcome = run_network(place.run, self._engine, self._folder, checkpoint, on_epoch)
-            yield number, outcome, time.perf_counter() - started
+            yield number, outcome, time.perf_counter() - started, self._engine.gpu or processor_kind()
             if self._engine.rank == 0:
                 path.unlink(missing_ok=True)

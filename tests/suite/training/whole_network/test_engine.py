@@ -9,9 +9,7 @@ from suite.training.whole_network.engine import Engine, Machine
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there():
-    with pytest.raises(
-        SuiteError, match="--accelerator gpu: torch finds no GPU on this machine; allowed: cpu, or auto"
-    ):
+    with pytest.raises(SuiteError, match="--accelerator gpu: torch finds no GPU on this machine; allowed: cpu or auto"):
         Engine(Machine("gpu"), "bfloat16", part_learns=False)
 
 

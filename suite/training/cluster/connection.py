@@ -1,0 +1,94 @@
+"""Finding the cluster: a scheduler's file or address, or workers on this machine; each mistake is one clear line."""
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask
+from distributed import Client, LocalCluster
+
+from suite.errors import SuiteError
+
+_START = "start one with: dask scheduler --scheduler-file FILE"
+_CONNECT_SECONDS = 15.0
+_POLL_SECONDS = 0.2
+_WRITING_SECONDS = 1.0
+"""Within this time a file that was found is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the cluster is: one of the three.
+
+    Attributes:
+        scheduler_file: file that ``dask scheduler --scheduler-file`` writes.
+        address: of a scheduler, e.g. ``tcp://node7:8786``.
+        local: number of workers on this machine.
+        patience: seconds to wait for a scheduler's file, and for workers.
+    """
+
+    scheduler_file: Path | None = None
+    address: str | None = None
+    local: int | None = None
+    patience: float = 60.0
+
+
+@contextmanager
+def connected(where: Where) -> Iterator[Client]:
+    """A client of the cluster.
+
+    Raises:
+        SuiteError: not exactly one place is named, the file is missing or malformed, or no scheduler
+            answers.
+    """
+    given = [each for each in (where.scheduler_file, where.address, where.local) if each is not None]
+    if len(given) != 1:
+        raise SuiteError("allowed: exactly one of --scheduler-file FILE, --address ADDRESS and --local N")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what users need to know is told by the suite
+    with ExitStack() as stack:
+        if where.local is not None:
+            stack.enter_context(dask.config.set({"distributed.scheduler.worker-ttl": None}))
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="suite-grid-"))
+            address = stack.enter_context(
+                LocalCluster(
+                    n_workers=where.local,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    local_directory=scratch,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
+            ).scheduler_address
+        else:
+            address = where.address or _read_address(where)
+        source = f", which {where.scheduler_file} names: the file is stale" if where.scheduler_file else ""
+        try:
+            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError, ImportError) as error:  # a timeout is an OSError
+            why = "" if isinstance(error, OSError) else f" ({error})"
+            raise SuiteError(f"no scheduler answers at {address}{source}{why}; {_START}") from error
+        yield stack.enter_context(client)
+
+
+def _read_address(where: Where) -> str:
+    """The address in a scheduler's file, which may be written a little later than this command is started."""
+    path = where.scheduler_file
+    assert path is not None
+    started = time.monotonic()
+    while not path.is_file():
+        if time.monotonic() - started > where.patience:
+            raise SuiteError(f"scheduler file {path} does not exist after {where.patience:g} s; {_START}")
+        time.sleep(_POLL_SECONDS)
+    found = time.monotonic()
+    while True:
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["address"])
+        except (ValueError, KeyError, TypeError) as error:
+            if time.monotonic() - found > _WRITING_SECONDS:
+                raise SuiteError(f"{path} is no scheduler file: {error!r}; {_START}") from error
+        time.sleep(_POLL_SECONDS)

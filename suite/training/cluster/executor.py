@@ -1,0 +1,282 @@
+"""The executor on a Dask cluster: ``Cluster.execute`` takes and gives what ``suite.processes.in_parallel`` does.
+
+A run that raises is told at the end and cancels nothing. A run whose worker died is computed again, three times. Two runs a
+worker are with the scheduler at a time, the others wait here: Dask blames a lost worker on all tasks that it held
+(distributed 5234), and its scheduler need not know of a hundred thousand runs.
+"""
+
+import heapq
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from distributed import Client, KilledWorker, as_completed
+
+from suite.errors import SuiteError
+from suite.training.cluster.description import Description
+from suite.training.cluster.worker import Absent, Raised, run_task
+from suite.training.cluster.workers import Demand, Workers
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+DEATHS = 3
+"""So often a run is computed again whose worker died."""
+_HELD = 2
+"""Runs that are with the scheduler, for each worker: one that runs and one that follows."""
+_SENDINGS = 5
+"""So often a parcel is sent again to a worker that does not have it."""
+_LOOK_SECONDS = 1.0
+
+
+class RunsRaisedError(SuiteError):
+    """Some tasks raised; all others have been given.
+
+    Attributes:
+        raised: the tasks, with what they raised.
+    """
+
+    def __init__(self, raised: list[tuple[Any, str]]) -> None:
+        super().__init__(f"{len(raised)} failed: {raised[0][1]}")
+        self.raised = raised
+
+
+@dataclass(order=True, slots=True)
+class _Item:
+    """A task that has not ended: ordered by urgency, then by time."""
+
+    urgency: int
+    number: int
+    parcel: str = field(compare=False)
+    task: Any = field(compare=False)
+    results: "SimpleQueue[tuple[Any, Any]]" = field(compare=False)
+    began: int = field(compare=False, default=0)
+    blamed: int = field(compare=False, default=0)
+    sendings: int = field(compare=False, default=0)
+    future: Any = field(compare=False, default=None)
+
+
+class Cluster:
+    """Runs tasks on a cluster; its methods may be called from several threads.
+
+    Args:
+        client: of the cluster.
+        demand: what workers must be.
+        say: shows a line to the user.
+
+    Attributes:
+        workers: of the cluster.
+
+    Raises:
+        SuiteError: a worker cannot load this suite.
+    """
+
+    def __init__(self, client: Client, demand: Demand, say: Callable[[str], None]) -> None:
+        self._client, self._demand = client, demand
+        self._lock = threading.RLock()
+        self._items: dict[int, _Item] = {}
+        self._waiting: list[_Item] = []
+        self._held: dict[Any, _Item] = {}
+        self._running: set[int] = set()
+        self._count = 0
+        self._error: SuiteError | None = None
+        self._work, self._closed = threading.Event(), threading.Event()
+        self._completed = as_completed(with_results=True, raise_errors=False, loop=client.loop)
+        self.workers = Workers(client, demand, say, self._on_began)
+        for each in (self._collect, self._look):
+            threading.Thread(target=each, daemon=True).start()
+
+    @property
+    def running(self) -> int:
+        """Tasks that have begun and not ended."""
+        return len(self._running)
+
+    def execute(
+        self, function: Callable[[Any, Any], Any], shared: Any, tasks: Sequence[Any], *, urgent: bool = False
+    ) -> Iterator[tuple[Any, Any, Description]]:
+        """Run ``function(shared, task)`` for each task; yields (task, result, worker) as they finish.
+
+        Args:
+            function: a function of a module, which workers find by its name.
+            shared: reaches a worker once.
+            tasks: picklable.
+            urgent: whether others wait for these.
+
+        Yields:
+            Tasks with results, and how their workers describe themselves if versions may differ.
+
+        Raises:
+            RunsRaisedError: some raised; after all others were given.
+            ClusterLostError: the scheduler is gone, or no worker is left.
+        """
+        if not tasks:
+            return
+        parcel = self.workers.pack(function, shared)
+        results: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+        with self._lock:
+            for task in tasks:
+                self._count += 1
+                self._items[self._count] = _Item(int(not urgent), self._count, parcel, task, results)
+                heapq.heappush(self._waiting, self._items[self._count])
+        self._hand_over()
+        raised: list[tuple[Any, str]] = []
+        for _ in tasks:
+            task, result = results.get()
+            if isinstance(result, Exception):
+                raise result
+            if isinstance(result, Raised):
+                raised.append((task, result.text))
+            else:
+                yield task, result.value, result.worker
+        if raised:
+            raise RunsRaisedError(raised)
+
+    def close(self) -> None:
+        """Take back what was given to the scheduler."""
+        self._closed.set()
+        self._work.set()
+        if self._client.status == "running":
+            self.workers.dismiss()
+
+    def _hand_over(self) -> None:
+        """Hand waiting tasks to the scheduler, as many as the workers need."""
+        handed = []
+        with self._lock:
+            if self._error is not None:
+                self._give_up(self._error)
+            while self._waiting and len(self._held) < _HELD * len(self.workers.addresses):
+                item = heapq.heappop(self._waiting)
+                key = f"run-{item.number}-{uuid.uuid4().hex}"
+                self._held[key] = item
+                item.future = self._client.submit(
+                    run_task,
+                    item.parcel,
+                    self._demand.files[0],
+                    item.task,
+                    self.workers.topic,
+                    item.number,
+                    key=key,
+                    pure=False,
+                    retries=0,
+                    resources=self.workers.resources,
+                    priority=-item.urgency,
+                )
+                handed.append(item.future)
+        if handed:
+            self._completed.update(handed)
+            self._work.set()
+
+    def _collect(self) -> None:
+        """Thread: take what ended."""
+        while not self._closed.is_set():
+            if self._completed.is_empty():
+                self._work.wait(_LOOK_SECONDS)
+                self._work.clear()
+                continue
+            for future, result in self._completed.next_batch():
+                self._take(future, result)
+            self._hand_over()
+
+    def _take(self, future: "Future[Any]", result: Any) -> None:
+        with self._lock:
+            item = self._held.pop(future.key, None)
+            if item is None:
+                return
+            self._running.discard(item.number)
+            if isinstance(result, CancelledError) or future.status in ("cancelled", "lost"):
+                ended = self._after_cancellation(item, result)
+            elif future.status == "error":
+                ended = self._after_error(item, result[1])
+            elif isinstance(result, Absent):
+                ended = self._after_absence(item, result)
+            else:
+                ended = result
+            self._end(item, ended)
+
+    def _end(self, item: _Item, ended: Any) -> None:
+        """Give an end, or let the task wait for another attempt if there is none."""
+        if ended is None:
+            heapq.heappush(self._waiting, item)
+        else:
+            del self._items[item.number]
+            item.results.put((item.task, ended))
+
+    def _take_back(self) -> None:
+        """All workers have gone: Dask would not give tasks that it held then to workers that are admitted later."""
+        with self._lock:
+            items = list(self._held.values())
+            self._held.clear()
+            self._running.clear()
+            for item in items:
+                self._end(item, self._after_death(item))
+        self._client.cancel([item.future for item in items], force=True)
+
+    def _after_cancellation(self, item: _Item, result: Any) -> Raised | SuiteError | None:
+        """The scheduler is gone, or someone restarted its workers."""
+        if self._client.status != "running" or "connection-lost" in str(getattr(result, "reason", "")):
+            self._error = self.workers.lost()
+            return self._error
+        return self._after_death(item)
+
+    def _after_error(self, item: _Item, error: BaseException) -> Raised | None:
+        """The worker died, or the result could not be read."""
+        if isinstance(error, KilledWorker):
+            item.blamed += 1
+            return self._after_death(item)
+        return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+    def _after_death(self, item: _Item) -> Raised | None:
+        """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
+        if item.began > DEATHS or item.blamed > 1:
+            return Raised(f"its worker died, {max(item.began, DEATHS + 1)} times")
+        return None
+
+    def _after_absence(self, item: _Item, result: Absent) -> Raised | None:
+        """A parcel was missed by a worker, as when another one died while it was sent."""
+        item.began -= 1
+        item.sendings += 1
+        if item.sendings > _SENDINGS:
+            return Raised(f"parcel {result.digest[:8]} does not reach its worker, sent {_SENDINGS} times")
+        self.workers.send(result.digest, again=True)
+        return None
+
+    def _on_began(self, number: int) -> None:
+        item = self._items.get(number)
+        if item is not None:
+            item.began += 1
+            self._running.add(number)
+
+    def _look(self) -> None:
+        """Thread: see which workers there are."""
+        alone_since = time.monotonic()
+        while not self._closed.wait(_LOOK_SECONDS):
+            before = self.workers.addresses
+            try:
+                self.workers.count()
+                if before.isdisjoint(self.workers.addresses) and self._held:
+                    self._take_back()
+            except Exception as error:  # Dask raises many kinds where a connection ends
+                if self._client.status == "running" and isinstance(error, OSError):
+                    continue
+                self._give_up(self.workers.lost())
+                return
+            if self.workers.addresses or not self._items:
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > self._demand.patience:
+                self._give_up(self.workers.missing())
+                return
+            self._hand_over()
+
+    def _give_up(self, error: SuiteError) -> None:
+        with self._lock:
+            self._error = error
+            for item in self._items.values():
+                item.results.put((item.task, error))
+            self._items.clear()
+            self._waiting.clear()
+            self._held.clear()

@@ -1,0 +1,123 @@
+"""Parcels: what tasks share, packed once, named by its digest, and opened on workers from their disks.
+
+Large arrays are parcels of their own (pickle's protocol 5, PEP 574). So the features of a data set reach a worker once, for
+all stages that read them.
+"""
+
+import hashlib
+import mmap
+import pickle
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from suite.files import replacing
+from suite.hashing import user_files
+
+_LARGE = 1 << 16
+"""Arrays of this many bytes are parcels of their own."""
+
+
+class AbsentError(Exception):
+    """A parcel has not reached this worker."""
+
+
+class Packer:
+    """Packs; an array that was packed before is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[object, str]] = {}
+
+    def pack(self, function: Callable[..., Any], shared: Any) -> tuple[str, dict[str, Callable[[], bytes]]]:
+        """Pack a function and what its tasks share.
+
+        Returns:
+            The digest of the parcel that ``opened`` takes, and all parcels that belong to it, by digest: functions that
+            give their bytes.
+        """
+        parcels: dict[str, Callable[[], bytes]] = {}
+        digests: list[str] = []
+
+        def keep_large(buffer: pickle.PickleBuffer) -> bool:
+            view = buffer.raw()
+            if view.nbytes < _LARGE:
+                return True
+            digest = self._digest(view)
+            digests.append(digest)
+            parcels[digest] = view.tobytes
+            return False
+
+        payload = pickle.dumps((function, shared), protocol=5, buffer_callback=keep_large)
+        content = pickle.dumps((digests, payload))
+        digest = hashlib.sha256(content).hexdigest()
+        parcels[digest] = lambda: content
+        return digest, parcels
+
+    def _digest(self, view: memoryview) -> str:
+        owner = view.obj
+        if id(owner) not in self._known:
+            self._known[id(owner)] = owner, hashlib.sha256(view).hexdigest()
+        return self._known[id(owner)][1]
+
+
+def pack_files(targets: dict[str, str]) -> tuple[str, bytes]:
+    """Pack the files of losses that lie in files, with what they import from beside themselves.
+
+    Args:
+        targets: by what names them, for error messages.
+
+    Returns:
+        The digest, and the parcel that ``lay_out`` takes.
+
+    Raises:
+        SuiteError: a file is missing, or lies outside the project.
+    """
+    here = Path.cwd()
+    files: dict[str, bytes] = {}
+    for setting, target in targets.items():
+        for file in user_files(Path(target.rpartition(":")[0]), setting):
+            place = (here / file).relative_to(here) if file.is_absolute() else file
+            files[place.as_posix()] = file.read_bytes()
+    content = pickle.dumps(sorted(files.items()))
+    return hashlib.sha256(content).hexdigest(), content
+
+
+def store(folder: Path, digest: str, content: bytes) -> None:
+    """Write a parcel to a worker's folder, unless it is there."""
+    if not (folder / digest).is_file():
+        with replacing(folder / digest) as temporary:
+            temporary.write_bytes(content)
+
+
+@lru_cache(maxsize=2)
+def opened(folder: Path, digest: str) -> tuple[Callable[[Any, Any], Any], Any]:
+    """The function, and what its tasks share. Arrays are pages of their file, so they take no memory twice.
+
+    Raises:
+        AbsentError: a parcel is not in the folder.
+    """
+    digests, payload = pickle.loads(read(folder, digest))  # noqa: S301 - Dask itself sends pickles
+    function, shared = pickle.loads(payload, buffers=[_mapped(folder, each) for each in digests])  # noqa: S301
+    return function, shared
+
+
+def read(folder: Path, digest: str) -> bytes:
+    """The bytes of a parcel.
+
+    Raises:
+        AbsentError: it is not in the folder.
+    """
+    try:
+        return (folder / digest).read_bytes()
+    except FileNotFoundError as error:
+        raise AbsentError(digest) from error
+
+
+@lru_cache(maxsize=32)
+def _mapped(folder: Path, digest: str) -> mmap.mmap:
+    try:
+        with (folder / digest).open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except FileNotFoundError as error:
+        raise AbsentError(digest) from error

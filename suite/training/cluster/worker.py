@@ -1,0 +1,149 @@
+"""What happens on a worker: it is admitted, is given parcels, and runs tasks in a folder of its own."""
+
+import asyncio
+import os
+import pickle
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributed import Worker, WorkerPlugin, get_worker
+
+from suite.errors import SuiteError, told
+from suite.processes import limit_threads
+from suite.settings.plans import Regime
+from suite.training.cluster.description import Description, describe, differences
+from suite.training.cluster.parcels import AbsentError, opened, read, store
+
+HOME = Path.cwd()
+"""The folder in which the worker was started: this module is loaded before any task runs."""
+_laid_out = ""
+"""Digest of the files that lie in the folder of the tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a task gave, and what differs on its worker from the driver's, if anything."""
+
+    value: Any
+    worker: Description
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A task raised; as text, because a user's exception may not be known where it is read."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A parcel has not reached the worker: it is to be sent again."""
+
+    digest: str
+
+
+class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
+    """Admits a worker that computes what the driver would compute: it is given the resource that tasks ask for.
+
+    Args:
+        token: name of the resource.
+        topic: where events are told.
+        regime: whose code counts.
+        targets: losses in installed modules.
+        expected: what the worker is compared with.
+        allow_versions: whether one that differs is admitted, too.
+    """
+
+    def __init__(
+        self, token: str, topic: str, regime: Regime, targets: list[str], expected: Description, *, allow_versions: bool
+    ) -> None:
+        self.token, self.topic, self.regime, self.targets = token, topic, regime, targets
+        self.expected, self.allow_versions = expected, allow_versions
+        self.found: Description = {}
+
+    async def setup(self, worker: Worker) -> None:
+        """Compare, then admit or refuse; either is told to the driver."""
+        try:
+            self.found = await asyncio.to_thread(describe, self.regime, self.targets)
+            different = differences(self.expected, self.found)
+        except SuiteError as error:
+            different = str(error)
+        refused = different if different and not self.allow_versions else ""
+        if worker.state.nthreads != 1:
+            refused = f"it has {worker.state.nthreads} threads; start it with --nthreads 1"
+        limit = worker.memory_manager.memory_limit
+        event = {"worker": worker.address, "refused": refused, "different": different, "memory_limit": limit or 0}
+        worker.log_event(self.topic, {"admission": event})
+        if not refused:
+            await worker.set_resources(**{self.token: 1})
+
+
+class Parcel(WorkerPlugin):  # type: ignore[misc, unused-ignore]
+    """Brings a parcel to the disk of each worker, those that come later included.
+
+    Args:
+        digest: of its bytes.
+        content: its bytes.
+        again: whether it is sent although the scheduler has it.
+    """
+
+    def __init__(self, digest: str, content: bytes, *, again: bool = False) -> None:
+        self.digest, self.content, self.idempotent = digest, content, not again
+
+    def setup(self, worker: Worker) -> None:
+        """Store it."""
+        store(_folder(worker), self.digest, self.content)
+        self.content = b""
+
+
+def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Done | Raised | Absent:
+    """Run a task where the files of the user's losses lie; what it raises is given as text.
+
+    Args:
+        parcel: digest of the function and of what its tasks share.
+        files: digest of the user's files.
+        task: the task.
+        topic: where its beginning is told, and name of the plugin that admitted this worker.
+        number: by which the driver knows it.
+    """
+    worker = get_worker()
+    worker.log_event(topic, {"began": number})
+    folder = _folder(worker)
+    limit_threads()
+    try:
+        _lay_out(folder, files)
+        function, shared = opened(folder, parcel)
+        value = function(shared, task)
+    except AbsentError as error:
+        return Absent(str(error))
+    except (Exception, SystemExit) as error:
+        text = " ".join(str(error).split()) if isinstance(error, SuiteError) else told(error)
+        return Raised(f"{text} (worker {worker.address})")
+    plugin = worker.plugins.get(topic)
+    return Done(value, plugin.found if isinstance(plugin, Admission) and plugin.allow_versions else {})
+
+
+def _folder(worker: Worker) -> Path:
+    return Path(worker.local_directory) / "suite"
+
+
+def _lay_out(folder: Path, files: str) -> None:
+    """Make the folder of the tasks the current one, with these files and no others below it."""
+    global _laid_out  # noqa: PLW0603 - a process has one current folder
+    if files == _laid_out:
+        return
+    content = pickle.loads(read(folder, files))  # noqa: S301 - Dask itself sends pickles
+    project = folder / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    for name, text in content:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_bytes(text)
+    os.chdir(project)
+    for name, module in list(sys.modules.items()):  # files beside a loss may have been edited since
+        if str(getattr(module, "__file__", None)).startswith(f"{project.resolve()}{os.sep}"):
+            del sys.modules[name]
+    _laid_out = files

@@ -1,0 +1,176 @@
+"""The driver's side of the workers: which there are, which are refused, and what has been sent to them."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from distributed import Client
+
+from suite.errors import SuiteError
+from suite.hashing import sha256_value
+from suite.settings.plans import Regime
+from suite.training.cluster.description import describe
+from suite.training.cluster.parcels import Packer
+from suite.training.cluster.worker import Admission, Parcel
+
+
+class ClusterLostError(SuiteError):
+    """No run can be computed any more: the scheduler is gone, or there are no workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a worker must be.
+
+    Attributes:
+        regime: whose code it must have.
+        targets: losses in installed modules, whose code it must have, too.
+        files: digest and bytes of the user's files.
+        allow_versions: whether it may differ.
+        resources: that it must have been started with, e.g. ``{"GPU": 1}``.
+        patience: seconds to wait for a first one.
+    """
+
+    regime: Regime
+    targets: list[str]
+    files: tuple[str, bytes]
+    allow_versions: bool = False
+    resources: dict[str, float] = field(default_factory=dict)
+    patience: float = 60.0
+
+
+class Workers:
+    """The workers of a cluster.
+
+    Args:
+        client: of the cluster.
+        demand: what they must be.
+        say: shows a line to the user.
+        on_began: called with the number of a task that has begun, in the client's own thread.
+
+    Attributes:
+        expected: what they are compared with.
+        topic: where they tell what happens.
+        addresses: of those that compute.
+
+    Raises:
+        SuiteError: a worker cannot load this suite.
+    """
+
+    def __init__(
+        self, client: Client, demand: Demand, say: Callable[[str], None], on_began: Callable[[int], None]
+    ) -> None:
+        self._client, self._demand, self._say, self._on_began = client, demand, say, on_began
+        self._packer, self._packing = Packer(), threading.Lock()
+        self._contents: dict[str, Callable[[], bytes]] = {demand.files[0]: lambda: demand.files[1]}
+        self._refused: dict[str, str] = {}
+        self._dismissed = False
+        self.expected = describe(demand.regime, demand.targets)
+        self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
+        self.topic = f"suite-{uuid.uuid4().hex}"
+        self.addresses: set[str] = set()
+        self._check_loading()
+        client.subscribe_topic(self.topic, self._on_event)
+        self.send(demand.files[0])
+        self._register(
+            Admission(
+                self._token,
+                self.topic,
+                demand.regime,
+                demand.targets,
+                self.expected,
+                allow_versions=demand.allow_versions,
+            ),
+            self.topic,
+        )
+        self.count()
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What tasks ask for."""
+        return {self._token: 1} | self._demand.resources
+
+    def pack(self, function: Callable[..., Any], shared: Any) -> str:
+        """Send a function and what its tasks share, as far as it has not been sent; gives the parcel's digest."""
+        with self._packing:  # two stages may share an array
+            digest, parcels = self._packer.pack(function, shared)
+            for each, content in parcels.items():
+                if each not in self._contents:
+                    self._contents[each] = content
+                    self.send(each)
+        return digest
+
+    def send(self, digest: str, *, again: bool = False) -> None:
+        """Send a parcel to all workers, and to those that will come."""
+        self._register(Parcel(digest, self._contents[digest](), again=again), digest)
+
+    def count(self) -> None:
+        """See which workers there are.
+
+        Raises:
+            OSError: the scheduler does not answer.
+        """
+        wanted = self.resources.keys()
+        known = self._client.scheduler_info()["workers"]
+        found = {address for address, each in known.items() if wanted <= each["resources"].keys()}
+        gone, self.addresses = sorted(self.addresses - found), found
+        if gone and not self._dismissed:
+            self._say(
+                f"worker {gone[0]} is gone" if len(gone) == 1 else f"{len(gone)} workers are gone: {gone[0]}, ..."
+            )
+
+    def lost(self) -> ClusterLostError:
+        """What to raise where the scheduler is gone."""
+        return ClusterLostError(
+            "the scheduler is gone; finished runs are kept: start a scheduler and run the command again"
+        )
+
+    def missing(self) -> ClusterLostError:
+        """What to raise where no worker has come."""
+        resources = "".join(f" --resources {name}={amount:g}" for name, amount in self._demand.resources.items())
+        start = f"start some with: dask worker --nthreads 1 --memory-limit 0{resources} --scheduler-file FILE"
+        told = f"; {len(self._refused)} refused: {next(iter(self._refused.values()))}" if self._refused else ""
+        return ClusterLostError(f"no worker to run on for {self._demand.patience:g} s{told}; {start}")
+
+    def dismiss(self) -> None:
+        """Take back what the scheduler holds for workers that will come."""
+        self._dismissed = True
+        for name in (self.topic, *self._contents):
+            with suppress(OSError, ValueError, CancelledError):  # another driver has taken it back, or it is gone
+                self._client.unregister_worker_plugin(name)
+
+    def _check_loading(self) -> None:
+        """Workers that cannot load the suite would fail at the first plugin, and so would those that come later."""
+        found = self._client.run(describe, self._demand.regime, self._demand.targets, on_error="return")
+        for address, each in found.items():
+            if isinstance(each, Exception) and not isinstance(each, (OSError, SuiteError)):
+                raise SuiteError(f"worker {address} cannot load this suite: {type(each).__name__}: {each}")
+
+    def _register(self, plugin: Admission | Parcel, name: str) -> None:
+        """Register a plugin. If a worker dies just then, others may have missed it; a task will find out."""
+        try:
+            self._client.register_plugin(plugin, name=name)
+        except OSError as error:
+            if self._client.status != "running":
+                raise self.lost() from error
+
+    def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
+        """In the client's own thread, where nothing may wait."""
+        message = event[1]
+        if "began" in message:
+            self._on_began(message["began"])
+            return
+        found = message["admission"]
+        worker, differs = found["worker"], found["different"]
+        if found["refused"]:
+            self._refused[worker] = found["refused"]
+            self._say(f"worker {worker} is refused: {found['refused']}")
+        elif differs:
+            self._say(f"worker {worker} differs, and is allowed to: {differs}")
+        if found["memory_limit"]:
+            gib = found["memory_limit"] / 2**30
+            self._say(f"worker {worker}: Dask will kill it at {gib:.1f} GiB; start it with --memory-limit 0")

@@ -1,0 +1,143 @@
+"""Figures of the executor on a Dask cluster, printed as they are quoted in docs/dev/measured.md.
+
+``python -m tests.benchmarks.cluster throughput``: a scheduler and two worker processes against the local executor with two
+processes, in turns on the same runs. ``python -m tests.benchmarks.cluster scale``: tasks of no work over simulated workers,
+which are 200 Dask workers in one process with the scheduler and the driver.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import chdir, closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from suite.data.features import save_features
+from suite.processes import in_parallel
+from suite.settings.plans import runs_of
+from suite.training.cache import clear
+from suite.training.cluster.connection import Where, connected
+from suite.training.cluster.executor import Cluster
+from suite.training.cluster.parcels import pack_files
+from suite.training.cluster.workers import Demand
+from suite.training.stage import run_frozen_stage
+from tests.helpers.dask_cluster import DaskCluster, wait_for
+from tests.helpers.synthetic import RECIPE, features_path, frozen_plan, make_features, silent
+
+_OUT = Console(soft_wrap=True)
+_say = partial(_OUT.print, markup=False, highlight=False)
+
+
+def nothing(_: Any, task: int) -> int:
+    """A run of no work."""
+    return task
+
+
+def _executing(cluster: Cluster, function: Any, shared: Any, tasks: Any) -> Iterator[Any]:
+    for task, result, _ in cluster.execute(function, shared, tasks):
+        yield task, result
+
+
+def _runs(seeds: int) -> list[Any]:
+    recipe = RECIPE.model_copy(
+        update={"embedding_dim": 128, "epochs": 15, "classes_per_batch": 30, "samples_per_class": 4}
+    )
+    return runs_of(frozen_plan("contrastive", recipe=recipe, seeds=seeds))
+
+
+def _seconds(seeds: int, execute: Any) -> float:
+    """Of a stage whose runs are all missing."""
+    runs = _runs(seeds)
+    clear("emoji", "contrastive")
+    started = time.perf_counter()
+    run_frozen_stage("emoji-contrastive", runs, silent(), execute=execute)
+    return time.perf_counter() - started
+
+
+def local(seeds: int) -> None:
+    """Seconds of the local executor, in a process of its own."""
+    os.environ["SUITE_WORKERS"] = "2"
+    _seconds(2, in_parallel)  # modules are loaded, and shared through the fork
+    _say(f"{_seconds(seeds, in_parallel):.3f}")
+
+
+def _seconds_of_local(seeds: int) -> float:
+    command = [sys.executable, "-m", "tests.benchmarks.cluster", "local", str(seeds)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def throughput(seeds: int = 24, turns: int = 3) -> None:
+    """Runs a second of both executors, in turns; then what the driver adds to a run."""
+    from tests.benchmarks.cluster import nothing as importable
+
+    with tempfile.TemporaryDirectory() as name, chdir(name):
+        save_features(features_path(), make_features(classes=400, images=7, dim=512))
+        dask = DaskCluster(Path(name) / "dask")
+        try:
+            with connected(Where(address=dask.address)) as client:
+                wait_for(lambda: len(client.scheduler_info()["workers"]) == 2)
+                with closing(Cluster(client, Demand("frozen", [], pack_files({})), _say)) as cluster:
+                    _seconds(4, partial(_executing, cluster))  # modules are loaded
+                    ratios = []
+                    for turn in range(1, turns + 1):
+                        one, other = (
+                            seeds / _seconds_of_local(seeds),
+                            seeds / _seconds(seeds, partial(_executing, cluster)),
+                        )
+                        ratios.append(other / one)
+                        told = f"local, 2 processes {one:.2f} runs/s, 2 workers {other:.2f} runs/s"
+                        _say(f"turn {turn}: {told}, ratio {ratios[-1]:.3f}")
+                    _say(f"ratio, median of {turns}: {sorted(ratios)[turns // 2]:.3f}")
+                    count = 2000
+                    started, busy = time.perf_counter(), time.process_time()
+                    assert len(list(cluster.execute(importable, None, range(count)))) == count
+                    wall, busy = time.perf_counter() - started, time.process_time() - busy
+                    each, mine = 1000 * wall / count, 1000 * busy / count
+                    _say(f"{count} runs of no work: {each:.2f} ms a run, of these {mine:.2f} ms work of the driver")
+        finally:
+            dask.close()
+
+
+def scale(tasks: int = 100_000, workers: int = 200) -> None:
+    """Tasks a second and memory, with all in one process."""
+    import dask
+    from distributed import LocalCluster
+
+    with tempfile.TemporaryDirectory() as name, chdir(name):
+        settings = {"distributed.scheduler.worker-ttl": None, "distributed.worker.profile.enabled": False}
+        with (
+            dask.config.set(settings),
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=False,
+                memory_limit=0,
+                dashboard_address=None,
+                local_directory=name,
+            ) as local,
+            connected(Where(address=local.scheduler_address)) as client,
+            closing(Cluster(client, Demand("frozen", [], pack_files({})), _say)) as cluster,
+        ):
+            _say(f"{len(cluster.workers.addresses)} simulated workers")
+            memory = psutil.Process().memory_info
+            before, started = memory().rss, time.perf_counter()
+            seen = bytearray(tasks)
+            for number, (task, _, _) in enumerate(cluster.execute(nothing, None, range(tasks)), 1):
+                seen[task] += 1
+                if number % (tasks // 10) == 0:
+                    rate = number / (time.perf_counter() - started)
+                    _say(
+                        f"{number} tasks: {rate:.0f} a second, {(memory().rss - before) / 2**20:.0f} MiB more than before"
+                    )
+            assert seen == b"\1" * tasks, "a task was lost or doubled"
+
+
+if __name__ == "__main__":
+    {"throughput": throughput, "local": local, "scale": scale}[sys.argv[1]](*map(int, sys.argv[2:]))
