@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.files import write_json, write_text
 from suite.judging.claims.evidence import Verdict
@@ -14,6 +15,7 @@ from suite.judging.claims.measured import Measured, read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
 from suite.report.families import ClaimJson, ReportJson, family_table, regime_name, totals, verdict_counts, was_run
+from suite.report.leaderboard import record_files
 from suite.report.text import adjusted_p_text, effect_text, markdown_table, place_of, remarks_of
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import Settings
@@ -24,6 +26,7 @@ from suite.settings.paths import (
     CLAIMS_FILE,
     CLAIMS_FOLDER,
     RESULTS_FOLDER,
+    RUNS_FOLDER,
 )
 
 _HEAD = ("claim", "data set", "verdict", "effect [95 % interval]", "n", "Holm p", "remarks")
@@ -43,8 +46,10 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, 
     Claims whose records are missing or too few are "not run". Nothing is written if anything is wrong.
 
     Raises:
-        SuiteError: a claim file is refused, or records are malformed or contradict each other.
+        SuiteError: the grid has not run, a claim file is refused, or records are malformed or contradict each other.
     """
+    if not any(path.is_file() for path in record_files(settings)):
+        raise SuiteError(f"{RUNS_FOLDER}/ holds no run of the losses and data sets of params.yaml; run: dvc repro")
     files = load_claims(settings.losses, settings.datasets, folder)
     cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
 

@@ -182,9 +182,16 @@ def read_plan(path: Path) -> tuple[FrozenPlan, Search | None]:
     """Read a plan file.
 
     Raises:
-        SuiteError: it is missing.
+        SuiteError: it is missing or damaged.
     """
     if not path.is_file():
-        raise SuiteError(f"plan {path} is missing: name its data set and loss in params.yaml, then run: dvc repro")
-    value = json.loads(path.read_text(encoding="utf-8"))
-    return FrozenPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"])
+        section = {"paper_values": "paper_values", "geometry": "geometry.losses"}.get(path.parent.name, "losses")
+        raise SuiteError(
+            f"plan {path} is missing: name its data set under datasets and its loss under {section} in params.yaml, "
+            "then run: dvc repro"
+        )
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return FrozenPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SuiteError(f"plan {path} is damaged; delete it, then run: dvc repro") from error

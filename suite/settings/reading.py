@@ -13,7 +13,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads ``1e-3`` as a number, as YAML 1.2 and DVC do; without a point, YAML 1.1 takes it for a string."""
+    """Reads ``1e-3`` as a number, as YAML 1.2 and DVC do, and refuses a key that stands twice in one mapping."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - as in the parent
+        """A mapping.
+
+        Raises:
+            YAMLError: a key stands twice.
+        """
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -48,6 +61,10 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+    except UnicodeDecodeError as error:
+        raise SuiteError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
 
@@ -96,7 +113,8 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
         if not setting and problem["type"] == "value_error":  # about several settings, which the message names
             text = text.removeprefix(": ")
         elif not setting:
-            setting = "the whole file"
+            setting = "the file"
+            text = f" holds no settings; write one a line, NAME: VALUE, of {allowed(model.model_fields)}"
         problems.setdefault(setting, text)
     return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
 

@@ -79,15 +79,18 @@ class CachedRun(Generic[P_co]):
         return self.path.with_suffix(".safetensors")
 
     def find(self) -> Finished | None:
-        """The finished run, if it is in the cache and whole."""
+        """The finished run, if it is in the cache, whole, and this run's."""
         try:
             found = read_json(self.path)
             if self.run.keeps_embeddings:
                 with safe_open(self.embeddings_path, framework="numpy"):
                     pass
             record = Record.model_validate(found["record"])
+            if record.config_sha256 != self.run.config_sha256:
+                return None  # another run's file
             record = record.model_copy(update=self._asked_for_now())
-            return Finished(record, found["curve"], found["seconds"], found.get("processor", ""))
+            curve = [float(value) for value in found["curve"]]
+            return Finished(record, curve, float(found["seconds"]), str(found.get("processor", "")))
         except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError):
             return None
 

@@ -40,13 +40,16 @@ def load_dataset_plan(dataset: str) -> DatasetPlan:
     """Read a data set's plan.
 
     Raises:
-        SuiteError: there is none.
+        SuiteError: there is none, or it is damaged.
     """
     path = dataset_plan_path(dataset)
     if not path.is_file():
         raise SuiteError(f"no plan for data set {dataset!r} ({path}): name it in params.yaml, then: suite plan")
-    plain = read_json(path)
-    return DatasetPlan(**plain | {"backbone": BackboneSettings.model_validate(plain["backbone"])})
+    try:
+        plain = read_json(path)
+        return DatasetPlan(**plain | {"backbone": BackboneSettings.model_validate(plain["backbone"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise SuiteError(f"the plan {path} is damaged; delete it, then run: dvc repro") from error
 
 
 def write_features(dataset: str, console: Console) -> None:

@@ -31,6 +31,7 @@ from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
 from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, check_noise, training_half
+from suite.training.search_space import declared_space
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 
@@ -153,6 +154,7 @@ class Planner:
                 not give a finite scalar.
         """
         by_hand = values_by_hand(self._settings.all_losses[entry.name])
+        declared_space(entry, self._settings.all_losses[entry.name])
         recipe = self._recipe_in_git(dataset, entry)
         if recipe is not None:
             check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
@@ -175,8 +177,7 @@ class Planner:
         by_hand = values_by_hand(mine)
         check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
-        space = {name: item for name, item in entry.space(mine).items() if name not in by_hand}
-        check_hyperparameters(entry, space, f"search space of {entry.name}")
+        space = declared_space(entry, mine)
         tuning = self._settings.tuning
         return plan, Search(space, by_hand, tuning.trials, tuning.folds, tuning.noise) if space else None
 

@@ -160,7 +160,7 @@ class StageView(Progress):
         self._runs = [place.run for place in places]
         self._found: dict[str, list[float]] = {}
         self._started = time.perf_counter()
-        done = sum(place.path.is_file() for place in places)
+        done = sum(place.find() is not None for place in places)
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -195,12 +195,12 @@ class StageView(Progress):
 def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[Finished], root: Path = Path()) -> None:
     """Write what a stage leaves below ``root``: ``runs/NAME`` (records, curves, embeddings) and ``times/NAME.json``."""
     folder = root / RUNS_FOLDER / name
-    shutil.rmtree(folder, ignore_errors=True)
     curves = [
         {"noise_level": place.run.noise_level, "seed": place.run.seed, "epoch": epoch, "loss": value}
         for place, each in zip(places, finished, strict=True)
         for epoch, value in enumerate(each.curve, 1)
     ]
+    shutil.rmtree(folder, ignore_errors=True)
     write_lines(folder / CURVES_NAME, curves)
     write_records(folder / RECORDS_NAME, [each.record for each in finished])
     for place in places:

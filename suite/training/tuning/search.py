@@ -36,8 +36,8 @@ from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
 from suite.training.planner import with_values
 from suite.training.run.frozen import evaluate, fit, use_one_thread
 from suite.training.run.loop import TrainingFailure
+from suite.training.search_space import Space, parse_space
 from suite.training.stage import Executor
-from suite.training.tuning.space import Space, parse_space
 
 _RANDOM_TRIALS = 5
 """Trials before TPE models the objective."""

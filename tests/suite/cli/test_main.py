@@ -42,7 +42,10 @@ def data(workplace, monkeypatch):
     [
         (["plan"], "error: settings file params.yaml is missing; run from the project's root"),
         (["paper-values", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
-        (["tune", "emoji", "pfml"], "error: plan plan/tuned/emoji-pfml.json is missing: name its data set and loss in"),
+        (
+            ["tune", "emoji", "pfml"],
+            "error: plan plan/tuned/emoji-pfml.json is missing: name its data set under datasets",
+        ),
         (["train", "emoji", "pfml"], "error: plan tuned/emoji-pfml/plan.json is missing: name its data set and"),
         (["search", "emoji", "pfml"], "error: plan plan/searches/emoji-pfml.json is missing: name its data set and"),
         (["promote"], "error: there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml"),

@@ -237,5 +237,10 @@ def test_files_that_are_none(tmp_path):
     assert re.search(r"settings file .*params\.yaml is missing; run from the project's root", refusal(path))
     path.write_text("seeds: [1\nlosses: {")
     assert re.search(r"params\.yaml is not valid YAML: .* line 2", refusal(path))
-    path.write_text("")
-    assert refusal(path) == "the whole file = None; allowed: a mapping"
+    for empty in ("", "# nothing", "[]"):
+        path.write_text(empty)
+        assert refusal(path).startswith("the file holds no settings; write one a line, NAME: VALUE, of datasets, ")
+    path.write_text("seeds: 3\nlosses: {}\nseeds: 5\n")
+    assert re.search(r"params\.yaml is not valid YAML: .*seeds stands twice.* line 3", refusal(path))
+    path.write_bytes("losses: {café: {}}".encode("latin-1"))
+    assert "is not UTF-8 text" in refusal(path)

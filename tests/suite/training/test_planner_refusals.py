@@ -19,7 +19,7 @@ def test_an_unknown_loss_of_studies_is_blamed_on_its_setting(plan):
 
 def test_a_search_space_of_an_unknown_hyperparameter(plan):
     message = refused(plan, losses={"pfml": {"search": {"marign": {"values": [1]}}}})
-    assert message.startswith("search space of pfml: marign is no hyper-parameter of loss pfml; allowed: ")
+    assert message.startswith("params.yaml: losses.pfml.search: marign is no hyper-parameter of loss pfml; allowed: ")
 
 
 def test_only_losses_that_declare_paper_values_may_run_at_them(plan):

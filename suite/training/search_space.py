@@ -6,7 +6,8 @@ import optuna
 from pydantic import Field, ValidationError, model_validator
 
 from suite.errors import SuiteError
-from suite.settings.params import Scalar, Strict
+from suite.losses.registry import LossEntry, check_hyperparameters, values_by_hand
+from suite.settings.params import LossSettings, Scalar, Strict
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import explain
 
@@ -57,4 +58,17 @@ def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
             space[name] = model.model_validate(entry)
         except ValidationError as error:
             raise SuiteError(explain(error, model, PARAMS_FILE, f"losses.{loss}.search.{name}")) from error
+    return space
+
+
+def declared_space(entry: LossEntry, settings: LossSettings) -> dict[str, dict[str, Any]]:
+    """What a search of a loss varies, as it is written: its search space without what is set by hand.
+
+    Raises:
+        SuiteError: an entry is no hyper-parameter of the loss, or neither a range nor a list of values.
+    """
+    by_hand = values_by_hand(settings)
+    space = {name: item for name, item in entry.space(settings).items() if name not in by_hand}
+    check_hyperparameters(entry, space, f"{PARAMS_FILE}: losses.{entry.name}.search")
+    parse_space(entry.name, space)
     return space

@@ -5,7 +5,7 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.losses.registry import BUILT_IN, load_target
-from suite.training.tuning.space import Range, Values, parse_space
+from suite.training.search_space import Range, Values, parse_space
 
 
 def draws(item, count=60):
