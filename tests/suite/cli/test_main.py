@@ -46,8 +46,14 @@ def data(workplace, monkeypatch):
             ["tune", "emoji", "pfml"],
             "error: plan plan/tuned/emoji-pfml.json is missing: name its data set under datasets",
         ),
-        (["train", "emoji", "pfml"], "error: plan tuned/emoji-pfml/plan.json is missing: name its data set and"),
-        (["search", "emoji", "pfml"], "error: plan plan/searches/emoji-pfml.json is missing: name its data set and"),
+        (
+            ["train", "emoji", "pfml"],
+            "error: plan tuned/emoji-pfml/plan.json is missing: name its data set under datasets",
+        ),
+        (
+            ["search", "emoji", "pfml"],
+            "error: plan plan/searches/emoji-pfml.json is missing: name its data set under datasets",
+        ),
         (["promote"], "error: there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml"),
         (["ablation", "emoji", "alpha"], "error: settings file params.yaml is missing; run from the project's root"),
         (["geometry", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from suite.errors import SuiteError
 from suite.report.claims import write_claims
 from suite.settings.params import load_settings
 from tests.helpers.paths import ROOT
@@ -44,6 +45,11 @@ def test_report_and_pages(project):
 
 def test_runs_that_params_yaml_names_no_more_do_not_count(project):
     settings = load_settings()
+    with pytest.raises(
+        SuiteError, match=r"runs/ holds no run of the losses and data sets of params\.yaml; run: dvc repro"
+    ):
+        write_claims(settings)
+    write("runs", runs(50 + WIGGLE))
     before = write_claims(settings)
     write("runs", [run(50.0, 0, loss="gone"), run(50.0, settings.seeds)], "stale")
     assert write_claims(settings) == before
