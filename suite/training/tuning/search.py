@@ -64,7 +64,7 @@ def search_recipe(
     search: Search,
     features: Features,
     console: Console,
-    execute: Executor = in_parallel,
+    execute: Executor | None = None,
     *,
     keep_trials: bool = False,
 ) -> TunedRecipe:
@@ -75,7 +75,7 @@ def search_recipe(
         search: what is searched.
         features: of the data set.
         console: where progress is shown.
-        execute: trains on folds, on this machine or others.
+        execute: trains on folds, here by default.
         keep_trials: whether the finished trials stay, for a command that will ask for the same search.
 
     Raises:
@@ -86,7 +86,7 @@ def search_recipe(
     journal = _journal(plan, search, features)
     study = _open_study(journal)
     before = sum(trial.user_attrs[_SECONDS] for trial in _finished(study))
-    measure = partial(_scores, plan, search, features, execute)
+    measure = partial(_scores, plan, search, features, execute or in_parallel)
     trials = _run_trials(study, plan, search, space, measure, console)
     trained = [trial for trial in trials if trial.fold_map_at_r]
     if not trained:

