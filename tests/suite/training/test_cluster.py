@@ -209,7 +209,8 @@ def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
     seed = str(torch_seed("loss", "emoji", 1))
     users(FAILING_SEED.replace("SEED", seed) + "import os; os._exit(1)\nreturn value", noise_levels=(0.4,))
     done = grid(dask)
-    assert done.failures == ["emoji-own noise 0.4 seed 1: its worker died, 4 times"]
+    # Dask may have begun it once more before the driver gave it up.
+    assert done.failures in [[f"emoji-own noise 0.4 seed 1: its worker died, {count} times"] for count in (4, 5)]
     assert len(cached("own")) == 2
 
 
