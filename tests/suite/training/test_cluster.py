@@ -209,8 +209,7 @@ def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
     seed = str(torch_seed("loss", "emoji", 1))
     users(FAILING_SEED.replace("SEED", seed) + "import os; os._exit(1)\nreturn value", noise_levels=(0.4,))
     done = grid(dask)
-    # Dask may have begun it once more before the driver gave it up.
-    assert done.failures in [[f"emoji-own noise 0.4 seed 1: its worker died, {count} times"] for count in (4, 5)]
+    assert done.failures == ["emoji-own noise 0.4 seed 1: its worker died, 4 times"]
     assert len(cached("own")) == 2
 
 
@@ -242,6 +241,7 @@ def test_workers_killed_at_random_cost_no_run_and_no_byte(dask, tmp_path):
     total = 2 * (4 + kills)
     assert f"{total} computed, 0 failed, 0 not run" in printed
     assert len(cached("own")) == total == printed.count(": R@1 ")
+    assert "is gone" in printed
     found = from_cache(plan)
     assert found == local(plan)
 
