@@ -30,8 +30,9 @@ def compare(
     from suite.settings.params import load_settings
 
     records = read_csv(RECORDS_FILE)
+    where = contrast.Where(regime=regime, dataset=dataset, noise_level=noise, track=track)
     if second is None:
-        mine = contrast.within(records, regime=regime, dataset=dataset, noise=noise, track=track, metric=metric)
+        mine = contrast.within(records, metric, **where)
         found = verdicts.verdicts_on(first, mine, verdicts.user_losses(load_settings()), metric)
         text = [
             verdicts.as_text(found),
@@ -40,10 +41,7 @@ def compare(
         ]
     else:
         losses = (first, second)
-        chosen = contrast.select(
-            records, losses, regime=regime, dataset=dataset, noise=noise, track=track, metric=metric
-        )
-        found = contrast.contrast(chosen, losses, metric)
+        found = contrast.contrast(contrast.select(records, losses, metric, **where), losses, metric)
         text = [contrast.as_text(found, losses), contrast.sentence(found, losses, metric)]
     wide = Console(soft_wrap=True)
     for part in text:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from suite.data.builders.webp import encode_webp
+from suite.data.builders.parquet import encode_webp
 from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_file
 from suite.settings.params import DatasetSettings

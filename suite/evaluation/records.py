@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -191,14 +191,6 @@ def check_once(records: Iterable[Record]) -> None:
             run = _named({name: getattr(record, name) for name in KEY})
             raise SuiteError(f"records hold a run twice: {run} ({seen[key].where}; {record.where})")
         seen[key] = record
-
-
-def index_by(records: Iterable[Record], key: Callable[[Record], Hashable]) -> dict[Any, dict[int, Record]]:
-    """Records by a key, then by seed."""
-    index: dict[Any, dict[int, Record]] = {}
-    for record in records:
-        index.setdefault(key(record), {})[record.seed] = record
-    return index
 
 
 def _read_file(path: Path) -> list[Record]:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from suite.errors import SuiteError, allowed
 from suite.settings.paper_recipes import RecipeSettings, find_paper_recipe
-from suite.settings.params import BenchmarkName, Name, NoiseSettings, Scalar, Seeds, Strict
+from suite.settings.params import BenchmarkName, Filled, Name, NoiseSettings, Scalar, Seeds, Strict
 from suite.settings.paths import BENCHMARKS_FILE, BENCHMARKS_FOLDER
 from suite.settings.plans import Plan
 from suite.settings.reading import read_settings
@@ -47,19 +47,12 @@ class WholeNetworkPlan(Plan[RecipeSettings]):
 class BenchmarkSettings(Strict):
     """The whole of the file."""
 
-    benchmarks: Annotated[dict[BenchmarkName, dict[Name, Benchmark]], Field(min_length=1)]
+    benchmarks: Annotated[dict[BenchmarkName, dict[Name, Benchmark]], Field(min_length=1), Filled]
     """By data set, by name on the leaderboard."""
     noise: NoiseSettings
     seeds: Seeds
     precision: Literal["bfloat16", "float32"]
     """Of the network; the loss is in float32 always."""
-
-    @field_validator("benchmarks", mode="before")
-    @classmethod
-    def _empty_entries(cls, entries: Any) -> Any:
-        if isinstance(entries, dict):
-            return {name: {} if value is None else value for name, value in entries.items()}
-        return entries
 
     def rows(self, dataset: str) -> dict[str, Benchmark]:
         """The rows of a data set by name.

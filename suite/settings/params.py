@@ -6,7 +6,7 @@ Every model refuses unknown settings; every error is one line that names the set
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from suite.errors import allowed
 from suite.settings.paths import PARAMS_FILE
@@ -21,12 +21,20 @@ EMBEDDED_BACKBONE = "tf_efficientnet_lite0"
 
 
 def _filled(entries: Any) -> Any:
-    """``emoji:`` with nothing behind it means ``emoji: {}``."""
     if isinstance(entries, dict):
         return {name: {} if value is None else value for name, value in entries.items()}
     return entries
 
 
+def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("a value is named twice; allowed: each value once")
+    return values
+
+
+Filled = BeforeValidator(_filled)
+"""``emoji:`` with nothing behind it means ``emoji: {}``."""
+Distinct = AfterValidator(_distinct)
 Scalar = bool | int | float | str | None
 Number = Annotated[float, Field(strict=True)]
 """A whole or real number; true and false are none."""
@@ -102,7 +110,7 @@ class NoiseSettings(Strict):
 
     kind: str = "symmetric"
     """One of ``suite.data.noise.KINDS``."""
-    levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1)]
+    levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1), Distinct]
 
     @field_validator("levels", mode="before")
     @classmethod
@@ -115,13 +123,6 @@ class NoiseSettings(Strict):
                 )
             if isinstance(level, float) and f"{level:g}" != str(level) and 0 <= level < 1:
                 raise ValueError(f"{level} becomes part of file names; allowed: {level:g}")
-        return levels
-
-    @field_validator("levels")
-    @classmethod
-    def _distinct(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(levels)) != len(levels):
-            raise ValueError("a level is named twice; allowed: each level once")
         return levels
 
 
@@ -149,13 +150,8 @@ class TuningSettings(Strict):
     folds: Annotated[int, Field(ge=2, strict=True)]
     noise: NoiseLevel = 0.0
     """Label noise of the classes that train in a search, of the kind of ``noise``; those that validate keep their labels."""
-    also: dict[Name, LossSettings] = {}
+    also: Annotated[dict[Name, LossSettings], Filled] = {}
     """Losses that studies need and the grid does not run."""
-
-    @field_validator("also", mode="before")
-    @classmethod
-    def _empty_entries(cls, entries: Any) -> Any:
-        return _filled(entries)
 
 
 class BackboneSettings(Strict):
@@ -190,46 +186,34 @@ NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 class AblationAxes(Strict):
     """Values of pfml that are varied one at a time around its tuned ones; an axis without values cannot be run."""
 
-    proxies_per_class: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
-    alpha: tuple[NotNegative, ...] = ()
-    delta: tuple[Positive, ...] = ()
-    repulsion_margin: tuple[NotNegative, ...] = ()
+    proxies_per_class: Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], Distinct] = ()
+    alpha: Annotated[tuple[NotNegative, ...], Distinct] = ()
+    delta: Annotated[tuple[Positive, ...], Distinct] = ()
+    repulsion_margin: Annotated[tuple[NotNegative, ...], Distinct] = ()
     """By how much the radius of repulsion exceeds that of attraction."""
-
-    @field_validator("*")
-    @classmethod
-    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(values)) != len(values):
-            raise ValueError("a value is named twice; allowed: each value once")
-        return values
 
 
 class GeometrySettings(Strict):
     """Where proxies lie among the embeddings of trained models."""
 
-    losses: dict[Name, Chosen] = {}
+    losses: Annotated[dict[Name, Chosen], Filled] = {}
     """Losses with proxies; all take the same number of them a class."""
     proxies_per_class: Count = 2
-
-    @field_validator("losses", mode="before")
-    @classmethod
-    def _empty_entries(cls, entries: Any) -> Any:
-        return _filled(entries)
 
 
 class Settings(Strict):
     """The whole of ``params.yaml``."""
 
-    datasets: Annotated[dict[Name, DatasetSettings], Field(min_length=1)]
-    losses: Annotated[dict[Name, LossSettings], Field(min_length=1)]
-    paper_values: dict[Name, Chosen] = {}
+    datasets: Annotated[dict[Name, DatasetSettings], Field(min_length=1), Filled]
+    losses: Annotated[dict[Name, LossSettings], Field(min_length=1), Filled]
+    paper_values: Annotated[dict[Name, Chosen], Filled] = {}
     """Losses that also run at the values of their papers."""
     backbone: BackboneSettings = BackboneSettings()
     noise: NoiseSettings
     seeds: Seeds
     recipe: Recipe
     tuning: TuningSettings
-    ablation: dict[Name, AblationAxes] = {}
+    ablation: Annotated[dict[Name, AblationAxes], Filled] = {}
     geometry: GeometrySettings = GeometrySettings()
 
     @property
@@ -242,11 +226,6 @@ class Settings(Strict):
         mine = self.datasets[dataset]
         own = {name: value for name in BATCH if (value := getattr(mine, name)) is not None}
         return self.recipe.model_copy(update=own)
-
-    @field_validator("datasets", "losses", "paper_values", "ablation", mode="before")
-    @classmethod
-    def _empty_entries(cls, entries: Any) -> Any:
-        return _filled(entries)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

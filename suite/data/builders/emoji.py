@@ -20,10 +20,9 @@ from PIL import Image
 from rich.progress import track
 
 from suite.data.builders.emoji_join import Drawing, VendorSet, join
-from suite.data.builders.parquet import Row, shuffled_labels, write_parquet
+from suite.data.builders.parquet import Row, encode_webp, shuffled_labels, write_parquet
 from suite.data.builders.sources import fetch_npm, load_sources, read_member
 from suite.data.builders.versions import COMMON
-from suite.data.builders.webp import encode_webp
 
 BUILT_WITH = {**COMMON, "resvg-py": "0.5.0"}
 SOURCES = Path(__file__).with_name("emoji.sources.json")

@@ -28,10 +28,9 @@ from suite.data.builders.furniture_scene import (
     sample_camera,
     sample_lights,
 )
-from suite.data.builders.parquet import Row, shuffled_labels, write_parquet
+from suite.data.builders.parquet import Row, encode_webp, shuffled_labels, write_parquet
 from suite.data.builders.sources import fetch_deb, load_sources, unpack_deb
 from suite.data.builders.versions import COMMON
-from suite.data.builders.webp import encode_webp
 
 if TYPE_CHECKING:
     from suite.data.builders.furniture_render import Stage

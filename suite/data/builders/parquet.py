@@ -1,9 +1,10 @@
-"""Rows of an embedded data set and the parquet file that holds them.
+"""Rows of an embedded data set, their images, and the parquet file that holds them.
 
 One row is one image. The order of the rows, the schema and every writer option are fixed here, so that two builds from
 the same sources give the same bytes (for one version of pyarrow, whose name and version parquet stores in the footer).
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
 
 CLASS_ORDER_SEED = 20240
 """Seed of the stored class order; the first half of that order is the training half."""
+EFFORT = 6
+"""The WebP encoder's slowest setting: the same quality in fewer bytes."""
 
 SCHEMA = pa.schema(
     [
@@ -58,6 +63,21 @@ def shuffled_labels(class_names: Iterable[str], seed: int = CLASS_ORDER_SEED) ->
     names = sorted(set(class_names))
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(names))
     return {names[place]: label for label, place in enumerate(order)}
+
+
+def encode_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Encode an image with loss.
+
+    Args:
+        pixels: (H, W, 3) RGB image.
+        quality: WebP quality, 0 to 100.
+
+    Returns:
+        The bytes of a WebP file; the same for the same pixels, quality and version of libwebp.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=quality, method=EFFORT)
+    return buffer.getvalue()
 
 
 def write_parquet(path: Path, rows: Sequence[Row]) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from suite.data.builders.parquet import Row, shuffled_labels, write_parquet
+from suite.data.builders.parquet import Row, encode_webp, shuffled_labels, write_parquet
 from suite.data.builders.sources import fetch_npm, load_sources, read_member
 from suite.data.builders.typefaces_render import render_instance, woff2_to_ttf
 from suite.data.builders.versions import COMMON
-from suite.data.builders.webp import encode_webp
 
 BUILT_WITH = {**COMMON, "brotli": "1.2.1", "fonttools": "4.68.0"}
 SOURCES = Path(__file__).with_name("typefaces.sources.json")

@@ -73,16 +73,14 @@ def difference(differences: Any, smallest: float, *, higher: bool = True) -> Evi
         smallest: smallest effect of interest.
         higher: whether the claim is that the difference is above zero; else below.
     """
-    return _of(mean_of(differences), np.shape(differences)[-1], smallest, higher)
-
-
-def _of(estimate: Estimate, n: int, smallest: float, higher: bool) -> Evidence:  # noqa: FBT001
+    estimate = mean_of(differences)
     above, below = estimate.p_above(0.0), estimate.p_below(0.0)
     p = {
         Verdict.SUPPORTED: above if higher else below,
         Verdict.CONTRADICTED: below if higher else above,
         Verdict.EQUIVALENT: estimate.p_within(smallest),
     }
+    n = np.shape(differences)[-1]
     return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees)
 
 

@@ -1,6 +1,6 @@
 """Two losses side by side: the paired difference in every table that has both."""
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -24,32 +24,31 @@ _HEADS = {
 }
 
 
-def within(
-    records: pd.DataFrame,
-    *,
-    regime: str | None = None,
-    dataset: str | None = None,
-    noise: float | None = None,
-    track: str | None = None,
-    metric: str = MAIN_METRIC,
-) -> pd.DataFrame:
-    """Records of one regime, data set, noise level or track; of all where none is named.
+class Where(TypedDict, total=False):
+    """Which records are meant: those of one regime, data set, noise level or track; of all where it is None."""
+
+    regime: str | None
+    dataset: str | None
+    noise_level: float | None
+    track: str | None
+
+
+def within(records: pd.DataFrame, metric: str = MAIN_METRIC, **where: Unpack[Where]) -> pd.DataFrame:
+    """The records that are meant.
 
     Raises:
         SuiteError: a name is not in the records, or the metric is unknown.
     """
     if metric not in METRICS:
         raise SuiteError(f"metric {metric!r} is unknown; allowed: {allowed(METRICS)}")
-    wanted = {"regime": regime, "dataset": dataset, "noise_level": noise, "track": track}
-    chosen = pd.Series(data=True, index=records.index)
-    for column, value in wanted.items():
+    for column, value in where.items():
         if value is not None:
             check_known(records, column, value)
-            chosen &= records[column] == value
-    return records[chosen]
+            records = records[records[column] == value]
+    return records
 
 
-def check_known(records: pd.DataFrame, column: str, value: str | float) -> None:
+def check_known(records: pd.DataFrame, column: str, value: object) -> None:
     """Check that a column of the records holds a value.
 
     Raises:
@@ -62,16 +61,9 @@ def check_known(records: pd.DataFrame, column: str, value: str | float) -> None:
 
 
 def select(
-    records: pd.DataFrame,
-    losses: tuple[str, str],
-    *,
-    regime: str | None = None,
-    dataset: str | None = None,
-    noise: float | None = None,
-    track: str | None = None,
-    metric: str = MAIN_METRIC,
+    records: pd.DataFrame, losses: tuple[str, str], metric: str = MAIN_METRIC, **where: Unpack[Where]
 ) -> pd.DataFrame:
-    """Records of two losses, of all regimes, data sets, noise levels or tracks where none is named.
+    """Records of two losses, of those that are meant.
 
     Raises:
         SuiteError: a name is not in the records or the metric is unknown, or the losses have no table in common.
@@ -81,7 +73,7 @@ def select(
         raise SuiteError(f"{losses[0]} cannot be compared with itself; allowed: {allowed(others)}")
     for loss in losses:
         check_known(records, "loss", loss)
-    mine = within(records, regime=regime, dataset=dataset, noise=noise, track=track, metric=metric)
+    mine = within(records, metric, **where)
     mine = mine[mine["loss"].isin(losses)]
     found = mine[mine.groupby(list(TABLE))["loss"].transform("nunique") == 2]
     if not len(found):

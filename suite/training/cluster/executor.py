@@ -140,7 +140,9 @@ class Cluster:
         """Take back what was given to the scheduler."""
         self._closed.set()
         self._work.set()
+        self.workers.something_happened.set()
         if self._client.status == "running":
+            self.workers.gone()
             self.workers.dismiss()
 
     def _hand_over(self) -> None:
@@ -216,6 +218,18 @@ class Cluster:
                 self._end(item, self._after_death(item))
         self._client.cancel([item.future for item in items], force=True)
 
+    def _give_up_killers(self) -> None:
+        """Dask itself would start a run again that has killed its workers."""
+        keys = self.workers.gone()
+        with self._lock:
+            killers = {key: self._held[key] for key in keys & self._held.keys() if self._held[key].began > DEATHS}
+            for key, item in killers.items():
+                del self._held[key]
+                self._running.discard(item.number)
+                self._end(item, self._after_death(item))
+        if killers:
+            self._client.cancel([item.future for item in killers.values()], force=True)
+
     def _after_cancellation(self, item: _Item, result: Any) -> Raised | SuiteError | None:
         """The scheduler is gone, or someone restarted its workers."""
         if self._client.status != "running" or "connection-lost" in str(getattr(result, "reason", "")):
@@ -233,7 +247,7 @@ class Cluster:
     def _after_death(self, item: _Item) -> Raised | None:
         """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
         if item.began > DEATHS or item.blamed > 1:
-            return Raised(f"its worker died, {max(item.began, DEATHS + 1)} times")
+            return Raised(f"its worker died, {DEATHS + 1} times")
         return None
 
     def _after_absence(self, item: _Item, result: Absent) -> Raised | None:
@@ -254,9 +268,12 @@ class Cluster:
     def _look(self) -> None:
         """Thread: see which workers there are."""
         alone_since = time.monotonic()
-        while not self._closed.wait(_LOOK_SECONDS):
+        while not self._closed.is_set():
+            self.workers.something_happened.wait(_LOOK_SECONDS)
+            self.workers.something_happened.clear()
             before = self.workers.addresses
             try:
+                self._give_up_killers()
                 self.workers.count()
                 if before.isdisjoint(self.workers.addresses) and self._held:
                     self._take_back()

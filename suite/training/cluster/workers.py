@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 from distributed import Client
@@ -56,6 +57,7 @@ class Workers:
         expected: what they are compared with.
         topic: where they tell what happens.
         addresses: of those that compute.
+        something_happened: set when one has gone.
 
     Raises:
         SuiteError: a worker cannot load this suite.
@@ -68,13 +70,17 @@ class Workers:
         self._packer, self._packing = Packer(), threading.Lock()
         self._contents: dict[str, Callable[[], bytes]] = {demand.files[0]: lambda: demand.files[1]}
         self._refused: dict[str, str] = {}
+        self._admitted: set[str] = set()
+        self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
         self._dismissed = False
         self.expected = describe(demand.regime, demand.targets)
         self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
         self.addresses: set[str] = set()
+        self.something_happened = threading.Event()
         self._check_loading()
         client.subscribe_topic(self.topic, self._on_event)
+        client.subscribe_topic("all", self._on_scheduler_event)
         self.send(demand.files[0])
         self._register(
             Admission(
@@ -116,12 +122,20 @@ class Workers:
         """
         wanted = self.resources.keys()
         known = self._client.scheduler_info()["workers"]
-        found = {address for address, each in known.items() if wanted <= each["resources"].keys()}
-        gone, self.addresses = sorted(self.addresses - found), found
-        if gone and not self._dismissed:
-            self._say(
-                f"worker {gone[0]} is gone" if len(gone) == 1 else f"{len(gone)} workers are gone: {gone[0]}, ..."
-            )
+        self.addresses = {address for address, each in known.items() if wanted <= each["resources"].keys()}
+
+    def gone(self) -> set[str]:
+        """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""
+        addresses, keys = [], set()
+        while not self._gone.empty():
+            address, held = self._gone.get()
+            keys |= held
+            if address in self._admitted:
+                addresses.append(address)
+        if addresses and not self._dismissed:
+            several = f"{len(addresses)} workers are gone: {addresses[0]}, ..."
+            self._say(several if len(addresses) > 1 else f"worker {addresses[0]} is gone")
+        return keys
 
     def lost(self) -> ClusterLostError:
         """What to raise where the scheduler is gone."""
@@ -166,6 +180,8 @@ class Workers:
             return
         found = message["admission"]
         worker, differs = found["worker"], found["different"]
+        if not found["refused"]:
+            self._admitted.add(worker)
         if found["refused"]:
             self._refused[worker] = found["refused"]
             self._say(f"worker {worker} is refused: {found['refused']}")
@@ -174,3 +190,10 @@ class Workers:
         if found["memory_limit"]:
             gib = found["memory_limit"] / 2**30
             self._say(f"worker {worker}: Dask will kill it at {gib:.1f} GiB; start it with --memory-limit 0")
+
+    def _on_scheduler_event(self, event: tuple[float, dict[str, Any]]) -> None:
+        """In the client's own thread: what the scheduler logs of the whole cluster."""
+        message = event[1]
+        if message.get("action") == "remove-worker":
+            self._gone.put((message["worker"], set(message["processing-tasks"])))
+            self.something_happened.set()

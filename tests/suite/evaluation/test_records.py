@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from suite.errors import SuiteError
-from suite.evaluation.records import CONDITION, KEY, Record, check_once, index_by, read_records, write_records
+from suite.evaluation.records import KEY, Record, check_once, read_records, write_records
 from suite.evaluation.retrieval import METRICS
 from suite.files import write_lines
 
@@ -293,9 +293,3 @@ def test_other_data_sets_levels_and_seeds_may_have_other_data_and_noise(tmp_path
 
 def test_failed_runs_and_places_of_proxies_have_no_test_classes_to_compare(tmp_path):
     assert len(read(tmp_path, [DONE, FAILED], [STUDIED | {"loss": "cpml"}])) == 3
-
-
-def test_records_by_condition_and_seed(tmp_path):
-    records = read(tmp_path, [DONE, FAILED], [DONE | {"loss": "cpml"}])
-    index = index_by(records, lambda record: tuple(getattr(record, name) for name in CONDITION))
-    assert {key[3]: list(by_seed) for key, by_seed in index.items()} == {"pfml": [0, 1], "cpml": [0]}

@@ -128,7 +128,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
         ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),
         ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
-        ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: a level is named twice; allowed: each level once"),
+        ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: a value is named twice; allowed: each value once"),
         ("noise|levels", [0.0], "noise.levels = [0.0]: 0.0 becomes part of file names; allowed: 0"),
         ("noise|levels", [1.0], "noise.levels.0 = 1.0; allowed: numbers below 1"),
         ("noise|levels", [0.1234567], "0.1234567 becomes part of file names; allowed: 0.123457"),

@@ -21,7 +21,7 @@ def compared(records=RECORDS, losses=PAIR, **choice):
 
 
 def test_the_difference_is_a_paired_t_test():
-    row = compared(noise=0.0).iloc[0]
+    row = compared(noise_level=0.0).iloc[0]
     oracle = stats.ttest_rel(100 * np.array(A), 100 * np.array(B))
     interval = oracle.confidence_interval()
     found = row["difference"], row["low"], row["high"], row["p"], row["p_adjusted"], row["pairs"]
@@ -75,12 +75,12 @@ def test_one_seed_is_not_judged():
 
 
 def test_sentences():
-    assert sentence(compared(noise=0.0), PAIR) == (
+    assert sentence(compared(noise_level=0.0), PAIR) == (
         "a is ahead of b on emoji at noise 0 (frozen, tuned): +5.25 points of R@1, "
         "95 % interval +4.45 to +6.05, p = 0.00024, 4 seeds."
     )
-    assert sentence(compared(losses=("b", "a"), noise=0.0), ("b", "a")).startswith("b is behind a on emoji")
-    assert sentence(compared(noise=0.2), PAIR).startswith("a and b cannot be told apart on emoji at noise 0.2")
+    assert sentence(compared(losses=("b", "a"), noise_level=0.0), ("b", "a")).startswith("b is behind a on emoji")
+    assert sentence(compared(noise_level=0.2), PAIR).startswith("a and b cannot be told apart on emoji at noise 0.2")
     assert sentence(compared(), PAIR) == (
         "In 2 comparisons by R@1, a against b is ahead in 1, not told apart in 1 "
         "(paired t-tests, at most 5 % error for all together by Holm)."
@@ -106,7 +106,7 @@ def test_the_text_has_a_line_a_row():
     assert text[0].split() == " ".join(heads).split()
     assert text[1].split()[:9] == ["frozen", "tuned", "emoji", "0", "56.00", "50.75", "5.25", "4.45", "6.05"]
     assert len(text) == 3
-    assert "Holm" not in as_text(compared(noise=0.0), PAIR)
+    assert "Holm" not in as_text(compared(noise_level=0.0), PAIR)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_the_text_has_a_line_a_row():
         (("a", "d"), {}, "loss 'd' is not in the records; allowed: a, b, c"),
         (("a", "a"), {}, "a cannot be compared with itself; allowed: b, c"),
         (PAIR, {"dataset": "cub"}, "dataset 'cub' is not in the records; allowed: emoji"),
-        (PAIR, {"noise": 0.3}, r"noise_level 0\.3 is not in the records; allowed: 0\.0, 0\.2"),
+        (PAIR, {"noise_level": 0.3}, r"noise_level 0\.3 is not in the records; allowed: 0\.0, 0\.2"),
         (PAIR, {"track": "paper_values"}, "track 'paper_values' is not in the records; allowed: tuned"),
         (PAIR, {"metric": "seed"}, "metric 'seed' is unknown; allowed: recall_at_1, recall_at_2"),
-        (("a", "c"), {"noise": 0.2}, "a and c have no table in common among those asked for"),
+        (("a", "c"), {"noise_level": 0.2}, "a and c have no table in common among those asked for"),
     ],
 )
 def test_unknown_names_are_refused(losses, choice, message):
@@ -138,7 +138,7 @@ def test_a_metric_that_was_not_measured_is_not_judged():
     assert found["p_adjusted"].tolist() == pytest.approx([found["p"][0], math.nan], nan_ok=True)
     assert "not measured in 1" in sentence(found, PAIR, "r_precision")
     assert as_text(found, PAIR).splitlines()[2].endswith("not measured")
-    alone = contrast(select(records, PAIR, noise=0.2), PAIR, "recall_at_1000")
+    alone = contrast(select(records, PAIR, noise_level=0.2), PAIR, "recall_at_1000")
     assert alone["verdict"].tolist() == ["not measured"]
     assert sentence(alone, PAIR, "recall_at_1000").endswith("(frozen, tuned): R@1000 was not measured.")
 
@@ -151,7 +151,7 @@ def test_some_unmeasured_runs_are_enough_not_to_judge():
 
 def test_a_regime_is_a_table_of_its_own():
     other = table(("a", 0, B), ("b", 0, A), regime="finetuned")
-    found = contrast(select(pd.concat([RECORDS, other]), PAIR, noise=0.0), PAIR)
+    found = contrast(select(pd.concat([RECORDS, other]), PAIR, noise_level=0.0), PAIR)
     assert dict(zip(found["regime"], found["verdict"], strict=True)) == {"frozen": "ahead", "finetuned": "behind"}
     assert len(select(pd.concat([RECORDS, other]), PAIR, regime="finetuned")) == 8
     assert "(finetuned, tuned)" in sentence(compared(other), PAIR)
