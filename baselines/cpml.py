@@ -44,9 +44,9 @@ class CPMLLoss(PairwiseLoss):
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "margin": {"low": 0.3, "high": 2.0, "log": False},
-        "proxies_per_class": {"values": [0, 1, 2]},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "proxies_per_class": {"values": [0, 1, 2, 5]},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {}
     undisclosed: ClassVar[tuple[str, ...]] = (

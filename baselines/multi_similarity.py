@@ -35,11 +35,11 @@ class MultiSimilarityLoss(MinedPairsLoss):
     )
     source: ClassVar[str] = "Wang et al., Multi-Similarity Loss with General Pair Weighting, CVPR 2019, Eq. 10-12"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "alpha": {"low": 0.1, "high": 10.0, "log": True},
-        "beta": {"low": 4.0, "high": 80.0, "log": True},
-        "base": {"low": 0.2, "high": 0.8, "log": False},
-        "epsilon": {"low": 0.0, "high": 0.8, "log": False},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "alpha": {"low": 0.03, "high": 10.0, "log": True},
+        "beta": {"low": 2.0, "high": 80.0, "log": True},
+        "base": {"low": 0.0, "high": 1.0, "log": False},
+        "epsilon": {"low": 0.0, "high": 1.0, "log": False},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {
         "alpha": 2.0,

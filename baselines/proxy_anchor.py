@@ -38,9 +38,9 @@ class ProxyAnchorLoss(ProxyLoss):
     source: ClassVar[str] = "Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, Eq. 4"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "alpha": {"low": 2.0, "high": 64.0, "log": True},
-        "margin": {"low": 0.0, "high": 0.8, "log": False},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "margin": {"low": 0.0, "high": 1.0, "log": False},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {
         "alpha": 32.0,

@@ -48,13 +48,13 @@ class SoftTripleLoss(ProxyLoss):
         "Qian et al., SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, ICCV 2019, Eq. 10"
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "proxies_per_class": {"values": [1, 2, 4]},
-        "la": {"low": 5.0, "high": 40.0, "log": True},
-        "gamma": {"low": 0.03, "high": 0.5, "log": True},
-        "margin": {"low": 0.0, "high": 0.2, "log": False},
+        "proxies_per_class": {"values": [1, 2, 5]},
+        "la": {"low": 2.0, "high": 60.0, "log": True},
+        "gamma": {"low": 0.03, "high": 1.0, "log": True},
+        "margin": {"low": 0.0, "high": 0.4, "log": False},
         "tau": {"low": 0.0, "high": 0.5, "log": False},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {
         "proxies_per_class": {"large_classes": 10, "small_classes": 2},

@@ -32,7 +32,7 @@ class TripletLoss(MinedPairsLoss):
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "margin": {"low": 0.05, "high": 1.0, "log": False},
         "squared": {"values": [True, False]},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"margin": 0.1, "squared": False, "learning_rate": 1e-4}
     undisclosed: ClassVar[tuple[str, ...]] = (

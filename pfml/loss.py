@@ -109,12 +109,12 @@ class PotentialFieldLoss(PairwiseLoss):
         "Bhatnagar & Ahuja, Potential Field Based Deep Metric Learning, CVPR 2025, Eq. 1, 2 and 6 (arXiv 2405.18560)"
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "alpha": {"values": [1, 2, 3, 4, 5, 6]},
-        "delta": {"low": 0.3, "high": 1.2, "log": False},
-        "proxies_per_class": {"values": [0, 1, 2]},
-        "min_distance_ratio": {"values": [0.1, 0.25, 0.5]},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "alpha": {"low": 0.5, "high": 6.0, "log": False},
+        "delta": {"low": 0.1, "high": 1.3, "log": False},
+        "proxies_per_class": {"values": [0, 1, 2, 5]},
+        "min_distance_ratio": {"values": [0.1, 0.25, 0.5, 0.8]},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {
         "alpha": 3.0,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from suite.cli.shared import AsJson, Dataset, console, errors, show
-from suite.settings.paths import BENCHMARKS_FOLDER
+from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
 
 
 def datasets(*, as_json: AsJson = False) -> None:
@@ -21,19 +21,22 @@ def datasets(*, as_json: AsJson = False) -> None:
 
 def noise(
     dataset: Dataset,
-    level: Annotated[float, typer.Argument(help="Share of images (symmetric) or classes (small_cluster), 0 to < 1.")],
+    level: Annotated[float, typer.Argument(help="Share of images, or of classes where these dissolve, 0 to < 1.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the corruption.")] = 0,
     kind: Annotated[str, typer.Option(help="Kind of noise; a wrong one lists them all.")] = "symmetric",
 ) -> None:
     """Print the corrupted training labels of a (data set, kind, level, seed) as CSV: row, true label, given label."""
     from suite.data.catalog import verified
-    from suite.data.noise import corrupt
+    from suite.data.features import load_features
+    from suite.data.noise import OF_FEATURES, corrupt
     from suite.data.split import num_training_classes
     from suite.data.table import read_table
 
     table = read_table(verified(dataset).path)
     labels = table.labels[table.labels < num_training_classes(table.num_classes)]
-    corruption = corrupt(labels, dataset, kind, level, seed)
+    path = Path(FEATURES.format(dataset=dataset))
+    features = load_features(path).training()[0] if kind in OF_FEATURES else None
+    corruption = corrupt(labels, dataset, kind, level, seed, features)
     errors.print(f"realised rate {corruption.realised:.4f}, sha256 {corruption.sha256}")
     print("row,true_label,given_label")
     for row, (true, given) in enumerate(zip(labels, corruption.labels, strict=True)):

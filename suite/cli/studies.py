@@ -40,15 +40,22 @@ def geometry(dataset: Dataset, loss: Loss) -> None:
     console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry.proxies_per_class, console)}")
 
 
-def search(dataset: Dataset, loss: Loss) -> None:
-    """Search a loss's hyper-parameters on held-out training classes, whether it has a tuned recipe or not."""
-    from suite.training.tuning.resolve import write_search
+def search(
+    dataset: Dataset,
+    loss: Loss,
+    track: Annotated[str | None, typer.Option(help="One tuning track; all of params.yaml if left out.")] = None,
+    number: Annotated[int | None, typer.Option(min=0, help="One search of each track; all if left out.")] = None,
+) -> None:
+    """Search a loss's hyper-parameters on held-out training classes, whether it has tuned recipes or not."""
+    from suite.training.tuning.resolve import write_searches
 
-    console.print(f"wrote {write_search(dataset, loss, console)}; make it the tuned recipe with: suite promote")
+    for path in write_searches(dataset, loss, console, track, number):
+        console.print(f"{path} is there")
+    console.print("make what was found the tuned recipes with: suite promote")
 
 
 def promote() -> None:
-    """Copy finished searches to recipes/tuned and finished studies to results/studies, where dvc repro reads them."""
+    """Copy finished searches to recipes/ and finished studies to results/studies, where dvc repro reads them."""
     from suite.training.studies.promote import promote as promote_found
 
     for path in promote_found():

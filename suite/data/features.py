@@ -1,6 +1,6 @@
 """The feature file of a data set: one safetensors file with features and labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from suite.errors import SuiteError
 from suite.files import replacing
+from suite.randomness import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Features:
     labels: NDArray[np.int64]
     num_training_classes: int
     data_sha256: str
+
+    def under_split(self, split: int) -> "Features":
+        """The same features with another half of the classes for training, drawn at random; split 0 is the stored one."""
+        if split == 0:
+            return self
+        order = stream("split", split).permutation(int(self.labels.max()) + 1)
+        return replace(self, labels=order[self.labels])
 
     def training(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Features and labels of the training classes, labels from 0."""

@@ -91,6 +91,10 @@ class Record(_Part):
     noise_kind: str
     noise_level: Annotated[float, Field(ge=0, lt=1)]
     seed: Count
+    search: Count | None = None
+    """Number of the search that found the hyper-parameters, of several; None where nothing was searched."""
+    split: Count = 0
+    """Which half of the classes trained; 0 is the stored one."""
     status: Literal["ok", "failed"]
     failure: str | None = None
     metrics: Metrics
@@ -98,6 +102,8 @@ class Record(_Part):
     class_hits: list[Count] = []
     """For each test class, the queries whose nearest item is of their class."""
     class_queries: list[Count] = []
+    hubness: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Skewness of how often a test item is among the nearest of a query."""
     noise_realised: Share | None = None
     noise_sha256: str
     data_sha256: str
@@ -186,7 +192,7 @@ def check_once(records: Iterable[Record]) -> None:
     for record in records:
         point = (record.ablation.axis, record.ablation.value) if record.ablation else None
         count = record.proxies.proxies_per_class if record.proxies else None
-        key = (*(getattr(record, name) for name in KEY), record.backbone, point, count)
+        key = (*(getattr(record, name) for name in KEY), record.backbone, record.split, point, count)
         if key in seen:
             run = _named({name: getattr(record, name) for name in KEY})
             raise SuiteError(f"records hold a run twice: {run} ({seen[key].where}; {record.where})")
@@ -216,11 +222,11 @@ def _read_line(path: Path, number: int, line: str) -> Record:
 
 
 def _check_constant(records: Sequence[Record], field: str, group: Sequence[str]) -> None:
-    """One value of a field within a group, for runs are compared that had the same."""
+    """One value of a field within a group of one split, for runs are compared that had the same."""
     firsts: dict[Hashable, Record] = {}
     for record in records:
         place = tuple(getattr(record, name) for name in group)
-        first = firsts.setdefault(place, record)
+        first = firsts.setdefault((record.split, place), record)
         if getattr(first, field) != getattr(record, field):
             where = _named(dict(zip(group, place, strict=True)))
             raise SuiteError(

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from suite.errors import SuiteError, allowed
 
 _BLOCK = 1024
+HUB_DEPTH = 10
+"""Nearest others of a query that count for hubness."""
 
 Hits = NDArray[np.bool_]
 """(Q, depth): whether the neighbour of a rank is of the query's class."""
@@ -87,11 +89,14 @@ class Retrieval:
         metrics: by name, in [0, 1].
         class_hits: for each class, in the order of labels, the answered queries whose nearest item is of their class.
         class_queries: for each class, the number of answered queries.
+        hubness: skewness of how often an item is among the ``HUB_DEPTH`` nearest of a query (Radovanovic et al., JMLR 2010);
+            0 where all are equally often.
     """
 
     metrics: dict[str, float]
     class_hits: list[int]
     class_queries: list[int]
+    hubness: float = 0.0
 
 
 def retrieve(
@@ -114,11 +119,11 @@ def retrieve(
     embeddings, labels = _checked(embeddings, labels)
     class_sizes = np.bincount(labels)
     relevant = class_sizes[labels] - 1
-    depth = min(max(int(relevant.max()), *(metric.depth for metric in chosen)), len(labels) - 1)
+    depth = min(max(int(relevant.max()), HUB_DEPTH, *(metric.depth for metric in chosen)), len(labels) - 1)
     index = faiss.IndexFlatIP(embeddings.shape[1])
     index.add(embeddings)
     totals = np.zeros(len(chosen))
-    first_hits = np.zeros(len(labels), bool)
+    first_hits, occurrences = np.zeros(len(labels), bool), np.zeros(len(labels))
     for start in range(0, len(labels), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(labels)))
         rows = rows[relevant[rows] > 0]
@@ -126,13 +131,22 @@ def retrieve(
             neighbours = _nearest_others(index, embeddings, rows, depth)
             hits = labels[neighbours] == labels[rows, None]
             first_hits[rows] = hits[:, 0]
+            occurrences += np.bincount(neighbours[:, :HUB_DEPTH].ravel(), minlength=len(labels))
             totals += [metric.total(hits, relevant[rows]) for metric in chosen]
     answered = int((relevant > 0).sum())
     return Retrieval(
         {name: float(total / answered) for name, total in zip(metrics, totals, strict=True)},
         np.bincount(labels, weights=first_hits).astype(int).tolist(),
         np.bincount(labels, weights=relevant > 0).astype(int).tolist(),
+        _skewness(occurrences),
     )
+
+
+def _skewness(values: NDArray[np.float64]) -> float:
+    """Third central moment over the cube of the standard deviation; 0 where all values are equal."""
+    centred = values - values.mean()
+    spread = float(np.sqrt((centred**2).mean()))
+    return float((centred**3).mean()) / spread**3 if spread > 0 else 0.0
 
 
 def _checked(

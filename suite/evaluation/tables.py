@@ -23,14 +23,15 @@ def to_table(records: Iterable[Record]) -> pd.DataFrame:
 
     A metric is NaN where a run failed or did not measure it.
     """
-    return pd.DataFrame([_row(record) for record in records])
+    return pd.DataFrame([_row(record) for record in records]).astype({"search": "Int64"})
 
 
 def _row(record: Record) -> dict[str, Any]:
     later = record.validation_epoch.metrics if record.validation_epoch else {}
     metrics: dict[str, float] = {metric: record.metrics.get(metric, float("nan")) for metric in METRICS}
     metrics |= {metric + VALIDATION_SUFFIX: later.get(metric, float("nan")) for metric in METRICS}
-    fields = (*KEY, *_ANYWAY, *_DIGESTS, "backbone", "hyperparameter_source", "class_hits", "class_queries")
+    others = ("search", "hubness", "backbone", "hyperparameter_source", "class_hits", "class_queries")
+    fields = (*KEY, *_ANYWAY, *_DIGESTS, *others)
     return {name: getattr(record, name) for name in fields} | metrics | {"file": record.file}
 
 
@@ -59,7 +60,7 @@ def check_paired(table: pd.DataFrame) -> None:
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table of runs as CSV without its long columns; numbers read back as the same floats."""
     metrics = measured_metrics(table)
-    columns = [*KEY, *_ANYWAY, *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
+    columns = [*KEY, *_ANYWAY, "search", *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
     write_text(path, table[columns].to_csv(index=False))
 
 
@@ -87,19 +88,19 @@ def read_csv(source: Path | bytes, name: str | None = None) -> pd.DataFrame:
         raise SuiteError(f"{name} lacks column {allowed(missing)}; run: dvc repro leaderboard")
     if not len(table):
         raise SuiteError(f"{name} holds no row; run: dvc repro leaderboard")
-    for metric in METRICS:
-        if metric not in table:
-            table[metric] = float("nan")
+    for column in ("search", *METRICS):
+        if column not in table:
+            table[column] = float("nan")
     _check_values(table, name)
     table["file"] = name
-    return table
+    return table.astype({"search": "Int64"})
 
 
 def _check_values(table: pd.DataFrame, name: str) -> None:
     unknown = table.loc[~table["status"].isin(_STATUS), "status"]
     if len(unknown):
         raise SuiteError(f"{name}: status = {unknown.iloc[0]!r}; allowed: {allowed(_STATUS)}")
-    for column in ("noise_level", "seed", *METRICS):
+    for column in ("noise_level", "seed", "search", *METRICS):
         if not pd.api.types.is_numeric_dtype(table[column]):
             raise SuiteError(f"{name}: column {column} holds a value that is not a number")
     for metric in METRICS:

@@ -1,8 +1,9 @@
 """From a target, ``module:Class`` or ``path/file.py:Class``, to an instance of the loss.
 
 Constructor parameters ``num_classes`` and ``embedding_dim`` (``embedding_size`` in pytorch-metric-learning) are given by the
-suite, the others are hyper-parameters. A target with a miner is spelt ``LOSS + MINER``; the miner's
-hyper-parameters have ``miner_`` before their names.
+suite, the others are hyper-parameters. A loss may wrap another, which its constructor takes as ``loss``, and may have a
+miner in front of it: ``LOSS wraps INNER + MINER``, each part as above. Hyper-parameters of the inner loss have ``wrapped_``
+before their names, those of the miner ``miner_``.
 """
 
 import importlib
@@ -10,9 +11,10 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -21,13 +23,32 @@ from suite.hashing import PACKAGES, sha256_code, sha256_source, sha256_user_code
 
 FORMS = "module:Class and path/file.py:Class"
 """What a target may look like."""
-WITH_MINER = " + "
-MINER_PREFIX = "miner_"
-"""Before the names of a miner's hyper-parameters where they stand among those of its loss."""
+WITH_MINER, WRAPS = " + ", " wraps "
+MINER_PREFIX, WRAPPED_PREFIX = "miner_", "wrapped_"
+"""Before the names of hyper-parameters of a miner and of a wrapped loss, where they stand among those of the loss."""
+WRAPPED = "loss"
+"""Constructor parameter of a wrapping loss that is given the wrapped one."""
+OFFERED = {"indices", "epoch"}
+"""Arguments that ``forward`` may ask for by name: rows of the batch in the training set, number of the epoch."""
 GIVEN = ("num_classes", "embedding_dim", "embedding_size")
 """Constructor parameters that the suite gives: C, D, and D as pytorch-metric-learning calls it."""
-TRAINING_SETTINGS = ("learning_rate", "proxy_learning_rate")
-"""Hyper-parameters of a loss that belong to the optimiser, not to its constructor."""
+TRAINING_SETTINGS = ("learning_rate", "proxy_learning_rate", "epochs")
+"""Hyper-parameters of a loss that belong to its training, not to its constructor."""
+
+
+class Parts(NamedTuple):
+    """What a loss consists of, all targets or all classes: the loss, the one that it wraps, the miner in front of it."""
+
+    loss: Any
+    wrapped: Any = None
+    miner: Any = None
+
+
+def parts_of(target: str) -> Parts:
+    """The targets of which a target consists."""
+    losses, _, miner = target.partition(WITH_MINER)
+    loss, _, wrapped = losses.partition(WRAPS)
+    return Parts(loss, wrapped or None, miner or None)
 
 
 class MinedLoss(nn.Module):
@@ -55,7 +76,7 @@ def build_loss(
     """Construct a loss; optimiser settings among ``values`` are left to the optimiser.
 
     Args:
-        target: ``LOSS`` or ``LOSS + MINER``, each ``module:Class`` or ``path/file.py:Class``.
+        target: ``LOSS``, ``LOSS wraps INNER``, ``LOSS + MINER`` or ``LOSS wraps INNER + MINER``.
         values: hyper-parameters.
         num_classes: C.
         embedding_dim: D.
@@ -64,33 +85,27 @@ def build_loss(
     Raises:
         SuiteError: the target cannot be loaded, or the constructor refuses a value.
     """
-    loss_target, _, miner_target = target.partition(WITH_MINER)
-    cls = load_class(loss_target, f"{setting} = {loss_target!r}")
-    miner = load_class(miner_target, f"{setting} = {miner_target!r}") if miner_target else None
-    return construct(cls, miner, values, num_classes, embedding_dim, setting)
+    classes = Parts(*(part and load_class(part, f"{setting} = {part!r}") for part in parts_of(target)))
+    return construct(classes, values, num_classes, embedding_dim, setting)
 
 
-def construct(
-    cls: type[nn.Module],
-    miner: type[nn.Module] | None,
-    values: dict[str, Any],
-    num_classes: int,
-    embedding_dim: int,
-    setting: str,
-) -> nn.Module:
-    """Construct a loss from its class, and the class of its miner if it has one; otherwise like ``build_loss``.
+def construct(classes: Parts, values: dict[str, Any], num_classes: int, embedding_dim: int, setting: str) -> nn.Module:
+    """Construct a loss from its classes; otherwise like ``build_loss``.
 
     Raises:
         SuiteError: the constructor refuses a value.
     """
-    given = dict(zip(GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
-    wanted = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-    mining = {name for name in wanted if miner and name.startswith(MINER_PREFIX)}
+    given: dict[str, Any] = dict(zip(GIVEN, (num_classes, embedding_dim, embedding_dim), strict=True))
+    own = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
+    mining = _taken(own, MINER_PREFIX) if classes.miner else {}
+    inner = _taken(own, WRAPPED_PREFIX) if classes.wrapped else {}
     try:
-        loss = _construct(cls, given, {name: wanted[name] for name in wanted.keys() - mining})
-        if miner is None:
+        if classes.wrapped:
+            given[WRAPPED] = _construct(classes.wrapped, given, inner)
+        loss = _construct(classes.loss, given, own)
+        if classes.miner is None:
             return loss
-        mined = _construct(miner, given, {name.removeprefix(MINER_PREFIX): wanted[name] for name in mining})
+        mined = _construct(classes.miner, given, mining)
     except (TypeError, ValueError) as error:
         raise SuiteError(f"{setting}: {error}") from error
     except (Exception, SystemExit) as error:
@@ -111,6 +126,17 @@ def scalar(value: object, where: str) -> Tensor:
     if not value.is_floating_point():
         raise SuiteError(f"{where} gave a tensor of type {value.dtype}; allowed are real numbers")
     return value
+
+
+def offered_to(loss: nn.Module) -> Callable[[Tensor, int], dict[str, Any]]:
+    """What a loss is given besides embeddings and labels: those of ``OFFERED`` that its ``forward`` names.
+
+    Returns:
+        A function of the rows (B,) of a batch in the training set and of the number of the epoch, from 1, which gives the
+        named arguments.
+    """
+    names = inspect.signature(loss.forward).parameters.keys() & OFFERED
+    return lambda rows, epoch: {name: {"indices": rows, "epoch": epoch}[name] for name in names}
 
 
 def takes_pairs(cls: type[nn.Module]) -> bool:
@@ -170,7 +196,7 @@ def load_module(target: str, setting: str) -> ModuleType:
 
 
 def sha256_target(target: str, setting: str) -> str:
-    """Digest of the code behind a target; with a miner, of both.
+    """Digest of the code behind a target; where it has several parts, of all.
 
     A file counts together with what it imports from beside itself; a module of this repository together with what it imports
     from these packages; any other module as its file or package.
@@ -178,9 +204,9 @@ def sha256_target(target: str, setting: str) -> str:
     Raises:
         SuiteError: it cannot be imported, or has no Python source.
     """
-    loss_target, _, miner_target = target.partition(WITH_MINER)
-    if miner_target:
-        return sha256_value([sha256_target(loss_target, setting), sha256_target(miner_target, setting)])
+    parts = [part for part in parts_of(target) if part]
+    if len(parts) > 1:
+        return sha256_value([sha256_target(part, setting) for part in parts])
     where = target.rpartition(":")[0]
     if where.endswith(".py"):
         return sha256_user_code(Path(where), setting)
@@ -191,6 +217,12 @@ def sha256_target(target: str, setting: str) -> str:
     if module.__name__.partition(".")[0] in PACKAGES:
         return sha256_code(path, setting)
     return sha256_source(path.parent if path.name == "__init__.py" else path)
+
+
+def _taken(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Take out the values whose names have a prefix, and give them without it."""
+    names = [name for name in values if name.startswith(prefix)]
+    return {name.removeprefix(prefix): values.pop(name) for name in names}
 
 
 def _construct(cls: type[nn.Module], given: dict[str, Any], values: dict[str, Any]) -> nn.Module:

@@ -15,9 +15,14 @@ from suite.losses.build import (
     MINER_PREFIX,
     TRAINING_SETTINGS,
     WITH_MINER,
+    WRAPPED,
+    WRAPPED_PREFIX,
+    WRAPS,
+    Parts,
     construct,
     constructor_parameters,
     load_class,
+    parts_of,
     sha256_target,
     takes_pairs,
 )
@@ -43,9 +48,10 @@ class LossEntry:
 
     Attributes:
         name: its name in ``params.yaml`` and on the leaderboard.
-        target: ``module:Class`` or ``path/file.py:Class``; with a miner, both with `` + `` between.
+        target: ``module:Class`` or ``path/file.py:Class``, with those of a wrapped loss and a miner if it has them.
         cls: the class.
         sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside itself.
+        wrapped: class of the loss that it wraps, if it wraps one.
         miner: class of the miner in front of it, if there is one.
     """
 
@@ -53,6 +59,7 @@ class LossEntry:
     target: str
     cls: type[nn.Module]
     sha256: str
+    wrapped: type[nn.Module] | None = None
     miner: type[nn.Module] | None = None
 
     @property
@@ -70,9 +77,13 @@ class LossEntry:
 
     def defaults(self) -> Hyperparameters:
         """Default of each hyper-parameter of the constructors; ``inspect.Parameter.empty`` where there is none."""
-        own = constructor_parameters(self.cls)
-        mining = constructor_parameters(self.miner) if self.miner else {}
-        return own | {MINER_PREFIX + name: default for name, default in mining.items()}
+        found = constructor_parameters(self.cls)
+        for cls, prefix in ((self.wrapped, WRAPPED_PREFIX), (self.miner, MINER_PREFIX)):
+            if cls is not None:
+                found |= {prefix + name: default for name, default in constructor_parameters(cls).items()}
+        if self.wrapped is not None:
+            del found[WRAPPED]
+        return found
 
     def build(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> nn.Module:
         """Construct it.
@@ -81,7 +92,7 @@ class LossEntry:
             SuiteError: the constructor refuses a value.
         """
         setting = f"params.yaml: losses.{self.name}"
-        return construct(self.cls, self.miner, values, num_classes, embedding_dim, setting)
+        return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:
@@ -96,11 +107,13 @@ def find_loss(name: str, settings: LossSettings) -> LossEntry:
             f"params.yaml: losses.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
             "or an entry with target: module:Class or path/file.py:Class"
         )
-    return load_target(name, target if settings.miner is None else target + WITH_MINER + settings.miner)
+    wrapped = "" if settings.wraps is None else WRAPS + settings.wraps.target
+    miner = "" if settings.miner is None else WITH_MINER + settings.miner
+    return load_target(name, target + wrapped + miner)
 
 
 def load_target(name: str, target: str, setting: str | None = None) -> LossEntry:
-    """Import ``module:Class`` or ``path/file.py:Class``, with or without a miner behind ``+``.
+    """Import ``module:Class`` or ``path/file.py:Class``, with what it wraps and its miner.
 
     Args:
         name: the loss's name.
@@ -108,27 +121,38 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
         setting: what names the target, for error messages; by default the entry of ``params.yaml``.
 
     Raises:
-        SuiteError: the target is malformed, cannot be imported, or is no ``nn.Module``.
+        SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss or takes no pairs.
     """
-    if WITH_MINER not in target:
-        where = f"{setting or f'params.yaml: losses.{name}.target'} = {target!r}"
-        return LossEntry(name, target, load_class(target, where), sha256_target(target, where))
-    target, _, miner_target = target.partition(WITH_MINER)
-    entry = load_target(name, target, setting)
-    where = f"{setting or f'params.yaml: losses.{name}.miner'} = {miner_target!r}"
-    miner = load_class(miner_target, where)
-    if not takes_pairs(entry.cls):
+    losses = f"params.yaml: losses.{name}"
+    options = {"loss": "target", "wrapped": "wraps.target", "miner": "miner"}
+    parts = parts_of(target)
+    places = {part: setting or f"{losses}.{option}" for part, option in options.items()}
+    classes = {
+        part: load_class(value, f"{places[part]} = {value!r}") for part, value in parts._asdict().items() if value
+    }
+    cls = classes["loss"]
+    if parts.wrapped and WRAPPED not in constructor_parameters(cls):
         raise SuiteError(
-            f"{where}: {entry.cls.__name__} takes no pairs from a miner; allowed: losses whose forward is "
-            "(embeddings, labels, indices_tuple)"
+            f"{places['wrapped']} = {parts.wrapped!r}: {cls.__name__} wraps no loss; allowed: losses whose constructor "
+            f"has a parameter {WRAPPED}"
         )
-    both = target + WITH_MINER + miner_target
-    return LossEntry(name, both, entry.cls, sha256_target(both, where), miner)
+    if parts.miner and not takes_pairs(cls):
+        raise SuiteError(
+            f"{places['miner']} = {parts.miner!r}: {cls.__name__} takes no pairs from a miner; allowed: losses whose "
+            "forward is (embeddings, labels, indices_tuple)"
+        )
+    digest = sha256_target(target, f"{places['loss']} = {target!r}")
+    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"))
 
 
 def values_by_hand(settings: LossSettings) -> Hyperparameters:
-    """``params`` and ``miner_params`` of an entry under one set of names."""
-    return settings.params | {MINER_PREFIX + name: value for name, value in settings.miner_params.items()}
+    """``params``, ``wraps.params`` and ``miner_params`` of an entry under one set of names."""
+    inner = settings.wraps.params if settings.wraps else {}
+    return (
+        settings.params
+        | {WRAPPED_PREFIX + name: value for name, value in inner.items()}
+        | {MINER_PREFIX + name: value for name, value in settings.miner_params.items()}
+    )
 
 
 def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str) -> None:

@@ -26,7 +26,7 @@ def _filled(entries: Any) -> Any:
     return entries
 
 
-def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) != len(values):
         raise ValueError("a value is named twice; allowed: each value once")
     return values
@@ -42,6 +42,8 @@ Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 Dimension = Annotated[int, Field(ge=1, le=65_536, strict=True)]
 Seeds = Annotated[int, Field(ge=1, le=1_000, strict=True)]
+TuningTrack = Literal["tuned", "tuned_under_noise", "tuned_with_noisy_validation"]
+"""Which labels are wrong in a search: none; those that train; those that validate, too."""
 LEAST_LEVEL = 0.001
 """Of label noise, besides none."""
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
@@ -84,6 +86,15 @@ class DatasetSettings(Strict):
         return self
 
 
+class WrappedLoss(Strict):
+    """A loss that another one wraps."""
+
+    target: str
+    """``module:Class`` or ``path/file.py:Class``."""
+    params: dict[str, Scalar] = {}
+    """Hyper-parameters set by hand; in search spaces and recipes they have ``wrapped_`` before their names."""
+
+
 class LossSettings(Strict):
     """One entry of ``losses``. Built-in losses need no settings."""
 
@@ -93,6 +104,8 @@ class LossSettings(Strict):
     """Hyper-parameters set by hand; they win over tuned ones."""
     search: dict[str, dict[str, Any]] | None = None
     """Search space; replaces the one that the loss declares."""
+    wraps: WrappedLoss | None = None
+    """The loss that this one wraps: its constructor takes it as ``loss``."""
     miner: str | None = None
     """A miner in front of the loss, spelt like a target."""
     miner_params: dict[str, Scalar] = {}
@@ -132,9 +145,12 @@ class Recipe(Strict):
     embedding_dim: Dimension
     hidden_dim: Annotated[int, Field(ge=0, le=65_536, strict=True)]
     """Width of a hidden layer of the head; 0 for a linear head."""
-    epochs: Count
+    epochs: Annotated[int, Field(ge=1, le=10_000, strict=True)]
+    """A loss's tuned value replaces it."""
     classes_per_batch: AtLeastTwo
     samples_per_class: AtLeastTwo
+    sampler: Literal["p_k", "uniform"] = "p_k"
+    """Batches of P classes and K images of each, by given labels; or of as many images without regard to labels."""
     learning_rate: Positive
     """Learning rate of the head; a loss's tuned value replaces it."""
     proxy_learning_rate: Positive
@@ -148,8 +164,14 @@ class TuningSettings(Strict):
 
     trials: Count
     folds: Annotated[int, Field(ge=2, strict=True)]
-    noise: NoiseLevel = 0.0
-    """Label noise of the classes that train in a search, of the kind of ``noise``; those that validate keep their labels."""
+    searches: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
+    """Searches of a loss on a data set that differ in their random streams; the runs of a seed take the values of one."""
+    tracks: Annotated[tuple[TuningTrack, ...], Field(min_length=1), Distinct] = ("tuned",)
+    """Which searches there are: on true labels, with wrong training labels, or with wrong validation labels, too."""
+    noise: NoiseLevel = 0.2
+    """Label noise in the searches under noise, of the kind of ``noise``."""
+    space: Annotated[dict[Name, dict[str, Any]], Filled] = {}
+    """Searched for every loss besides its own search space, e.g. ``epochs``."""
     also: Annotated[dict[Name, LossSettings], Filled] = {}
     """Losses that studies need and the grid does not run."""
 

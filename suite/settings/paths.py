@@ -8,7 +8,7 @@ BENCHMARKS_FILE = Path("pipelines/benchmarks/params.yaml")
 CLAIMS_FOLDER = Path(__file__).parents[2] / "claims"
 BENCHMARK_CLAIMS_FOLDER = CLAIMS_FOLDER / "benchmarks"
 PAPER_RECIPES_FOLDER = Path(__file__).parents[2] / "recipes" / "paper"
-TUNED_RECIPES_FOLDER = Path("recipes/tuned")
+TUNED_RECIPE = "recipes/{track}/{dataset}/{loss}-{number}.yaml"
 SHEETS_FOLDER = Path("docs/data")
 FIGURES_FOLDER = Path("docs/figures")
 INFLUENCE_FILE = FIGURES_FOLDER / "influence.csv"
@@ -27,8 +27,8 @@ DATASET_PLAN = "plan/datasets/{dataset}.json"
 PLAN = "plan/{kind}/{dataset}-{loss}.json"
 TUNED_FOLDER = Path("tuned")
 TUNED_PLAN = "tuned/{dataset}-{loss}/plan.json"
-FOUND_RECIPE_NAME = "recipe.yaml"
-"""The tuned recipe beside a complete plan, where a search found it."""
+FOUND_RECIPE = "{track}-{number}.yaml"
+"""A tuned recipe that a search has found: beside a complete plan, or in a folder of ``searches``."""
 FEATURES = "features/{dataset}.safetensors"
 FROZEN_METRICS = "frozen/{dataset}.json"
 RUNS_FOLDER = Path("runs")
@@ -44,6 +44,7 @@ RUN_CACHE_FOLDER = Path("run_cache")
 TRIALS_FOLDER = Path("run_cache/trials")
 """Finished trials of unfinished searches."""
 SEARCHES_FOLDER = Path("searches")
+"""Recipes that searches have found before ``suite promote``, a folder for each data set and loss."""
 STUDY_OUTPUTS = Path("studies")
 """Records of studies before ``suite promote``, one folder per kind."""
 

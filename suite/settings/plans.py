@@ -2,26 +2,28 @@
 
 ``plan/tuned/D-L.json`` says how a loss is to be run on a data set and, where no tuned recipe stands, what is to be searched
 first. The plans in ``tuned/``, ``plan/paper_values/`` and ``plan/geometry/`` are complete: a stage that trains depends on
-such a file and on its data only, so it holds all else that its runs depend on, digests of code included.
+such a file and on its data only, so it holds all else that its runs depend on, digests of code included. A file holds a plan
+for each tuning track and each of its searches.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.hashing import sha256_value
-from suite.settings.params import Recipe
+from suite.settings.params import Recipe, TuningTrack
 from suite.settings.paths import PLAN, TUNED_PLAN
 
 Hyperparameters = dict[str, Any]
 Regime = Literal["frozen", "finetuned", "published"]
 """What learns: an embedding layer on frozen features; the last stages of the backbone; the network by a paper's recipe."""
-Track = Literal["tuned", "paper_values", "ablation"]
+Track = Literal[TuningTrack, "paper_values", "ablation"]
 """How hyper-parameters were chosen: with an equal budget; as the loss's paper has them; one varied around tuned ones."""
 HyperparameterSource = Literal["search", "params.yaml", "defaults", "paper"]
 
@@ -81,9 +83,15 @@ class FrozenPlan(Plan[Recipe]):
 
     Attributes:
         validation_epoch: the epoch that was best on validation classes during the search, None if nothing was searched.
+        search: number of the search that found the hyper-parameters, from 0; None if nothing was searched.
+        searches: number of searches; the runs of seed s take the values of search s modulo this number.
+        split: which half of the classes trains; 0 is the stored one.
     """
 
     validation_epoch: int | None = None
+    search: int | None = None
+    searches: int = 1
+    split: int = 0
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "FrozenPlan":
@@ -117,7 +125,9 @@ class Run(Generic[P_co]):
     @property
     def group(self) -> str:
         """What the runs that differ in their seeds alone share, e.g. ``noise 0.2``."""
-        return self.label or f"noise {self.noise_level:g}"
+        track = self.plan.track
+        told = f"{track} " if track in get_args(TuningTrack)[1:] else ""
+        return self.label or f"{told}noise {self.noise_level:g}"
 
     @property
     def name(self) -> str:
@@ -127,23 +137,29 @@ class Run(Generic[P_co]):
     @property
     def config_sha256(self) -> str:
         """Digest of all settings that it depends on: how many other levels and seeds there are is none of them."""
-        left_out = {"seeds", "noise_levels", "hyperparameter_source"}
+        left_out = {"seeds", "noise_levels", "hyperparameter_source", "search", "searches"}
         plan = {name: value for name, value in self.plan.as_dict().items() if name not in left_out}
         return sha256_value([plan, self.noise_level, self.seed])
 
 
 def runs_of(plan: P, *, keep_embeddings: bool = False) -> list[Run[P]]:
-    """All runs of a plan, seeds within noise levels; of each level the first seed may keep its embeddings."""
+    """All runs of a plan, seeds within noise levels; of each level of the track ``tuned`` seed 0 may keep its embeddings."""
+    keep_embeddings &= plan.track == "tuned"
     return [
-        Run(plan, level, seed, keep_embeddings and seed == 0)
-        for level in plan.noise_levels
-        for seed in range(plan.seeds)
+        Run(plan, level, seed, keep_embeddings and seed == 0) for level in plan.noise_levels for seed in seeds_of(plan)
     ]
+
+
+def seeds_of(plan: Plan[Any]) -> range:
+    """Seeds that run with the values of a plan: of n searches, each has every n-th."""
+    if isinstance(plan, FrozenPlan) and plan.search is not None:
+        return range(plan.search, plan.seeds, plan.searches)
+    return range(plan.seeds)
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search for hyper-parameters.
+    """One of several searches for hyper-parameters that differ in their random streams alone.
 
     Attributes:
         space: hyper-parameters to search, as declared.
@@ -151,6 +167,8 @@ class Search:
         trials: number of trials.
         folds: number of folds of the training classes.
         noise: label noise of the classes that train.
+        number: of the search, from 0.
+        noisy_validation: whether the classes that validate have such noise, too.
     """
 
     space: dict[str, dict[str, Any]]
@@ -158,8 +176,12 @@ class Search:
     trials: int
     folds: int
     noise: float = 0.0
+    number: int = 0
+    noisy_validation: bool = False
 
 
+Planned = tuple[FrozenPlan, Search | None]
+"""A plan, and the search that comes before it."""
 PlanKind = Literal["tuned", "searches", "paper_values", "geometry"]
 
 
@@ -174,11 +196,28 @@ def tuned_plan_path(dataset: str, loss: str) -> Path:
 
 
 def write_plan(path: Path, plan: FrozenPlan, search: Search | None = None) -> None:
+    """Write a plan file of one plan."""
+    write_plan_file(path, [(plan, search)])
+
+
+def write_plan_file(path: Path, planned: Sequence[Planned]) -> None:
     """Write a plan file."""
-    write_json(path, {"plan": plan.as_dict(), "search": None if search is None else asdict(search)})
+    write_json(
+        path,
+        [{"plan": plan.as_dict(), "search": None if search is None else asdict(search)} for plan, search in planned],
+    )
 
 
-def read_plan(path: Path) -> tuple[FrozenPlan, Search | None]:
+def read_plan(path: Path) -> Planned:
+    """The first plan of a plan file: that of the track ``tuned``, of its first search.
+
+    Raises:
+        SuiteError: as ``read_plan_file``.
+    """
+    return read_plan_file(path)[0]
+
+
+def read_plan_file(path: Path) -> list[Planned]:
     """Read a plan file.
 
     Raises:
@@ -191,7 +230,13 @@ def read_plan(path: Path) -> tuple[FrozenPlan, Search | None]:
             "then run: dvc repro"
         )
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return FrozenPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"])
+        values = json.loads(path.read_text(encoding="utf-8"))
+        plans = [
+            (FrozenPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"]))
+            for value in values
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise SuiteError(f"plan {path} is damaged; delete it, then run: dvc repro") from error
+    if not plans:
+        raise SuiteError(f"plan {path} is empty; delete it, then run: dvc repro")
+    return plans

@@ -1,13 +1,15 @@
-"""Tuned recipes: one YAML file a (data set, loss), in git, with the search that found it."""
+"""Tuned recipes: one YAML file a (track, data set, loss, search), in git, with the search that found it."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field
 
 from suite.files import write_text
-from suite.settings.params import Recipe, Scalar, Strict
-from suite.settings.paths import TUNED_RECIPES_FOLDER
+from suite.settings.params import Recipe, Scalar, Strict, TuningTrack
+from suite.settings.paths import TUNED_RECIPE
 from suite.settings.reading import read_settings
 
 
@@ -28,13 +30,16 @@ class TunedRecipe(Strict):
 
     dataset: str
     loss: str
+    track: TuningTrack = "tuned"
+    number: Annotated[int, Field(ge=0, strict=True)] = 0
+    """Of the search, from 0."""
     data_sha256: str
     search_space: dict[str, dict[str, Any]]
     folds: int
     noise: float = 0.0
     """Label noise of the classes that trained."""
     training: dict[str, Scalar]
-    """The recipe that every trial trained with, learning rates apart."""
+    """The recipe that every trial trained with, without what is searched."""
     best: dict[str, Scalar]
     best_map_at_r: float
     """Of the best trial, mean over folds."""
@@ -48,9 +53,9 @@ class TunedRecipe(Strict):
     trials: list[Trial]
 
 
-def tuned_path(dataset: str, loss: str) -> Path:
-    """Recipe file of a (data set, loss)."""
-    return TUNED_RECIPES_FOLDER / dataset / f"{loss}.yaml"
+def tuned_path(dataset: str, loss: str, track: str = "tuned", number: int = 0) -> Path:
+    """Recipe file of a search in git."""
+    return Path(TUNED_RECIPE.format(track=track, dataset=dataset, loss=loss, number=number))
 
 
 def load_tuned(path: Path) -> TunedRecipe:
@@ -67,6 +72,6 @@ def save_tuned(recipe: TunedRecipe, path: Path) -> None:
     write_text(path, yaml.safe_dump(recipe.model_dump(), sort_keys=False, width=120))
 
 
-def shared_training(recipe: Recipe) -> dict[str, Scalar]:
-    """The training settings that all losses share: the recipe without its learning rates."""
-    return recipe.model_dump(exclude={"learning_rate", "proxy_learning_rate"})
+def shared_training(recipe: Recipe, space: Mapping[str, Any]) -> dict[str, Scalar]:
+    """The training settings that all losses share: the recipe without learning rates and without what is searched."""
+    return recipe.model_dump(exclude={"learning_rate", "proxy_learning_rate", *space})

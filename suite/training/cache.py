@@ -23,7 +23,7 @@ from suite.evaluation.records import Record
 from suite.files import read_json, replacing, write_json
 from suite.hashing import sha256_value
 from suite.settings.paths import RUN_CACHE_FOLDER
-from suite.settings.plans import P_co, Run
+from suite.settings.plans import FrozenPlan, P_co, Run
 from suite.training.run.frozen import Outcome
 
 VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
@@ -110,7 +110,11 @@ class CachedRun(Generic[P_co]):
         return Finished(record, outcome.curve, seconds, processor)
 
     def _asked_for_now(self) -> dict[str, Any]:
-        return {"hyperparameter_source": self.run.plan.hyperparameter_source}
+        plan = self.run.plan
+        return {
+            "hyperparameter_source": plan.hyperparameter_source,
+            "search": plan.search if isinstance(plan, FrozenPlan) else None,
+        }
 
     def _record(self, outcome: Outcome) -> Record:
         plan, found = self.run.plan, outcome.found
@@ -124,23 +128,25 @@ class CachedRun(Generic[P_co]):
                 "noise_kind": plan.noise_kind,
                 "noise_level": self.run.noise_level,
                 "seed": self.run.seed,
+                "split": plan.split if isinstance(plan, FrozenPlan) else 0,
                 "status": "failed" if outcome.failure else "ok",
                 "failure": outcome.failure,
                 "metrics": found.metrics if found else {},
                 "validation_epoch": outcome.validation_epoch,
                 "class_hits": found.class_hits if found else [],
                 "class_queries": found.class_queries if found else [],
+                "hubness": found.hubness if found else None,
                 "noise_realised": outcome.noise_realised,
                 "noise_sha256": outcome.noise_sha256,
                 "data_sha256": outcome.data_sha256,
                 "config_sha256": self.run.config_sha256,
                 "loss_sha256": plan.loss_sha256,
                 "target": plan.target,
-                "hyperparameter_source": plan.hyperparameter_source,
                 "hyperparameters": dict(sorted(plan.hyperparameters.items())),
                 "recipe": plan.recipe.model_dump(mode="json"),
                 "versions": self.versions,
             }
+            | self._asked_for_now()
             | (outcome.more or {})
         )
 

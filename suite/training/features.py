@@ -23,7 +23,7 @@ from suite.progress import progress_bar
 from suite.settings.params import BackboneSettings
 from suite.settings.paths import FEATURES, FROZEN_METRICS, TIMES_FOLDER
 from suite.training.backbone import Backbone, load_backbone
-from suite.training.planner import DatasetPlan, dataset_plan_path
+from suite.training.dataset_plan import DatasetPlan, dataset_plan_path
 
 _BLOCK = 64
 

@@ -4,12 +4,10 @@ Everything is checked first; after an error nothing has been written.
 """
 
 import shutil
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 
 from pydantic import ValidationError
 
-from suite.data.catalog import check_name, verified
 from suite.data.noise import check_kind
 from suite.errors import SuiteError, allowed
 from suite.files import write_json
@@ -24,43 +22,26 @@ from suite.losses.registry import (
     find_loss,
     values_by_hand,
 )
-from suite.settings.params import BackboneSettings, DatasetSettings, LossSettings, Recipe, Settings
-from suite.settings.paths import DATASET_PLAN, PARAMS_FILE, PLAN_FOLDER
-from suite.settings.plans import FrozenPlan, HyperparameterSource, Search, Track, plan_path, write_plan
+from suite.settings.params import LossSettings, Recipe, Settings
+from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
+from suite.settings.plans import (
+    FrozenPlan,
+    HyperparameterSource,
+    PlanKind,
+    Planned,
+    Search,
+    Track,
+    plan_path,
+    write_plan_file,
+)
 from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
-from suite.training.batch_checks import TrainingHalf, check_batch, check_folds, check_noise, training_half
+from suite.training.batch_checks import check_batch, check_folds, check_noise
+from suite.training.dataset_plan import DatasetPlan, dataset_plan_path, plan_dataset
 from suite.training.search_space import declared_space
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetPlan:
-    """A verified data set, and the network that gives its features.
-
-    Attributes:
-        dataset: its name.
-        data_sha256: digest of its file.
-        max_classes: the cut, or None for all classes.
-        backbone: the network.
-    """
-
-    dataset: str
-    data_sha256: str
-    max_classes: int | None
-    backbone: BackboneSettings
-
-    @property
-    def half(self) -> TrainingHalf:
-        """Its training classes."""
-        return training_half(self.dataset, self.max_classes)
-
-
-def dataset_plan_path(dataset: str) -> Path:
-    """Plan file of a data set."""
-    return Path(DATASET_PLAN.format(dataset=dataset))
 
 
 def write_plans(settings: Settings) -> list[str]:
@@ -83,32 +64,29 @@ def write_plans(settings: Settings) -> list[str]:
     losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
     also = [_find_also(name, entry) for name, entry in settings.tuning.also.items()]
     planner = Planner(settings)
-    tuned = [planner.tuned(dataset, entry) for dataset in datasets for entry in losses]
-    searches = [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also]
-    geometry = [
-        planner.tuned(dataset, entry)
-        for dataset in datasets
-        for entry in losses + also
-        if entry.name in settings.geometry.losses
-    ]
-    paper = [
-        planner.paper_values(dataset, entry)
-        for dataset in datasets
-        for entry in losses
-        if entry.name in settings.paper_values
-    ]
+    kinds: dict[PlanKind, list[list[Planned]]] = {
+        "tuned": [planner.tuned(dataset, entry) for dataset in datasets for entry in losses],
+        "searches": [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also],
+        "geometry": [
+            [(plan, None) for plan, _ in planner.tuned(dataset, entry) if plan.track == "tuned"]
+            for dataset in datasets
+            for entry in losses + also
+            if entry.name in settings.geometry.losses
+        ],
+        "paper_values": [
+            [(planner.paper_values(dataset, entry), None)]
+            for dataset in datasets
+            for entry in losses
+            if entry.name in settings.paper_values
+        ],
+    }
     shutil.rmtree(PLAN_FOLDER, ignore_errors=True)
     for dataset in datasets:
         plain = asdict(dataset) | {"backbone": dataset.backbone.model_dump()}
         write_json(dataset_plan_path(dataset.dataset), plain)
-    for plan, search in tuned:
-        write_plan(plan_path("tuned", plan.dataset, plan.loss), plan, search)
-    for plan, _ in geometry:
-        write_plan(plan_path("geometry", plan.dataset, plan.loss), plan)
-    for plan, search in searches:
-        write_plan(plan_path("searches", plan.dataset, plan.loss), plan, search)
-    for plan in paper:
-        write_plan(plan_path("paper_values", plan.dataset, plan.loss), plan)
+    for kind, files in kinds.items():
+        for planned in files:
+            write_plan_file(plan_path(kind, planned[0][0].dataset, planned[0][0].loss), planned)
     return remarks + list(dict.fromkeys(planner.remarks))
 
 
@@ -120,16 +98,6 @@ def _find_also(name: str, settings: LossSettings) -> LossEntry:
             "or an entry with target: module:Class or path/file.py:Class"
         )
     return find_loss(name, settings)
-
-
-def plan_dataset(name: str, settings: DatasetSettings, backbone: BackboneSettings) -> DatasetPlan:
-    """Plan one data set, its file verified.
-
-    Raises:
-        SuiteError: there is no such data set, or its file was altered.
-    """
-    check_name(name, f"{PARAMS_FILE}: datasets")
-    return DatasetPlan(name, verified(name).sha256, settings.max_classes, backbone)
 
 
 class Planner:
@@ -144,31 +112,41 @@ class Planner:
         self._settings = settings
         self._code_sha256 = code_sha256()
 
-    def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[FrozenPlan, Search | None]:
-        """Plan the tuned track of a loss: the values of its tuned recipe; values set in ``params.yaml`` replace them.
+    def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
+        """Plan the tuning tracks of a loss: the values of its tuned recipes; values set in ``params.yaml`` replace them.
 
-        Without a recipe in git the search is left to the stage ``tune``.
+        Searches without a recipe in git are left to the stage ``tune``.
 
         Raises:
             SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does
                 not give a finite scalar.
         """
         by_hand = values_by_hand(self._settings.all_losses[entry.name])
-        declared_space(entry, self._settings.all_losses[entry.name])
-        recipe = self._recipe_in_git(dataset, entry)
-        if recipe is not None:
-            check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
-            check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
-            values = {**recipe.best, **by_hand}
-            return self._plan("tuned", dataset, entry, values, "search", recipe.validation_epoch), None
-        plan, search = self.searched(dataset, entry)
-        if search is not None and entry.name in self._settings.losses:
-            check_folds(self._settings, plan, dataset.half, search.folds)
-        self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, search)}")
-        return plan, search
+        planned, missing = list[Planned](), 0
+        for bare, search in self.searched(dataset, entry):
+            recipe = None if search is None else self._recipe_in_git(dataset, entry, bare, search)
+            if recipe is not None and search is not None:
+                check_hyperparameters(entry, recipe.best, f"tuned recipe of {entry.name} on {dataset.dataset}")
+                plan = self._plan(bare.track, dataset, entry, {**recipe.best, **by_hand}, "search")
+                tuned = replace(
+                    plan,
+                    validation_epoch=recipe.validation_epoch,
+                    noise_levels=bare.noise_levels,
+                    search=search.number,
+                    searches=bare.searches,
+                )
+                planned.append((tuned, None))
+                continue
+            missing += 1
+            if search is not None and entry.name in self._settings.losses:
+                check_folds(self._settings, bare, dataset.half, search.folds)
+            planned.append((bare, search))
+        if missing:
+            self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, planned)}")
+        return planned
 
-    def searched(self, dataset: DatasetPlan, entry: LossEntry) -> tuple[FrozenPlan, Search | None]:
-        """Plan a loss without a tuned recipe, and the search for one; None if there is nothing to search.
+    def searched(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
+        """Plan a loss without tuned recipes, and the searches for them; None for a search if there is nothing to search.
 
         Raises:
             SuiteError: as ``tuned``.
@@ -177,9 +155,35 @@ class Planner:
         by_hand = values_by_hand(mine)
         check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
-        space = declared_space(entry, mine)
         tuning = self._settings.tuning
-        return plan, Search(space, by_hand, tuning.trials, tuning.folds, tuning.noise) if space else None
+        space = declared_space(entry, mine, tuning.space)
+        if not space:
+            return [(plan, None)]
+        wrong = tuple(level for level in plan.noise_levels if level)
+        planned: list[Planned] = []
+        for track in tuning.tracks:
+            clean = track == "tuned"
+            if not clean and not wrong:
+                continue
+            mine_too = replace(
+                plan, track=track, searches=tuning.searches, noise_levels=plan.noise_levels if clean else wrong
+            )
+            planned += [
+                (
+                    replace(mine_too, search=number),
+                    Search(
+                        space,
+                        by_hand,
+                        tuning.trials,
+                        tuning.folds,
+                        0.0 if clean else tuning.noise,
+                        number,
+                        track == "tuned_with_noisy_validation",
+                    ),
+                )
+                for number in range(tuning.searches)
+            ]
+        return planned
 
     def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> FrozenPlan:
         """Plan the values of a loss's paper as they stand.
@@ -207,7 +211,6 @@ class Planner:
         entry: LossEntry,
         values: Hyperparameters,
         source: HyperparameterSource,
-        validation_epoch: int | None = None,
     ) -> FrozenPlan:
         settings = self._settings
         recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, entry.name)
@@ -230,31 +233,28 @@ class Planner:
             hyperparameter_source=source,
             hyperparameters=hyperparameters,
             recipe=recipe,
-            validation_epoch=validation_epoch,
         )
 
-    def _recipe_in_git(self, dataset: DatasetPlan, entry: LossEntry) -> TunedRecipe | None:
+    def _recipe_in_git(
+        self, dataset: DatasetPlan, entry: LossEntry, plan: FrozenPlan, search: Search
+    ) -> TunedRecipe | None:
         """The tuned recipe as it stands, or None; a remark says what has changed since the search.
 
         A stale recipe is used all the same: a new search takes long and has a command of its own.
         """
-        path = tuned_path(dataset.dataset, entry.name)
+        path = tuned_path(dataset.dataset, entry.name, plan.track, search.number)
         if not path.is_file():
             return None
         recipe, settings = load_tuned(path), self._settings
-        mine = settings.all_losses[entry.name]
-        by_hand = values_by_hand(mine)
-
-        def searched(space: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
-            return {name: item for name, item in space.items() if name not in by_hand}
-
+        by_hand = search.by_hand
+        recipe_space = {name: item for name, item in recipe.search_space.items() if name not in by_hand}
         changes = {
-            "the search space has": searched(recipe.search_space) != searched(entry.space(mine)),
+            "the search space has": recipe_space != search.space,
             "the data have": recipe.data_sha256 != dataset.data_sha256,
             "tuning.trials has": len(recipe.trials) != settings.tuning.trials,
-            "the recipe has": recipe.training != shared_training(settings.recipe_of(dataset.dataset)),
+            "the recipe has": recipe.training != shared_training(settings.recipe_of(dataset.dataset), search.space),
             "tuning.folds has": recipe.folds != settings.tuning.folds,
-            "tuning.noise has": recipe.noise != settings.tuning.noise,
+            "tuning.noise has": recipe.noise != search.noise,
         }
         stage = "search" if entry.name in settings.losses else "search-also"
         self.remarks += [
@@ -265,11 +265,14 @@ class Planner:
         ]
         return recipe
 
-    def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, search: Search | None) -> str:
-        if search is None:
+    def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, planned: list[Planned]) -> str:
+        searches = [search for _, search in planned if search is not None]
+        if not searches:
             return "has no search space: it runs with its default values"
         if entry.name in self._settings.losses:
-            return f"has no tuned recipe: {search.trials} trials come first"
+            trials = f"{searches[0].trials} trials come first"
+            several = f"{len(searches)} searches of {trials}" if len(planned) > 1 else trials
+            return f"has no tuned recipe: {several}"
         stage = f"pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name}"
         return (
             "has no tuned recipe: the study uses its default values. Search for better ones with: "

@@ -61,14 +61,19 @@ def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
     return space
 
 
-def declared_space(entry: LossEntry, settings: LossSettings) -> dict[str, dict[str, Any]]:
-    """What a search of a loss varies, as it is written: its search space without what is set by hand.
+def declared_space(
+    entry: LossEntry, settings: LossSettings, shared: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What a search of a loss varies, as it is written: its search space and the shared one, without what is set by hand.
+
+    A loss without a search space of its own has nothing to search.
 
     Raises:
         SuiteError: an entry is no hyper-parameter of the loss, or neither a range nor a list of values.
     """
     by_hand = values_by_hand(settings)
-    space = {name: item for name, item in entry.space(settings).items() if name not in by_hand}
+    own = entry.space(settings)
+    space = {name: item for name, item in ((shared | own) if own else {}).items() if name not in by_hand}
     check_hyperparameters(entry, space, f"{PARAMS_FILE}: losses.{entry.name}.search")
     parse_space(entry.name, space)
     return space

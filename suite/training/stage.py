@@ -21,7 +21,7 @@ from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
 from suite.processes import in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
-from suite.settings.plans import FrozenPlan, Plan, Run, read_plan, runs_of, tuned_plan_path
+from suite.settings.plans import FrozenPlan, Plan, Run, read_plan_file, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
@@ -51,9 +51,11 @@ def train(dataset: str, loss: str, console: Console) -> None:
     Raises:
         SuiteError: the plan or the features are missing, or code is not the planned one.
     """
-    plan, _ = read_plan(tuned_plan_path(dataset, loss))
     name = f"{dataset}-{loss}"
-    places, finished = run_frozen_stage(name, runs_of(plan, keep_embeddings=True), console)
+    runs = [
+        run for plan, _ in read_plan_file(tuned_plan_path(dataset, loss)) for run in runs_of(plan, keep_embeddings=True)
+    ]
+    places, finished = run_frozen_stage(name, runs, console)
     write_runs(name, places, finished)
 
 
@@ -196,7 +198,13 @@ def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[F
     """Write what a stage leaves below ``root``: ``runs/NAME`` (records, curves, embeddings) and ``times/NAME.json``."""
     folder = root / RUNS_FOLDER / name
     curves = [
-        {"noise_level": place.run.noise_level, "seed": place.run.seed, "epoch": epoch, "loss": value}
+        {
+            "track": place.run.plan.track,
+            "noise_level": place.run.noise_level,
+            "seed": place.run.seed,
+            "epoch": epoch,
+            "loss": value,
+        }
         for place, each in zip(places, finished, strict=True)
         for epoch, value in enumerate(each.curve, 1)
     ]

@@ -47,7 +47,8 @@ def _user_losses(settings: Settings) -> Iterator[tuple[str, str]]:
     """Targets in files, with digests; without those that lie in ``my_losses/`` with everything that they import."""
     watched = WATCHED_FOLDER.resolve()
     for name, entry in settings.losses.items():
-        for option, target in (("target", entry.target), ("miner", entry.miner)):
+        targets = {"target": entry.target, "wraps.target": entry.wraps and entry.wraps.target, "miner": entry.miner}
+        for option, target in targets.items():
             file = Path(target.rpartition(":")[0]) if target else Path()
             if file.suffix == ".py":
                 setting = f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}"

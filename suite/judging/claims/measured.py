@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, check_records, read_records
 from suite.evaluation.retrieval import METRICS
 from suite.judging.statistics.estimates import PERCENT, Array
+from suite.judging.statistics.units import by_unit, units
+from suite.settings.params import TuningTrack
 from suite.settings.paths import (
     ABLATIONS,
     GEOMETRY,
@@ -138,7 +140,10 @@ class Measured:
         """
         self.check_whole(condition.dataset)
         level = condition.noise_level
-        runs = self.runs.get(condition if level else condition._replace(noise_kind=_CLEAN))
+        runs = self.runs.get(condition)
+        if not level:  # without noise, values chosen under noise are out of place
+            track = "tuned" if condition.track in get_args(TuningTrack) else condition.track
+            runs = self.runs.get(condition._replace(noise_kind=_CLEAN, track=track))
         if not runs:
             on = f"{condition.dataset} ({condition.backbone})"
             where = f"noise {level:g}, regime {condition.regime}, track {condition.track}"
@@ -146,7 +151,9 @@ class Measured:
         return runs
 
     def table(self, conditions: Sequence[Mapping[int, Record]], metric: str, minimum: int) -> Array:
-        """A metric in percent of several conditions, (conditions, seeds), seeds in order; NaN where a run failed.
+        """A metric in percent of several conditions, (conditions, units); NaN where a run of a unit failed.
+
+        A unit is a search, or a seed: see ``suite.judging.statistics.units``.
 
         Raises:
             SuiteError: the conditions do not have the same seeds, or runs of one seed and noise level had different noise.
@@ -162,7 +169,8 @@ class Measured:
                     raise SuiteError(
                         f"{run.where}: noise_sha256 differs from that of the same seed in {first.where}: unpaired runs"
                     )
-        return np.array([[self._value(runs[seed], metric) for seed in seeds] for runs in conditions])
+        values = np.array([[self._value(runs[seed], metric) for seed in seeds] for runs in conditions])
+        return by_unit(values, units([[runs[seed].search for runs in conditions] for seed in seeds]))
 
     def seeds(self, conditions: Sequence[Mapping[int, Record]], minimum: int) -> list[int]:
         """Seeds that all conditions share, less the one that the view leaves out.

@@ -14,7 +14,7 @@ from suite.data.noise import KINDS as NOISE_KINDS
 from suite.errors import allowed
 from suite.evaluation.retrieval import METRICS
 from suite.losses.registry import BUILT_IN
-from suite.settings.params import AblationAxes, BenchmarkName, Positive
+from suite.settings.params import AblationAxes, BenchmarkName, Positive, TuningTrack
 
 BENCHMARKS: tuple[str, ...] = get_args(BenchmarkName)
 NOT_IMPLEMENTED = ("proxy_nca", "hse_pa", "ms_das", "hier")
@@ -45,7 +45,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 ShareAboveZero = Annotated[float, Field(gt=0, le=1)]
 ClaimText = Annotated[str, Field(min_length=3)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-ClaimTrack = Literal["tuned", "paper_values"]
+ClaimTrack = Literal[TuningTrack, "paper_values"]
 Level = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
-from suite.judging.leaderboard.table import tables_of
+from suite.judging.leaderboard.table import paired_values, tables_of
 from suite.judging.statistics.comparisons import all_pairs, holm
 from suite.judging.statistics.estimates import LEVEL, PERCENT
 
@@ -108,16 +108,14 @@ def paired_difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str =
         metric: column of the records.
     """
     runs = runs[runs["loss"].isin(losses)]
-    values = (
-        PERCENT * runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
-    )
+    values = PERCENT * paired_values(runs, losses, metric)
     done = runs["status"] == "ok"
-    means = values.mean()
-    row = {"first": means[losses[0]], "second": means[losses[1]], "difference": means[losses[0]] - means[losses[1]]}
+    first, second = values.mean(axis=0) if len(values) else (np.nan, np.nan)
+    row = {"first": first, "second": second, "difference": first - second}
     row |= dict.fromkeys(("low", "high", "p"), np.nan) | {"pairs": len(values), "failures": int((~done).sum())}
     row["measured"] = bool(runs.loc[done, metric].notna().all())
     if done.all() and row["measured"]:
-        pair = all_pairs(values.to_numpy(dtype=np.float64))
+        pair = all_pairs(values)
         row |= {name: float(getattr(pair, name)[0, 1]) for name in ("low", "high", "p")}
     return row
 

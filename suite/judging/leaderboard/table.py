@@ -7,7 +7,7 @@ seeds that were hard for it, and any number in their place would widen its inter
 from it. It takes its rank behind all losses that finished every run, and is not in the tie group.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -19,10 +19,14 @@ from suite.evaluation.records import CONDITION, TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.evaluation.tables import check_paired, measured_metrics
 from suite.judging.statistics.comparisons import AllPairs, all_pairs, standing
-from suite.judging.statistics.estimates import PERCENT, class_error, t_interval
+from suite.judging.statistics.estimates import PERCENT, Array, class_error, t_interval
+from suite.judging.statistics.units import by_unit, units
+from suite.settings.params import TuningTrack
 from suite.settings.plans import Regime, Track
 
 FROZEN = "frozen backbone"
+_CLEAN_TRACK = dict.fromkeys(get_args(TuningTrack), "tuned")
+"""The track whose runs without noise are those that a track's runs with noise are compared with."""
 _COUNTS = ("rank_low", "rank_high")
 _DIGITS = 4
 
@@ -89,7 +93,7 @@ def _counts(mine: pd.DataFrame) -> dict[str, Any]:
 def _means(mine: pd.DataFrame, metrics: list[str]) -> dict[str, float]:
     means: dict[str, float] = {}
     for metric in metrics:
-        interval = t_interval((PERCENT * mine[metric]).tolist())
+        interval = t_interval(_over_units(mine, PERCENT * mine[metric], "search"))
         means |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
     return means
 
@@ -109,7 +113,8 @@ def _classes(mine: pd.DataFrame) -> dict[str, float]:
 
 def _clean(records: pd.DataFrame, where: dict[str, Any], loss: str) -> pd.DataFrame:
     """Runs of the same condition but for the noise level, which is 0."""
-    condition = where | {"loss": loss, "noise_level": 0}
+    track = _CLEAN_TRACK.get(where["track"], where["track"])
+    condition = where | {"loss": loss, "noise_level": 0, "track": track}
     chosen = pd.Series(data=True, index=records.index)
     for name in CONDITION:
         chosen &= records[name] == condition[name]
@@ -119,8 +124,31 @@ def _clean(records: pd.DataFrame, where: dict[str, Any], loss: str) -> pd.DataFr
 def _drop(mine: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
     """Mean loss of R@1 against the run of the same seed without noise, in points, with its interval."""
     pairs = clean.merge(mine, on="seed", suffixes=("_clean", "_noisy"))
-    interval = t_interval((PERCENT * (pairs[f"{MAIN_METRIC}_clean"] - pairs[f"{MAIN_METRIC}_noisy"])).tolist())
+    drops = PERCENT * (pairs[f"{MAIN_METRIC}_clean"] - pairs[f"{MAIN_METRIC}_noisy"])
+    interval = t_interval(_over_units(pairs, drops, "search_clean", "search_noisy"))
     return {"drop_from_clean": interval.mean, "drop_low": interval.low, "drop_high": interval.high}
+
+
+def _over_units(runs: pd.DataFrame, values: pd.Series, *searches: str) -> list[float]:
+    """Means of values of runs over each unit; runs that failed count in none."""
+    finished = values.notna()
+    if not finished.any():
+        return []
+    found = runs.loc[finished, list(searches)].astype(object).replace({pd.NA: None}).to_numpy().tolist()
+    return list(by_unit(values[finished].to_numpy(dtype=np.float64), units(found)))
+
+
+def paired_values(runs: pd.DataFrame, losses: Sequence[str], metric: str = MAIN_METRIC) -> Array:
+    """Values (units, losses) of a metric in one table, over seeds that all of these losses finished.
+
+    A unit is a set of seeds on which each loss has the values of one search.
+    """
+    values = runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
+    if not len(values):
+        return np.empty((0, len(losses)))
+    searches = runs.astype({"search": object}).pivot(index="seed", columns="loss", values="search")  # noqa: PD010
+    found = searches.loc[values.index, list(losses)].replace({pd.NA: None}).to_numpy().tolist()
+    return by_unit(values.to_numpy(dtype=np.float64).T, units(found)).T
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
@@ -206,9 +234,8 @@ def _compared(runs: pd.DataFrame) -> tuple[list[str], AllPairs]:
     """Losses of a table that finished every run, in the order of the records, and their pairwise differences in points."""
     finished = runs.groupby("loss", sort=False)["status"].agg(lambda status: (status == "ok").all())
     complete = [str(loss) for loss in finished.index[finished.astype(bool)]]
-    values = runs.pivot_table(index="seed", columns="loss", values=MAIN_METRIC)
-    values = values.reindex(index=sorted(set(runs["seed"])), columns=complete)
-    return complete, all_pairs(PERCENT * values.to_numpy(dtype=np.float64))
+    values = PERCENT * paired_values(runs, complete) if complete else np.empty((1, 0))
+    return complete, all_pairs(values)
 
 
 def class_hits(mine: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

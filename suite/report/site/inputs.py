@@ -22,7 +22,7 @@ from suite.settings.paths import (
     CLAIMS_FILE,
     CURVES_NAME,
     FIGURES_FOLDER,
-    FOUND_RECIPE_NAME,
+    FOUND_RECIPE,
     INFLUENCE_FILE,
     PAPER_VALUES,
     RESULTS_FOLDER,
@@ -139,13 +139,17 @@ def _curves(settings: Settings) -> pd.DataFrame:
         for dataset in settings.datasets
         for loss in settings.losses
         for row in _lines(RUNS_FOLDER / f"{dataset}-{loss}" / CURVES_NAME)
+        if row.get("track", "tuned") == "tuned"
     ]
     return pd.DataFrame(rows, columns=_CURVES)
 
 
 def _recipe(dataset: str, loss: str) -> TunedRecipe | None:
     """The recipe in git, or the one that a search of this run found."""
-    paths = (tuned_path(dataset, loss), tuned_plan_path(dataset, loss).with_name(FOUND_RECIPE_NAME))
+    paths = (
+        tuned_path(dataset, loss),
+        tuned_plan_path(dataset, loss).with_name(FOUND_RECIPE.format(track="tuned", number=0)),
+    )
     return next((load_tuned(path) for path in paths if path.is_file()), None)
 
 

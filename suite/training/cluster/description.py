@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from suite.hashing import PACKAGES, ROOT, sha256_source, sha256_value
-from suite.losses.build import WITH_MINER, sha256_target
+from suite.losses.build import parts_of, sha256_target
 from suite.settings.plans import Regime
 from suite.training.cache import VERSIONED
 
@@ -50,7 +50,7 @@ def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 def installed_targets(targets: Sequence[str]) -> list[str]:
     """Those parts of targets that lie neither in a file nor in this repository's packages."""
-    parts = {part for target in targets for part in target.split(WITH_MINER)}
+    parts = {part for target in targets for part in parts_of(target) if part}
     return sorted(
         part for part in parts if ".py:" not in part and part.partition(":")[0].partition(".")[0] not in PACKAGES
     )

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from suite.data.features import Features, load_features
 from suite.errors import SuiteError, allowed
-from suite.losses.build import WITH_MINER
+from suite.losses.build import parts_of
 from suite.settings.paths import BENCHMARKS_FILE, PARAMS_FILE
-from suite.settings.plans import Plan, Regime, plan_path, read_plan, runs_of
+from suite.settings.plans import Plan, Regime, plan_path, read_plan_file, runs_of
 from suite.training.cluster.connection import Where, connected
 from suite.training.cluster.description import differences, installed_targets
 from suite.training.cluster.executor import Cluster, RunsRaisedError
@@ -162,7 +162,11 @@ def _stages(selection: Selection) -> list[Stage]:
         _check_names(f"{PARAMS_FILE}: --dataset", datasets, list(settings.datasets))
         _check_names(f"{PARAMS_FILE}: --loss", losses, list(settings.losses))
         pairs = [(dataset, loss) for dataset in datasets or settings.datasets for loss in losses or settings.losses]
-        return [FrozenStage(*read_plan(plan_path("tuned", dataset, loss))) for dataset, loss in pairs]
+        return [
+            FrozenStage(*planned)
+            for dataset, loss in pairs
+            for planned in read_plan_file(plan_path("tuned", dataset, loss))
+        ]
     if selection.regime == "published":
         from suite.settings.benchmarks import load_benchmarks
         from suite.training.whole_network.planner import read_benchmark_plan
@@ -190,7 +194,7 @@ def _file_targets(plans: Sequence[Plan[Any]]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for plan in plans:
-        for part in plan.target.split(WITH_MINER):
+        for part in filter(None, parts_of(plan.target)):
             if ".py:" in part:
                 setting = f"loss {plan.loss} = {part!r}"
                 if Path(part.rpartition(":")[0]).is_absolute():

@@ -21,7 +21,7 @@ from suite.data.noise import corrupt
 from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.losses.build import build_loss
 from suite.randomness import stream, torch_seed
-from suite.training.run.loop import PKSampler, TrainingFailure, train
+from suite.training.run.loop import PKSampler, Sampler, TrainingFailure, UniformSampler, train
 
 if TYPE_CHECKING:
     from suite.settings.plans import FrozenPlan, Run
@@ -38,10 +38,10 @@ class Outcome:
         data_sha256: digest of its data.
         noise_sha256: digest of the labels that it trained on.
         noise_realised: share of them that are wrong.
+        curve: mean training loss of each epoch.
         found: retrieval on the test classes, None for a failed run or where it is not what was measured.
         failure: why it failed, None for a finished run.
         validation_epoch: number and metrics of the epoch that was best on validation classes.
-        curve: mean training loss of each epoch.
         embeddings: of the test classes where they are kept: arrays ``embeddings``, ``labels`` and ``rows``.
         more: further fields of the record.
     """
@@ -49,10 +49,10 @@ class Outcome:
     data_sha256: str
     noise_sha256: str
     noise_realised: float
-    found: Retrieval | None
-    failure: str | None
-    validation_epoch: dict[str, Any] | None
     curve: list[float]
+    found: Retrieval | None = None
+    failure: str | None = None
+    validation_epoch: dict[str, Any] | None = None
     embeddings: dict[str, NDArray[np.generic]] | None = None
     more: dict[str, Any] | None = None
 
@@ -121,9 +121,9 @@ def run_frozen(run: "Run[FrozenPlan]", features: Features) -> Outcome:
         SuiteError: the loss cannot be built, or gives something other than a scalar.
     """
     use_one_thread()
-    plan = run.plan
+    plan, features = run.plan, features.under_split(run.plan.split)
     training_features, true_labels = features.training()
-    corruption = corrupt(true_labels, plan.dataset, plan.noise_kind, run.noise_level, run.seed)
+    corruption = corrupt(true_labels, plan.dataset, plan.noise_kind, run.noise_level, run.seed, training_features)
     curve: list[float] = []
     then: Retrieval | None = None
 
@@ -149,10 +149,10 @@ def run_frozen(run: "Run[FrozenPlan]", features: Features) -> Outcome:
         data_sha256=features.data_sha256,
         noise_sha256=corruption.sha256,
         noise_realised=corruption.realised,
+        curve=curve,
         found=found,
         failure=failure,
         validation_epoch=validation_epoch,
-        curve=curve,
         embeddings=_kept(head if found else None, features) if run.keeps_embeddings else None,
     )
 
@@ -167,9 +167,10 @@ def fit(
     plan: "FrozenPlan",
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
-    seed: int,
+    seed: int | str,
     num_classes: int,
     after_epoch: Callable[[int, float, nn.Module], None] | None = None,
+    images: int | None = None,
 ) -> tuple[nn.Module, nn.Module]:
     """Train a head on features (N, F) with given labels (N,).
 
@@ -177,9 +178,10 @@ def fit(
         plan: hyper-parameters and recipe.
         features: (N, F) training features.
         labels: (N,) given labels, from 0 to num_classes - 1.
-        seed: of the run.
+        seed: of the run, or the name of a fold of a search.
         num_classes: number of classes, including classes that label noise left without images.
         after_epoch: called with the number of finished epochs, the mean loss of the last one, and the head.
+        images: number of images that make an epoch; N by default.
 
     Returns:
         The head in evaluation mode, and the loss.
@@ -195,9 +197,12 @@ def fit(
     torch.manual_seed(torch_seed("loss", plan.dataset, seed))
     setting = f"params.yaml: losses.{plan.loss}"
     loss = build_loss(plan.target, plan.hyperparameters, num_classes, recipe.embedding_dim, setting)
-    sampler = PKSampler(
-        labels, recipe.classes_per_batch, recipe.samples_per_class, stream("batches", plan.dataset, seed)
+    sampler: Sampler = PKSampler(
+        labels, recipe.classes_per_batch, recipe.samples_per_class, stream("batches", plan.dataset, seed), images
     )
+    if recipe.sampler == "uniform":
+        size = recipe.classes_per_batch * recipe.samples_per_class
+        sampler = UniformSampler(len(labels), size, sampler.batches_per_epoch, stream("batches", plan.dataset, seed))
 
     def report(epoch: int, value: float) -> None:
         if after_epoch is not None:

@@ -8,16 +8,17 @@ loss's own parameters, both on a cosine schedule to zero: the share at step t of
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import backward
+from torch.optim.adamw import adamw
 
 from suite.errors import SuiteError
-from suite.losses.build import scalar
+from suite.losses.build import offered_to, scalar
 
 if TYPE_CHECKING:
     from suite.settings.params import Recipe
@@ -25,8 +26,20 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 Fetch = Callable[[Indices], Tensor]
 """Gives the model's input for row indices."""
-Batch = tuple[Tensor, Tensor]
-"""Inputs of the model, and their given labels (B,)."""
+
+
+class Batch(NamedTuple):
+    """A batch of B images.
+
+    Attributes:
+        inputs: of the model.
+        labels: (B,) given labels.
+        rows: (B,) their rows in the training set.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    rows: Tensor
 
 
 class TrainingFailure(Exception):  # noqa: N818 - a result, not an error
@@ -45,7 +58,7 @@ def train(
     loss: nn.Module,
     fetch: Fetch,
     labels: Tensor,
-    sampler: "PKSampler",
+    sampler: "Sampler",
     recipe: "Recipe",
     after_epoch: Callable[[int, float], None] | None = None,
 ) -> None:
@@ -53,7 +66,7 @@ def train(
 
     Args:
         model: maps what ``fetch`` gives to unit-norm embeddings (B, D).
-        loss: maps embeddings and labels (B,) to a scalar.
+        loss: maps embeddings and labels (B,) to a scalar; it may ask for more, see ``offered_to``.
         fetch: gives inputs for row indices.
         labels: (N,) given labels.
         sampler: draws the batches.
@@ -67,10 +80,12 @@ def train(
     optimizer = CosineAdamW(model, loss, recipe, recipe.epochs * sampler.batches_per_epoch)
 
     def batches(_: int) -> Iterable[Batch]:
-        return ((fetch(rows), labels[rows]) for rows in sampler.epoch())
+        return (Batch(fetch(rows), labels[rows], torch.from_numpy(rows)) for rows in sampler.epoch())
 
-    def objective(inputs: Tensor, given: Tensor) -> Tensor:
-        value: Tensor = loss(model(inputs), given)
+    offered = offered_to(loss)
+
+    def objective(batch: Batch, epoch: int) -> Tensor:
+        value: Tensor = loss(model(batch.inputs), batch.labels, **offered(batch.rows, epoch))
         return value
 
     model.train()
@@ -82,7 +97,7 @@ def train(
 def run_epochs(
     epochs: Iterable[int],
     batches: Callable[[int], Iterable[Batch]],
-    objective: Callable[[Tensor, Tensor], Tensor],
+    objective: Callable[[Batch, int], Tensor],
     optimizer: Optimizer,
     after_epoch: Callable[[int, float], None] | None = None,
 ) -> None:
@@ -91,7 +106,7 @@ def run_epochs(
     Args:
         epochs: their numbers; the first one of all is 1.
         batches: gives the batches of an epoch, at least one.
-        objective: the loss of a batch.
+        objective: the loss of a batch in an epoch of this number.
         optimizer: moves the parameters.
         after_epoch: called with the number of the epoch that has ended and the mean of its losses.
 
@@ -101,8 +116,8 @@ def run_epochs(
     """
     for epoch in epochs:
         total, steps = 0.0, 0
-        for inputs, labels in batches(epoch):
-            value = objective(inputs, labels)
+        for batch in batches(epoch):
+            value = objective(batch, epoch)
             total += _finite(value, epoch)
             backward(value)
             optimizer.step()
@@ -122,19 +137,51 @@ class CosineAdamW:
     """
 
     def __init__(self, model: nn.Module, loss: nn.Module, recipe: "Recipe", total_steps: int) -> None:
-        groups = [{"params": list(model.parameters()), "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}]
-        if proxies := list(loss.parameters()):
-            groups.append({"params": proxies, "lr": recipe.proxy_learning_rate, "weight_decay": 0.0})
-        self._adamw = torch.optim.AdamW(groups, fused=True)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._adamw, lambda taken: 0.5 * (1 + math.cos(math.pi * taken / total_steps))
-        )
+        self._groups = [
+            _Group(list(model.parameters()), recipe.learning_rate, recipe.weight_decay),
+            _Group(list(loss.parameters()), recipe.proxy_learning_rate, 0.0),
+        ]
+        self._taken, self._total = 0, total_steps
 
     def step(self) -> None:
         """Move all parameters by their gradients, then forget the gradients."""
-        self._adamw.step()
-        self._schedule.step()
-        self._adamw.zero_grad(set_to_none=True)
+        share = 0.5 * (1 + math.cos(math.pi * self._taken / self._total))
+        for group in self._groups:
+            group.step(share)
+        self._taken += 1
+
+
+class _Group:
+    """Parameters of one learning rate. It is torch's function, because its class takes a second to start in each process."""
+
+    def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
+        self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self._rate, self._decay = learning_rate, weight_decay
+        self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._steps = [torch.zeros(()) for _ in self._parameters]
+
+    @torch.no_grad()
+    def step(self, share: float) -> None:
+        """One step at a share of the learning rate, with torch's other defaults."""
+        parts = zip(self._parameters, self._means, self._squares, self._steps, strict=True)
+        moved = [(*part, gradient) for part in parts if (gradient := part[0].grad) is not None]
+        if not moved:
+            return
+        parameters, means, squares, steps, gradients = map(list, zip(*moved, strict=True))
+        adamw(
+            *(parameters, gradients, means, squares, [], steps),
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=share * self._rate,
+            weight_decay=self._decay,
+            eps=1e-8,
+            maximize=False,
+        )
+        for parameter in parameters:
+            parameter.grad = None
 
 
 def _finite(value: Tensor, epoch: int) -> float:
@@ -142,6 +189,49 @@ def _finite(value: Tensor, epoch: int) -> float:
     if not math.isfinite(number):
         raise TrainingFailure(f"the loss became {number} in epoch {epoch}")
     return number
+
+
+class Sampler(Protocol):
+    """Draws batches.
+
+    Attributes:
+        batches_per_epoch: their number.
+    """
+
+    batches_per_epoch: int
+
+    def epoch(self) -> Iterator[Indices]:
+        """Batches of one epoch, each (B,) rows."""
+        ...
+
+
+class UniformSampler:
+    """Batches of images drawn without replacement, whatever their labels: a wrong label changes no batch.
+
+    Args:
+        count: N, number of images.
+        batch_size: B.
+        batches_per_epoch: number of batches of an epoch; a new round of all images begins when one is through.
+        rng: source of randomness.
+
+    Raises:
+        SuiteError: a batch is larger than the data.
+    """
+
+    def __init__(self, count: int, batch_size: int, batches_per_epoch: int, rng: np.random.Generator) -> None:
+        if batch_size > count:
+            raise SuiteError(f"recipe: batches of {batch_size} images from {count}; allowed: smaller batches")
+        self._count, self._size, self._rng = count, batch_size, rng
+        self._queue: Indices = np.empty(0, np.int64)
+        self.batches_per_epoch = batches_per_epoch
+
+    def epoch(self) -> Iterator[Indices]:
+        """Batches of one epoch, each (B,)."""
+        for _ in range(self.batches_per_epoch):
+            if len(self._queue) < self._size:
+                self._queue = self._rng.permutation(self._count)
+            batch, self._queue = self._queue[: self._size], self._queue[self._size :]
+            yield batch
 
 
 class PKSampler:
@@ -156,13 +246,19 @@ class PKSampler:
         classes_per_batch: P.
         samples_per_class: K.
         rng: source of randomness; the same generator state gives the same batches.
+        images: number of images that make an epoch; N by default.
 
     Raises:
         SuiteError: fewer than P classes have an image.
     """
 
     def __init__(
-        self, labels: Indices, classes_per_batch: int, samples_per_class: int, rng: np.random.Generator
+        self,
+        labels: Indices,
+        classes_per_batch: int,
+        samples_per_class: int,
+        rng: np.random.Generator,
+        images: int | None = None,
     ) -> None:
         order = np.argsort(labels, kind="stable")
         present, starts = np.unique(labels[order], return_index=True)
@@ -178,7 +274,7 @@ class PKSampler:
         self._class_queue: list[int] = []
         self._all_classes: Indices = np.arange(len(self._members))
         self._member_queues: list[list[int]] = [[] for _ in self._members]
-        self.batches_per_epoch = max(1, len(labels) // (classes_per_batch * samples_per_class))
+        self.batches_per_epoch = max(1, (images or len(labels)) // (classes_per_batch * samples_per_class))
 
     def epoch(self) -> Iterator[Indices]:
         """Batches of one epoch: as many as the images fill; each (P * K,), images of a class side by side."""

@@ -11,7 +11,7 @@ from suite.evaluation.records import AblationPoint, write_records
 from suite.losses.registry import Hyperparameters, load_target
 from suite.settings.params import AblationAxes
 from suite.settings.paths import ABLATIONS, PARAMS_FILE, STUDY_OUTPUTS
-from suite.settings.plans import FrozenPlan, Run, read_plan, tuned_plan_path
+from suite.settings.plans import FrozenPlan, Run, read_plan_file, seeds_of, tuned_plan_path
 from suite.training.planner import with_values
 from suite.training.stage import run_frozen_stage
 
@@ -38,10 +38,14 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
     values: tuple[float, ...] = getattr(axes, axis)
     if not values:
         raise SuiteError(f"{PARAMS_FILE}: ablation.{dataset}.{axis} has no values; allowed: a list of numbers")
-    plan, _ = read_plan(tuned_plan_path(dataset, ABLATED))
-    points = [(value, seed) for value in values for seed in range(plan.seeds)]
-    plans = {value: vary(plan, axis, value) for value in values}
-    runs = [Run(plans[value], 0.0, seed, label=f"{axis} {value:g}") for value, seed in points]
+    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
+    points = [
+        (value, Run(vary(plan, axis, value), 0.0, seed, label=f"{axis} {value:g}"))
+        for value in values
+        for plan in plans
+        for seed in seeds_of(plan)
+    ]
+    runs = [run for _, run in points]
     _, finished = run_frozen_stage(f"ablation-{dataset}-{axis}", runs, console)
     path = STUDY_OUTPUTS / ABLATIONS / f"{dataset}-{axis}.jsonl"
     records = [

@@ -18,7 +18,7 @@ from suite.evaluation.records import write_records
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.randomness import stream
 from suite.settings.paths import GEOMETRY, PARAMS_FILE, STUDY_OUTPUTS
-from suite.settings.plans import FrozenPlan, Run, plan_path, read_plan
+from suite.settings.plans import FrozenPlan, Run, plan_path, read_plan_file, seeds_of
 from suite.training.planner import with_values
 from suite.training.run.frozen import Outcome, check_embeddings, embed, fit, use_one_thread
 from suite.training.run.loop import TrainingFailure
@@ -36,18 +36,17 @@ def run_geometry(dataset: str, loss: str, proxies_per_class: int, console: Conso
     Raises:
         SuiteError: there is no plan, or the loss has no ``proxies_per_class``.
     """
-    plan = _with_proxies(dataset, loss, proxies_per_class)
-    runs = [Run(plan, 0.0, seed, label=f"geometry of {loss}") for seed in range(plan.seeds)]
+    plans = [_with_proxies(plan, proxies_per_class) for plan, _ in read_plan_file(plan_path("geometry", dataset, loss))]
+    runs = [Run(plan, 0.0, seed, label=f"geometry of {loss}") for plan in plans for seed in seeds_of(plan)]
     _, finished = run_frozen_stage(f"geometry-{dataset}-{loss}", runs, console, measure_run)
     path = STUDY_OUTPUTS / GEOMETRY / f"{dataset}-{loss}.jsonl"
     write_records(path, [each.record for each in finished])
     return path
 
 
-def _with_proxies(dataset: str, loss: str, count: int) -> FrozenPlan:
-    plan, _ = read_plan(plan_path("geometry", dataset, loss))
+def _with_proxies(plan: FrozenPlan, count: int) -> FrozenPlan:
     values = {"proxies_per_class": count}
-    check_hyperparameters(load_target(loss, plan.target), values, f"{PARAMS_FILE}: geometry.losses.{loss}")
+    check_hyperparameters(load_target(plan.loss, plan.target), values, f"{PARAMS_FILE}: geometry.losses.{plan.loss}")
     return replace(with_values(plan, values), validation_epoch=None)
 
 
@@ -84,10 +83,8 @@ def measure_run(run: Run[FrozenPlan], features: Features) -> Outcome:
         data_sha256=features.data_sha256,
         noise_sha256=corruption.sha256,
         noise_realised=corruption.realised,
-        found=None,
-        failure=failure,
-        validation_epoch=None,
         curve=curve,
+        failure=failure,
         more={"proxies": places},
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from suite.errors import SuiteError
 from suite.files import write_text
-from suite.settings.paths import FOUND_RECIPE_NAME, SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
+from suite.settings.paths import SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
 from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
 
 
@@ -17,7 +17,7 @@ def promote() -> list[Path]:
     Raises:
         SuiteError: there is none, or a recipe is damaged; nothing is written then.
     """
-    found = [*sorted(TUNED_FOLDER.glob(f"*/{FOUND_RECIPE_NAME}")), *sorted(SEARCHES_FOLDER.glob("*.yaml"))]
+    found = [*sorted(TUNED_FOLDER.glob("*/*.yaml")), *sorted(SEARCHES_FOLDER.glob("*/*.yaml"))]
     studies = sorted(STUDY_OUTPUTS.glob("*/*.jsonl"))
     if not found and not studies:
         raise SuiteError(
@@ -27,7 +27,7 @@ def promote() -> list[Path]:
     recipes = [load_tuned(path) for path in found]
     written = []
     for recipe in recipes:
-        written.append(tuned_path(recipe.dataset, recipe.loss))
+        written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number))
         save_tuned(recipe, written[-1])
     for path in studies:
         written.append(STUDIES_FOLDER / path.relative_to(STUDY_OUTPUTS))

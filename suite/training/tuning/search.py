@@ -1,17 +1,19 @@
 """The search: Optuna's TPE sampler, the same number of trials for every loss, MAP@R on class-disjoint folds.
 
 After Musgrave et al., "A Metric Learning Reality Check" (ECCV 2020): the training classes are cut into contiguous folds of
-classes; each fold is validation once while the other folds train; the objective is the mean MAP@R over folds. The classes
-that validate have their true labels; those that train may have wrong ones, the same for every loss. A trial whose training
-fails counts as a trial; nothing is pruned. Trials are kept in Optuna's journal: a search that was killed goes on where it
-stood and ends in the same recipe, as each trial has a random stream of its own.
+classes; each fold is validation once while the other folds train, as many steps as a run takes; the objective is the mean
+MAP@R over folds. Labels of the classes that train may be wrong, and of those that validate, too: the same for every loss.
+Each search has random streams of its own, for its sampler, its networks, batches and wrong labels, which no run shares. A
+trial whose training fails counts as a trial; nothing is pruned. Trials are kept in Optuna's journal: a search that was
+killed goes on where it stood and ends in the same recipe, as each trial has a random stream of its own.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import optuna
@@ -30,6 +32,7 @@ from suite.hashing import sha256_value
 from suite.processes import in_parallel
 from suite.progress import progress_bar
 from suite.randomness import entropy
+from suite.settings.params import TuningTrack
 from suite.settings.paths import TRIALS_FOLDER
 from suite.settings.plans import FrozenPlan, Hyperparameters, Search
 from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
@@ -47,11 +50,11 @@ _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """One fold of one trial: the plan, the classes to validate on, label noise, whether to validate after every epoch."""
+    """One fold of one trial: the plan, the search, the classes to validate on, whether to validate after every epoch."""
 
     plan: FrozenPlan
+    search: Search
     held_out: tuple[int, int]
-    noise: float
     every_epoch: bool = False
 
 
@@ -98,11 +101,13 @@ def search_recipe(
     recipe = TunedRecipe(
         dataset=plan.dataset,
         loss=plan.loss,
+        track=cast("TuningTrack", plan.track),
+        number=search.number,
         data_sha256=features.data_sha256,
         search_space=search.space,
         folds=search.folds,
         noise=search.noise,
-        training=shared_training(plan.recipe),
+        training=shared_training(plan.recipe, search.space),
         best=best.values,
         best_map_at_r=best.map_at_r or 0.0,
         best_fold_map_at_r=best.fold_map_at_r,
@@ -119,8 +124,9 @@ def search_recipe(
 
 def _journal(plan: FrozenPlan, search: Search, features: Features) -> Path:
     """The journal of this search: its name covers all that the trials depend on; journals of others are deleted."""
-    parts = [plan.as_dict(), search.space, search.by_hand, search.folds, search.noise, features.data_sha256]
-    name = f"{plan.dataset}-{plan.loss}"
+    decides = {name: value for name, value in asdict(search).items() if name != "trials"}
+    parts = [plan.as_dict(), decides, features.data_sha256]
+    name = f"{plan.dataset}-{plan.loss}-{plan.track}-{search.number}"
     mine = TRIALS_FOLDER / f"{name}-{sha256_value(parts)[:16]}.log"
     for other in TRIALS_FOLDER.glob(f"{name}-*.log"):
         if other != mine:
@@ -157,7 +163,7 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
 def _run_trials(
     study: optuna.Study, plan: FrozenPlan, search: Search, space: Space, measure: Measure, console: Console
 ) -> list[Trial]:
-    name = f"{plan.dataset} {plan.loss}"
+    name = f"{plan.dataset} {plan.loss} {plan.track} {search.number}"
     trials = [
         Trial(values=trial.params, fold_map_at_r=trial.user_attrs[_SCORES])
         for trial in _finished(study)[: search.trials]
@@ -167,7 +173,8 @@ def _run_trials(
     with progress_bar(console, "trials") as progress:
         bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
-            trial = _run_trial(study, number, plan, space, measure)
+            words = ("tune", plan.track, plan.dataset, plan.loss, search.number, number)
+            trial = _run_trial(study, entropy(*words) % 2**32, space, measure)
             trials.append(trial)
             progress.update(bar, advance=1, description=_title(name, trials), refresh=True)
             shown = "failed" if trial.map_at_r is None else f"MAP@R {100 * trial.map_at_r:.2f} %"
@@ -175,9 +182,8 @@ def _run_trials(
     return trials
 
 
-def _run_trial(study: optuna.Study, number: int, plan: FrozenPlan, space: Space, measure: Measure) -> Trial:
+def _run_trial(study: optuna.Study, seed: int, space: Space, measure: Measure) -> Trial:
     started = time.perf_counter()
-    seed = entropy("tune", plan.dataset, plan.loss, number) % 2**32
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
     asked = study.ask()
     values = {key: item.suggest(asked, key) for key, item in space.items()}
@@ -206,7 +212,7 @@ def _scores(
     """Validation MAP@R of each fold after the last epoch, or after every epoch; empty if a fold failed."""
     candidate = with_values(plan, values)
     bounds = fold_bounds(features.num_training_classes, search.folds)
-    folds = [_Fold(candidate, bound, search.noise, every_epoch) for bound in bounds]
+    folds = [_Fold(candidate, search, bound, every_epoch) for bound in bounds]
     results = {fold.held_out: scores for fold, scores in execute(_validate, features, folds)}
     scores = [results[fold.held_out] for fold in folds]
     return scores if all(scores) else []
@@ -214,22 +220,31 @@ def _scores(
 
 def _validate(features: Features, fold: _Fold) -> list[float]:
     use_one_thread()
+    plan, search, name = fold.plan, fold.search, f"search {fold.search.number} classes from {fold.held_out[0]}"
+    features = features.under_split(plan.split)
     vectors, labels = features.training()
     held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])
     kept, codes = np.unique(labels[~held_out], return_inverse=True)
     _assert_disjoint(kept, labels[held_out], features)
-    given = corrupt(codes, fold.plan.dataset, fold.plan.noise_kind, fold.noise, 0).labels
+
+    def wrong(true: NDArray[np.int64], inputs: NDArray[np.float32], words: str) -> NDArray[np.int64]:
+        return corrupt(true, plan.dataset, plan.noise_kind, search.noise, words, inputs).labels
+
+    given = wrong(codes, vectors[~held_out], name)
+    asked, answers = vectors[held_out], labels[held_out]
+    if search.noisy_validation:
+        answers = wrong(answers - fold.held_out[0], asked, f"{name}, validation")
     scores: list[float] = []
 
     def score(head: nn.Module) -> None:
-        scores.append(evaluate(head, vectors[held_out], labels[held_out]).metrics["map_at_r"])
+        scores.append(evaluate(head, asked, answers).metrics["map_at_r"])
 
     def after_epoch(epoch: int, _loss: float, head: nn.Module) -> None:
-        if fold.every_epoch and epoch < fold.plan.recipe.epochs:
+        if fold.every_epoch and epoch < plan.recipe.epochs:
             score(head)
 
     try:
-        head, _ = fit(fold.plan, vectors[~held_out], given, 0, len(kept), after_epoch)
+        head, _ = fit(plan, vectors[~held_out], given, name, len(kept), after_epoch, len(labels))
         score(head)
     except TrainingFailure:
         return []

@@ -110,7 +110,7 @@ class Engine:
         module = cast("nn.Module", torch.compile(network)) if self.machine.compile else network
         return self._fabric.setup_module(module)
 
-    def set_up_loss(self, loss: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    def set_up_loss(self, loss: nn.Module) -> Callable[..., Tensor]:
         """Move a loss to the device; gives what is called in its place."""
         if any(parameter.requires_grad for parameter in loss.parameters()):
             return self._fabric.setup_module(loss)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suite.losses.build import build_loss
+from suite.losses.build import build_loss, offered_to
 from suite.randomness import torch_seed
 from suite.settings.paper_recipes import RecipeSettings
 from suite.training.run.loop import Batch, run_epochs
@@ -64,6 +64,7 @@ def finetune(
         f"loss {settings.loss.name}",
     )
     plan = BatchPlan(labels, settings, *words)
+    offered = offered_to(loss)
     forward, objective_of = engine.set_up_network(network), engine.set_up_loss(loss)
     if at_start is not None:
         at_start(network.eval())
@@ -88,12 +89,14 @@ def finetune(
         whole = plan.epoch(epoch)
         shares: Iterable[Tensor] = load([share_of(batch, engine.rank, engine.world) for batch in whole])
         for pixels, batch in zip(shares, whole, strict=True):
-            yield engine.to_device(pixels), torch.from_numpy(labels[batch.rows]).to(engine.device)
+            given = torch.from_numpy(labels[batch.rows]).to(engine.device)
+            yield Batch(engine.to_device(pixels), given, torch.from_numpy(batch.rows).to(engine.device))
 
-    def objective(pixels: Tensor, given: Tensor) -> Tensor:
+    def objective(batch: Batch, epoch: int) -> Tensor:
         with engine.autocast():
-            embeddings = forward(pixels)
-        return objective_of(engine.gather(embeddings, len(given)), given)
+            embeddings = forward(batch.inputs)
+        gathered = engine.gather(embeddings, len(batch.labels))
+        return objective_of(gathered, batch.labels, **offered(batch.rows, epoch))
 
     def after_epoch(epoch: int, value: float) -> None:
         curve.append(value)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from suite.data.noise import check_kind
-from suite.errors import SuiteError
+from suite.data.noise import KINDS, OF_FEATURES, check_kind
+from suite.errors import SuiteError, allowed
 from suite.files import read_json, write_json
 from suite.hashing import sha256_code
 from suite.losses.build import TRAINING_SETTINGS
@@ -31,6 +31,11 @@ def write_benchmark_plans(settings: BenchmarkSettings) -> None:
         SuiteError: anything is wrong; nothing was written then.
     """
     check_kind(settings.noise.kind, f"{BENCHMARKS_FILE}: noise.kind")
+    if settings.noise.kind in OF_FEATURES:
+        raise SuiteError(
+            f"{BENCHMARKS_FILE}: noise.kind = {settings.noise.kind!r}: benchmarks have no frozen features; "
+            f"allowed: {allowed(sorted(KINDS.keys() - OF_FEATURES))}"
+        )
     plans = [plan_benchmark(settings, dataset, name) for dataset, name in settings.named_rows]
     for plan in plans:
         write_json(benchmark_plan_path(plan.dataset, plan.loss), plan.as_dict())

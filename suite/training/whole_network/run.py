@@ -106,9 +106,8 @@ def run_network(
         data_sha256=training.data_sha256,
         noise_sha256=corruption.sha256,
         noise_realised=corruption.realised,
+        curve=curve,
         found=found,
         failure=failure,
-        validation_epoch=None,
-        curve=curve,
         more=more,
     )

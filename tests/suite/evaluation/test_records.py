@@ -137,7 +137,13 @@ def test_files_that_cannot_be_used(tmp_path):
 
 OUT_OF_RANGE = [
     ({"regime": "thawed"}, ": regime = 'thawed'; allowed: 'frozen', 'finetuned' or 'published'"),
-    ({"track": "published"}, ": track = 'published'; allowed: 'tuned', 'paper_values' or 'ablation'"),
+    (
+        {"track": "published"},
+        (
+            ": track = 'published'; allowed: 'tuned', 'tuned_under_noise', 'tuned_with_noisy_validation', "
+            "'paper_values' or 'ablation'"
+        ),
+    ),
     ({"dataset": 3}, ": dataset = 3; allowed: a string"),
     ({"backbone": None}, ": backbone = None; allowed: a string"),
     ({"loss": ["pfml"]}, ": loss = ['pfml']; allowed: a string"),

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
+from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.registry import check_hyperparameters, find_loss
 from suite.settings.paper_recipes import PAPER_RECIPES_FOLDER, load_paper_recipe, paper_recipe_names
 from suite.settings.params import LossSettings
@@ -252,7 +253,7 @@ def test_losses_have_the_hyperparameters_and_all_of_them_are_set(name):
         loss = recipe.for_dataset(dataset).loss
         entry = find_loss(loss.name, LossSettings())
         check_hyperparameters(entry, loss.hyperparameters, name)
-        assert set(loss.hyperparameters) == set(entry.hyperparameter_names()) - {"learning_rate", "proxy_learning_rate"}
+        assert set(loss.hyperparameters) == set(entry.hyperparameter_names()) - set(TRAINING_SETTINGS)
         built = entry.build(loss.hyperparameters, num_classes=3, embedding_dim=8)
         has_proxies = any(True for _ in built.parameters())
         factor = recipe.for_dataset(dataset).optimiser.proxy_learning_rate_factor

@@ -9,6 +9,7 @@ from suite.data import catalog
 from suite.hashing import sha256_file
 from suite.settings.params import load_settings
 from suite.settings.paths import DATA_FOLDER
+from suite.training.batch_checks import training_half
 from suite.training.planner import write_plans
 from tests.helpers.synthetic import write_images
 from tests.suite.training.planning import RECIPE, SMALL
@@ -17,6 +18,7 @@ from tests.suite.training.planning import RECIPE, SMALL
 @pytest.fixture
 def plan(workplace, monkeypatch):
     """Write the plans of a small params.yaml with some settings changed; gives the remarks."""
+    training_half.cache_clear()
     for name in ("emoji", "typefaces"):
         path = DATA_FOLDER / f"{name}.parquet"
         write_images(path, classes=10)

@@ -25,7 +25,7 @@ RECIPE = {
 
 def planned(name):
     """The plan before tuning, as plain data."""
-    return json.loads((PLAN_FOLDER / "tuned" / f"{name}.json").read_text())["plan"]
+    return json.loads((PLAN_FOLDER / "tuned" / f"{name}.json").read_text())[0]["plan"]
 
 
 def written():
@@ -38,7 +38,7 @@ def save_recipe(best, dataset="emoji", loss="pfml", **changes):
         "data_sha256": catalog.EMBEDDED[dataset].sha256,
         "search_space": load_target(loss, BUILT_IN[loss]).search_space,
         "folds": 2,
-        "training": {name: value for name, value in RECIPE.items() if "learning_rate" not in name},
+        "training": {name: value for name, value in RECIPE.items() if "learning_rate" not in name} | {"sampler": "p_k"},
         "best_map_at_r": 0.5,
         "best_fold_map_at_r": [0.4, 0.6],
         "trial_quartiles": [0.5, 0.5, 0.5],

@@ -58,8 +58,11 @@ def test_a_plan_holds_all_that_a_run_depends_on(plan, monkeypatch):
         "seeds": 3,
         "hyperparameter_source": "defaults",
         "hyperparameters": {},
-        "recipe": RECIPE,
+        "recipe": RECIPE | {"sampler": "p_k"},
         "validation_epoch": None,
+        "search": 0,
+        "searches": 1,
+        "split": 0,
     }
 
 
@@ -83,8 +86,8 @@ def test_plans_read_back_as_they_were_made(plan):
         made, search = read_plan(plan_path(kind, "emoji", "pfml"))
         assert isinstance(made, FrozenPlan)
         value = json.loads(plan_path(kind, "emoji", "pfml").read_text())
-        assert made.as_dict() == value["plan"]
-        assert (search is None) == (value["search"] is None) == (kind == "paper_values")
+        assert made.as_dict() == value[0]["plan"]
+        assert (search is None) == (value[0]["search"] is None) == (kind == "paper_values")
 
 
 def test_a_missing_plan(workplace):

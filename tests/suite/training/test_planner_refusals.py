@@ -32,12 +32,12 @@ def test_only_losses_that_declare_paper_values_may_run_at_them(plan):
 
 def test_a_damaged_recipe_is_refused(plan):
     save_recipe({"alpha": 5})
-    path = Path("recipes/tuned/emoji/pfml.yaml")
+    path = Path("recipes/tuned/emoji/pfml-0.yaml")
     path.write_text(path.read_text().replace("best:", "bset:"))
-    assert "recipes/tuned/emoji/pfml.yaml: best is missing; bset is not a setting; allowed: " in refused(plan)
+    assert "recipes/tuned/emoji/pfml-0.yaml: best is missing; bset is not a setting; allowed: " in refused(plan)
 
 
-@pytest.mark.parametrize("name", ["alhpa", "num_classes", "epochs"])
+@pytest.mark.parametrize("name", ["alhpa", "num_classes", "epoch"])
 def test_an_unknown_hyperparameter(plan, name):
     message = refused(plan, losses={"pfml": {"params": {name: 1}}})
     assert message.startswith(f"params.yaml: losses.pfml.params: {name} is no hyper-parameter of loss pfml; allowed: ")

@@ -6,12 +6,12 @@ from suite.data import catalog
 from suite.hashing import sha256_file
 from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER
-from suite.settings.plans import Search, plan_path, read_plan
+from suite.settings.plans import Search, plan_path, read_plan, read_plan_file, runs_of
 from suite.training import batch_checks
 from tests.helpers.synthetic import write_images
 from tests.suite.training.planning import RECIPE, save_recipe, written
 
-STALE = "recipes/tuned/emoji/pfml.yaml is stale: {} changed since; renew it with: "
+STALE = "recipes/tuned/emoji/pfml-0.yaml is stale: {} changed since; renew it with: "
 RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite promote"
 
 
@@ -71,13 +71,15 @@ def test_by_hand_goes_before_tuned_goes_before_default(plan):
 def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
     by_hand = {"delta": 0.9, "learning_rate": 0.5}
     remarks = plan(
-        datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}, tuning={"trials": 7, "folds": 3, "noise": 0.2}
+        datasets={"emoji": {}},
+        losses={"pfml": {"params": by_hand}},
+        tuning={"trials": 7, "folds": 3, "space": {"epochs": {"values": [1, 2]}}},
     )
     made, search = read_plan(plan_path("tuned", "emoji", "pfml"))
     declared = load_target("pfml", BUILT_IN["pfml"]).search_space
     assert set(by_hand) < set(declared)
-    space = {name: item for name, item in declared.items() if name not in by_hand}
-    assert search == Search(space, by_hand, trials=7, folds=3, noise=0.2)
+    space = {"epochs": {"values": [1, 2]}} | {name: item for name, item in declared.items() if name not in by_hand}
+    assert search == Search(space, by_hand, trials=7, folds=3)
     assert made.hyperparameters == {"delta": 0.9}
     assert remarks == ["pfml on emoji has no tuned recipe: 7 trials come first"]
 
@@ -108,6 +110,32 @@ def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):
     assert "delta" not in search.space
 
 
+TRACKS = ("tuned", "tuned_under_noise", "tuned_with_noisy_validation")
+
+
+def test_tracks_and_searches_are_planned_side_by_side(plan):
+    tuning = {"trials": 2, "folds": 2, "searches": 2, "tracks": list(TRACKS), "noise": 0.3}
+    save_recipe({"alpha": 5})
+    remarks = plan(datasets={"emoji": {}}, losses={"pfml": {}}, tuning=tuning, noise={"levels": [0, 0.2, 0.4]}, seeds=5)
+    planned = read_plan_file(plan_path("tuned", "emoji", "pfml"))
+    assert [(made.track, made.search, search is None) for made, search in planned] == [
+        (track, number, (track, number) == ("tuned", 0)) for track in TRACKS for number in (0, 1)
+    ]
+    assert [search.noise for _, search in planned if search] == [0.0, 0.3, 0.3, 0.3, 0.3]
+    assert [search.noisy_validation for _, search in planned if search] == [False, False, False, True, True]
+    assert remarks[-1] == "pfml on emoji has no tuned recipe: 5 searches of 2 trials come first"
+    runs = [run for made, _ in planned for run in runs_of(made, keep_embeddings=True)]
+    told = [(run.plan.track, run.noise_level, run.plan.search, run.seed) for run in runs]
+    assert len(set(told)) == len(told) == 5 * (3 + 2 + 2)
+    assert {(track, level) for track, level, *_ in told} == {
+        *(("tuned", level) for level in (0.0, 0.2, 0.4)),
+        *((track, level) for track in TRACKS[1:] for level in (0.2, 0.4)),
+    }
+    assert all(seed % 2 == search for *_, search, seed in told)
+    assert {run.name for run in runs if run.plan.track != "tuned"} >= {"tuned_under_noise noise 0.2 seed 4"}
+    assert {run.plan.track for run in runs if run.keeps_embeddings} == {"tuned"}
+
+
 @pytest.mark.parametrize(
     ("recipe", "settings", "what"),
     [
@@ -116,7 +144,6 @@ def test_a_search_asked_for_by_name_leaves_the_recipe_aside(plan):
         ({"data_sha256": "0" * 64}, {}, "the data have"),
         ({}, {"tuning": {"trials": 3, "folds": 2}}, "tuning.trials has"),
         ({}, {"tuning": {"trials": 2, "folds": 3}}, "tuning.folds has"),
-        ({}, {"tuning": {"trials": 2, "folds": 2, "noise": 0.2}}, "tuning.noise has"),
         ({"noise": 0.4}, {}, "tuning.noise has"),
         ({}, {"recipe": RECIPE | {"epochs": 3}}, "the recipe has"),
     ],
@@ -188,7 +215,7 @@ def test_the_size_of_the_training_classes_decides_which_value_of_the_paper(plan,
 def test_a_recipe_of_a_data_set_with_batches_of_its_own_is_not_stale(plan):
     mine = {"emoji": {"samples_per_class": 2}}
     training = {name: value for name, value in RECIPE.items() if "learning_rate" not in name}
-    save_recipe({}, training=training | {"samples_per_class": 2})
+    save_recipe({}, training=training | {"samples_per_class": 2, "sampler": "p_k"})
     remarks = plan(datasets=mine, losses={"pfml": {}})
     assert not [remark for remark in remarks if "the recipe has" in remark]
     assert [remark for remark in plan(datasets={"emoji": {}}, losses={"pfml": {}}) if "the recipe has" in remark]

@@ -62,10 +62,16 @@ def test_an_incomplete_claim_is_refused(tmp_path, kind, field):
         ),
         (
             {"noise": {"kind": "pink", "level": 0.2}},
-            "noise.kind = 'pink': unknown noise kind; allowed: symmetric, small_cluster",
+            "noise.kind = 'pink': unknown noise kind; allowed: symmetric, asymmetric, small_cluster, feature_cluster",
         ),
         ({"reported": {"birds": 1.0}}, "reported.birds = 'birds': unknown data set; allowed: emoji, "),
-        ({"track": "published"}, "track = 'published'; allowed: 'tuned' or 'paper_values'"),
+        (
+            {"track": "published"},
+            (
+                "track = 'published'; allowed: 'tuned', 'tuned_under_noise', 'tuned_with_noisy_validation' "
+                "or 'paper_values'"
+            ),
+        ),
         ({"regime": "thawed"}, "regime = 'thawed'; allowed: 'frozen', 'finetuned' or 'published'"),
         ({"regime": "published"}, "regime = 'published' with data set emoji; allowed: frozen, finetuned"),
         (

@@ -1,5 +1,6 @@
 """The loop: parameter groups, schedule, failures."""
 
+import copy
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 from suite.errors import SuiteError
 from suite.randomness import stream
 from suite.training.run import loop
-from suite.training.run.loop import CosineAdamW, PKSampler, TrainingFailure
+from suite.training.run.loop import CosineAdamW, PKSampler, TrainingFailure, UniformSampler
 from tests.helpers.synthetic import RECIPE
 
 LABELS = np.repeat(np.arange(6), 5)
@@ -38,38 +39,87 @@ def run(loss, model=None, after_epoch=None, recipe=RECIPE):
     return sampler
 
 
-def groups(model, loss):
-    return CosineAdamW(model, loss, RECIPE, 10)._adamw.param_groups
+@pytest.mark.parametrize("loss", [Proxies(), nn.Identity()], ids=["proxies", "no parameters"])
+def test_steps_are_those_of_torch_with_two_groups_on_a_cosine_schedule(loss):
+    """The model learns at its rate with weight decay, the loss at its own without; every bit as torch's classes have it."""
+    model = nn.Linear(4, 3)
+    ours, theirs = nn.ModuleList([model, loss]), copy.deepcopy(nn.ModuleList([model, loss]))
+    groups = [{"params": theirs[0].parameters(), "lr": RECIPE.learning_rate, "weight_decay": RECIPE.weight_decay}]
+    if proxies := list(theirs[1].parameters()):
+        groups.append({"params": proxies, "lr": RECIPE.proxy_learning_rate, "weight_decay": 0.0})
+    adamw = torch.optim.AdamW(groups, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: 0.5 * (1 + math.cos(math.pi * step / 10)))
+    optimizer = CosineAdamW(model, loss, RECIPE, 10)
+    for step in range(10):
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            gradient = torch.randn(mine.shape, generator=torch.Generator().manual_seed(step))
+            mine.grad, other.grad = gradient.clone(), gradient.clone()
+        optimizer.step()
+        adamw.step()
+        schedule.step()
+        assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+        assert all(parameter.grad is None for parameter in ours.parameters())
 
 
-def test_proxies_have_their_own_learning_rate_and_no_weight_decay():
+def test_parameters_without_a_gradient_stay():
     model, loss = nn.Linear(4, 3), Proxies()
-    first, second = groups(model, loss)
-    assert (first["lr"], first["weight_decay"]) == (RECIPE.learning_rate, RECIPE.weight_decay)
-    assert (second["lr"], second["weight_decay"]) == (RECIPE.proxy_learning_rate, 0.0)
-    assert [id(p) for p in first["params"]] == [id(p) for p in model.parameters()]
-    assert [id(p) for p in second["params"]] == [id(loss.proxy)]
+    before = loss.proxy.clone()
+    model.weight.grad = torch.ones_like(model.weight)
+    CosineAdamW(model, loss, RECIPE, 10).step()
+    assert torch.equal(loss.proxy, before)
 
 
-def test_a_loss_without_parameters_needs_no_group():
-    assert len(groups(nn.Linear(4, 3), nn.Identity())) == 1
+def test_the_schedule_covers_all_steps(monkeypatch):
+    totals = []
+    made = loop.CosineAdamW.__init__
 
+    def watching(self, model, loss, recipe, total):
+        totals.append(total)
+        made(self, model, loss, recipe, total)
 
-def test_the_cosine_schedule_covers_all_steps_of_model_and_proxies(monkeypatch):
-    rates = []
-    step = torch.optim.AdamW.step
-
-    def watching(optimizer, *rest):
-        rates.append([group["lr"] for group in optimizer.param_groups])
-        return step(optimizer, *rest)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", watching)
+    monkeypatch.setattr(loop.CosineAdamW, "__init__", watching)
     loss = Proxies()
     steps = RECIPE.epochs * run(loss).batches_per_epoch
-    assert loss.calls == steps
-    shares = [0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
-    expected = np.outer(shares, [RECIPE.learning_rate, RECIPE.proxy_learning_rate])
-    assert np.allclose(rates, expected, rtol=1e-12)
+    assert (loss.calls, totals) == (steps, [steps])
+
+
+class Curious(nn.Module):
+    """Asks for what a loss is offered."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, embeddings, labels, *, epoch, indices):
+        self.seen.append((epoch, indices, labels))
+        return embeddings.mean()
+
+
+def test_a_loss_is_given_the_rows_and_the_epoch_that_it_asks_for():
+    loss = Curious()
+    run(loss)
+    assert [epoch for epoch, _, _ in loss.seen] == [1, 1, 2, 2, 3, 3, 4, 4]
+    for _, indices, labels in loss.seen:
+        assert torch.equal(torch.from_numpy(LABELS)[indices], labels)
+
+
+def test_uniform_batches_take_each_image_once_a_round_whatever_the_labels():
+    def batches():
+        sampler = UniformSampler(30, 10, 2, stream("uniform"))
+        assert sampler.batches_per_epoch == 2
+        return [batch.tolist() for _ in range(3) for batch in sampler.epoch()]
+
+    found = batches()
+    assert found == batches()
+    assert len(found) == 6
+    for first in (0, 3):
+        assert sorted(row for batch in found[first : first + 3] for row in batch) == list(range(30))
+    with pytest.raises(SuiteError, match="batches of 31 images from 30"):
+        UniformSampler(30, 31, 1, stream("uniform"))
+
+
+def test_an_epoch_may_count_more_images_than_there_are():
+    assert PKSampler(LABELS, 5, 3, stream("loop"), images=75).batches_per_epoch == 5
 
 
 def test_model_and_proxies_both_move():

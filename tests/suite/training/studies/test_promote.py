@@ -8,8 +8,8 @@ from suite.errors import SuiteError
 from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.training.studies.promote import promote
 
-FOUND = Path("tuned/emoji-pfml/recipe.yaml")
-SEARCHED = Path("searches/typefaces-triplet.yaml")
+FOUND = Path("tuned/emoji-pfml/tuned-0.yaml")
+SEARCHED = Path("searches/typefaces-triplet/tuned-0.yaml")
 
 
 def recipe(dataset, loss, alpha=3.0):
@@ -39,8 +39,8 @@ def test_recipes_of_both_kinds_of_search_are_promoted(workplace):
     Path("tuned/emoji-cpml").mkdir()
     Path("tuned/emoji-cpml/plan.json").write_text("{}")
     assert promote() == [tuned_path("emoji", "pfml"), tuned_path("typefaces", "triplet")]
-    assert load_tuned(Path("recipes/tuned/emoji/pfml.yaml")) == mine
-    assert Path("recipes/tuned/typefaces/triplet.yaml").read_bytes() == SEARCHED.read_bytes()
+    assert load_tuned(Path("recipes/tuned/emoji/pfml-0.yaml")) == mine
+    assert Path("recipes/tuned/typefaces/triplet-0.yaml").read_bytes() == SEARCHED.read_bytes()
     assert len(list(Path("recipes").rglob("*.yaml"))) == 2
 
 
@@ -56,7 +56,7 @@ def test_recipes_that_were_not_searched_again_stay(workplace):
 
 def test_a_search_by_name_goes_before_that_of_a_missing_recipe(workplace):
     save_tuned(recipe("emoji", "pfml", 1.0), FOUND)
-    save_tuned(recipe("emoji", "pfml", 2.0), Path("searches/emoji-pfml.yaml"))
+    save_tuned(recipe("emoji", "pfml", 2.0), Path("searches/emoji-pfml/tuned-0.yaml"))
     assert set(promote()) == {tuned_path("emoji", "pfml")}
     assert load_tuned(tuned_path("emoji", "pfml")).best == {"alpha": 2.0}
 
@@ -74,7 +74,7 @@ def test_a_damaged_one_stops_all(workplace):
     save_tuned(recipe("emoji", "pfml"), FOUND)
     save_tuned(recipe("typefaces", "triplet"), SEARCHED)
     SEARCHED.write_text(SEARCHED.read_text().replace("best:", "bset:"))
-    with pytest.raises(SuiteError, match=r"searches/typefaces-triplet\.yaml: best is missing; bset is not a setting"):
+    with pytest.raises(SuiteError, match=r"typefaces-triplet/tuned-0\.yaml: best is missing; bset is not a setting"):
         promote()
     assert not Path("recipes").exists()
 

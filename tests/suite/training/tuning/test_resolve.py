@@ -12,12 +12,12 @@ from suite.data.features import save_features
 from suite.errors import SuiteError
 from suite.settings.plans import plan_path, read_plan, tuned_plan_path, write_plan
 from suite.settings.tuned_recipes import load_tuned
-from suite.training.tuning.resolve import resolve_hyperparameters, write_search
+from suite.training.tuning.resolve import resolve_hyperparameters, write_searches
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import features_path, own_loss, prepare, silent
 from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
 
-FOUND = Path("tuned/emoji-own/recipe.yaml")
+FOUND = Path("tuned/emoji-own/tuned-0.yaml")
 RESOLVING = """
 import sys
 
@@ -73,6 +73,7 @@ def test_a_missing_recipe_is_searched():
     same = {
         "hyperparameter_source": before.hyperparameter_source,
         "validation_epoch": None,
+        "search": None,
         "hyperparameters": {},
         "recipe": before.recipe,
     }
@@ -111,8 +112,8 @@ def test_a_search_by_name_leaves_complete_plans_and_recipes_alone():
     before = plan()
     write_plan(plan_path("searches", "emoji", "own"), before, search_for())
     save_features(features_path(), FEATURES)
-    path = write_search("emoji", "own", silent())
-    assert path == Path("searches/emoji-own.yaml")
+    (path,) = write_searches("emoji", "own", silent())
+    assert path == Path("searches/emoji-own/tuned-0.yaml")
     assert but_for_time(load_tuned(path)) == but_for_time(found(before))
     assert not Path("tuned").exists()
     assert not Path("recipes").exists()
@@ -121,8 +122,8 @@ def test_a_search_by_name_leaves_complete_plans_and_recipes_alone():
 def test_nothing_to_search_and_no_plan():
     write_plan(plan_path("searches", "emoji", "own"), plan())
     with pytest.raises(SuiteError, match=r"losses\.own has no search space; declare search_space in its class, or"):
-        write_search("emoji", "own", silent())
-    for stage, folder in ((write_search, "searches"), (resolve_hyperparameters, "tuned")):
+        write_searches("emoji", "own", silent())
+    for stage, folder in ((write_searches, "searches"), (resolve_hyperparameters, "tuned")):
         with pytest.raises(SuiteError, match=rf"plan plan/{folder}/emoji-magic\.json is missing"):
             stage("emoji", "magic", silent())
     assert not Path("searches").exists()
