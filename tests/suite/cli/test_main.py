@@ -173,7 +173,10 @@ def test_noise_is_printed_as_csv(command, data):
     ("options", "message"),
     [
         (["1.0"], "noise.levels: 1.0 is outside the allowed range [0, 1)"),
-        (["0.2", "--kind", "odd"], "noise.kind = 'odd' is no noise kind; allowed: symmetric, small_cluster"),
+        (
+            ["0.2", "--kind", "odd"],
+            "noise.kind = 'odd' is no noise kind; allowed: symmetric, asymmetric, small_cluster, feature_cluster",
+        ),
     ],
 )
 def test_noise_out_of_range(command, data, options, message):
@@ -197,10 +200,10 @@ def test_an_ablation_of_a_data_set_that_is_not_named(command):
 )
 def test_a_noise_kind_that_there_is_not(command, arguments, file):
     params = yaml.safe_load((ROOT / file).read_text())
-    params["noise"]["kind"] = "asymmetric"
+    params["noise"]["kind"] = "pink"
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(yaml.safe_dump(params))
-    message = f"error: {file}: noise.kind = 'asymmetric' is no noise kind; allowed: symmetric, small_cluster\n"
+    message = f"error: {file}: noise.kind = 'pink' is no noise kind; allowed: symmetric, asymmetric, small_cluster, feature_cluster\n"
     assert command(*arguments) == (2, "", message)
     assert not Path("plan").exists()
     assert not Path("benchmarks").exists()

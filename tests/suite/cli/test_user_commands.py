@@ -94,7 +94,7 @@ def test_losses_as_json_say_everything(command):
     assert status == 0
     assert list(rows) == [*BUILT_IN, "mine"]
     assert rows["pfml"]["hyper-parameters"]["delta"] == 0.2
-    assert rows["pfml"]["search space"]["alpha"] == {"values": [1, 2, 3, 4, 5, 6]}
+    assert rows["pfml"]["search space"]["alpha"] == {"low": 0.5, "high": 6.0, "log": False}
     assert rows["mine"]["hyper-parameters"] == {"weight": 1.0}
     assert rows["mine"]["search space"] == {"weight": {"values": [1, 2]}}
     assert [name for name, row in rows.items() if row["in params.yaml"]] == ["pfml", "mine"]
