@@ -34,8 +34,8 @@ TRACKS = {
     "with true labels.",
     "tuned_under_noise": "Hyper-parameters: the best of equally many trials for every loss, trained with wrong labels and "
     "chosen by MAP@R on held-out training classes with true labels.",
-    "tuned_with_noisy_validation": "Hyper-parameters: the best of equally many trials for every loss, trained and chosen with "
-    "wrong labels.",
+    "tuned_with_noisy_validation": "Hyper-parameters: the best of equally many trials for every loss, trained and chosen "
+    "with wrong labels.",
     "paper_values": "Hyper-parameters: the values of each loss's paper, unchanged.",
     "ablation": "Hyper-parameters: one value varied around the tuned ones.",
 }
