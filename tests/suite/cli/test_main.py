@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from suite.data import catalog
-from suite.data.noise import corrupt
+from suite.data.noise import KINDS, corrupt
 from suite.data.table import read_table
 from suite.hashing import sha256_file
 from suite.settings.paths import DATA_FOLDER
@@ -175,7 +175,7 @@ def test_noise_is_printed_as_csv(command, data):
         (["1.0"], "noise.levels: 1.0 is outside the allowed range [0, 1)"),
         (
             ["0.2", "--kind", "odd"],
-            "noise.kind = 'odd' is no noise kind; allowed: symmetric, asymmetric, small_cluster, feature_cluster",
+            f"noise.kind = 'odd' is no noise kind; allowed: {', '.join(KINDS)}",
         ),
     ],
 )
@@ -203,7 +203,7 @@ def test_a_noise_kind_that_there_is_not(command, arguments, file):
     params["noise"]["kind"] = "pink"
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(yaml.safe_dump(params))
-    message = f"error: {file}: noise.kind = 'pink' is no noise kind; allowed: symmetric, asymmetric, small_cluster, feature_cluster\n"
+    message = f"error: {file}: noise.kind = 'pink' is no noise kind; allowed: {', '.join(KINDS)}\n"
     assert command(*arguments) == (2, "", message)
     assert not Path("plan").exists()
     assert not Path("benchmarks").exists()
