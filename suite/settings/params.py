@@ -69,6 +69,10 @@ class DatasetSettings(Strict):
     """Column of the table with image files, relative to the table's folder."""
     label_column: str = "label"
     """Column of the table with class names."""
+    source_column: str | None = None
+    """Column of the table with the source of each image; by default its file."""
+    licence_column: str | None = None
+    """Column of the table with the licence of each image; where it is empty, ``licence`` counts."""
     side: Annotated[int, Field(ge=32, le=512, strict=True)] = 96
     """A user's images are cut to squares of this many pixels; the embedded ones have 96."""
     licence: str = "unknown"

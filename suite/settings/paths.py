@@ -63,3 +63,20 @@ SITE_FOLDER = RESULTS_FOLDER / "site"
 # CUB, Cars and SOP: the same below a folder of their own.
 BENCHMARKS_FOLDER = Path("benchmarks")
 BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"
+
+WRITTEN_FOLDERS = (
+    DATA_FOLDER,
+    USER_DATA_FOLDER,
+    PLAN_FOLDER,
+    TUNED_FOLDER,
+    Path("features"),
+    Path("frozen"),
+    RUNS_FOLDER,
+    TIMES_FOLDER,
+    RUN_CACHE_FOLDER,
+    SEARCHES_FOLDER,
+    STUDY_OUTPUTS,
+    RESULTS_FOLDER,
+    BENCHMARKS_FOLDER,
+)
+"""Folders that commands write and clear: nothing of a user's is read from there."""
