@@ -101,7 +101,7 @@ def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures:
     written = {}
     for dataset, shown in pictures.items():
         found = find_embeddings(dataset, tuple(settings.losses), level)
-        if found:
+        if any(len(embeddings.rows) for embeddings in found.values()):
             write_retrieval(pages, dataset, found, shown, level, inputs.losses)
             written[dataset] = retrieval_page(dataset)
     return written
