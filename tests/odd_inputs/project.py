@@ -73,7 +73,9 @@ def write_runs(failed=lambda loss, level, seed: False, losses=LOSSES):
         folder = Path(f"runs/emoji-{loss}")
         runs = [(level, seed) for level in LEVELS for seed in range(SEEDS)]
         recalls = [
-            None if failed(loss, level, seed) else round(0.5 + 0.03 * place - 0.2 * level + 0.001 * seed * (place + 1), 4)
+            None
+            if failed(loss, level, seed)
+            else round(0.5 + 0.03 * place - 0.2 * level + 0.001 * seed * (place + 1), 4)
             for level, seed in runs
         ]
         records = [record(loss, *run, recall) for run, recall in zip(runs, recalls, strict=True)]
