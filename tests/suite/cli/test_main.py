@@ -116,18 +116,23 @@ def test_help(command, arguments):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "word", "where"),
     [
-        (["magic"], "No such command 'magic'; see: suite --help"),
-        (["train", "emoji"], "Missing argument 'LOSS'; see: suite train --help"),
-        (["train", "emoji", "pfml", "--how", "much"], "No such option: --how; see: suite train --help"),
-        (["train", "emoji", "pfml", "more"], "Got unexpected extra argument (more); see: suite train --help"),
-        (["noise", "emoji", "much"], "Invalid value for 'LEVEL': 'much' is not a valid float; see: suite noise --help"),
-        (["data", "magic"], "No such command 'magic'; see: suite data --help"),
+        (["magic"], "magic", "suite"),
+        (["train", "emoji"], "Missing argument", "suite train"),
+        (["train", "emoji", "pfml", "--how", "much"], "--how", "suite train"),
+        (["train", "emoji", "pfml", "more"], "more", "suite train"),
+        (["noise", "emoji", "much"], "number", "suite noise"),
+        (["data", "magic"], "magic", "suite data"),
     ],
 )
-def test_what_is_not_understood_is_one_line(command, arguments, message):
-    assert command(*arguments) == (2, "", f"error: {message}\n")
+def test_what_is_not_understood_is_one_line(command, arguments, word, where):
+    status, out, err = command(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert word in err
+    assert err.endswith(f"; see: {where} --help\n")
+    assert err.count("\n") == 1
 
 
 def test_nothing_typed_gives_help(command):

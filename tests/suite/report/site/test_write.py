@@ -142,10 +142,10 @@ def test_a_damaged_input_leaves_the_old_site(workplace):
     write_site(settings())
     before = contents(Path("results/site"))
     Path("results/claims.json").write_text('{"claims": [{}]}')
-    with pytest.raises(SuiteError, match=r"results/claims.json lacks 'lines'; make it anew: suite claims"):
+    with pytest.raises(SuiteError, match=r"results/claims.json: claim \? lacks family, .*lines; make it anew: suite claims"):
         write_site(settings())
     Path("results/claims.json").write_text("{")
-    with pytest.raises(SuiteError, match=r"results/claims.json is damaged"):
+    with pytest.raises(SuiteError, match=r"results/claims.json is not valid JSON"):
         write_site(settings())
     assert contents(Path("results/site")) == before
     assert {path.name for path in Path("results").iterdir()} == {"site", "leaderboard.json", "claims.json"}
