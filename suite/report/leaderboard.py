@@ -138,7 +138,7 @@ def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], f
     write_text(folder / "comparisons.csv", comparisons(table).to_csv(index=False))
     write_text(folder / VERDICTS_FILE.name, judged.to_csv(index=False, float_format="%.6g"))
     write_json(folder / "metrics.json", _metrics(board))
-    draw_noise_figure(board, folder / "noise.svg")
+    draw_noise_figure(board, folder / "noise.svg", dict.fromkeys(table["loss"]))
     return board
 
 

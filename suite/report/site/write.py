@@ -113,9 +113,10 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
     if not inputs.board.empty:
         for (dataset, kind), rows in inputs.board.groupby(["dataset", "noise_kind"], sort=False):
             name = f"noise-{slug(dataset)}-{slug(kind)}"
-            charts[name] = noise_chart(rows, f"{dataset}, {kind} noise")
+            charts[name] = noise_chart(rows, f"{dataset}, {kind} noise", inputs.losses)
             listed.append((name, dataset, f"{dataset}: means over seeds; bars are 95 % intervals of the mean."))
-    look = looks(set(inputs.board["loss"]) - {FROZEN}) if listed else {}
+    trained = set(inputs.board["loss"]) if listed else set()
+    look = {loss: each for loss, each in looks(inputs.losses).items() if loss in trained}
     pages.write(
         "index.html",
         "index",
@@ -123,7 +124,7 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         lead=_LEAD,
         verdicts=verdict_badges(inputs.claims),
         user=_user(inputs),
-        table=None if inputs.board.empty else board_table(inputs.board),
+        table=None if inputs.board.empty else board_table(inputs.board, inputs.losses),
         tables=not inputs.board.empty,
         charts=charts,
         noise_charts=listed,

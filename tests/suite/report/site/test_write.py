@@ -142,7 +142,9 @@ def test_a_damaged_input_leaves_the_old_site(workplace):
     write_site(settings())
     before = contents(Path("results/site"))
     Path("results/claims.json").write_text('{"claims": [{}]}')
-    with pytest.raises(SuiteError, match=r"results/claims.json: claim \? lacks family, .*lines; make it anew: suite claims"):
+    with pytest.raises(
+        SuiteError, match=r"results/claims.json: claim \? lacks family, .*lines; make it anew: suite claims"
+    ):
         write_site(settings())
     Path("results/claims.json").write_text("{")
     with pytest.raises(SuiteError, match=r"results/claims.json is not valid JSON"):
