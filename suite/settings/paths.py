@@ -43,6 +43,8 @@ TIMES_FOLDER = Path("times")
 RUN_CACHE_FOLDER = Path("run_cache")
 TRIALS_FOLDER = Path("run_cache/trials")
 """Finished trials of unfinished searches."""
+INFLUENCE_CACHE_FOLDER = Path("run_cache/influence")
+"""Influence curves of a user's losses."""
 SEARCHES_FOLDER = Path("searches")
 """Recipes that searches have found before ``suite promote``, a folder for each data set and loss."""
 STUDY_OUTPUTS = Path("studies")

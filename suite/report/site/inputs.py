@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from rich.console import Console
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
@@ -13,7 +14,7 @@ from suite.files import ANEW, read_lines, read_text
 from suite.judging.claims.measured import read_influence
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import user_losses
-from suite.losses.influence.curve import influence_curves
+from suite.losses.influence.kept import kept_curves
 from suite.losses.registry import find_loss, values_by_hand
 from suite.report.leaderboard import record_files
 from suite.report.results import TIMES_COLUMNS, read_board, read_claims, read_csv, read_verdicts
@@ -79,8 +80,8 @@ class Inputs:
     figures: tuple[Path, ...]
 
 
-def read_inputs(settings: Settings) -> Inputs:
-    """Read everything that is there.
+def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
+    """Read everything that is there, and measure the influence of the user's losses; ``console`` tells of the latter.
 
     Raises:
         SuiteError: a file is there and cannot be read.
@@ -90,7 +91,7 @@ def read_inputs(settings: Settings) -> Inputs:
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
-    influence, unmeasured = _influence(settings)
+    influence, unmeasured = _influence(settings, console)
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -119,7 +120,7 @@ def _records(settings: Settings) -> tuple[Record, ...]:
     return (*read_records(tuned), *read_records(studied))
 
 
-def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:
+def _influence(settings: Settings, console: Console | None) -> tuple[pd.DataFrame | None, dict[str, str]]:
     """Influence curves, and why those of a loss are missing. The file in git knows nothing of the user's losses."""
     committed = _read(INFLUENCE_FILE, read_influence)
     user = user_losses(settings)
@@ -127,10 +128,10 @@ def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]
     unmeasured = {}
     for name in user:
         entry = settings.losses[name]
+        if console is not None:
+            console.print(f"influence of {name}", markup=False, highlight=False)
         try:
-            curves.append(
-                influence_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim)
-            )
+            curves.append(kept_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim))
         except SuiteError as error:
             unmeasured[name] = str(error)
     return pd.concat(curves) if curves else None, unmeasured

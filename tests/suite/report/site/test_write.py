@@ -157,3 +157,22 @@ def test_the_pages_are_made_without_the_library_of_the_backbone():
     """It takes as long to load as torch."""
     code = "import sys, suite.report.site.write; print('timm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_what_lies_in_the_folder_besides_the_site_stays(workplace):
+    write_site(settings())
+    mine = Path("results/site/images/mine.txt")
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    Path("results/site/claims.html").write_text("old")
+    write_site(settings())
+    assert mine.read_text() == "mine"
+    assert Path("results/site/claims.html").read_text() != "old"
+
+
+def test_a_folder_that_is_no_site_is_left_alone(workplace):
+    Path("results/site").mkdir(parents=True)
+    Path("results/site/mine.txt").write_text("mine")
+    with pytest.raises(SuiteError, match="results/site is in the way and was not written by the suite"):
+        write_site(settings())
+    assert contents(Path("results")) == {"site/mine.txt": b"mine"}
