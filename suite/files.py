@@ -41,6 +41,11 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
+def shown(path: Path) -> Path:
+    """A path as it is told: from the current folder, where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
+
+
 def read_text(path: Path, cure: str) -> str:
     """Read a text file.
 

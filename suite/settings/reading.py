@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, allowed, told
+from suite.files import shown
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,7 +47,7 @@ def read_settings(path: Path, model: type[M], missing: str = "file {} is missing
         SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
     """
     if not path.is_file():
-        raise SuiteError(missing.format(path))
+        raise SuiteError(missing.format(shown(path)))
     try:
         return model.model_validate(read_yaml(path))
     except ValidationError as error:
@@ -63,10 +64,22 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
         raise SuiteError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+            f"{shown(path)} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error
     except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise SuiteError(f"{shown(path)} is not valid YAML: {_problem(error)}") from error
+    except (RecursionError, ValueError, OverflowError) as error:  # too deep, or a date that there is not
+        raise SuiteError(f"{shown(path)} is not valid YAML: {told(error)}") from error
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and in which line, without a picture of the place."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem is None or mark is None:
+        return " ".join(str(error).split())
+    lines = (mark.buffer or "").splitlines() if isinstance(getattr(mark, "buffer", None), str) else []
+    text = lines[mark.line].strip().rstrip("\0")[:80] if mark.line < len(lines) else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{f': {text}' if text else ''}"
 
 
 _ALLOWED = {
@@ -116,7 +129,7 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
             setting = "the file"
             text = f" holds no settings; write one a line, NAME: VALUE, of {allowed(model.model_fields)}"
         problems.setdefault(setting, text)
-    return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
+    return f"{shown(path)}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
 
 
 _SCALAR_TYPES = ("bool", "int", "float", "str")

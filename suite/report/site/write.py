@@ -16,7 +16,7 @@ from suite.judging.leaderboard.verdicts import sentence
 from suite.report.figures.style import looks
 from suite.report.site.board import board_table
 from suite.report.site.charts import Spec, noise_chart
-from suite.report.site.claims import verdict_badges, write_claims_page
+from suite.report.site.claims import verdict_badges_on, write_claims_page
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
 from suite.report.site.inputs import Inputs, read_inputs
 from suite.report.site.losses import write_losses
@@ -133,7 +133,8 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         "index",
         "Results",
         lead=_LEAD,
-        verdicts=verdict_badges(inputs.claims),
+        judged=inputs.claims is not None,
+        verdicts=verdict_badges_on(inputs.claims, inputs.datasets),
         user=_user(inputs),
         table=None if inputs.board.empty else board_table(inputs.board, inputs.losses),
         tables=not inputs.board.empty,

@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.report.site.pages import slug
 from suite.report.site.write import write_site
 from suite.settings.params import LossSettings
-from tests.suite.report.site.project import HOSTILE, settings, write_board, write_data, write_verdicts
+from tests.suite.report.site.project import HOSTILE, settings, write_board, write_claims, write_data, write_verdicts
 
 
 class References(HTMLParser):
@@ -176,3 +176,19 @@ def test_a_folder_that_is_no_site_is_left_alone(workplace):
     with pytest.raises(SuiteError, match="results/site is in the way and was not written by the suite"):
         write_site(settings())
     assert contents(Path("results")) == {"site/mine.txt": b"mine"}
+
+
+def test_the_first_page_counts_the_claims_that_were_judged_on_the_data_shown(workplace):
+    Path("results").mkdir()
+    write_claims()
+    page = write_site(settings()).read_text()
+    told = page[page.index("Claims judged on these data") :].partition("</p>")[0]
+    assert [" ".join(text.split()[1:]) for text in re.findall(r"</span>([^<]+)</a>", told)] == [
+        "supported",
+        "contradicted",
+    ]
+    assert re.findall(r"(\d+) supported", told) == ["2"]
+    others = settings().model_copy(update={"datasets": {"mine": settings().datasets["shapes"]}})
+    page = write_site(others).read_text()
+    assert "Claims judged on these data" not in page
+    assert 'No <a href="claims.html">claim</a> of the paper was judged on these data.' in page
