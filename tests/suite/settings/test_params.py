@@ -276,6 +276,6 @@ def test_files_that_are_none(tmp_path):
         path.write_text(empty)
         assert refusal(path).startswith("the file holds no settings; write one a line, NAME: VALUE, of datasets, ")
     path.write_text("seeds: 3\nlosses: {}\nseeds: 5\n")
-    assert re.search(r"params\.yaml is not valid YAML: .*seeds stands twice.* line 3", refusal(path))
+    assert re.search(r"params\.yaml is not valid YAML: line 3, column 1: seeds stands twice", refusal(path))
     path.write_bytes("losses: {café: {}}".encode("latin-1"))
     assert "is not UTF-8 text" in refusal(path)
