@@ -1,4 +1,4 @@
-"""Writing files so that a killed process leaves the old file or the new one, never half of one."""
+"""Writing files so that a killed process leaves the old file or the new one, never half of one; reading them back."""
 
 import json
 import os
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from suite.errors import SuiteError
+
+ANEW = "delete it and run: dvc repro"
+"""What to do where a file that the pipeline makes is damaged."""
 
 
 @contextmanager
@@ -36,11 +41,52 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read rows of a JSON-lines file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def shown(path: Path) -> Path:
+    """A path as it is told: from the current folder, where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_text(path: Path, cure: str) -> str:
+    """Read a text file.
+
+    Args:
+        path: the file.
+        cure: what to do where it is damaged, for the error message.
+
+    Raises:
+        SuiteError: it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); {cure}") from error
+
+
+def read_lines(path: Path, cure: str = ANEW) -> list[dict[str, Any]]:
+    """Read rows of a JSON-lines file.
+
+    Raises:
+        SuiteError: it is damaged.
+    """
+    rows = []
+    for number, line in enumerate(read_text(path, cure).splitlines(), 1):
+        rows.append(_parsed(line, f"{path}, line {number}", cure))
+        if not isinstance(rows[-1], dict):
+            raise SuiteError(f"{path}, line {number} holds {type(rows[-1]).__name__}; allowed: a mapping; {cure}")
+    return rows
+
+
+def read_json(path: Path, cure: str = ANEW) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        SuiteError: it is damaged.
+    """
+    return _parsed(read_text(path, cure), str(path), cure)
+
+
+def _parsed(text: str, where: str, cure: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(f"{where} is not valid JSON: {error}; {cure}") from error

@@ -1,7 +1,9 @@
 """What must hold of the repository as a whole."""
 
 import ast
+import shutil
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -53,3 +55,33 @@ def test_the_lock_fits_the_declared_ranges():
             assert requirement.extras <= extras.keys()
             continue
         assert requirement.specifier.contains(locked[requirement.name.lower()]), text
+
+
+def test_a_clone_has_the_same_bytes_whatever_git_is_set_to(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path / "from"], check=True)
+    for name in (".gitattributes", "params.yaml", "suite/errors.py"):
+        target = tmp_path / "from" / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "add", "-A"], cwd=tmp_path / "from", check=True)
+    subprocess.run(["git", *author, "commit", "-qm", "a"], cwd=tmp_path / "from", check=True)
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", tmp_path / "from", tmp_path / "to"], check=True)
+    for name in ("params.yaml", "suite/errors.py"):
+        assert (tmp_path / "to" / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_an_altered_file_in_the_store_is_not_pulled(tmp_path):
+    for name in (".dvc/config", "data.dvc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / ".dvc/store", tmp_path / ".dvc/store")
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    pull = [sys.executable, "-m", "dvc", "pull", "-q", "data.dvc"]
+    largest = max((tmp_path / ".dvc/store").rglob("*"), key=lambda path: path.is_file() and path.stat().st_size)
+    largest.chmod(0o644)
+    content = bytearray(largest.read_bytes())
+    content[1000] ^= 1
+    largest.write_bytes(content)
+    assert subprocess.run(pull, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+    assert not list(tmp_path.glob("data/*.parquet"))

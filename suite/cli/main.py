@@ -1,15 +1,16 @@
 """The command line: ``suite COMMAND``. The stages of ``dvc.yaml`` are the same commands."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from suite.cli import cluster, data, losses, pipeline, results, studies
 from suite.cli.shared import errors
-from suite.errors import SuiteError, as_markup
+from suite.errors import Interrupted, SuiteError, as_markup
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="The data sets.", no_args_is_help=True)
@@ -54,21 +55,53 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 
-class Interrupted(BaseException):
-    """Ctrl-C; unlike ``KeyboardInterrupt`` it passes through the library that reads the command line."""
+FAILED = 2
+"""Exit status after an error."""
+REFUSED: Any = typer.BadParameter.__mro__[2]
+"""What the library that reads the command line raises where it does not understand; it has no public name in typer."""
 
 
 def main() -> None:
     """Run a command; an error meant for the user is one line on stderr and exit status 2, Ctrl-C a line and 130."""
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        app()
+        status = app(prog_name="suite", standalone_mode=False)
     except Interrupted:
         errors.print("interrupted: what has finished is kept; run the same command to go on", highlight=False)
         sys.exit(INTERRUPTED)
+    except REFUSED as error:
+        sys.exit(_usage(error))
     except SuiteError as error:
-        errors.print(f"[bold red]error:[/] {as_markup(error)}", highlight=False)
-        sys.exit(2)
+        sys.exit(_tell(error))
+    except BrokenPipeError:  # the reader of our output has gone, as in `suite losses | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(_tell(_system(error)))
+    sys.exit(status or 0)
+
+
+def _tell(error: Exception) -> int:
+    errors.print(f"[bold red]error:[/] {as_markup(error)}", highlight=False)
+    return FAILED
+
+
+def _usage(error: Any) -> int:
+    """What was typed wrongly, and where help is, in one line; the help itself where nothing was typed."""
+    text = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        if text:  # typer with rich has printed it already
+            errors.print(text, markup=False, highlight=False)
+        return FAILED
+    path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "suite"
+    return _tell(SuiteError(f"{text.rstrip('.')}; see: {path} --help"))
+
+
+def _system(error: OSError) -> SuiteError:
+    """What the system refused, and for which file: a full disk, a folder that may not be written, too few handles."""
+    place = f"{error.filename}: " if error.filename else ""
+    kept = "what was finished before is kept; make room or give permission, then run the same command"
+    return SuiteError(f"{place}{error.strerror or type(error).__name__}; {kept}")
 
 
 def _interrupt(*_: object) -> NoReturn:

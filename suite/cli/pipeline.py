@@ -145,7 +145,7 @@ def site(
     from suite.settings.params import load_settings
 
     settings = load_settings()
-    page = write_site(settings)
+    page = write_site(settings, console=console)
     for line in closing_lines(settings):
         console.print(line, markup=False, highlight=False)
     if open_page:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from suite.data.split import num_training_classes
-from suite.data.user_images import Decoded, Item
+from suite.data.user_images import Decoded, Item, Listing
 from suite.errors import SuiteError
 
 _SHOWN = 3
@@ -64,31 +64,67 @@ def check_duplicates(
         same[image.pixels_sha256].append(item)
     copies = [group for group in same.values() if len(group) > 1]
     boundary = num_training_classes(len(labels))
-    leaks = []
-    for group in copies:
-        training = [item.name for item in group if labels[item.label] < boundary]
-        test = [item.name for item in group if labels[item.label] >= boundary]
-        if training and test:
-            leaks.append(f"{training[0]} = {test[0]}")
+
+    def placed(item: Item) -> str:
+        return f"{item.name} ({'training' if labels[item.label] < boundary else 'test'})"
+
+    leaks = [group for group in copies if len({labels[item.label] < boundary for item in group}) > 1]
     if leaks:
+        shown = "; ".join(" = ".join(map(placed, group)) for group in leaks[:_SHOWN])
+        more = f"; and {_number(leaks[_SHOWN:], 'more group')}" if leaks[_SHOWN:] else ""
         raise SuiteError(
-            f"{setting}.path: {_number(leaks, 'image')} in a training class and in a test class: {_some(leaks)}; remove "
-            "one of each pair, since a model may not be tested on images that it was trained on"
+            f"{setting}.path: {_number(leaks, 'group')} of equal images in training classes and in test classes: "
+            f"{shown}{more}; keep each in one half, since a model may not be tested on images that it was trained on"
         )
     mixed = [group for group in copies if len({item.label for item in group}) > 1]
     inside = [group for group in copies if len({item.label for item in group}) == 1]
     remarks = []
     if mixed:
-        remarks.append(f"{_number(mixed, 'image')} with two labels, e.g. {_pair(mixed[0])}: one of them must be wrong")
+        remarks.append(f"{_number(mixed, 'image')} with several labels: {_groups(mixed)}: one of them must be wrong")
     if inside:
         remarks.append(
-            f"{_number(inside, 'image')} more than once in a class, e.g. {_pair(inside[0])}: retrieval of these is trivial"
+            f"{_number(inside, 'image')} more than once in a class: {_groups(inside)}: retrieval of these is trivial"
         )
     return remarks
 
 
-def _pair(group: Sequence[Item]) -> str:
-    return f"{group[0].name} = {group[1].name}"
+def check_names(items: Sequence[Item], setting: str) -> None:
+    """Check that all names are text, as the files that hold them must be.
+
+    Raises:
+        SuiteError: a name is no UTF-8.
+    """
+    for item in items:
+        for text in (item.name, item.label, item.source, item.licence):
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                shown = text.encode("utf-8", "backslashreplace").decode()
+                raise SuiteError(f"{setting}.path: the name {shown} is not UTF-8; rename it") from error
+
+
+def remarks_on(listing: Listing) -> list[str]:
+    """What was found besides images in class folders, and what became of it."""
+    remarks = [f"{len(names)} left out as {reason}: {_some(names)}" for reason, names in listing.left_out.items()]
+    if listing.linked:
+        remarks.append(f"{_number(listing.linked, 'folder')} reached by a link: {_some(listing.linked)}")
+    if listing.nested:
+        remarks.append(f"images in nested folders count for the class of the first folder: {_some(listing.nested)}")
+    return remarks
+
+
+def remarks_on_files(items: Sequence[Item], decoded: Sequence[Decoded]) -> list[str]:
+    """Files of which the first frame alone is taken, and those that the library which read them complained of."""
+    several = [item.name for item, image in zip(items, decoded, strict=True) if image.frames]
+    odd = [f"{item.name} ({image.warning})" for item, image in zip(items, decoded, strict=True) if image.warning]
+    remarks = (
+        [f"{_number(several, 'file')} with several frames, the first is taken: {_some(several)}"] if several else []
+    )
+    return [*remarks, *([f"{_number(odd, 'file')} read with a warning: {_some(odd)}"] if odd else [])]
+
+
+def _groups(groups: Sequence[Sequence[Item]]) -> str:
+    return _some([" = ".join(item.name for item in group) for group in groups])
 
 
 def _number(values: Sequence[object], noun: str) -> str:

@@ -1,13 +1,10 @@
 """One evaluation of a loss on a random batch, before anything is trained with it."""
 
-import contextlib
-from pathlib import Path
-
 import torch
 from torch import nn
 from torch.nn import functional
 
-from suite.errors import SuiteError, told
+from suite.errors import SuiteError, guarded
 from suite.losses.build import scalar
 
 
@@ -22,22 +19,19 @@ def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> N
     raw = torch.randn(len(labels), embedding_dim, generator=generator)
     embeddings = functional.normalize(raw, dim=1).requires_grad_()
     where = f"params.yaml: losses.{name}: on a batch of {len(labels)} unit embeddings the loss"
-    made_before = sum(1 for _ in loss.parameters())
-    try:
-        with contextlib.chdir(Path.cwd()):  # a loss may change the folder
-            value = loss(embeddings, labels)
-    except (Exception, SystemExit) as error:
-        raise SuiteError(f"{where} raised {told(error)}") from error
-    if sum(1 for _ in loss.parameters()) != made_before:
+    made_before = {id(parameter) for parameter in loss.parameters()}
+    if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in loss.parameters()):
+        raise SuiteError(f"{where} makes a parameter in forward, which is never trained; make it in the constructor")
+    with guarded(where):
+        value = loss(embeddings, labels)
+    if {id(parameter) for parameter in loss.parameters()} != made_before:
         raise SuiteError(f"{where} made a parameter in forward, which is never trained; make it in the constructor")
     value = scalar(value, where)
     if not torch.isfinite(value):
         raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
     if not value.requires_grad:
         raise SuiteError(f"{where} does not depend on the embeddings; allowed is a value with a gradient")
-    try:
+    with guarded(f"{where}, in its backward pass,"):
         torch.autograd.backward(value)
-    except (Exception, SystemExit) as error:
-        raise SuiteError(f"{where} raised {told(error)} in its backward pass") from error
     if embeddings.grad is None or not torch.isfinite(embeddings.grad).all():
         raise SuiteError(f"{where} gave a gradient that is not finite; allowed are finite gradients")

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, allowed, guarded
 from suite.losses.build import (
     MINER_PREFIX,
     TRAINING_SETTINGS,
@@ -92,7 +92,8 @@ class LossEntry:
             SuiteError: the constructor refuses a value.
         """
         setting = f"params.yaml: losses.{self.name}"
-        return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
+        with guarded(f"{setting}: the constructor"):
+            return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:
@@ -127,9 +128,12 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
     options = {"loss": "target", "wrapped": "wraps.target", "miner": "miner"}
     parts = parts_of(target)
     places = {part: setting or f"{losses}.{option}" for part, option in options.items()}
-    classes = {
-        part: load_class(value, f"{places[part]} = {value!r}") for part, value in parts._asdict().items() if value
-    }
+    classes: dict[str, type[nn.Module]] = {}
+    for part, value in parts._asdict().items():
+        if value:
+            where = f"{places[part]} = {value!r}"
+            with guarded(f"{where}: its import"):
+                classes[part] = load_class(value, where)
     cls = classes["loss"]
     if parts.wrapped and WRAPPED not in constructor_parameters(cls):
         raise SuiteError(

@@ -1,10 +1,8 @@
 """What ``dvc repro`` ends with: verdicts by family of claims, verdicts on the user's losses, and where to look next."""
 
-import pandas as pd
-
-from suite.files import read_json
 from suite.judging.leaderboard.verdicts import sentence, user_losses
 from suite.report.families import claims_summary
+from suite.report.results import read_claims, read_verdicts
 from suite.settings.params import Settings
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, SITE_FOLDER, VERDICTS_FILE
 
@@ -26,14 +24,14 @@ def closing_lines(settings: Settings) -> list[str]:
 
 
 def _claims() -> list[str]:
-    return claims_summary(read_json(CLAIMS_FILE)) if CLAIMS_FILE.is_file() else []
+    return claims_summary(read_claims(CLAIMS_FILE)) if CLAIMS_FILE.is_file() else []
 
 
 def user_verdicts(settings: Settings) -> list[str]:
     """A sentence on each loss that is not built in, of the tuned track; nothing before there is a leaderboard."""
     if not VERDICTS_FILE.is_file():
         return []
-    table = pd.read_csv(VERDICTS_FILE)
+    table = read_verdicts(VERDICTS_FILE)
     tuned = table[table["track"] == "tuned"]
     rows = [tuned[tuned["loss"] == loss] for loss in user_losses(settings)]
     return [f"{sentence(mine)} More: suite compare {mine['loss'].iloc[0]}" for mine in rows if len(mine)]

@@ -1,7 +1,7 @@
 """Verdicts by family of claims: a line a question, for the terminal, ``results/claims.md``, the README and the site."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,26 +106,37 @@ def totals(report: ReportJson) -> str:
 
 
 def family_table(report: ReportJson) -> str:
-    """A Markdown table: a row a family that was run; what was not run is counted below it."""
-    found = families(report)
+    """A Markdown table: a row a family that was run; what was not run is counted below it, with the reason."""
     rows = [
         (family.question, regime_name(family.regime), verdict_counts(family.claims), verdict_counts(family.results))
-        for family in found
+        for family in families(report)
         if family.was_run
     ]
     table = markdown_table(("question", "judged", "claims", "on single data sets"), rows) if rows else ""
-    return "\n".join(part for part in (table, _not_run(found)) if part)
+    return "\n".join(part for part in (table, _not_run(report)) if part)
 
 
-def _not_run(found: Iterable[Family]) -> str:
-    waiting = Counter[str | None]()
-    for family in found:
-        if not family.was_run:
-            waiting[family.regime] += family.claims.total()
+def _not_run(report: ReportJson) -> str:
+    waiting: dict[str | None, list[ClaimJson]] = {regime: [] for regime in (*REGIMES, None)}
+    for claim in report["claims"]:
+        if not was_run(claim):
+            waiting.setdefault(claim["regime"], []).append(claim)
     told = [
-        f"{count} {'claim' if count == 1 else 'claims'} ({regime_name(regime)})" for regime, count in waiting.items()
+        f"{len(claims)} {'claim' if len(claims) == 1 else 'claims'} ({regime_name(regime)}){_why(claims)}"
+        for regime, claims in waiting.items()
+        if claims
     ]
-    return f"Not run: {', '.join(told)}.\n" if told else ""
+    return f"Not run: {'; '.join(told)}.\n" if told else ""
+
+
+def _why(claims: Sequence[ClaimJson]) -> str:
+    """The commonest reason, with how many others there are."""
+    reasons = Counter(line["remarks"][0] for claim in claims for line in claim["lines"] if line.get("remarks"))
+    if not reasons:
+        return ""
+    others = len(reasons) - 1
+    more = f", and {others} more {'reason' if others == 1 else 'reasons'}" if others else ""
+    return f", because: {reasons.most_common(1)[0][0]}{more}"
 
 
 def claims_summary(report: ReportJson) -> list[str]:
@@ -141,5 +152,5 @@ def claims_summary(report: ReportJson) -> list[str]:
             for family in shown
             if family.regime == regime
         ]
-    waiting = _not_run(found).strip()
+    waiting = _not_run(report).strip()
     return [*lines, *([waiting] if waiting else [])]

@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
+from suite.evaluation.contradictions import contradiction
 from suite.evaluation.records import Record, read_records
+from suite.evaluation.retrieval import MAIN_METRIC
 from suite.evaluation.tables import to_table, write_csv
-from suite.files import read_json, write_json, write_text
+from suite.files import ANEW, read_json, write_json, write_text
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.figures.noise import draw_noise_figure
@@ -114,7 +116,13 @@ def _frozen(dataset: str) -> dict[str, Any]:
     path = Path(FROZEN_METRICS.format(dataset=dataset))
     if not path.is_file():
         raise SuiteError(f"file {path} is missing; run: dvc repro features@{dataset}")
-    metrics: dict[str, float] = read_json(path)["metrics"]
+    cure = f"delete it and run: dvc repro features@{dataset}"
+    found = read_json(path, cure)
+    metrics = found.get("metrics") if isinstance(found, dict) else None
+    if not isinstance(metrics, dict) or MAIN_METRIC not in metrics:
+        raise SuiteError(f"{path} holds no metrics of the frozen backbone; {cure}")
+    if wrong := contradiction(metrics):
+        raise SuiteError(f"{path}: {wrong}; {cure}")
     return {"dataset": dataset} | metrics
 
 
@@ -130,7 +138,7 @@ def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], f
     write_text(folder / "comparisons.csv", comparisons(table).to_csv(index=False))
     write_text(folder / VERDICTS_FILE.name, judged.to_csv(index=False, float_format="%.6g"))
     write_json(folder / "metrics.json", _metrics(board))
-    draw_noise_figure(board, folder / "noise.svg")
+    draw_noise_figure(board, folder / "noise.svg", dict.fromkeys(table["loss"]))
     return board
 
 
@@ -159,6 +167,14 @@ def write_times(settings: Settings) -> None:
     _write_times([*stages, *trained], TIMES_FOLDER, TIMES_FILE)
 
 
+def _seconds(path: Path) -> list[float]:
+    found = read_json(path)
+    runs = found.get("runs") if isinstance(found, dict) else None
+    if not isinstance(runs, dict) or not all(isinstance(value, int | float) for value in runs.values()):
+        raise SuiteError(f"times file {path} holds no seconds of runs; {ANEW}")
+    return list(runs.values())
+
+
 def write_benchmark_times(settings: BenchmarkSettings) -> None:
     """The same for CUB, Cars and SOP, in ``results/benchmarks/times.csv``."""
     stages = [(f"{dataset}-{row}", dataset, row) for dataset, row in settings.named_rows]
@@ -171,7 +187,7 @@ def _write_times(stages: Sequence[tuple[str, str, str | None]], folder: Path, ta
         path = folder / f"{name}.json"
         if not path.is_file():
             raise SuiteError(f"times file {path} is missing; run: dvc repro")
-        seconds = list(read_json(path)["runs"].values())
+        seconds = _seconds(path)
         total = round(sum(seconds), 3)
         mean = round(total / len(seconds), 3) if seconds else None
         rows.append(

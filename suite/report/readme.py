@@ -12,11 +12,12 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC
-from suite.files import read_json, write_text
+from suite.files import read_text, write_text
 from suite.judging.claims.evidence import Verdict
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.families import ReportJson, families
+from suite.report.results import read_board, read_claims, read_verdicts
 from suite.report.tables import REGIMES, losses_of, share
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
@@ -41,7 +42,9 @@ def update_readme(results: Path, readme: Path = README) -> None:
     Raises:
         SuiteError: a result is missing, or the README lacks a marker.
     """
-    write_text(readme, filled(readme.read_text(encoding="utf-8"), results))
+    if not readme.is_file():
+        raise SuiteError(f"{readme} is missing; run from the project's root")
+    write_text(readme, filled(read_text(readme, "save it as UTF-8"), results))
 
 
 def filled(readme: str, results: Path) -> str:
@@ -54,7 +57,7 @@ def filled(readme: str, results: Path) -> str:
     for path in paths:
         if not path.is_file():
             raise SuiteError(f"{path} is missing; run: dvc repro")
-    return with_results(readme, pd.DataFrame(read_json(paths[0])), pd.read_csv(paths[1]), read_json(paths[2]))
+    return with_results(readme, read_board(paths[0]), read_verdicts(paths[1]), read_claims(paths[2]))
 
 
 def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame, claims: ReportJson) -> str:

@@ -47,7 +47,11 @@ TuningTrack = Literal["tuned", "tuned_under_noise", "tuned_with_noisy_validation
 LEAST_LEVEL = 0.001
 """Of label noise, besides none."""
 NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
-AtLeastTwo = Annotated[int, Field(ge=2, strict=True)]
+AtLeastTwo = Annotated[int, Field(ge=2, le=10_000, strict=True)]
+Rate = Annotated[Number, Field(gt=0, le=1_000, allow_inf_nan=False)]
+"""A learning rate."""
+Chord = Annotated[Number, Field(gt=0, le=2, allow_inf_nan=False)]
+"""A distance of unit vectors."""
 # Names become parts of stage and file names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
@@ -61,7 +65,7 @@ class Strict(BaseModel):
 class DatasetSettings(Strict):
     """One entry of ``datasets``. An empty entry takes the whole data set."""
 
-    max_classes: Annotated[int, Field(ge=4, strict=True)] | None = None
+    max_classes: Annotated[int, Field(ge=4, le=1_000_000, strict=True)] | None = None
     """Keep only this many classes, half of them for training, half for test. For quick tests."""
     path: str | None = None
     """A user's images: a folder with a folder a class, or a .csv or .parquet table of image files and labels."""
@@ -69,6 +73,10 @@ class DatasetSettings(Strict):
     """Column of the table with image files, relative to the table's folder."""
     label_column: str = "label"
     """Column of the table with class names."""
+    source_column: str | None = None
+    """Column of the table with the source of each image; by default its file."""
+    licence_column: str | None = None
+    """Column of the table with the licence of each image; where it is empty, ``licence`` counts."""
     side: Annotated[int, Field(ge=32, le=512, strict=True)] = 96
     """A user's images are cut to squares of this many pixels; the embedded ones have 96."""
     licence: str = "unknown"
@@ -151,19 +159,19 @@ class Recipe(Strict):
     samples_per_class: AtLeastTwo
     sampler: Literal["p_k", "uniform"] = "p_k"
     """Batches of P classes and K images of each, by given labels; or of as many images without regard to labels."""
-    learning_rate: Positive
+    learning_rate: Rate
     """Learning rate of the head; a loss's tuned value replaces it."""
-    proxy_learning_rate: Positive
+    proxy_learning_rate: Rate
     """Learning rate of the loss's own parameters; a loss's tuned value replaces it."""
-    weight_decay: Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+    weight_decay: Annotated[Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
     """AdamW's decoupled weight decay on the head. Proxies are points on a sphere: none for them."""
 
 
 class TuningSettings(Strict):
     """Hyper-parameter search on held-out training classes."""
 
-    trials: Count
-    folds: Annotated[int, Field(ge=2, strict=True)]
+    trials: Annotated[int, Field(ge=1, le=10_000, strict=True)]
+    folds: Annotated[int, Field(ge=2, le=100, strict=True)]
     searches: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
     """Searches of a loss on a data set that differ in their random streams; the runs of a seed take the values of one."""
     tracks: Annotated[tuple[TuningTrack, ...], Field(min_length=1), Distinct] = ("tuned",)
@@ -202,16 +210,13 @@ class Chosen(Strict):
     """An entry without settings: its name says all."""
 
 
-NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
-
-
 class AblationAxes(Strict):
     """Values of pfml that are varied one at a time around its tuned ones; an axis without values cannot be run."""
 
-    proxies_per_class: Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], Distinct] = ()
-    alpha: Annotated[tuple[NotNegative, ...], Distinct] = ()
-    delta: Annotated[tuple[Positive, ...], Distinct] = ()
-    repulsion_margin: Annotated[tuple[NotNegative, ...], Distinct] = ()
+    proxies_per_class: Annotated[tuple[Annotated[int, Field(ge=0, le=1_000, strict=True)], ...], Distinct] = ()
+    alpha: Annotated[tuple[Annotated[Number, Field(ge=0, le=100, allow_inf_nan=False)], ...], Distinct] = ()
+    delta: Annotated[tuple[Chord, ...], Distinct] = ()
+    repulsion_margin: Annotated[tuple[Annotated[Number, Field(ge=0, le=2, allow_inf_nan=False)], ...], Distinct] = ()
     """By how much the radius of repulsion exceeds that of attraction."""
 
 
@@ -220,7 +225,7 @@ class GeometrySettings(Strict):
 
     losses: Annotated[dict[Name, Chosen], Filled] = {}
     """Losses with proxies; all take the same number of them a class."""
-    proxies_per_class: Count = 2
+    proxies_per_class: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 2
 
 
 class Settings(Strict):
@@ -249,21 +254,26 @@ class Settings(Strict):
         own = {name: value for name in BATCH if (value := getattr(mine, name)) is not None}
         return self.recipe.model_copy(update=own)
 
+    @property
+    def unused(self) -> list[str]:
+        """A line for each setting of a study that names a loss or data set which is not in the grid: it is left out."""
+        return [
+            f"{PARAMS_FILE}: {setting}.{name} is left out: it is not under {place}; allowed: {allowed(known)}"
+            for setting, names, place, known in (
+                ("paper_values", self.paper_values, "losses", self.losses),
+                ("ablation", self.ablation, "datasets", self.datasets),
+                ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
+            )
+            for name in names
+            if name not in known
+        ]
+
     @model_validator(mode="after")
-    def _names_are_known(self) -> Self:
-        for setting, names, place, known in (
-            ("paper_values", self.paper_values, "losses", self.losses),
-            ("ablation", self.ablation, "datasets", self.datasets),
-            ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
-        ):
-            for name in names:
-                if name not in known:
-                    raise ValueError(f"{setting}.{name} is not under {place}; allowed: {allowed(known)}")
-        for name in self.tuning.also:
-            if name in self.losses:
-                raise ValueError(
-                    f"tuning.also.{name} is under losses as well; allowed: losses that the grid does not run"
-                )
+    def _searched_once(self) -> Self:
+        if twice := [name for name in self.tuning.also if name in self.losses]:
+            raise ValueError(
+                f"tuning.also.{allowed(twice)} is under losses as well; allowed: losses that the grid does not run"
+            )
         return self
 
 

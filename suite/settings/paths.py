@@ -43,6 +43,8 @@ TIMES_FOLDER = Path("times")
 RUN_CACHE_FOLDER = Path("run_cache")
 TRIALS_FOLDER = Path("run_cache/trials")
 """Finished trials of unfinished searches."""
+INFLUENCE_CACHE_FOLDER = Path("run_cache/influence")
+"""Influence curves of a user's losses."""
 SEARCHES_FOLDER = Path("searches")
 """Recipes that searches have found before ``suite promote``, a folder for each data set and loss."""
 STUDY_OUTPUTS = Path("studies")
@@ -63,3 +65,20 @@ SITE_FOLDER = RESULTS_FOLDER / "site"
 # CUB, Cars and SOP: the same below a folder of their own.
 BENCHMARKS_FOLDER = Path("benchmarks")
 BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"
+
+WRITTEN_FOLDERS = (
+    DATA_FOLDER,
+    USER_DATA_FOLDER,
+    PLAN_FOLDER,
+    TUNED_FOLDER,
+    Path("features"),
+    Path("frozen"),
+    RUNS_FOLDER,
+    TIMES_FOLDER,
+    RUN_CACHE_FOLDER,
+    SEARCHES_FOLDER,
+    STUDY_OUTPUTS,
+    RESULTS_FOLDER,
+    BENCHMARKS_FOLDER,
+)
+"""Folders that commands write and clear: nothing of a user's is read from there."""

@@ -1,15 +1,21 @@
 """Files of settings, read and checked: an error is one line: the file, the setting and what is allowed."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, allowed, told
+from suite.files import shown
 
 M = TypeVar("M", bound=BaseModel)
+_LONGEST = 80
+"""Characters of a value in a message."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,7 +52,7 @@ def read_settings(path: Path, model: type[M], missing: str = "file {} is missing
         SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
     """
     if not path.is_file():
-        raise SuiteError(missing.format(path))
+        raise SuiteError(missing.format(shown(path)))
     try:
         return model.model_validate(read_yaml(path))
     except ValidationError as error:
@@ -63,10 +69,22 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
         raise SuiteError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+            f"{shown(path)} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error
     except yaml.YAMLError as error:
-        raise SuiteError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise SuiteError(f"{shown(path)} is not valid YAML: {_problem(error)}") from error
+    except (RecursionError, ValueError, OverflowError) as error:  # too deep, or a date that there is not
+        raise SuiteError(f"{shown(path)} is not valid YAML: {told(error)}") from error
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and in which line, without a picture of the place."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem is None or mark is None:
+        return " ".join(str(error).split())
+    lines = (mark.buffer or "").splitlines() if isinstance(getattr(mark, "buffer", None), str) else []
+    text = lines[mark.line].strip().rstrip("\0")[:80] if mark.line < len(lines) else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{f': {text}' if text else ''}"
 
 
 _ALLOWED = {
@@ -75,12 +93,8 @@ _ALLOWED = {
     "finite_number": "finite numbers",
     "float_parsing": "numbers",
     "float_type": "numbers",
-    "greater_than": "numbers above {gt:g}",
-    "greater_than_equal": "numbers from {ge:g}",
     "int_from_float": "whole numbers",
     "int_type": "whole numbers",
-    "less_than": "numbers below {lt:g}",
-    "less_than_equal": "numbers up to {le:g}",
     "literal_error": "{expected}",
     "model_type": "a mapping",
     "string_pattern_mismatch": "letters, digits and _, a letter first",
@@ -102,11 +116,13 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
     """
     problems: dict[str, str] = {}
     for problem in error.errors():
+        if problem["type"] == "too_short" and problems:
+            continue  # an entry was wrong, which stands there already
         location = [str(part) for part in problem["loc"] if part != "[key]"]
         if problem["type"] == "extra_forbidden":
             text = f" is not a setting; allowed: {allowed(_names_at(model, location[:-1])) or 'none'}"
         else:
-            text = _explain_value(problem)
+            text = _explain_value(problem, model)
         if problem["type"] in _SCALAR_ERRORS and location[-1] in _SCALAR_TYPES:
             location.pop()
         setting = ".".join([below, *location] if below else location)
@@ -116,20 +132,80 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
             setting = "the file"
             text = f" holds no settings; write one a line, NAME: VALUE, of {allowed(model.model_fields)}"
         problems.setdefault(setting, text)
-    return f"{path}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
+    return f"{shown(path)}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
 
 
 _SCALAR_TYPES = ("bool", "int", "float", "str")
 _SCALAR_ERRORS = tuple(f"{name}_{kind}" for name in ("bool", "int", "float", "string") for kind in ("type", "parsing"))
 
 
-def _explain_value(problem: Any) -> str:
-    shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
+def _explain_value(problem: Any, model: type[BaseModel]) -> str:
+    given = "" if isinstance(problem["input"], dict) else f" = {_short(problem['input'])}"
     if problem["type"] == "missing":
         return " is missing"
+    if problem["type"] in _OUT_OF_RANGE or problem["type"] == "int_type":
+        return f"{given}; allowed: {_range(model, problem)}"
     if problem["type"] in _ALLOWED:
-        return f"{shown}; allowed: {_ALLOWED[problem['type']].format(**problem.get('ctx', {}))}"
-    return f"{shown}: {problem['msg'].removeprefix('Value error, ')}"
+        return f"{given}; allowed: {_ALLOWED[problem['type']].format(**problem.get('ctx', {}))}"
+    return f"{given}: {_plain(problem['msg'].removeprefix('Value error, '))}"
+
+
+_OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "to below {}"}
+
+
+def _range(model: type[BaseModel], problem: Any) -> str:
+    """All that bounds a number, e.g. ``numbers from 0 to below 1``."""
+    whole, bounds = _constraints(model, [part for part in problem["loc"] if part != "[key]"])
+    bounds = bounds or {name: value for name, value in problem.get("ctx", {}).items() if name in _BOUNDS}
+    told = [text.format(_number(bounds[name])) for name, text in _BOUNDS.items() if name in bounds]
+    text = (", up " if "gt" in bounds else " ").join(told)
+    if not any(name in bounds for name in ("ge", "gt")):
+        text = text.removeprefix("to ") if text.startswith("to below") else text.replace("to ", "up to ", 1)
+    return f"{'whole numbers' if whole else 'numbers'} {text}".strip()
+
+
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+
+
+def _constraints(annotation: Any, location: list[Any]) -> tuple[bool, dict[str, Any]]:
+    """Whether the number at a location within an annotation is a whole one, and its bounds by pydantic's names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(str(location[0])) if location else None
+        if field is None:
+            return False, {}
+        whole, bounds = _constraints(field.annotation, location[1:])
+        return whole, bounds | _bounds_in(field.metadata)
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        whole, bounds = _constraints(arguments[0], location)
+        return whole, bounds | (_bounds_in(arguments[1:]) if not location else {})
+    if get_origin(annotation) in (Union, UnionType):
+        found = [_constraints(each, location) for each in arguments]
+        return next(((whole, bounds) for whole, bounds in found if bounds), (False, {}))
+    if location and arguments:  # a list, a tuple of one type, or a mapping
+        return _constraints(arguments[-1] if arguments[-1] is not Ellipsis else arguments[0], location[1:])
+    return annotation is int, {}
+
+
+def _bounds_in(metadata: Iterable[Any]) -> dict[str, Any]:
+    """Bounds among what annotates a type; each is an object with one of these names."""
+    bounds: dict[str, Any] = {}
+    for item in metadata:
+        bounds |= _bounds_in(item.metadata) if isinstance(item, FieldInfo) else {}
+        bounds |= {name: getattr(item, name) for name in _BOUNDS if getattr(item, name, None) is not None}
+    return bounds
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _plain(message: str) -> str:
+    """A message of pydantic's own without the address of a page about it."""
+    return " ".join(message.partition("For further information")[0].split())
 
 
 def _names_at(model: type[BaseModel], location: list[Any]) -> list[str]:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.files import read_json, replacing, write_json
 from suite.hashing import sha256_value
@@ -91,7 +92,7 @@ class CachedRun(Generic[P_co]):
             record = record.model_copy(update=self._asked_for_now())
             curve = [float(value) for value in found["curve"]]
             return Finished(record, curve, float(found["seconds"]), str(found.get("processor", "")))
-        except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError):
+        except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError, SuiteError):
             return None
 
     def add(self, outcome: Outcome, seconds: float, processor: str = "") -> Finished:

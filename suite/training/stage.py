@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from suite.data.features import Features, load_features
-from suite.errors import SuiteError, told
+from suite.errors import SuiteError, guarded
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import replacing, write_json, write_lines
@@ -144,13 +144,12 @@ def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], numb
     """What a run measured, its seconds, and the kind of processor that it ran on."""
     features, runs, function = shared
     run, started = runs[number], time.perf_counter()
+    where = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
     try:
-        outcome = function(run, features)
-    except SuiteError:
-        raise
-    except (Exception, SystemExit) as error:
-        where = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
-        raise SuiteError(f"{where}: the run raised {told(error)}") from error
+        with guarded(f"{where}: the run"):
+            outcome = function(run, features)
+    except SuiteError as error:
+        raise SuiteError(str(error) if where in str(error) else f"{where}: {error}") from error
     return outcome, time.perf_counter() - started, processor_kind()
 
 

@@ -6,16 +6,21 @@ the stage ``user@files``. That stage renews the digests at the start of each ``d
 "nothing" in the repository.
 """
 
+import contextlib
+import sysconfig
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from suite.data.user import remove_others, renew, user_datasets
+from suite.errors import SuiteError, guarded
 from suite.files import write_json, write_text
-from suite.hashing import sha256_user_code, user_files
+from suite.hashing import PACKAGES, sha256_user_code, user_files
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE, WATCHED_FOLDER
 
+_INSTALLED = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 _STAGES = """# Written by `suite plan`: [files] where params.yaml names files of yours, which `suite user` then looks at.
 user: {}
 """
@@ -54,3 +59,24 @@ def _user_losses(settings: Settings) -> Iterator[tuple[str, str]]:
                 setting = f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}"
                 if any(watched not in found.resolve().parents for found in user_files(file, setting)):
                     yield str(target), sha256_user_code(file, setting)
+            elif target:
+                _check_installed(target, f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}")
+
+
+def _check_installed(target: str, setting: str) -> None:
+    """Refuse a module that is neither installed nor of this repository: nothing would notice an edit of it.
+
+    Raises:
+        SuiteError: it is such a module.
+    """
+    module = target.rpartition(":")[0]
+    if not module or module.partition(".")[0] in PACKAGES:
+        return
+    with guarded(f"{setting}: its import"), contextlib.suppress(ImportError, ValueError):  # told where it is loaded
+        spec = find_spec(module)
+        origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+        if origin is not None and not any(Path(place).resolve() in origin.parents for place in _INSTALLED):
+            raise SuiteError(
+                f"{setting}: {origin} is not installed, so that an edit of it would go unnoticed; allowed: a module of an "
+                "installed package, or a file in the project as path/file.py:Class"
+            )

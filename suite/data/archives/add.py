@@ -55,6 +55,10 @@ def add(dataset: str, files: Sequence[Path], options: Options, console: Console)
     Raises:
         SuiteError: see the modules of this package; one line that names the file and what was expected.
     """
+    if options.folder.exists() and not options.folder.is_dir():
+        raise SuiteError(
+            f"suite data add: --folder {options.folder} is a file; allowed: a folder, or a name for a new one"
+        )
     editions = load_editions(options.editions)
     edition = edition_of(dataset, editions)
     if dataset not in PARSERS:
@@ -117,7 +121,10 @@ def _verified(dataset: str, edition: Edition, identified: Identified, options: O
 def _existing(source: Source, folder: Path) -> Cache | None:
     """The cache, if it is complete and was made from the same archives in the same way; its bytes are verified then."""
     meta = cache_folder(source.dataset, folder) / META_FILE
-    if not meta.is_file() or read_json(meta).get("key") != source.key:
+    if not meta.is_file():
+        return None
+    found = read_json(meta, f"delete {meta.parent} and run the same command again")
+    if not isinstance(found, dict) or found.get("key") != source.key:
         return None
     cache = open_cache(source.dataset, folder)
     verify_cache(cache)

@@ -108,7 +108,7 @@ def build_cache(source: Source, folder: Path, console: Console) -> None:
 def _prepare(site: Site, key: str) -> None:
     """Drop what was started under another key, and what a killed process was writing."""
     kept = site.notes / "key.json"
-    if not (kept.is_file() and read_json(kept) == key):
+    if not _holds(kept, key):
         shutil.rmtree(site.shards, ignore_errors=True)
         shutil.rmtree(site.notes, ignore_errors=True)
         write_json(kept, key)
@@ -116,6 +116,13 @@ def _prepare(site: Site, key: str) -> None:
     for folder in (site.shards, site.notes):
         for path in folder.glob(".*.tmp"):
             path.unlink()
+
+
+def _holds(path: Path, key: str) -> bool:
+    try:
+        return path.is_file() and bool(read_json(path) == key)
+    except SuiteError:  # cut: what lies beside it may be of any key
+        return False
 
 
 def _all_shards(site: Site, job: Job, source: Source, console: Console) -> list[Shard]:

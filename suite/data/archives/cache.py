@@ -54,6 +54,19 @@ def cache_folder(dataset: str, folder: Path = BENCHMARKS_FOLDER) -> Path:
     return folder / CACHE_FOLDER / dataset
 
 
+_NEEDED = (
+    "key",
+    "data_sha256",
+    "index_sha256",
+    "classes",
+    "training_classes",
+    "training_images",
+    "test_images",
+    "unusable",
+)
+"""What ``meta.json`` must hold besides the shards."""
+
+
 def shard_name(number: int) -> str:
     """File name of a shard."""
     return f"shard-{number:05d}.bin"
@@ -124,8 +137,11 @@ def open_cache(dataset: str, folder: Path = BENCHMARKS_FOLDER) -> Cache:
         meta = json.loads((path / META_FILE).read_text(encoding="utf-8"))
         table = pq.read_table(path / INDEX_FILE)
         sizes = {shard["file"]: shard["bytes"] for shard in meta["shards"]}
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise SuiteError(f"image cache {path} is damaged: {error}; {remake}") from error
+        missing = [name for name in _NEEDED if name not in meta]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise SuiteError(f"image cache {path} is damaged: {' '.join(str(error).split())}; {remake}") from error
+    if missing:
+        raise SuiteError(f"image cache {path}: {META_FILE} lacks {', '.join(missing)}; {remake}")
     if meta.get("format") != FORMAT or table.schema.names != SCHEMA.names:
         raise SuiteError(f"image cache {path} has another format than this version reads; {remake}")
     for name, size in sizes.items():

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from suite.errors import SuiteError, allowed
 from suite.settings.params import Count, Strict
-from suite.settings.reading import read_yaml
+from suite.settings.reading import explain, read_yaml
 
 EDITIONS_FILE = Path(__file__).with_name("editions.yaml")
 """The editions that the field's papers use."""
@@ -61,10 +61,16 @@ def load_editions(path: Path = EDITIONS_FILE) -> dict[str, Edition]:
     """
     if not path.is_file():
         raise SuiteError(f"file of editions {path} is missing")
-    try:
-        return TypeAdapter(dict[str, Edition]).validate_python(read_yaml(path))
-    except ValidationError as error:
-        raise SuiteError(f"{path} is no file of editions: {' '.join(str(error).split())}") from error
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise SuiteError(f"{path} holds {type(values).__name__}; allowed: a mapping from data sets to editions")
+    editions = {}
+    for name, value in values.items():
+        try:
+            editions[str(name)] = Edition.model_validate(value)
+        except ValidationError as error:
+            raise SuiteError(explain(error, Edition, path, str(name))) from error
+    return editions
 
 
 def edition_of(dataset: str, editions: dict[str, Edition]) -> Edition:

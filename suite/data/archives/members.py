@@ -28,6 +28,8 @@ LARGEST_MEMBER = 2**28
 """Bytes of the largest file that is read from an archive: 256 MiB, against archives made to fill the memory."""
 _BLOCK = 2**20
 _MATLAB = b"MATLAB "
+_ENCRYPTED = 0x1
+"""Of a zip member's flags."""
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 
 
@@ -183,6 +185,8 @@ def _check_zip_member(path: Path, member: zipfile.ZipInfo) -> None:
         raise SuiteError(
             f"{path} is unsafe and was not used: {member.filename!r} would be extracted outside its folder"
         )
+    if member.flag_bits & _ENCRYPTED:
+        raise SuiteError(f"{path}: {member.filename!r} is encrypted; allowed: archives without a password")
     if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise SuiteError(f"{path} is unsafe and was not used: {member.filename!r} is a link or a special file")
 

@@ -96,12 +96,13 @@ def finished(site: Site, number: int, items: Sequence[Item]) -> Shard | None:
         return None
     try:
         kept = json.loads(notes.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
+        if kept["items"] != _names(items) or sha256_file(data) != kept["sha256"]:
+            return None
+        rows = [row | {key: bytes.fromhex(row[key]) for key in ("sha256", "cached_sha256")} for row in kept["rows"]]
+        unusable = [Unusable(**each) for each in kept["unusable"]]
+    except (ValueError, KeyError, TypeError):  # cut, or not what was written
         return None
-    if kept["items"] != _names(items) or sha256_file(data) != kept["sha256"]:
-        return None
-    rows = [row | {key: bytes.fromhex(row[key]) for key in ("sha256", "cached_sha256")} for row in kept["rows"]]
-    return Shard(kept["sha256"], data.stat().st_size, rows, [Unusable(**each) for each in kept["unusable"]])
+    return Shard(kept["sha256"], data.stat().st_size, rows, unusable)
 
 
 def write_shards(

@@ -15,6 +15,7 @@ import yaml
 from suite.data.archives.members import Contents
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
+from suite.settings.reading import read_yaml
 
 ARCHIVES_FOLDER = "archives"
 
@@ -37,8 +38,11 @@ def is_tracked(contents: Contents, name: str, folder: Path) -> bool:
     notes = path.with_name(f"{name}.dvc")
     if not (path.is_file() and notes.is_file()):
         return False
-    outs = (yaml.safe_load(notes.read_text(encoding="utf-8")) or {}).get("outs") or [{}]
-    return bool(outs[0].get("md5") == contents.md5 and path.stat().st_size == outs[0].get("size"))
+    try:
+        (out,) = read_yaml(notes)["outs"]
+        return bool(out["md5"] == contents.md5 and path.stat().st_size == out["size"])
+    except (SuiteError, KeyError, TypeError, ValueError):  # not what dvc writes: it is asked to write it anew
+        return False
 
 
 def track(contents: Contents, name: str, folder: Path) -> Path:

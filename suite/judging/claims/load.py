@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from suite.errors import SuiteError, allowed
+from suite.files import shown
 from suite.hashing import sha256_file, sha256_value
 from suite.judging.claims.parts import DATASET, LOSS
 from suite.judging.claims.schema import CLAIM_KINDS, Claim
@@ -46,12 +47,13 @@ def load_claims(
     names = {LOSS: tuple(user_losses), DATASET: tuple(user_datasets)}
     found = [_load(path, folder, names) for path in sorted(folder.rglob("*.yaml"))]
     if not found:
-        raise SuiteError(f"folder {folder} holds no claim; allowed: one or more *.yaml")
+        raise SuiteError(f"folder {shown(folder)} holds no claim; allowed: one or more *.yaml")
     seen: dict[str, Path] = {}
     for entry in found:
         if entry.claim.id in seen:
             raise SuiteError(
-                f"{entry.path}: id = {entry.claim.id!r} is the id of {seen[entry.claim.id]} too; rename one of the files"
+                f"{shown(folder / entry.path)}: id = {entry.claim.id!r} is the id of {seen[entry.claim.id]} too; "
+                "rename one of the files"
             )
         seen[entry.claim.id] = entry.path
     return found
@@ -66,16 +68,16 @@ def _load(path: Path, folder: Path, names: dict[str, Any]) -> ClaimFile:
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise SuiteError(
-            f"{path} holds no fields; write one field a line, such as `kind: superiority`. A complete example: "
+            f"{shown(path)} holds no fields; write one field a line, such as `kind: superiority`. A complete example: "
             f"{CLAIMS_FOLDER.name}/above-cpml-noise-0.yaml"
         )
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in CLAIM_KINDS:
-        raise SuiteError(f"{path}: kind = {kind!r}; allowed: {allowed(CLAIM_KINDS)}")
+        raise SuiteError(f"{shown(path)}: kind = {kind!r}; allowed: {allowed(CLAIM_KINDS)}")
     try:
         claim = CLAIM_KINDS[kind].model_validate(values, context=names)
     except ValidationError as error:
         raise SuiteError(explain(error, CLAIM_KINDS[kind], path)) from error
     if claim.id != path.stem:
-        raise SuiteError(f"{path}: id = {claim.id!r}; allowed: the name of the file, {path.stem}")
+        raise SuiteError(f"{shown(path)}: id = {claim.id!r}; allowed: the name of the file, {path.stem}")
     return ClaimFile(claim, path.relative_to(folder), sha256_file(path))

@@ -237,7 +237,8 @@ def read_measured(
     # Studies in git are of whole data sets, and have other test classes than runs on a part.
     check_records([record for record in records if not datasets[record.dataset]])
     cut = tuple(name for name, is_cut in datasets.items() if is_cut)
-    return Measured.of(records, _read_influence(root / INFLUENCE_FILE), cut)
+    path = root / INFLUENCE_FILE
+    return Measured.of(records, read_influence(path) if path.is_file() else None, cut)
 
 
 def _read(folder: Path, files: str) -> list[Record]:
@@ -245,10 +246,16 @@ def _read(folder: Path, files: str) -> list[Record]:
     return [record for path in sorted(folder.glob(files)) for record in read_records([path])]
 
 
-def _read_influence(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    curves = pd.read_csv(path)
+def read_influence(path: Path) -> pd.DataFrame:
+    """The influence curves of ``suite figures``.
+
+    Raises:
+        SuiteError: the file is no CSV, or lacks a column.
+    """
+    try:
+        curves = pd.read_csv(path)
+    except ValueError as error:
+        raise SuiteError(f"{path} is not valid CSV: {error}; run: suite figures") from error
     missing = [column for column in ("loss", "pair", "distance", "normalised") if column not in curves]
     if missing:
         raise SuiteError(f"{path} lacks column {allowed(missing)}; run: suite figures")

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, guarded
 from suite.losses.build import scalar
 from suite.losses.influence.proxies import place_proxies
 from suite.losses.influence.scene import NUM_CLASSES, PAIRS, Pair, Scene, scenes
@@ -83,9 +83,10 @@ def influence_curves(
     parts = []
     for pair in PAIRS:
         try:
-            curve = influence(build, embedding_dim, pair, distances)
-        except Exception as error:
-            reason = str(error) if isinstance(error, SuiteError) else f"{type(error).__name__}: {error}"
+            with guarded("the loss"):
+                curve = influence(build, embedding_dim, pair, distances)
+        except SuiteError as error:
+            reason = str(error)
             raise SuiteError(f"params.yaml: losses.{entry.name}: its influence cannot be measured: {reason}") from error
         largest = np.abs(curve).max()
         curve[np.abs(curve) <= RESOLUTION * largest] = 0.0

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from suite.losses.influence.scene import PAIRS
-from suite.report.figures.style import GRID_COLOUR, loss_styles, save_figure, style
+from suite.report.figures.style import GRID_COLOUR, legend_columns, loss_styles, save_figure, style
 
 TITLES = {"positive": "pull of a positive", "negative": "push of a negative"}
 LOWEST = 5e-5
@@ -17,7 +17,8 @@ TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 def draw_influence_figure(curves: pd.DataFrame, path: Path) -> None:
     """Write the curves of `suite.losses.influence.curve` as SVG and PDF; the same curves give the same bytes."""
-    styles = loss_styles(curves["loss"])
+    every = loss_styles(curves["loss"])
+    styles = {loss: every[loss] for loss in sorted(every)}
     with style():
         figure = Figure(figsize=(9.2, 4.2), layout="constrained")
         for axes, pair in zip(figure.subplots(1, len(PAIRS), sharey=True), PAIRS, strict=True):
@@ -42,7 +43,13 @@ def draw_influence_figure(curves: pd.DataFrame, path: Path) -> None:
             axes.grid(color=GRID_COLOUR)
         figure.axes[0].set_ylabel("influence on the anchor / its maximum")
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=min(len(labels), legend_columns(labels, 9.2)),
+            frameon=False,
+        )
         save_figure(figure, path)
 
 

@@ -1,5 +1,6 @@
 """R@1 against label noise with 95 % t-intervals: a row of panels for each regime and tuning track, a column a data set."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -7,45 +8,56 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from suite.judging.leaderboard.table import FROZEN
-from suite.report.figures.style import GRID_COLOUR, LossStyle, loss_styles, save_figure, style
+from suite.report.figures.style import GRID_COLOUR, LossStyle, legend_columns, loss_styles, save_figure, style
 
 TRACK_NAMES = {"paper_values": "paper's values"}
 """How the figure calls a tuning track, where its name is not a word."""
 
 
-def draw_noise_figure(board: pd.DataFrame, path: Path) -> None:
-    """Write the figure as SVG and PDF; the same leaderboard gives the same bytes."""
+def draw_noise_figure(board: pd.DataFrame, path: Path, losses: Iterable[str] | None = None) -> None:
+    """Write the figure as SVG and PDF; the same leaderboard gives the same bytes.
+
+    Args:
+        board: the leaderboard.
+        path: the SVG file.
+        losses: all losses in the order of settings, from which their styles follow; by default in alphabetical order.
+    """
+    with style():
+        save_figure(noise_figure(board, losses), path)
+
+
+def noise_figure(board: pd.DataFrame, losses: Iterable[str] | None = None) -> Figure:
+    """The figure, as ``draw_noise_figure`` writes it."""
+    shown = sorted(set(board["loss"]) - {FROZEN})
+    every = loss_styles(shown if losses is None else losses)
+    styles = {loss: every[loss] for loss in shown}
     datasets = list(dict.fromkeys(board["dataset"]))
     parts = dict(iter(board.groupby(["regime", "track"], sort=False)))
-    styles = loss_styles(set(board["loss"]) - {FROZEN})
-    with style():
-        size = (1.2 + 3.6 * len(datasets), 0.9 + 2.9 * len(parts))
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(len(parts), len(datasets), squeeze=False, sharex="col")
-        for line, ((regime, track), part) in zip(panels, parts.items(), strict=True):
-            for axes, dataset in zip(line, datasets, strict=True):
-                rows = part[part["dataset"] == dataset]
-                axes.set_title(f"{dataset}, {regime}, {TRACK_NAMES.get(track, track)}")
-                axes.grid(color=GRID_COLOUR)
-                if len(rows):
-                    _draw_panel(axes, rows, styles)
-            line[0].set_ylabel("test R@1 (%)")
-        for axes in panels[-1]:
-            axes.set_xlabel("label noise")
-        entries = {
-            label: handle
-            for axes in figure.axes
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        names = [*styles, FROZEN]
-        figure.legend(
-            [entries[name] for name in names],
-            names,
-            loc="outside lower center",
-            ncols=min(6, len(names)),
-            frameon=False,
-        )
-        save_figure(figure, path)
+    size = (1.2 + 3.6 * len(datasets), 0.9 + 2.9 * len(parts))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(parts), len(datasets), squeeze=False, sharex="col")
+    for line, ((regime, track), part) in zip(panels, parts.items(), strict=True):
+        for axes, dataset in zip(line, datasets, strict=True):
+            rows = part[part["dataset"] == dataset]
+            axes.set_title(f"{dataset}, {regime}, {TRACK_NAMES.get(track, track)}")
+            axes.grid(color=GRID_COLOUR)
+            if len(rows):
+                _draw_panel(axes, rows, styles)
+        line[0].set_ylabel("test R@1 (%)")
+    for axes in panels[-1]:
+        axes.set_xlabel("label noise")
+    entries = {
+        label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    names = [*styles, FROZEN]
+    figure.legend(
+        [entries[name] for name in names],
+        names,
+        loc="outside lower center",
+        ncols=min(len(names), legend_columns(names, size[0])),
+        frameon=False,
+    )
+    return figure
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle]) -> None:

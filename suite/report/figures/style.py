@@ -9,12 +9,26 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from suite.files import replacing
+from suite.hashing import sha256_value
 
 # Okabe & Ito's palette, distinguishable for all common kinds of colour blindness; markers differ besides.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_FIXED = (
+    "cpml",
+    "multi_similarity",
+    "pfml",
+    "proxy_anchor",
+    "triplet",
+    "soft_triple",
+    "proxy_nca_pp",
+    "hist",
+)
+"""Built-in losses, in the order of their styles."""
 GRID_COLOUR = "0.9"
 BLACK = "#000000"
+_ENTRY, _CHARACTER = 0.6, 0.08
+"""Inches of a legend's handle with its gaps, and of a character at the size of the figures' text."""
 SHAPES = {
     "o": "M-1,0A1,1 0 1,1 1,0A1,1 0 1,1 -1,0Z",
     "s": "M-.9,-.9H.9V.9H-.9Z",
@@ -36,11 +50,28 @@ class LossStyle:
 
 
 def loss_styles(losses: Iterable[str]) -> dict[str, LossStyle]:
-    """A style for each loss, in alphabetical order: the same losses look the same in every figure."""
-    return {
-        loss: LossStyle(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
-        for place, loss in enumerate(sorted(set(losses)))
-    }
+    """A style for each loss, in the order given; no two of up to 49 losses have the same.
+
+    Built-in losses always look the same. Another one has the style that follows from its name; only where a loss before it
+    has that already, it takes the next one. So no style changes when a loss is added behind the others.
+    """
+    names = list(dict.fromkeys(losses))
+    free = [place for place in range(len(COLOURS) * len(MARKERS)) if place >= len(_FIXED)]
+    places: dict[str, int] = {}
+    for name in names:
+        if name in _FIXED:
+            places[name] = _FIXED.index(name)
+            continue
+        start = int(sha256_value(name), 16) % len(free)
+        wanted = free[start:] + free[:start]
+        taken = set(places.values())
+        places[name] = next((place for place in wanted if place not in taken), wanted[0])
+    return {name: _style(places[name]) for name in names}
+
+
+def _style(place: int) -> LossStyle:
+    """Neighbouring places differ in colour and marker."""
+    return LossStyle(COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)])
 
 
 def looks(losses: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -49,6 +80,12 @@ def looks(losses: Iterable[str]) -> dict[str, tuple[str, str]]:
         loss: ("currentColor" if look.color == BLACK else look.color, SHAPES[look.marker])
         for loss, look in loss_styles(losses).items()
     }
+
+
+def legend_columns(names: Iterable[str], width: float) -> int:
+    """How many entries of a legend stand side by side in a figure of this width in inches, so that none is cut off."""
+    widest = max(map(len, names), default=1)
+    return max(1, min(6, int(width / (_ENTRY + _CHARACTER * widest))))
 
 
 @contextmanager

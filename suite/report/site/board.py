@@ -1,6 +1,6 @@
 """The leaderboard as a table that a reader can sort and filter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,12 +67,12 @@ class BoardTable:
     note: str
 
 
-def board_table(board: pd.DataFrame) -> BoardTable:
-    """The table of all rows of the leaderboard, which must not be empty."""
+def board_table(board: pd.DataFrame, losses: Sequence[str]) -> BoardTable:
+    """The table of all rows of the leaderboard, which must not be empty; ``losses`` are all that the site shows."""
     rows = board.to_dict("records")
     regimes, tracks = (list(dict.fromkeys(board[name].map(str))) for name in ("regime", "track"))
     metrics = [metric for metric in METRICS if metric in board and board[metric].notna().any()]
-    columns = _columns(board, metrics)
+    columns = _columns(board, metrics, looks(losses))
     places = {metric: [n for n, column in enumerate(columns) if column.metric == metric] for metric in metrics}
     noises = sorted({(row["noise_kind"] != "symmetric", row["noise_level"], noise_name(row)) for row in rows})
     filters = [
@@ -93,9 +93,8 @@ def board_table(board: pd.DataFrame) -> BoardTable:
     )
 
 
-def _columns(board: pd.DataFrame, metrics: list[str]) -> list[Column]:
+def _columns(board: pd.DataFrame, metrics: list[str], look: Mapping[str, tuple[str, str]]) -> list[Column]:
     """The columns for which the leaderboard has what they need."""
-    look = looks(set(board["loss"]) - {FROZEN})
     r1 = MAIN_METRIC
     columns = [
         Column("data set", "", lambda row: text_cell(str(row["dataset"])), css="text"),

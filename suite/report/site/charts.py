@@ -75,8 +75,8 @@ def loss_shape(losses: Sequence[str], of: Sequence[str]) -> alt.Shape:
     return alt.Shape("loss:N", legend=None, scale=alt.Scale(domain=list(losses), range=[look[n][1] for n in losses]))
 
 
-def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
-    """Chart of the leaderboard's rows of one data set and kind of noise."""
+def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str]) -> Spec:
+    """Chart of the leaderboard's rows of one data set and kind of noise, losses styled as among the losses ``of``."""
     losses = sorted(set(rows["loss"]) - {FROZEN})
     levels = sorted(rows["noise_level"].unique().tolist())
     data = inline(_noise_points(rows, losses))
@@ -90,7 +90,7 @@ def noise_chart(rows: pd.DataFrame, title: str) -> Spec:
     x = alt.X("x:Q", title="label noise", axis=alt.Axis(values=levels, format=".0%"), scale=alt.Scale(nice=False))
     y = alt.Y("value:Q", title="test, %", scale=alt.Scale(zero=False))
     trained = base.transform_filter(alt.datum.loss != FROZEN)
-    colour, shape = loss_colour(losses, losses), loss_shape(losses, losses)
+    colour, shape = loss_colour(losses, of), loss_shape(losses, of)
     layers = [
         base.transform_filter(alt.datum.loss == FROZEN)
         .mark_line(strokeDash=[5, 4], color=INK, opacity=0.7)

@@ -1,11 +1,12 @@
 """The page of claims, from ``results/claims.json``: a summary by family, verdicts, forest plots, all numbers."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from suite.errors import SuiteError
 from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.judge import everywhere
 from suite.report.families import ClaimJson, families, question_of, regime_name, verdict_counts, was_run
 from suite.report.site.charts import VERDICTS, Spec, forest_chart
 from suite.report.site.pages import Pages, slug
@@ -26,6 +27,17 @@ BADGES = {
 def verdict_badges(report: Any) -> list[dict[str, Any]]:
     """Badges with the number of claims of each verdict."""
     counts = Counter(claim["verdict"] for claim in _claims(report))
+    return [badge(verdict) | {"count": counts[verdict]} for verdict in BADGES if counts[verdict]]
+
+
+def verdict_badges_on(report: Any, datasets: Collection[str]) -> list[dict[str, Any]]:
+    """Badges of the claims that were judged on these data sets, each with its verdict on them alone."""
+    counts = Counter[str]()
+    for claim in _claims(report):
+        lines = [line for line in claim["lines"] if line["dataset"] in datasets and line["counts"]]
+        judged = [Verdict(line["verdict"]) for line in lines if line["verdict"] != Verdict.NOT_RUN]
+        if judged:
+            counts[everywhere(judged)] += 1
     return [badge(verdict) | {"count": counts[verdict]} for verdict in BADGES if counts[verdict]]
 
 

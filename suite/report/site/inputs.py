@@ -1,21 +1,23 @@
 """Reads what the other stages left behind. Whatever is absent is None or empty: the pages then say that it was not run."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
+from rich.console import Console
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
-from suite.files import read_json, read_lines
+from suite.files import ANEW, read_lines, read_text
+from suite.judging.claims.measured import read_influence
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import user_losses
-from suite.losses.influence.curve import influence_curves
+from suite.losses.influence.kept import kept_curves
 from suite.losses.registry import find_loss, values_by_hand
 from suite.report.leaderboard import record_files
+from suite.report.results import TIMES_COLUMNS, read_board, read_claims, read_csv, read_verdicts
 from suite.settings.params import DatasetSettings, LossSettings, Settings
 from suite.settings.paths import (
     BOARD_FILE,
@@ -35,6 +37,7 @@ from suite.settings.paths import (
 from suite.settings.plans import tuned_plan_path
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
 
+Found = TypeVar("Found")
 _CURVES = ["dataset", "loss", "noise_level", "seed", "epoch", "value"]
 
 
@@ -77,17 +80,18 @@ class Inputs:
     figures: tuple[Path, ...]
 
 
-def read_inputs(settings: Settings) -> Inputs:
-    """Read everything that is there.
+def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
+    """Read everything that is there, and measure the influence of the user's losses; ``console`` tells of the latter.
 
     Raises:
         SuiteError: a file is there and cannot be read.
     """
-    board = pd.DataFrame(_json(BOARD_FILE) or [])
+    found = _read(BOARD_FILE, read_board)
+    board = pd.DataFrame() if found is None else found
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
-    influence, unmeasured = _influence(settings)
+    influence, unmeasured = _influence(settings, console)
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     return Inputs(
@@ -96,15 +100,15 @@ def read_inputs(settings: Settings) -> Inputs:
         declared=settings.losses,
         entries=settings.datasets,
         board=board,
-        verdicts=_csv(VERDICTS_FILE),
-        claims=_json(CLAIMS_FILE),
+        verdicts=_read(VERDICTS_FILE, read_verdicts),
+        claims=_read(CLAIMS_FILE, read_claims),
         influence=influence,
         unmeasured=unmeasured,
         curves=_curves(settings),
         records=_records(settings),
-        times=_csv(TIMES_FILE),
+        times=_read(TIMES_FILE, lambda path: read_csv(path, TIMES_COLUMNS, "make it anew: suite times")),
         recipes={key: found for key, found in recipes.items() if found is not None},
-        sheets={name: path.read_text(encoding="utf-8") for name, path in sheets.items() if path.is_file()},
+        sheets={name: read_text(path, "save it as UTF-8") for name, path in sheets.items() if path.is_file()},
         figures=tuple(path for folder in (FIGURES_FOLDER, RESULTS_FOLDER) for path in sorted(folder.glob("*.svg"))),
     )
 
@@ -116,18 +120,18 @@ def _records(settings: Settings) -> tuple[Record, ...]:
     return (*read_records(tuned), *read_records(studied))
 
 
-def _influence(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:
+def _influence(settings: Settings, console: Console | None) -> tuple[pd.DataFrame | None, dict[str, str]]:
     """Influence curves, and why those of a loss are missing. The file in git knows nothing of the user's losses."""
-    committed = _csv(INFLUENCE_FILE)
+    committed = _read(INFLUENCE_FILE, read_influence)
     user = user_losses(settings)
     curves = [] if committed is None else [committed[~committed["loss"].isin(user)]]
     unmeasured = {}
     for name in user:
         entry = settings.losses[name]
+        if console is not None:
+            console.print(f"influence of {name}", markup=False, highlight=False)
         try:
-            curves.append(
-                influence_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim)
-            )
+            curves.append(kept_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim))
         except SuiteError as error:
             unmeasured[name] = str(error)
     return pd.concat(curves) if curves else None, unmeasured
@@ -154,21 +158,12 @@ def _recipe(dataset: str, loss: str) -> TunedRecipe | None:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        return read_lines(path) if path.is_file() else []
-    except json.JSONDecodeError as error:
-        raise SuiteError(f"{path} is damaged: {error}; delete it and run: dvc repro") from error
+    rows = read_lines(path) if path.is_file() else []
+    for number, row in enumerate(rows, 1):
+        if missing := [name for name in ("noise_level", "seed", "epoch", "loss") if name not in row]:
+            raise SuiteError(f"{path}, line {number} lacks {allowed(missing)}; {ANEW}")
+    return rows
 
 
-def _json(path: Path) -> Any:
-    try:
-        return read_json(path) if path.is_file() else None
-    except json.JSONDecodeError as error:
-        raise SuiteError(f"{path} is damaged: {error}; delete it and run: dvc repro") from error
-
-
-def _csv(path: Path) -> pd.DataFrame | None:
-    try:
-        return pd.read_csv(path) if path.is_file() else None
-    except pd.errors.ParserError as error:
-        raise SuiteError(f"{path} is damaged: {error}; delete it and run: dvc repro") from error
+def _read(path: Path, reader: Callable[[Path], Found]) -> Found | None:
+    return reader(path) if path.is_file() else None

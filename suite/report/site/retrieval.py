@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.errors import SuiteError
 from suite.report.figures.style import looks
 from suite.report.site.charts import Spec, plane_chart
 from suite.report.site.datasets import Pictures
@@ -31,7 +32,7 @@ def retrieval_page(dataset: str) -> str:
 
 
 def find_embeddings(dataset: str, losses: Sequence[str], level: float) -> dict[str, Embeddings]:
-    """Embeddings of a data set by loss at one noise level, of the losses that have them."""
+    """Embeddings of a data set by loss at one noise level; none of items for a loss whose first run failed."""
     name = EMBEDDINGS.format(noise_level=level)
     paths = {loss: RUNS_FOLDER / f"{dataset}-{loss}" / name for loss in losses}
     return {loss: load_embeddings(path) for loss, path in paths.items() if path.is_file()}
@@ -45,8 +46,16 @@ def write_retrieval(
     level: float,
     losses: tuple[str, ...],
 ) -> None:
-    """Write the page of one data set; ``by_loss`` must not be empty."""
+    """Write the page of one data set; at least one of ``by_loss`` must not be of a failed run.
+
+    Raises:
+        SuiteError: the embeddings are of other data.
+    """
+    failed = [loss for loss, embeddings in by_loss.items() if not len(embeddings.rows)]
+    by_loss = {loss: embeddings for loss, embeddings in by_loss.items() if loss not in failed}
     shared = shared_by_all(by_loss, dataset)
+    if shared.rows.max() >= len(pictures.table.labels):
+        raise SuiteError(f"{dataset}: the embeddings in {RUNS_FOLDER}/ are of other images; run again: dvc repro")
     look = looks(losses)
     queries = choose_queries(dataset, shared.labels)
     found = {loss: nearest_neighbours(embeddings.vectors, queries) for loss, embeddings in by_loss.items()}
@@ -67,7 +76,7 @@ def write_retrieval(
         "datasets.html",
         gallery=gallery,
         depth=min(NEIGHBOURS, len(shared.labels) - 1),
-        note=_note(shared, level),
+        note=_note(shared, level, failed),
         map_note=(
             f"A t-SNE map of the test images of {len(classes)} classes drawn at random. Neighbours on the map are "
             "neighbours in the embedding. Distances between groups and the sizes of groups mean little. Point at a mark to "
@@ -79,11 +88,12 @@ def write_retrieval(
     )
 
 
-def _note(shared: Embeddings, level: float) -> str:
-    return (
+def _note(shared: Embeddings, level: float, failed: Sequence[str]) -> str:
+    text = (
         f"Embeddings of seed 0 at label noise {level:g}: {len(shared.labels):,} test images of "
         f"{len(np.unique(shared.labels)):,} classes that no loss was trained on, each searched among all others."
     )
+    return f"{text} The run of {', '.join(failed)} failed and left no embeddings." if failed else text
 
 
 def _items(shared: Embeddings, pictures: Pictures, query: int, neighbours: Any) -> list[dict[str, Any]]:

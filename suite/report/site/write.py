@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from rich.console import Console
+
+from suite.errors import SuiteError
 from suite.files import replacing, write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
 from suite.report.figures.style import looks
 from suite.report.site.board import board_table
 from suite.report.site.charts import Spec, noise_chart
-from suite.report.site.claims import verdict_badges, write_claims_page
+from suite.report.site.claims import verdict_badges_on, write_claims_page
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
 from suite.report.site.inputs import Inputs, read_inputs
 from suite.report.site.losses import write_losses
@@ -49,19 +52,27 @@ FIGURES = {
     ),
 }
 """Title and description by the file's stem."""
+_MANIFEST = "assets/files.txt"
+"""Names of all files of the site: what lies beside them is somebody else's."""
 _LEAD = (
     "Losses for deep metric learning, compared on the same data, label noise, seeds and tuning budget. No loss is trained "
     "on test classes. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
 )
 
 
-def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
+def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console | None = None) -> Path:
     """Write the site and give its first page; everything but ``provenance.html`` depends on the inputs alone.
 
+    Args:
+        settings: what ``params.yaml`` holds.
+        folder: where the site goes.
+        console: where progress is shown.
+
     Raises:
-        SuiteError: an input is there and cannot be read; the old site stays as it is.
+        SuiteError: an input is there and cannot be read, or the folder holds something else; it stays as it is then.
     """
-    inputs = read_inputs(settings)
+    _check_ours(folder)
+    inputs = read_inputs(settings, console)
     with _replacing_folder(folder) as site:
         _write_assets(site)
         pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, site))}
@@ -101,7 +112,7 @@ def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures:
     written = {}
     for dataset, shown in pictures.items():
         found = find_embeddings(dataset, tuple(settings.losses), level)
-        if found:
+        if any(len(embeddings.rows) for embeddings in found.values()):
             write_retrieval(pages, dataset, found, shown, level, inputs.losses)
             written[dataset] = retrieval_page(dataset)
     return written
@@ -113,17 +124,19 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
     if not inputs.board.empty:
         for (dataset, kind), rows in inputs.board.groupby(["dataset", "noise_kind"], sort=False):
             name = f"noise-{slug(dataset)}-{slug(kind)}"
-            charts[name] = noise_chart(rows, f"{dataset}, {kind} noise")
+            charts[name] = noise_chart(rows, f"{dataset}, {kind} noise", inputs.losses)
             listed.append((name, dataset, f"{dataset}: means over seeds; bars are 95 % intervals of the mean."))
-    look = looks(set(inputs.board["loss"]) - {FROZEN}) if listed else {}
+    trained = set(inputs.board["loss"]) if listed else set()
+    look = {loss: each for loss, each in looks(inputs.losses).items() if loss in trained}
     pages.write(
         "index.html",
         "index",
         "Results",
         lead=_LEAD,
-        verdicts=verdict_badges(inputs.claims),
+        judged=inputs.claims is not None,
+        verdicts=verdict_badges_on(inputs.claims, inputs.datasets),
         user=_user(inputs),
-        table=None if inputs.board.empty else board_table(inputs.board),
+        table=None if inputs.board.empty else board_table(inputs.board, inputs.losses),
         tables=not inputs.board.empty,
         charts=charts,
         noise_charts=listed,
@@ -168,6 +181,29 @@ def _write_figures(pages: Pages, figures: tuple[Path, ...]) -> None:
     pages.write("figures.html", "figures", "Figures", figures=shown)
 
 
+def _check_ours(folder: Path) -> None:
+    """Refuse to replace a folder that is no site: it holds nothing that the suite has written."""
+    if (
+        folder.exists()
+        and not (folder / "assets" / "site.css").is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise SuiteError(f"{folder} is in the way and was not written by the suite; move it elsewhere")
+
+
+def _carry_over(old: Path, new: Path) -> None:
+    """Move what the old site holds besides its own files; a site that does not say which these are holds no others."""
+    manifest = old / _MANIFEST
+    if not manifest.is_file():
+        return
+    written = set(manifest.read_text(encoding="utf-8").splitlines())
+    for path in sorted(path for path in old.rglob("*") if path.is_file()):
+        name = path.relative_to(old)
+        if name.as_posix() not in written and not (new / name).exists():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            path.replace(new / name)
+
+
 @contextmanager
 def _replacing_folder(folder: Path) -> Iterator[Path]:
     """An empty folder that takes the place of ``folder`` if the block ends without an error."""
@@ -176,6 +212,9 @@ def _replacing_folder(folder: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
+        files = sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*") if path.is_file())
+        write_text(temporary / _MANIFEST, "".join(f"{name}\n" for name in [*files, _MANIFEST]))
+        _carry_over(folder, temporary)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.replace(folder)
     finally:

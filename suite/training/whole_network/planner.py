@@ -52,7 +52,10 @@ def read_benchmark_plan(dataset: str, row: str) -> WholeNetworkPlan:
         raise SuiteError(
             f"plan {path} is missing: name its data set and row in {BENCHMARKS_FILE}, then: suite plan --benchmarks"
         )
-    return WholeNetworkPlan.from_dict(read_json(path))
+    try:
+        return WholeNetworkPlan.from_dict(read_json(path))
+    except (SuiteError, ValueError, KeyError, TypeError) as error:
+        raise SuiteError(f"plan {path} is damaged; delete it, then run: suite plan --benchmarks") from error
 
 
 def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> WholeNetworkPlan:

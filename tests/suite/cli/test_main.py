@@ -1,5 +1,6 @@
 """The command line: one line for errors meant for the user, help, noise as CSV."""
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -114,9 +115,52 @@ def test_help(command, arguments):
     assert " ".join(["suite", *arguments]) in out
 
 
-def test_unknown_commands_and_values(command):
-    assert command("magic")[0] == 2
-    assert command("train", "emoji", "pfml", "--how", "much")[0] == 2
+@pytest.mark.parametrize(
+    ("arguments", "word", "where"),
+    [
+        (["magic"], "magic", "suite"),
+        (["train", "emoji"], "Missing argument", "suite train"),
+        (["train", "emoji", "pfml", "--how", "much"], "--how", "suite train"),
+        (["train", "emoji", "pfml", "more"], "more", "suite train"),
+        (["noise", "emoji", "much"], "number", "suite noise"),
+        (["data", "magic"], "magic", "suite data"),
+    ],
+)
+def test_what_is_not_understood_is_one_line(command, arguments, word, where):
+    status, out, err = command(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert word in err
+    assert err.endswith(f"; see: {where} --help\n")
+    assert err.count("\n") == 1
+
+
+def test_nothing_typed_gives_help(command):
+    status, out, err = command()
+    assert status == 2
+    assert "Usage: suite" in out + err
+
+
+def test_what_the_system_refuses_is_one_line(command, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "plan/x.json")
+
+    monkeypatch.setattr("suite.settings.params.load_settings", full)
+    status, out, err = command("plan")
+    assert (status, out) == (2, "")
+    assert err == (
+        "error: plan/x.json: No space left on device; what was finished before is kept; make room or give permission, "
+        "then run the same command\n"
+    )
+
+
+def test_an_error_of_megabytes_is_cut(command):
+    Path("params.yaml").write_text("x" * 3_000_000)
+    status, out, err = command("plan")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: params.yaml")
+    assert len(err) < 1200
+    assert err.count("\n") == 1
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import json
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +97,7 @@ def test_the_order_of_classes_belongs_to_the_name(photos):
     renew("eagles", FOLDER)
     assert sorted(first[0] + first[1]) == sorted([*halves("eagles")[0], *halves("eagles")[1]])
     assert halves("eagles") != first != (sorted(first[0]), sorted(first[1]))
-    Path("user_data/birds.json").unlink()
+    Path("user_data/birds.parquet").unlink()
     renew("birds", FOLDER)
     assert halves() == first
 
@@ -186,9 +188,22 @@ def test_the_same_picture_in_training_and_test(photos):
     with Image.open(f"photos/{training[0]}/0.png") as image:
         image.save(f"photos/{test[0]}/copy.bmp")  # other bytes, the same pixels
     assert refused() == (
-        f".path: 1 image in a training class and in a test class: {training[0]}/0.png = {test[0]}/copy.bmp; remove one of "
-        "each pair, since a model may not be tested on images that it was trained on"
+        ".path: 1 group of equal images in training classes and in test classes: "
+        f"{' = '.join(sorted([f'{training[0]}/0.png (training)', f'{test[0]}/copy.bmp (test)']))}; keep each in one half, "
+        "since a model may not be tested on images that it was trained on"
     )
+
+
+def test_groups_of_equal_pictures_are_told_whole(photos):
+    renew("birds", FOLDER)
+    training, test = halves()
+    copies = [f"{name}/copy{number}.png" for name in (training[0], training[1], test[0]) for number in range(3)]
+    for copy in copies:
+        Path("photos", copy).write_bytes(Path(f"photos/{test[1]}/0.png").read_bytes())
+    message = refused()
+    assert message.startswith(".path: 1 group of equal images ")
+    for name in [*copies, f"{test[1]}/0.png"]:
+        assert f"{name} ({'training' if name.split('/')[0] in training else 'test'})" in message
 
 
 def test_copies_within_a_half_are_remarked(photos):
@@ -197,20 +212,151 @@ def test_copies_within_a_half_are_remarked(photos):
     for target in (f"{first}/copy.png", f"{second}/copy.png"):
         Path("photos", target).write_bytes(Path(f"photos/{first}/0.png").read_bytes())
     (remark,) = renew("birds", FOLDER).remarks
-    assert remark.startswith("1 image with two labels, e.g. ")
+    assert remark.startswith("1 image with several labels: ")
+    assert remark.count(" = ") == 2
     Path(f"photos/{second}/copy.png").unlink()
     (remark,) = renew("birds", FOLDER).remarks
     assert (
-        remark
-        == f"1 image more than once in a class, e.g. {first}/0.png = {first}/copy.png: retrieval of these is trivial"
+        remark == f"1 image more than once in a class: {first}/0.png = {first}/copy.png: retrieval of these is trivial"
     )
 
 
-def test_other_files_are_left_out_and_remarked(photos):
+def test_what_is_no_image_is_left_out_and_remarked(photos):
     Path("photos/README.txt").write_text("mine")
     Path("photos/.hidden").write_text("")
-    (remark,) = renew("birds", FOLDER).remarks
-    assert remark == "1 files are left out, because they are not images in class folders, e.g. README.txt"
+    Path("photos/empty").mkdir()
+    Path("photos/bird0/gone.png").symlink_to("nowhere.png")
+    made = renew("birds", FOLDER)
+    assert made.images == CLASSES * IMAGES
+    assert sorted(made.remarks) == [
+        "1 left out as a folder without an image: empty",
+        "1 left out as a link that leads nowhere: bird0/gone.png",
+        "1 left out as hidden: .hidden",
+        "1 left out as no image in a class folder: README.txt",
+    ]
+
+
+def test_linked_class_folders_are_taken_once(photos):
+    whole = renew("birds", FOLDER)
+    for label in (0, 3):
+        Path(f"photos/bird{label}").rename(f"elsewhere{label}")
+        Path(f"photos/bird{label}").symlink_to(Path(f"elsewhere{label}").resolve())
+    Path("photos/loop").symlink_to(Path("photos").resolve())
+    Path("photos/again").symlink_to(Path("photos/bird1").resolve())
+    linked = renew("birds", FOLDER)
+    assert (linked.classes, linked.data_sha256) == (whole.classes, whole.data_sha256)
+    assert linked.remarks == [
+        "2 left out as a link to a folder that is taken already: again, loop",
+        "2 folders reached by a link: bird0, bird3",
+    ]
+
+
+def test_parts_of_a_data_set_are_no_classes(photos):
+    for label in range(CLASSES):
+        target = Path("photos", "train" if label % 2 else "test", f"bird{label}")
+        target.parent.mkdir(exist_ok=True)
+        Path(f"photos/bird{label}").rename(target)
+    assert refused().startswith(
+        ".path = 'photos' holds test, train, which are parts of a data set and no classes; allowed"
+    )
+
+
+def test_nested_folders_are_told(photos):
+    Path("photos/bird0/more").mkdir()
+    picture(99).save("photos/bird0/more/9.png")
+    made = renew("birds", FOLDER)
+    assert (made.classes, made.images) == (CLASSES, CLASSES * IMAGES + 1)
+    assert made.remarks == ["images in nested folders count for the class of the first folder: bird0"]
+
+
+def png_of_16_bits(channels, side=40):
+    """A PNG of 16 bits a channel, which Pillow does not write."""
+    kind = {2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + bytes(2 * channels * side) for _ in range(side))
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 16, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_16_bits_a_channel_are_refused_in_colour_and_with_alpha(photos, channels):
+    Path("photos/bird4/2.png").write_bytes(png_of_16_bits(channels))
+    assert "bird4/2.png (RGB" in (message := refused())
+    assert "of 16 bits pixels, allowed are 8 bits a channel" in message
+
+
+def test_a_portable_pixmap_of_more_than_8_bits_is_refused(photos):
+    Path("photos/bird4/2.ppm").write_bytes(b"P6\n40 40\n1023\n" + bytes(40 * 40 * 6))
+    assert "bird4/2.ppm (RGB of 16 bits pixels, allowed are 8 bits a channel)" in refused()
+
+
+def test_several_frames_and_warnings_are_told_with_their_file(photos):
+    frames = [picture(number) for number in (70, 71)]
+    frames[0].save("photos/bird0/moves.gif", save_all=True, append_images=frames[1:])
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\xff"  # says that it has 255 entries, and has none
+    picture(72).save("photos/bird1/odd.jpg", exif=exif)
+    made = renew("birds", FOLDER)
+    assert "1 file with several frames, the first is taken: bird0/moves.gif" in made.remarks
+    assert any(remark.startswith("1 file read with a warning: bird1/odd.jpg (") for remark in made.remarks)
+
+
+def test_names_that_are_not_utf_8_are_refused(photos):
+    Path("photos/bird0/0.png").rename(os.fsdecode(b"photos/bird0/\xff.png"))
+    assert refused() == r".path: the name bird0/\udcff.png is not UTF-8; rename it"
+
+
+def test_a_table_may_name_sources_and_licences(photos):
+    table = as_table(Path("list.csv"))
+    table["from"], table["rights"] = "archive " + table["label"], ["CC-BY-4.0", "", *["CC0-1.0"] * (len(table) - 2)]
+    table.to_csv("list.csv", index=False)
+    renew("birds", DatasetSettings(path="list.csv", source_column="from", licence_column="rights", licence="MIT"))
+    made = read_table(Path("user_data/birds.parquet"))
+    assert set(made.sources) == {f"archive bird{label}" for label in range(CLASSES)}
+    assert sorted(made.licences) == sorted(["CC-BY-4.0", "MIT", *["CC0-1.0"] * (CLASSES * IMAGES - 2)])
+
+
+def test_a_class_folder_may_have_a_licence_of_its_own(photos):
+    Path("photos/bird2/LICENSE.txt").write_text("CC-BY-4.0\nby A. Photographer\n")
+    made = renew("birds", FOLDER)
+    table = read_table(Path("user_data/birds.parquet"))
+    assert made.remarks == []
+    assert {
+        licence
+        for licence, label in zip(table.licences, table.labels, strict=True)
+        if table.class_names[label] == "bird2"
+    } == {"CC-BY-4.0"}
+    assert table.licences.count("CC0-1.0") == (CLASSES - 1) * IMAGES
+    Path("photos/bird2/LICENSE.txt").write_text("CC0-1.0\n")
+    assert renew("birds", FOLDER).data_sha256 != made.data_sha256
+
+
+@pytest.mark.parametrize("name", ["birds.parquet", "birds.json", "other.parquet", "other.json", "notes.txt"])
+def test_what_the_suite_did_not_write_is_neither_overwritten_nor_deleted(photos, name):
+    Path("user_data").mkdir()
+    mine = Path("user_data", name)
+    mine.write_text('{"mine": true}')
+    if mine.stem == "birds":
+        with pytest.raises(SuiteError, match=f"user_data/{name} is in the way and was not written by the suite"):
+            renew("birds", FOLDER)
+    else:
+        update_user_files(settings_with({"birds": {"path": "photos", "side": 32}}))
+        update_user_files(settings_with())
+    assert list(Path("user_data").iterdir()) == [mine]
+    assert mine.read_text() == '{"mine": true}'
+
+
+@pytest.mark.parametrize("folder", ["user_data", "plan", "runs/photos", "results"])
+def test_sources_in_folders_that_the_suite_clears_are_refused(photos, folder):
+    Path(folder).parent.mkdir(exist_ok=True)
+    Path("photos").rename(folder)
+    message = f".path = '{folder}' lies in {folder.split('/')[0]}/, which the suite writes; allowed: any other folder"
+    with pytest.raises(SuiteError) as caught:
+        renew("birds", DatasetSettings(path=folder))
+    assert str(caught.value).endswith(message)
+    assert len(list(Path(folder).rglob("*.png"))) == CLASSES * IMAGES
 
 
 def test_transparent_parts_become_white(photos):

@@ -54,3 +54,27 @@ def test_refused(value, message):
 def test_scalar_gives_the_tensor_itself():
     value = torch.tensor(2.0)
     assert scalar(value, "here") is value
+
+
+class Lazy(nn.Module):
+    """Makes its proxies in the first forward: the optimiser, which was made before, never sees them."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        if kind == "replaced":
+            self.proxies = nn.Parameter(torch.zeros(4, 5))
+        if kind == "lazy layer":
+            self.layer = nn.LazyLinear(3)
+
+    def forward(self, embeddings, labels):
+        if self.kind in ("made", "replaced"):
+            self.proxies = nn.Parameter(torch.ones(4, 5))
+        weight = self.layer(embeddings).sum() if self.kind == "lazy layer" else (embeddings @ self.proxies.T).sum()
+        return weight + embeddings.sum()
+
+
+@pytest.mark.parametrize("kind", ["made", "replaced", "lazy layer"])
+def test_parameters_that_are_made_in_forward_are_refused(kind):
+    with pytest.raises(SuiteError, match="a parameter in forward, which is never trained; make it in the constructor"):
+        probe("x", Lazy(kind), 4, 5)

@@ -73,7 +73,7 @@ def test_the_terminal_gets_a_line_a_family_and_one_for_all_that_was_not_run():
         f"  {first:<{width}}  1 supported",
         "Claims, without training.",
         f"  {decay:<{width}}  1 supported",
-        "Not run: 1 claim (regime frozen), 2 claims (regime published).",
+        "Not run: 1 claim (regime frozen); 2 claims (regime published).",
     ]
 
 
@@ -82,9 +82,16 @@ def test_the_table_has_a_row_a_family():
     assert table[0] == "| question | judged | claims | on single data sets |"
     assert table[3].endswith("| regime frozen | 1 contradicted | 1 contradicted, 1 inconclusive |")
     assert len([line for line in table if line.startswith("|")]) == 7
-    assert table[-1] == "Not run: 1 claim (regime frozen), 2 claims (regime published)."
+    assert table[-1] == "Not run: 1 claim (regime frozen); 2 claims (regime published)."
 
 
 def test_without_any_run_there_is_no_table():
     assert family_table({"claims": [claim("mine", "not run")]}) == "Not run: 1 claim (regime frozen).\n"
     assert claims_summary({"claims": []}) == []
+
+
+def test_what_was_not_run_has_its_commonest_reason():
+    report = {"claims": [claim("mine", "not run", *["not run"] * 3), claim("other", "not run")]}
+    for line, reason in zip(report["claims"][0]["lines"], ["no seeds", "no runs", "no runs"], strict=True):
+        line["remarks"] = [reason]
+    assert family_table(report) == ("Not run: 2 claims (regime frozen), because: no runs, and 1 more reason.\n")

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
-from suite.settings.params import load_settings
+from suite.settings.params import Settings, load_settings
+from suite.settings.reading import _models_in
 from tests.helpers.paths import ROOT
 
 PARAMS = ROOT / "params.yaml"
@@ -64,8 +65,10 @@ def test_losses_of_studies_are_known_beside_those_of_the_grid(tmp_path):
 
 
 def test_the_geometry_of_a_loss_that_is_no_longer_tuned(tmp_path):
-    message = refusal(altered(tmp_path, "tuning|also", {}))
-    assert message.startswith("geometry.losses.soft_triple is not under losses or tuning.also; allowed: ")
+    (note,) = load_settings(altered(tmp_path, "tuning|also", {})).unused
+    assert note.startswith(
+        "params.yaml: geometry.losses.soft_triple is left out: it is not under losses or tuning.also"
+    )
 
 
 def test_paper_values_may_be_empty_or_left_out(tmp_path):
@@ -79,8 +82,8 @@ def test_paper_values_may_be_empty_or_left_out(tmp_path):
 
 
 def test_a_loss_with_paper_values_that_is_none_of_the_losses(tmp_path):
-    message = refusal(altered(tmp_path, "paper_values", {"pfml": {}, "magic": {}}))
-    assert message.startswith("paper_values.magic is not under losses; allowed: cpml, ")
+    (note,) = load_settings(altered(tmp_path, "paper_values", {"pfml": {}, "magic": {}})).unused
+    assert note.startswith("params.yaml: paper_values.magic is left out: it is not under losses; allowed: cpml, ")
 
 
 def test_paper_values_are_not_blamed_for_losses_that_are_wrong(tmp_path):
@@ -125,27 +128,27 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
         ("paper_values", {"pfml": {"alpha": 3}}, "paper_values.pfml.alpha is not a setting; allowed: none"),
         ("paper_values", ["pfml"], "paper_values = ['pfml']; allowed: a mapping"),
         ("noise|kind", 3, "noise.kind = 3; allowed: a string"),
-        ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers below 1"),
-        ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0"),
+        ("noise|levels", [0.2, 1], "noise.levels.1 = 1; allowed: numbers from 0 to below 1"),
+        ("noise|levels", [-0.1], "noise.levels.0 = -0.1; allowed: numbers from 0 to below 1"),
         ("noise|levels", [float("nan")], "noise.levels.0 = nan; allowed: "),
         ("noise|levels", [0.2, 0.2], "noise.levels = [0.2, 0.2]: a value is named twice; allowed: each value once"),
         ("noise|levels", [0.0], "noise.levels = [0.0]: 0.0 becomes part of file names; allowed: 0"),
-        ("noise|levels", [1.0], "noise.levels.0 = 1.0; allowed: numbers below 1"),
+        ("noise|levels", [1.0], "noise.levels.0 = 1.0; allowed: numbers from 0 to below 1"),
         ("noise|levels", [0.1234567], "0.1234567 becomes part of file names; allowed: 0.123457"),
         ("noise|levels", [], "noise.levels = []; allowed: at least 1 entry"),
         ("noise|levels", 0.2, "noise.levels = 0.2; allowed: a list"),
         ("noise", {"kind": "symmetric"}, "noise.levels is missing"),
-        ("tuning|noise", 1, "tuning.noise = 1; allowed: numbers below 1"),
-        ("seeds", 0, "seeds = 0; allowed: numbers from 1"),
-        ("seeds", 2.5, "seeds = 2.5; allowed: whole numbers"),
+        ("tuning|noise", 1, "tuning.noise = 1; allowed: numbers from 0 to below 1"),
+        ("seeds", 0, "seeds = 0; allowed: whole numbers from 1 to 1,000"),
+        ("seeds", 2.5, "seeds = 2.5; allowed: whole numbers from 1 to 1,000"),
         ("seeds", True, "seeds = True; allowed: whole numbers"),
-        ("recipe|learning_rate", 0, "recipe.learning_rate = 0; allowed: numbers above 0"),
+        ("recipe|learning_rate", 0, "recipe.learning_rate = 0; allowed: numbers above 0, up to 1,000"),
         ("recipe|learning_rate", -1e-3, "recipe.learning_rate = -0.001; allowed: numbers above 0"),
         ("recipe|learning_rate", float("nan"), "recipe.learning_rate = nan; allowed: finite numbers"),
         ("recipe|learning_rate", float("inf"), "recipe.learning_rate = inf; allowed: finite numbers"),
         ("recipe|learning_rate", "fast", "recipe.learning_rate = 'fast'; allowed: numbers"),
         ("recipe|learning_rate", True, "recipe.learning_rate = True; allowed: numbers"),
-        ("recipe|samples_per_class", 1, "recipe.samples_per_class = 1; allowed: numbers from 2"),
+        ("recipe|samples_per_class", 1, "recipe.samples_per_class = 1; allowed: whole numbers from 2 to 10,000"),
         ("losses", {}, "losses; allowed: at least 1 entry"),
         ("losses", None, "losses = None; allowed: a mapping"),
         ("losses|pfml", 3, "losses.pfml = 3; allowed: a mapping"),
@@ -161,7 +164,11 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             "miner_params needs a miner; add miner: module:Class, or remove miner_params",
         ),
         ("datasets|emoji", {"side": 64}, "side needs a path; add path: FOLDER or TABLE, or remove it"),
-        ("datasets|birds", {"path": "photos", "side": 8}, "datasets.birds.side = 8; allowed: numbers from 32"),
+        (
+            "datasets|birds",
+            {"path": "photos", "side": 8},
+            "datasets.birds.side = 8; allowed: whole numbers from 32 to 512",
+        ),
         (
             "tuning|also",
             {"pfml": {}, "soft_triple": {}},
@@ -173,18 +180,15 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             "tuning.also.soft_triple.alpha is not a setting; allowed: target, ",
         ),
         ("tuning|also", ["soft_triple"], "tuning.also = ['soft_triple']; allowed: a mapping"),
-        (
-            "geometry|losses",
-            {"magic": {}},
-            "geometry.losses.magic is not under losses or tuning.also; allowed: cpml, ",
-        ),
         ("geometry|losses", {"pfml": {"alpha": 1}}, "geometry.losses.pfml.alpha is not a setting; allowed: none"),
-        ("geometry|proxies_per_class", 0, "geometry.proxies_per_class = 0; allowed: numbers from 1"),
-        (
-            "ablation",
-            {"birds": {"alpha": [1]}},
-            "ablation.birds is not under datasets; allowed: emoji, furniture, typefaces",
-        ),
+        ("geometry|proxies_per_class", 0, "geometry.proxies_per_class = 0; allowed: whole numbers from 1 to 1,000"),
+        ("seeds", 10**26, "allowed: whole numbers from 1 to 1,000"),
+        ("seeds", "3", "seeds = '3'; allowed: whole numbers from 1 to 1,000"),
+        ("recipe|embedding_dim", 10**9, "recipe.embedding_dim = 1000000000; allowed: whole numbers from 1 to 65,536"),
+        ("noise|levels", [0, "0.2"], "noise.levels.1 = '0.2'; allowed: numbers"),
+        ("noise|levels", [1e-9], "1e-09 is below the least level of noise; allowed: 0, or numbers from 0.001"),
+        ("ablation|furniture|delta", [2.5], "ablation.furniture.delta.0 = 2.5; allowed: numbers above 0, up to 2"),
+        ("recipe|learning_rate", "x" * 10**6, "recipe.learning_rate = 'xxxxxxxxx"),
         (
             "ablation|furniture",
             {"gamma": [1]},
@@ -195,7 +199,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             [1, 1],
             "ablation.furniture.alpha = [1, 1]: a value is named twice; allowed: each value once",
         ),
-        ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: numbers from 4"),
+        ("datasets|emoji", {"max_classes": 2}, "datasets.emoji.max_classes = 2; allowed: whole numbers from 4"),
         ("backbone", {"network": "resnet50"}, "backbone.network is not a setting; allowed: name, weights, sha256"),
         ("backbone", "resnet50", "backbone = 'resnet50'; allowed: a mapping"),
         (
@@ -221,6 +225,37 @@ def test_refused(tmp_path, setting, value, message):
     assert message in refusal(altered(tmp_path, setting, value))
 
 
+def test_no_number_is_without_a_range():
+    """Whatever a number sets, there is a value that nobody can mean."""
+
+    def numbers(model, place=""):
+        for name, field in model.model_fields.items():
+            for inner in _models_in(field.annotation):
+                yield from numbers(inner, f"{place}{name}.")
+            if any(kind in str(field.annotation) for kind in ("int", "float")) and not _models_in(field.annotation):
+                yield f"{place}{name}", field
+
+    found = dict(numbers(Settings))
+    assert {"seeds", "recipe.epochs", "noise.levels", "tuning.trials", "ablation.delta"} <= found.keys()
+    free = {"losses.params", "losses.miner_params", "losses.wraps.params"}  # a loss's own; the loss is asked
+    for place, field in found.items():
+        if place not in free and "params" not in place:
+            text = f"{field.annotation} {field.metadata}"
+            assert "Le(" in text or "Lt(" in text or "le=" in text or "lt=" in text, place
+
+
+def test_sections_of_studies_may_name_what_is_not_in_the_grid(tmp_path):
+    path = altered(tmp_path, "datasets", {"birds": {"path": "photos"}})
+    settings = load_settings(path)
+    assert settings.unused[0] == ("params.yaml: ablation.emoji is left out: it is not under datasets; allowed: birds")
+    assert len(settings.unused) == 3
+    (note,) = load_settings(altered(tmp_path, "geometry|losses", {"magic": {}})).unused
+    assert note.startswith(
+        "params.yaml: geometry.losses.magic is left out: it is not under losses or tuning.also; allowed: "
+    )
+    assert note.endswith("soft_triple")
+
+
 @pytest.mark.parametrize("name", ["a b", "a/b", "../x", "a-b", "1a", "", "ä"])
 def test_names_unfit_for_file_names(tmp_path, name):
     message = refusal(altered(tmp_path, f"losses|{name}", {}))
@@ -236,11 +271,11 @@ def test_files_that_are_none(tmp_path):
     path = tmp_path / "params.yaml"
     assert re.search(r"settings file .*params\.yaml is missing; run from the project's root", refusal(path))
     path.write_text("seeds: [1\nlosses: {")
-    assert re.search(r"params\.yaml is not valid YAML: .* line 2", refusal(path))
+    assert re.search(r"params\.yaml is not valid YAML: line 2, column 7: expected", refusal(path))
     for empty in ("", "# nothing", "[]"):
         path.write_text(empty)
         assert refusal(path).startswith("the file holds no settings; write one a line, NAME: VALUE, of datasets, ")
     path.write_text("seeds: 3\nlosses: {}\nseeds: 5\n")
-    assert re.search(r"params\.yaml is not valid YAML: .*seeds stands twice.* line 3", refusal(path))
+    assert re.search(r"params\.yaml is not valid YAML: line 3, column 1: seeds stands twice", refusal(path))
     path.write_bytes("losses: {café: {}}".encode("latin-1"))
     assert "is not UTF-8 text" in refusal(path)

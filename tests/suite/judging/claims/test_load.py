@@ -84,7 +84,7 @@ def test_an_incomplete_claim_is_refused(tmp_path, kind, field):
         ),
         ({"contrast": {"subject": "pfml", "reference": "pfml"}}, "allowed: a reference other than the subject"),
         ({"kind": "hunch"}, "kind = 'hunch'; allowed: superiority"),
-        ({"minimum_seeds": 2}, "minimum_seeds = 2; allowed: numbers from 3"),
+        ({"minimum_seeds": 2}, "minimum_seeds = 2; allowed: whole numbers from 3"),
         ({"smallest_effect": {"value": 0, "because": "none"}}, "smallest_effect.value = 0; allowed: numbers above 0"),
         ({"colour": "red"}, "colour is not a setting; allowed"),
         ({"id": "other"}, "id = 'other'; allowed: the name of the file, example"),

@@ -3,9 +3,12 @@
 from xml.etree import ElementTree as ET
 
 import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from suite.judging.leaderboard.table import FROZEN, leaderboard
-from suite.report.figures.noise import draw_noise_figure
+from suite.report.figures.noise import draw_noise_figure, noise_figure
+from suite.report.figures.style import style
 from tests.helpers.records import frozen, table
 
 CONDITIONS = [
@@ -71,3 +74,18 @@ def test_regimes_are_rows_of_panels_too(tmp_path):
 def test_one_level_and_one_seed(tmp_path):
     draw_noise_figure(leaderboard(table(("pfml", 0.2, [0.5])), frozen()), tmp_path / "a.svg")
     assert "pfml" in texts(tmp_path / "a.svg")
+
+
+@pytest.mark.parametrize("datasets", [1, 3])
+@pytest.mark.parametrize("count", [2, 12])
+def test_the_legend_lies_within_the_figure(datasets, count):
+    names = [f"a_loss_with_a_long_name_{number}" for number in range(count)]
+    places = ["emoji", "furniture", "typefaces"][:datasets]
+    records = pd.concat([table(*((name, 0, [0.5, 0.52]) for name in names), dataset=place) for place in places])
+    with style():
+        figure = noise_figure(leaderboard(records, pd.concat([frozen(dataset=place) for place in places])))
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        box = figure.legends[0].get_window_extent(canvas.get_renderer())
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1

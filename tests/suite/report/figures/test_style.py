@@ -2,17 +2,45 @@
 
 from matplotlib.figure import Figure
 
-from suite.report.figures.style import COLOURS, MARKERS, SHAPES, looks, loss_styles, save_figure, style
+from suite.losses.registry import BUILT_IN
+from suite.report.figures.style import (
+    _FIXED,
+    MARKERS,
+    SHAPES,
+    legend_columns,
+    looks,
+    loss_styles,
+    save_figure,
+    style,
+)
+
+USERS = [f"my_loss_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
-def test_a_loss_looks_the_same_whatever_the_order():
-    assert loss_styles(["b", "a", "b"]) == loss_styles(["a", "b"])
-    assert list(loss_styles(["b", "a"])) == ["a", "b"]
+def test_up_to_49_losses_all_look_different():
+    found = loss_styles([*BUILT_IN, *USERS])
+    assert len(set(found.values())) == len(found) == 34
+    assert len(set(loss_styles([f"x{number}" for number in range(41)]).values())) == 41
 
 
-def test_losses_differ_in_colour_and_marker():
-    styles = list(loss_styles([f"loss_{index}" for index in range(len(COLOURS))]).values())
-    assert len({look.color for look in styles}) == len({look.marker for look in styles}) == len(MARKERS)
+def test_no_look_changes_when_a_loss_is_added():
+    for count in range(1, len(USERS)):
+        before, after = (loss_styles(["pfml", *USERS[:number], "triplet"]) for number in (count, count + 1))
+        assert all(after[loss] == look for loss, look in before.items())
+    assert loss_styles(["mine"])["mine"] == loss_styles([*BUILT_IN, "mine"])["mine"]
+    assert loss_styles(["triplet", "pfml"])["pfml"] == loss_styles(["pfml"])["pfml"]
+
+
+def test_built_in_losses_have_looks_of_their_own():
+    assert sorted(_FIXED) == sorted(BUILT_IN)
+    styles = list(loss_styles(_FIXED).values())
+    assert len({look.color for look in styles[:7]}) == len({look.marker for look in styles[:7]}) == len(MARKERS)
+
+
+def test_a_legend_has_as_many_columns_as_fit():
+    assert legend_columns(["a" * 16] * 9, 12.0) == 6
+    assert legend_columns(["a" * 16] * 9, 4.8) == 2
+    assert legend_columns(["a" * 100], 4.8) == 1
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path):
@@ -32,6 +60,6 @@ def test_every_marker_has_a_shape_for_web_pages():
 
 
 def test_a_loss_in_black_follows_the_colour_of_the_text():
-    colours = [colour for colour, _ in looks([f"loss_{n}" for n in range(7)]).values()]
+    colours = [colour for colour, _ in looks(_FIXED).values()]
     assert "currentColor" in colours
     assert "#000000" not in colours

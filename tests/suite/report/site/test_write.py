@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.report.site.pages import slug
 from suite.report.site.write import write_site
 from suite.settings.params import LossSettings
-from tests.suite.report.site.project import HOSTILE, settings, write_board, write_data, write_verdicts
+from tests.suite.report.site.project import HOSTILE, settings, write_board, write_claims, write_data, write_verdicts
 
 
 class References(HTMLParser):
@@ -142,10 +142,12 @@ def test_a_damaged_input_leaves_the_old_site(workplace):
     write_site(settings())
     before = contents(Path("results/site"))
     Path("results/claims.json").write_text('{"claims": [{}]}')
-    with pytest.raises(SuiteError, match=r"results/claims.json lacks 'lines'; make it anew: suite claims"):
+    with pytest.raises(
+        SuiteError, match=r"results/claims.json: claim \? lacks family, .*lines; make it anew: suite claims"
+    ):
         write_site(settings())
     Path("results/claims.json").write_text("{")
-    with pytest.raises(SuiteError, match=r"results/claims.json is damaged"):
+    with pytest.raises(SuiteError, match=r"results/claims.json is not valid JSON"):
         write_site(settings())
     assert contents(Path("results/site")) == before
     assert {path.name for path in Path("results").iterdir()} == {"site", "leaderboard.json", "claims.json"}
@@ -155,3 +157,38 @@ def test_the_pages_are_made_without_the_library_of_the_backbone():
     """It takes as long to load as torch."""
     code = "import sys, suite.report.site.write; print('timm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_what_lies_in_the_folder_besides_the_site_stays(workplace):
+    write_site(settings())
+    mine = Path("results/site/images/mine.txt")
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    Path("results/site/claims.html").write_text("old")
+    write_site(settings())
+    assert mine.read_text() == "mine"
+    assert Path("results/site/claims.html").read_text() != "old"
+
+
+def test_a_folder_that_is_no_site_is_left_alone(workplace):
+    Path("results/site").mkdir(parents=True)
+    Path("results/site/mine.txt").write_text("mine")
+    with pytest.raises(SuiteError, match="results/site is in the way and was not written by the suite"):
+        write_site(settings())
+    assert contents(Path("results")) == {"site/mine.txt": b"mine"}
+
+
+def test_the_first_page_counts_the_claims_that_were_judged_on_the_data_shown(workplace):
+    Path("results").mkdir()
+    write_claims()
+    page = write_site(settings()).read_text()
+    told = page[page.index("Claims judged on these data") :].partition("</p>")[0]
+    assert [" ".join(text.split()[1:]) for text in re.findall(r"</span>([^<]+)</a>", told)] == [
+        "supported",
+        "contradicted",
+    ]
+    assert re.findall(r"(\d+) supported", told) == ["2"]
+    others = settings().model_copy(update={"datasets": {"mine": settings().datasets["shapes"]}})
+    page = write_site(others).read_text()
+    assert "Claims judged on these data" not in page
+    assert 'No <a href="claims.html">claim</a> of the paper was judged on these data.' in page

@@ -1,0 +1,79 @@
+"""Reads back what stages wrote into ``results/``, checked: what is damaged or incomplete is one line with its cure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from suite.errors import SuiteError, allowed
+from suite.files import read_json
+from suite.judging.leaderboard.verdicts import VERDICT_COLUMNS
+
+_BOARD = ("regime", "track", "dataset", "noise_kind", "noise_level", "loss", "runs", "failures", "recall_at_1")
+_CLAIM = ("family", "regime", "verdict", "flips", "lines")
+_LINE = ("counts", "verdict")
+TIMES_COLUMNS = ("name", "dataset", "loss", "runs", "seconds", "mean_seconds")
+
+
+def read_board(path: Path) -> pd.DataFrame:
+    """Rows of ``leaderboard.json``.
+
+    Raises:
+        SuiteError: it is damaged, or lacks a column.
+    """
+    cure = "make it anew: suite leaderboard"
+    return _with_columns(pd.DataFrame(_mappings(read_json(path, cure), path, cure)), path, _BOARD, cure)
+
+
+def read_verdicts(path: Path) -> pd.DataFrame:
+    """Rows of ``verdicts.csv``.
+
+    Raises:
+        SuiteError: it is damaged, or lacks a column.
+    """
+    return read_csv(path, VERDICT_COLUMNS, "make it anew: suite leaderboard")
+
+
+def read_claims(path: Path) -> dict[str, Any]:
+    """What ``claims.json`` holds.
+
+    Raises:
+        SuiteError: it is damaged, or lacks something.
+    """
+    cure = "make it anew: suite claims"
+    found = read_json(path, cure)
+    if not isinstance(found, dict) or "claims" not in found:
+        raise SuiteError(f"{path} is no report on claims; {cure}")
+    for claim in _mappings(found["claims"], path, cure):
+        lines = claim.get("lines", [])
+        missing = [name for name in _CLAIM if name not in claim]
+        missing += [name for line in _mappings(lines, path, cure) for name in _LINE if name not in line]
+        if missing:
+            raise SuiteError(f"{path}: claim {claim.get('id', '?')} lacks {allowed(dict.fromkeys(missing))}; {cure}")
+    return found
+
+
+def read_csv(path: Path, columns: Sequence[str], cure: str) -> pd.DataFrame:
+    """A CSV file with at least these columns.
+
+    Raises:
+        SuiteError: it is damaged, or lacks a column.
+    """
+    try:
+        return _with_columns(pd.read_csv(path), path, columns, cure)
+    except ValueError as error:  # no CSV, no UTF-8, or empty
+        raise SuiteError(f"{path} is not valid CSV: {error}; {cure}") from error
+
+
+def _mappings(found: Any, path: Path, cure: str) -> list[dict[str, Any]]:
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise SuiteError(f"{path} is damaged: allowed is a list of mappings; {cure}")
+    return found
+
+
+def _with_columns(table: pd.DataFrame, path: Path, columns: Sequence[str], cure: str) -> pd.DataFrame:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise SuiteError(f"{path} lacks {allowed(missing)}; {cure}")
+    return table
