@@ -1,10 +1,12 @@
-"""Functions run in parallel processes with one thread each.
+"""Functions run in parallel processes with one thread each, and code of others inside a process.
 
 One thread a process is what makes results independent of the number of processes: a sum split over threads rounds
 differently. Workers are forked where the platform allows it, so that they start with all modules loaded and share what the
 parent holds. They end by themselves when their parent was killed.
 """
 
+import contextlib
+import io
 import multiprocessing
 import os
 import platform
@@ -17,14 +19,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
-from suite.errors import SuiteError
+from suite.errors import Interrupted, SuiteError, shortened, told
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+MOST_LINES = 20
+"""Lines that code of others may print at a time; further ones are left out."""
+_PRINTED = "the last line that it printed"
 _POLL_SECONDS = 0.2
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _work: tuple[Callable[[Any, Any], Any], Any] | None = None
@@ -141,3 +146,73 @@ def _run(task: Any) -> Any:
     assert _work is not None
     function, shared = _work
     return function(shared, task)
+
+
+@contextlib.contextmanager
+def guarded(where: str) -> Iterator[None]:
+    """Run code of others: whatever it raises ends in one line, and the current folder is afterwards what it was.
+
+    Of what it prints, the first lines are passed on; an attempt to end the process is an error. Folder, output and process
+    are the whole process's, so a thread that is not the main one leaves them alone.
+
+    Args:
+        where: what is run, for error messages.
+
+    Raises:
+        SuiteError: it raised something, or tried to end the process; the message has the last line that it printed.
+    """
+    out, err = _Beginning(sys.stdout), _Beginning(sys.stderr)
+    try:
+        with (
+            _contained(out, err) if threading.current_thread() is threading.main_thread() else contextlib.nullcontext()
+        ):
+            yield
+    except Interrupted:
+        raise
+    except BaseException as error:
+        text = str(error) if isinstance(error, SuiteError) else f"{where} raised {told(error)}"
+        last = err.last or out.last
+        if last and _PRINTED not in text:
+            text = f"{text}; {_PRINTED}: {shortened(last, 200)}"
+        raise SuiteError(text) from error
+
+
+@contextlib.contextmanager
+def _contained(out: "_Beginning", err: "_Beginning") -> Iterator[None]:
+    folder, end, mine = Path.cwd(), os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != mine:  # a process that it has forked
+            end(status)
+        raise SystemExit(f"os._exit({status})")
+
+    try:
+        os._exit = refuse
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield
+    finally:
+        os._exit = end
+        os.chdir(folder)
+
+
+class _Beginning(io.TextIOBase):
+    """Passes the first lines on to a stream, and knows the last one."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.last = ""
+        self._stream = stream
+        self._lines = 0
+
+    def write(self, text: str) -> int:
+        lines = text.splitlines(keepends=True)
+        for line in lines:
+            if self._lines < MOST_LINES:
+                self._stream.write(line)
+            elif self._lines == MOST_LINES and line.endswith("\n"):
+                self._stream.write(f"... further lines are left out, after {MOST_LINES}\n")
+            self._lines += line.endswith("\n")
+        self.last = next((line.strip() for line in reversed(lines) if line.strip()), self.last)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from suite.errors import SuiteError, guarded
+from suite.errors import SuiteError
 from suite.losses.build import scalar
+from suite.processes import guarded
 
 
 def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:

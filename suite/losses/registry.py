@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from suite.errors import SuiteError, allowed, guarded
+from suite.errors import SuiteError, allowed
 from suite.losses.build import (
     MINER_PREFIX,
     TRAINING_SETTINGS,
@@ -26,6 +26,7 @@ from suite.losses.build import (
     sha256_target,
     takes_pairs,
 )
+from suite.processes import guarded
 from suite.settings.params import LossSettings
 
 BUILT_IN = {

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from suite.data.features import Features, load_features
-from suite.errors import SuiteError, guarded
+from suite.errors import SuiteError
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import replacing, write_json, write_lines
 from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
-from suite.processes import in_parallel, processor_kind
+from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import FrozenPlan, Plan, Run, read_plan_file, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from suite.data.user import remove_others, renew, user_datasets
-from suite.errors import SuiteError, guarded
+from suite.errors import SuiteError
 from suite.files import write_json, write_text
 from suite.hashing import PACKAGES, sha256_user_code, user_files
+from suite.processes import guarded
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE, WATCHED_FOLDER
 

@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from suite.errors import SuiteError, guarded
+from suite.errors import SuiteError
 from suite.losses.build import scalar
 from suite.losses.influence.proxies import place_proxies
 from suite.losses.influence.scene import NUM_CLASSES, PAIRS, Pair, Scene, scenes
 from suite.losses.registry import Hyperparameters, LossEntry
+from suite.processes import guarded
 from suite.randomness import torch_seed
 
 DISTANCES: tuple[float, ...] = (

@@ -152,7 +152,7 @@ class CosineAdamW:
 
 
 class _Group:
-    """Parameters of one learning rate. It is torch's function, because its class takes a second to start in each process."""
+    """Parameters of one learning rate, moved by torch's function: its class takes a second to start in each process."""
 
     def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
         self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
@@ -192,11 +192,7 @@ def _finite(value: Tensor, epoch: int) -> float:
 
 
 class Sampler(Protocol):
-    """Draws batches.
-
-    Attributes:
-        batches_per_epoch: their number.
-    """
+    """Draws batches."""
 
     batches_per_epoch: int
 
