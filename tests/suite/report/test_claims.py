@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
+from suite.judging.claims.freeze import freeze
+from suite.judging.claims.load import load_claims
 from suite.report.claims import write_claims
 from suite.settings.params import load_settings
 from tests.helpers.paths import ROOT
@@ -148,3 +150,28 @@ def test_claims_that_nobody_can_run_here_say_why(project):
     assert "`images`" in beyond
     assert "`method`" in beyond
     assert "1 not run, 2 cannot be run here" in page
+
+
+def test_what_was_frozen_is_shown_with_what_changed_since(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    found = write_claims(load_settings(), project / "claims")
+    assert (found["frozen"], {claim["standing"] for claim in found["claims"]}) == (None, {None})
+    assert "Nothing has been frozen" in Path("results/claims.md").read_text()
+    freeze(load_claims(folder=project / "claims"), load_settings(), folder=project / "claims")
+    (project / "claims/second.yaml").write_text(yaml.safe_dump(values_of("superiority") | {"id": "second"}))
+    settings = load_settings().model_copy(update={"seeds": 20})
+    found = write_claims(settings, project / "claims")
+    assert [claim["standing"] for claim in found["claims"]] == ["as frozen", "changed since"]
+    assert found["frozen"]["changes"] == ["seeds: 5 then, 20 now"]
+    page = Path("results/claims.md").read_text()
+    assert ": of 2 claims 1 as frozen, 1 changed since. " in page
+    assert "that are other now: seeds: 5 then, 20 now." in page
+    assert "- `second` (changed since; regime frozen): " in page
+
+
+def test_what_could_be_found_stands_in_the_page(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    plan = {each["family"]: each for each in write_claims(load_settings(), project / "claims")["plan"]}
+    assert (plan["one"]["tests"], plan["two"]["tests"], plan["one"]["units"]) == (1, 2, [5, 10, 20])
+    rows = [row for row in Path("results/claims.md").read_text().splitlines() if row.startswith("| two | 2 | 0.5 |")]
+    assert len(rows) == 1
