@@ -18,9 +18,9 @@ PLAN_HEADS = (
 )
 PLAN_EXPLAINED = (
     "What a number of units (searches, or seeds) could find: the smallest effect, or the smallest margin, that the first "
-    "step of Holm's adjustment shows with 80 % power if all of the family is run, in standard deviations (sd) of a unit; and the "
-    "sd of a unit up to which that is the smallest effect of interest. Where the records scatter more, there are too few "
-    "units. Of claims about steps it is what each step could show."
+    "step of Holm's adjustment shows with 80 % power if all of the family is run, in standard deviations (sd) of a unit; "
+    "and the sd of a unit up to which that is the smallest effect of interest. Where the records scatter more, there are "
+    "too few units. Of claims about steps it is what each step could show."
 )
 
 
