@@ -2,15 +2,15 @@
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.contradictions import contradiction, miscounted
-from suite.evaluation.retrieval import MAIN_METRIC
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import ANEW, read_text, write_text
 from suite.settings.paths import RESULTS_FOLDER
 from suite.settings.plans import HyperparameterSource, Regime, Track
@@ -23,6 +23,10 @@ TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
 """What the runs have in common that differ in their seeds alone."""
 _TOLERANCE = 1e-9
+"""Of shares that are equal but for rounding."""
+_RECALLS = sorted(
+    (name for name in METRICS if name.startswith("recall_at_")), key=lambda name: int(name.split("_")[-1])
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -256,3 +260,28 @@ def _named(values: dict[str, Any]) -> str:
     return allowed(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
+
+
+def contradiction(metrics: Mapping[str, float]) -> str:
+    """What cannot be in the metrics of one model, shares from 0 to 1; empty if nothing.
+
+    More neighbours find no less: R@K does not fall with K. MAP@R weighs each hit by a precision of at most 1, so it is at
+    most R-precision.
+    """
+    for name, value in metrics.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            return f"{name} = {value!r}; allowed: shares from 0 to 1"
+    ordered = [name for name in _RECALLS if name in metrics]
+    pairs = [*pairwise(ordered), ("map_at_r", "r_precision")]
+    for less, more in pairs:
+        if less in metrics and more in metrics and metrics[less] > metrics[more] + _TOLERANCE:
+            return f"{less} = {metrics[less]:.6g} is above {more} = {metrics[more]:.6g}, which cannot be"
+    return ""
+
+
+def miscounted(hits: Sequence[int], queries: Sequence[int]) -> str:
+    """What cannot be in the hits and queries of the test classes; empty if nothing."""
+    for place, (hit, query) in enumerate(zip(hits, queries, strict=True)):
+        if hit > query:
+            return f"class_hits[{place}] = {hit} is above class_queries[{place}] = {query}, which cannot be"
+    return ""

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.contradictions import contradiction
-from suite.evaluation.records import CONDITION, KEY, TABLE, Record
+from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import write_text
 

@@ -27,9 +27,9 @@ from torch import nn
 from suite.data.features import Features
 from suite.data.noise import corrupt
 from suite.data.split import fold_bounds
-from suite.errors import SuiteError, guarded
+from suite.errors import SuiteError
 from suite.hashing import sha256_value
-from suite.processes import in_parallel
+from suite.processes import guarded, in_parallel
 from suite.progress import progress_bar
 from suite.randomness import entropy
 from suite.settings.params import TuningTrack
