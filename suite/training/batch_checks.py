@@ -94,6 +94,11 @@ def check_folds(settings: Settings, plan: FrozenPlan, half: TrainingHalf, search
         SuiteError: it cannot.
     """
     classes, folds = half.classes, search.folds
+    if folds > classes:
+        raise SuiteError(
+            f"{PARAMS_FILE}: tuning.folds = {folds}: {plan.dataset} has {classes} training classes, and a fold needs one; "
+            f"allowed: 2 to {classes}"
+        )
     left = least_training(classes, folds)
     if left < LEAST_CLASSES:
         needed = next(count for count in itertools.count(classes) if least_training(count, folds) >= LEAST_CLASSES)
