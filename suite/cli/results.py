@@ -9,7 +9,7 @@ from rich.console import Console
 
 from suite.cli.shared import console, errors
 from suite.errors import SuiteError
-from suite.settings.paths import RECORDS_FILE
+from suite.settings.paths import PAPER_VALUES, RECORDS_FILE, STUDIES_FOLDER
 
 
 def compare(
@@ -64,7 +64,8 @@ def verify(
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
     reference = _read(committed) if committed else _of_head()
-    found = compare(reference, _read(fresh), margin, names)
+    kept = () if committed else _kept_in_git()
+    found = compare(reference, _read(fresh), margin, names, kept)
     heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")
     if console.is_terminal:
         table = Table(*heads, box=None, pad_edge=False)
@@ -96,8 +97,26 @@ def figures() -> None:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise SuiteError(f"records file {path} is missing; run: dvc repro")
+        cure = (
+            "run: dvc repro leaderboard"
+            if path == RECORDS_FILE
+            else "allowed: a records.csv as suite leaderboard writes it"
+        )
+        raise SuiteError(f"records file {path} is missing; {cure}")
     return path.read_bytes()
+
+
+def _kept_in_git() -> set[tuple[str, str]]:
+    """Data sets and losses whose records at the values of papers are those of git's HEAD."""
+    command = ["git", "ls-tree", "-r", "--name-only", "HEAD", "--", f"{(STUDIES_FOLDER / PAPER_VALUES).as_posix()}/"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    kept = set()
+    for name in listed:
+        same = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", name], capture_output=True, check=False)
+        dataset, _, loss = Path(name).stem.partition("-")
+        if same.returncode == 0:
+            kept.add((dataset, loss))
+    return kept
 
 
 def _of_head() -> bytes:

@@ -8,6 +8,7 @@ at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as 
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from suite.errors import SuiteError, allowed
@@ -41,6 +42,10 @@ BUILT_IN = {
 }
 
 Hyperparameters = dict[str, Any]
+_LARGE = 200
+"""Whole numbers above it may be numbers of proxies that do not fit the memory."""
+_MOST_BYTES = 2**28
+"""Of a loss's parameters: 256 MiB; its gradients and the optimiser take three times as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,28 @@ class LossEntry:
             SuiteError: the constructor refuses a value.
         """
         setting = f"params.yaml: losses.{self.name}"
+        self._check_size(values, num_classes, embedding_dim)
         with guarded(f"{setting}: the constructor"):
             return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
+
+    def _check_size(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> None:
+        """Refuse numbers that would fill the memory: large ones are tried without any memory first."""
+        large = {name: value for name, value in values.items() if type(value) is int and value > _LARGE}
+        if not large:
+            return
+        setting = f"params.yaml: losses.{self.name}"
+        parts = Parts(self.cls, self.wrapped, self.miner)
+        try:
+            with guarded(setting), torch.device("meta"):
+                loss = construct(parts, values, num_classes, embedding_dim, setting)
+        except SuiteError:  # it needs numbers, or refuses a value, which is told when it is built
+            return
+        size = sum(parameter.numel() * parameter.element_size() for parameter in loss.parameters())
+        if size > _MOST_BYTES:
+            told = allowed(f"{name} = {value}" for name, value in large.items())
+            raise SuiteError(
+                f"{setting}: {told}: its parameters take {size:,} bytes; allowed: up to {_MOST_BYTES:,} bytes"
+            )
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:

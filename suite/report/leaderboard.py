@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.evaluation.contradictions import contradiction
-from suite.evaluation.records import Record, read_records
+from suite.evaluation.records import Record, contradiction, read_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.evaluation.tables import to_table, write_csv
 from suite.files import ANEW, read_json, write_json, write_text

@@ -3,14 +3,12 @@
 Everything is checked first; after an error nothing has been written.
 """
 
-import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from suite.data.noise import check_kind
 from suite.errors import SuiteError, allowed
-from suite.files import write_json
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.paper_values import paper_values
 from suite.losses.probe import probe
@@ -23,7 +21,7 @@ from suite.losses.registry import (
     values_by_hand,
 )
 from suite.settings.params import LossSettings, Recipe, Settings
-from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
+from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import (
     FrozenPlan,
     HyperparameterSource,
@@ -31,15 +29,14 @@ from suite.settings.plans import (
     Planned,
     Search,
     Track,
-    plan_path,
-    write_plan_file,
 )
 from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
 from suite.training.batch_checks import check_batch, check_folds, check_noise
-from suite.training.dataset_plan import DatasetPlan, dataset_plan_path, plan_dataset
-from suite.training.search_space import declared_space
+from suite.training.dataset_plan import DatasetPlan, plan_dataset
+from suite.training.plan_files import cost, remarks_on, write_all
+from suite.training.search_space import check_ends, declared_space
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 
@@ -48,7 +45,7 @@ def write_plans(settings: Settings) -> list[str]:
     """Check all settings, data, backbone weights and losses; then write a plan for each data set and each of its losses.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale or copies among a user's images.
+        Remarks for the user, such as tuned recipes that are stale or copies among a user's images; the last is the cost.
 
     Raises:
         SuiteError: anything is wrong; nothing was written then.
@@ -80,14 +77,8 @@ def write_plans(settings: Settings) -> list[str]:
             if entry.name in settings.paper_values
         ],
     }
-    shutil.rmtree(PLAN_FOLDER, ignore_errors=True)
-    for dataset in datasets:
-        plain = asdict(dataset) | {"backbone": dataset.backbone.model_dump()}
-        write_json(dataset_plan_path(dataset.dataset), plain)
-    for kind, files in kinds.items():
-        for planned in files:
-            write_plan_file(plan_path(kind, planned[0][0].dataset, planned[0][0].loss), planned)
-    return remarks + list(dict.fromkeys(planner.remarks))
+    write_all(datasets, kinds)
+    return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
 
 
 def _find_also(name: str, settings: LossSettings) -> LossEntry:
@@ -139,7 +130,7 @@ class Planner:
                 continue
             missing += 1
             if search is not None and entry.name in self._settings.losses:
-                check_folds(self._settings, bare, dataset.half, search.folds)
+                check_folds(self._settings, bare, dataset.half, search)
             planned.append((bare, search))
         if missing:
             self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, planned)}")
@@ -159,6 +150,7 @@ class Planner:
         space = declared_space(entry, mine, tuning.space)
         if not space:
             return [(plan, None)]
+        check_ends(entry, plan.hyperparameters, space, dataset.half.classes, plan.recipe.embedding_dim)
         wrong = tuple(level for level in plan.noise_levels if level)
         planned: list[Planned] = []
         for track in tuning.tracks:

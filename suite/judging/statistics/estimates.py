@@ -37,7 +37,8 @@ class Estimate:
 
     Attributes:
         mean: the estimate.
-        error: its standard error. Zero where all values agree: then every test is decided by the mean alone.
+        error: its standard error. Zero where all values agree: how far they scatter is then unknown, and no test shows
+            anything.
         degrees: degrees of freedom of the error.
     """
 
@@ -64,14 +65,13 @@ class Estimate:
         return p
 
     def interval(self, confidence: float = 0.95) -> tuple[Array, Array]:
-        """Lower and upper bound of the two-sided t-interval."""
-        half = stats.t.ppf((1 + confidence) / 2, self.degrees) * self.error
+        """Lower and upper bound of the two-sided t-interval; NaN where all values agree."""
+        half = stats.t.ppf((1 + confidence) / 2, self.degrees) * np.where(self.error > 0, self.error, np.nan)
         return self.mean - half, self.mean + half
 
     def _upper_tail(self, distance: Array) -> Array:
         distance, error, degrees = np.broadcast_arrays(distance, self.error, self.degrees)
-        certain = np.where(distance > 0, np.inf, -np.inf)
-        t = np.divide(distance, error, out=certain, where=error > 0)
+        t = np.divide(distance, error, out=np.full(distance.shape, -np.inf), where=error > 0)
         tail: Array = stats.t.sf(t, degrees)
         return tail
 

@@ -29,13 +29,14 @@ from suite.data.noise import corrupt
 from suite.data.split import fold_bounds
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
-from suite.processes import in_parallel
+from suite.processes import guarded, in_parallel
 from suite.progress import progress_bar
 from suite.randomness import entropy
 from suite.settings.params import TuningTrack
 from suite.settings.paths import TRIALS_FOLDER
 from suite.settings.plans import FrozenPlan, Hyperparameters, Search
 from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
+from suite.training.batch_checks import fold_name
 from suite.training.planner import with_values
 from suite.training.run.frozen import evaluate, fit, use_one_thread
 from suite.training.run.loop import TrainingFailure
@@ -219,8 +220,14 @@ def _scores(
 
 
 def _validate(features: Features, fold: _Fold) -> list[float]:
+    where = f"tuning {fold.plan.loss} ({fold.plan.target}) on {fold.plan.dataset} with {fold.plan.hyperparameters}"
+    with guarded(where):
+        return _scores_of(features, fold)
+
+
+def _scores_of(features: Features, fold: _Fold) -> list[float]:
     use_one_thread()
-    plan, search, name = fold.plan, fold.search, f"search {fold.search.number} classes from {fold.held_out[0]}"
+    plan, search, name = fold.plan, fold.search, fold_name(fold.search, fold.held_out[0])
     features = features.under_split(plan.split)
     vectors, labels = features.training()
     held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])
