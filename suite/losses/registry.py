@@ -38,6 +38,8 @@ BUILT_IN = {
     "soft_triple": "baselines.soft_triple:SoftTripleLoss",
     "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPlusPlusLoss",
     "hist": "baselines.hist:HISTLoss",
+    "pfml_constant_force": "baselines.constant_force:ConstantForceLoss",
+    "pfml_growing_force": "baselines.constant_force:GrowingForceLoss",
 }
 
 Hyperparameters = dict[str, Any]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from baselines.constant_force import ConstantForceLoss, GrowingForceLoss
 from baselines.cpml import CPMLLoss
 from baselines.hist import HISTLoss
 from baselines.multi_similarity import MultiSimilarityLoss
@@ -21,6 +22,8 @@ from pfml import PotentialFieldLoss
 LOSSES: list[Any] = [
     PotentialFieldLoss,
     CPMLLoss,
+    ConstantForceLoss,
+    GrowingForceLoss,
     ProxyAnchorLoss,
     TripletLoss,
     MultiSimilarityLoss,
