@@ -1,6 +1,6 @@
 """Circle loss, through pytorch-metric-learning.
 
-Source: Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization", CVPR 2020, Eq. 5-8. With s the
+Source: Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization", CVPR 2020. With s the
 cosine, P(i) the positives and N(i) the negatives of anchor i, O_p = 1 + m, O_n = -m, and weights a through which no
 gradient runs,
 
@@ -35,7 +35,7 @@ class CircleLoss(BatchLoss):
     formula: ClassVar[str] = (
         "mean_i log(1 + sum_{N(i)} exp(gamma [s + m]+ (s - m)) sum_{P(i)} exp(-gamma [1 + m - s]+ (s - 1 + m)))"
     )
-    source: ClassVar[str] = "Sun et al., Circle Loss, CVPR 2020, Eq. 5 to 8"
+    source: ClassVar[str] = "Sun et al., Circle Loss, CVPR 2020"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "m": {"low": 0.05, "high": 0.7, "log": False},
         "gamma": {"low": 4.0, "high": 256.0, "log": True},

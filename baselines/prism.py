@@ -1,6 +1,6 @@
 """PRISM: leaves out the samples of a batch that are unlikely to be of their class, judged by a memory of past embeddings.
 
-Source: Liu et al., "Noise-Resistant Deep Metric Learning with Ranking-based Instance Selection", CVPR 2021, Eq. 1-6. With
+Source: Liu et al., "Noise-Resistant Deep Metric Learning with Ranking-based Instance Selection", CVPR 2021, Sec. 3. With
 s the cosine and M_k the remembered embeddings of class k, the average similarity to a class and the posterior of a label
 are
 
@@ -53,7 +53,7 @@ class PRISMLoss(CrossBatchMemoryLoss):
         "P = softmax_k(mean_{v in M_k} s(z, v)) at k = y"
     )
     source: ClassVar[str] = (
-        "Liu et al., Noise-Resistant Deep Metric Learning with Ranking-based Instance Selection, CVPR 2021, Eq. 1 to 6"
+        "Liu et al., Noise-Resistant Deep Metric Learning with Ranking-based Instance Selection, CVPR 2021, Sec. 3"
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "noise_rate": {"low": 0.0, "high": 0.5, "log": False},

@@ -1,6 +1,6 @@
 """Smooth-AP: average precision with sigmoids in place of steps.
 
-Source: Brown et al., "Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval", ECCV 2020, Eq. 4-7. With s the
+Source: Brown et al., "Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval", ECCV 2020. With s the
 cosine, D_ij = s_qj - s_qi for a query q, G the sigmoid at a temperature, P the positives of q and N its negatives,
 
     AP_q = 1/|P| sum_{i in P} (1 + sum_{j in P, j != i} G(D_ij)) / (1 + sum_{j in P + N, j != i} G(D_ij))
@@ -8,7 +8,8 @@ cosine, D_ij = s_qj - s_qi for a query q, G the sigmoid at a temperature, P the 
 
 over the queries of the batch that have a positive. A query is no item of its own list. The authors' code, and
 pytorch-metric-learning with it, leave the query in the list and take batches with equally many images of every class
-alone; label noise and short last batches give others, so the formula is written here. Tests compare both where both apply.
+alone; label noise and short last batches give others, so the formula is written here. (The library, 2.9, also confuses the
+number of classes with that of images a class, and is right only where they are equal; tests compare the two there.)
 """
 
 from typing import Any, ClassVar
@@ -33,7 +34,7 @@ class SmoothAPLoss(BatchLoss):
         "mean_q 1 - mean_{i in P} (1 + sum_{j in P} G(s_qj - s_qi)) / (1 + sum_j G(s_qj - s_qi)), "
         "G(x) = sigmoid(x / temperature)"
     )
-    source: ClassVar[str] = "Brown et al., Smooth-AP, ECCV 2020, Eq. 4 to 7"
+    source: ClassVar[str] = "Brown et al., Smooth-AP, ECCV 2020"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "temperature": {"low": 0.003, "high": 0.3, "log": True},
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},

@@ -1,6 +1,6 @@
 """Sub-center ArcFace: an angular margin, and several proxies a class of which the nearest counts.
 
-Source: Deng et al., "Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy Web Faces", ECCV 2020, Eq. 2-3. A
+Source: Deng et al., "Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy Web Faces", ECCV 2020. A
 second proxy of a class can take its mislabelled images, so that these do not pull at the first. With s the cosine, M
 proxies p_{c,k} of class c and y the class of embedding z,
 

@@ -1,6 +1,6 @@
 """SuperLoss over proxies: each image counts as much as its label can be trusted, by how far it lies from its proxy.
 
-Source: Castells, Weinzaepfel & Revaud, "SuperLoss: A Generic Loss for Robust Curriculum Learning", NeurIPS 2020, Eq. 1-4.
+Source: Castells, Weinzaepfel & Revaud, "SuperLoss: A Generic Loss for Robust Curriculum Learning", NeurIPS 2020.
 With l_i the loss of image i, tau the running average of losses, W the Lambert function and a confidence through which no
 gradient runs,
 
@@ -52,7 +52,7 @@ class SuperLoss(ProxyLoss):
         "mean_i (l_i - tau) sigma_i + lambda (log sigma_i)^2, sigma_i = exp(-W(max(-2/e, (l_i - tau) / lambda) / 2)); "
         "l_i = -log softmax_y(s(z_i, p) / temperature)"
     )
-    source: ClassVar[str] = "Castells, Weinzaepfel & Revaud, SuperLoss, NeurIPS 2020, Eq. 1 to 4, on a proxy loss"
+    source: ClassVar[str] = "Castells, Weinzaepfel & Revaud, SuperLoss, NeurIPS 2020, on a proxy loss"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "temperature": {"low": 0.01, "high": 0.5, "log": True},
         "regularization": {"low": 0.1, "high": 10.0, "log": True},
