@@ -126,7 +126,7 @@ def test_value_is_the_papers(labels: list[int], seed: int, cls: Any, formula: An
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("largest_k", "lengths"), [(1, [1]), (3, [1, 2]), (16, [1, 2, 4, 8, 16])])
-@pytest.mark.parametrize("temperatures", [(0.05, 1.0), (0.3, 0.4)])
+@pytest.mark.parametrize("temperatures", [(0.05, 1.0), (0.3, 0.4), (0.3, 10.0)])
 def test_recall_at_k_is_the_papers(
     labels: list[int], seed: int, largest_k: int, lengths: list[int], temperatures: tuple[float, float]
 ) -> None:

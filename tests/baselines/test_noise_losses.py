@@ -97,11 +97,16 @@ def test_sub_center_arcface_is_the_librarys(margin: float) -> None:
 
 def test_sub_center_arcface_stays_finite_where_an_embedding_meets_its_proxy_or_the_opposite() -> None:
     """The library gives NaN there in float32."""
-    loss = SubCenterArcFaceLoss(2, 3, 1)
-    embeddings = (torch.tensor([[1.0], [-1.0]]) * loss.proxies[:1].detach()).requires_grad_()
-    loss(embeddings, torch.tensor([0, 0])).backward()
-    assert embeddings.grad is not None
-    assert bool(embeddings.grad.isfinite().all())
+    torch.manual_seed(0)
+    loss = SubCenterArcFaceLoss(200, 3, 1)
+    own = loss.proxies.detach()
+    labels = torch.arange(200)
+    assert bool(((own * own).sum(dim=1) >= 1).any())
+    for sign in (1, -1):
+        embeddings = (sign * own).requires_grad_()
+        loss(embeddings, labels).backward()
+        assert embeddings.grad is not None
+        assert bool(embeddings.grad.isfinite().all())
     assert loss.proxy_vectors.grad is not None
     assert bool(loss.proxy_vectors.grad.isfinite().all())
 
