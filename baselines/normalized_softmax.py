@@ -1,6 +1,6 @@
 """Normalised softmax, through pytorch-metric-learning.
 
-Source: Zhai & Wu, "Classification is a Strong Baseline for Deep Metric Learning", BMVC 2019, Eq. 2 (without its layer
+Source: Zhai & Wu, "Classification is a Strong Baseline for Deep Metric Learning", BMVC 2019 (without its layer
 normalisation and class-balanced batches, which belong to the network and the sampler). With s the cosine and p_c the proxy
 of class c,
 
@@ -31,7 +31,7 @@ class NormalizedSoftmaxLoss(ProxyLoss):
     """
 
     formula: ClassVar[str] = "mean_i -log softmax_c(s(z_i, p_c) / temperature) at c = y_i"
-    source: ClassVar[str] = "Zhai & Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019, Eq. 2"
+    source: ClassVar[str] = "Zhai & Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "temperature": {"low": 0.01, "high": 0.5, "log": True},
         "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},

@@ -1,4 +1,4 @@
-"""Sub-center ArcFace: an angular margin, and several proxies a class of which the nearest counts.
+"""Sub-center ArcFace, an angular margin and several proxies a class, through pytorch-metric-learning.
 
 Source: Deng et al., "Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy Web Faces", ECCV 2020. A
 second proxy of a class can take its mislabelled images, so that these do not pull at the first. With s the cosine, M
@@ -8,22 +8,17 @@ proxies p_{c,k} of class c and y the class of embedding z,
     L = mean -log( exp(scale f(theta)) / (exp(scale f(theta)) + sum_{c != y} exp(scale S_c)) )
 
 f(theta) = cos(theta + margin), and S_y - margin sin(margin) where theta + margin > pi, so that f falls everywhere (as in
-the authors' code). pytorch-metric-learning has this loss and is its oracle in the tests; it is written here because the
-library's arccos has an infinite slope where an embedding meets a proxy. Deviation: cosines of the own class end 1e-6
-before 1.
+the authors' code). Proxies start as random directions of length about 1; the library's start has length sqrt(D).
 """
 
 import math
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from baselines.frame import ProxyLoss
 from pfml.checks import checked_number
-
-_NEAREST = 1 - 1e-6
 
 
 class SubCenterArcFaceLoss(ProxyLoss):
@@ -43,7 +38,7 @@ class SubCenterArcFaceLoss(ProxyLoss):
     formula: ClassVar[str] = (
         "mean -log softmax_y(scale S), S_c = max_k s(z, p_ck), with cos(arccos S_y + margin) in place of S_y"
     )
-    source: ClassVar[str] = "Deng et al., Sub-center ArcFace, ECCV 2020, Eq. 2 and 3"
+    source: ClassVar[str] = "Deng et al., Sub-center ArcFace, ECCV 2020"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "proxies_per_class": {"values": [1, 2, 3]},
         "margin": {"low": 0.0, "high": 0.6, "log": False},
@@ -65,20 +60,23 @@ class SubCenterArcFaceLoss(ProxyLoss):
         super().__init__(num_classes, embedding_dim, proxies_per_class)
         self.margin = checked_number("margin", margin, at_least=0, at_most=math.pi / 2)
         self.scale = checked_number("scale", scale, above=0)
-        self.proxy_vectors = nn.Parameter(normalize(torch.randn(num_classes * proxies_per_class, embedding_dim)))
+        from pytorch_metric_learning.losses import SubCenterArcFaceLoss as LibraryLoss
+
+        self.loss = LibraryLoss(
+            num_classes=num_classes,
+            embedding_size=embedding_dim,
+            margin=math.degrees(self.margin),
+            scale=self.scale,
+            sub_centers=proxies_per_class,
+        )
+        nn.init.normal_(self.loss.W, std=embedding_dim**-0.5)
 
     @property
     def proxies(self) -> Tensor:
         """The proxies as used, (C * M, D), unit norm, class by class."""
-        return normalize(self.proxy_vectors)
+        return normalize(self.loss.W.t())
 
     def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """The formula above."""
-        cosines = normalize(embeddings) @ self.proxies.T
-        nearest = cosines.view(len(labels), self.num_classes, self.proxies_per_class).amax(dim=2)
-        own = nearest.gather(1, labels[:, None]).clamp(-_NEAREST, _NEAREST)
-        angle = own.acos()
-        shifted = torch.where(
-            angle <= math.pi - self.margin, (angle + self.margin).cos(), own - self.margin * math.sin(self.margin)
-        )
-        return cross_entropy(self.scale * nearest.scatter(1, labels[:, None], shifted), labels)
+        found: Tensor = self.loss(embeddings, labels)
+        return found

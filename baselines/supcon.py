@@ -1,12 +1,12 @@
 """Supervised contrastive loss, through pytorch-metric-learning.
 
-Source: Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, Eq. 2. With s the cosine, A(i) all of the batch but i
-and P(i) the positives of i,
+Source: Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, Eq. 2. With s the cosine, A(i) all of the batch but
+i and P(i) the positives of i,
 
     L = mean_i  -1/|P(i)| sum_{p in P(i)} log( exp(s_ip / temperature) / sum_{a in A(i)} exp(s_ia / temperature) )
 
-over the anchors that have a positive. Deviations: the mean in place of the sum over anchors; of the library: a batch without
-positives or without negatives has loss zero.
+over the anchors that have a positive. Deviations: the mean in place of the sum over anchors; of the library: a batch
+without positives or without negatives has loss zero.
 """
 
 from typing import Any, ClassVar
