@@ -1,15 +1,14 @@
 """The matched control of PFML: its energy, radii, dead zone and proxies, with forces that do not decay.
 
 Source: Eq. 6 of Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, with other potentials; the
-control is this project's own. With d the distance and p = 1 (a constant force) or p = 2 (a force that grows with
-distance),
+control is this project's own. With d the distance and p = 1 (a constant force) or p = 2 (a force that grows with distance),
 
     psi_att(d) = max(d, delta)^p        psi_rep(d) = -min(d, delta_rep)^p
 
 These are Eq. 1 and 2 at alpha = -p. So attraction acts beyond delta only and repulsion within delta_rep only, as in
-`pfml.PotentialFieldLoss`, and nothing differs from it but how force depends on distance: the same sources, the same
-proxies from the same random draws, the same floor, the same scale. `baselines.cpml` is another control: it has no dead
-zone, and its repulsion falls linearly to zero at its radius.
+`pfml.PotentialFieldLoss`, and nothing differs from it but how force depends on distance: the same sources, the same proxies
+from the same random draws, the same floor, the same scale. `baselines.cpml` is another control: it has no dead zone, and its
+repulsion falls linearly to zero at its radius.
 
 Repulsion at coinciding points is bounded as in `pfml.potential`: for d < m = min_distance_ratio * delta_rep the potential
 goes on as the parabola that matches its value and slope at m. With p = 2 it is that parabola already.

@@ -1,9 +1,8 @@
 """HIST: hypergraph-induced semantic tuplets.
 
 Source: Lim et al., "Hypergraph-Induced Semantic Tuplet Loss for Deep Metric Learning", CVPR 2022, and the authors' code
-(ljin0429/HIST, code/hist.py). No library that is kept up has it. Each class c has a prototype distribution with mean mu_c
-of unit norm and diagonal covariance Q_c; x_i is an embedding of unit norm, y_i its class, d the squared Mahalanobis
-distance:
+(ljin0429/HIST, code/hist.py). No library that is kept up has it. Each class c has a prototype distribution with mean mu_c of
+unit norm and diagonal covariance Q_c; x_i is an embedding of unit norm, y_i its class, d the squared Mahalanobis distance:
 
     d_ic = (x_i - mu_c)^T Q_c^-1 (x_i - mu_c),    Q_c = diag(exp(relu6(v_c)))
     L_D  = mean_i -log( exp(-tau d_iy_i) / sum_c exp(-tau d_ic) )
@@ -22,10 +21,9 @@ Deviations from the authors' code:
   z_i = sqrt(D) x_i has the norm that layer norm would give.
 - The logarithm is taken of the softmax at once: theirs leaves out embeddings whose probability is zero in float32.
 - Distributions and network have learning rates of their own there; the suite has one for all parameters of a loss. The
-  network's weights are therefore held divided by ``network_rate``: under Adam they then move at ``network_rate`` times
-  the learning rate, as theirs do, from the same start.
-- The batch's own mean and variance normalise always, and no running ones are kept: the network is not used after
-  training.
+  network's weights are therefore held divided by ``network_rate``: under Adam they then move at ``network_rate`` times the
+  learning rate, as theirs do, from the same start.
+- The batch's own mean and variance normalise always, and no running ones are kept: the network is not used after training.
 """
 
 from typing import Any, ClassVar
