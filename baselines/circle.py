@@ -37,9 +37,9 @@ class CircleLoss(BatchLoss):
     )
     source: ClassVar[str] = "Sun et al., Circle Loss, CVPR 2020"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "m": {"low": 0.05, "high": 0.7, "log": False},
-        "gamma": {"low": 4.0, "high": 256.0, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "m": {"low": 0.0, "high": 0.8, "log": False},
+        "gamma": {"low": 2.0, "high": 256.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"m": 0.4, "gamma": 80.0}
     undisclosed: ClassVar[tuple[str, ...]] = ("the learning rate on CUB-200-2011, Cars-196 and SOP",)

@@ -54,7 +54,7 @@ class CrossBatchMemoryLoss(nn.Module):
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "memory_size": {"values": [256, 1024, 4096]},
         "margin": {"low": 0.0, "high": 0.9, "log": False},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"margin": 0.5, "learning_rate": 3e-4}
     undisclosed: ClassVar[tuple[str, ...]] = (

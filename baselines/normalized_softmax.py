@@ -33,9 +33,9 @@ class NormalizedSoftmaxLoss(ProxyLoss):
     formula: ClassVar[str] = "mean_i -log softmax_c(s(z_i, p_c) / temperature) at c = y_i"
     source: ClassVar[str] = "Zhai & Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "temperature": {"low": 0.01, "high": 0.5, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "temperature": {"low": 0.01, "high": 1.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"temperature": 0.05}
     undisclosed: ClassVar[tuple[str, ...]] = ("learning rates for AdamW: the paper trains by SGD",)

@@ -40,9 +40,9 @@ class RecallAtKLoss(BatchLoss):
     source: ClassVar[str] = "Patel, Tolias & Matas, Recall@k Surrogate Loss, CVPR 2022"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "largest_k": {"values": [1, 4, 16]},
-        "temperature": {"low": 0.003, "high": 0.3, "log": True},
+        "temperature": {"low": 0.002, "high": 0.5, "log": True},
         "rank_temperature": {"low": 0.3, "high": 10.0, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"largest_k": 16, "temperature": 0.01, "rank_temperature": 1.0}
     undisclosed: ClassVar[tuple[str, ...]] = (

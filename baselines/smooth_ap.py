@@ -36,8 +36,8 @@ class SmoothAPLoss(BatchLoss):
     )
     source: ClassVar[str] = "Brown et al., Smooth-AP, ECCV 2020"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "temperature": {"low": 0.003, "high": 0.3, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "temperature": {"low": 0.002, "high": 0.5, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"temperature": 0.01, "learning_rate": 1e-5}
     undisclosed: ClassVar[tuple[str, ...]] = ("a recipe for CUB-200-2011 and Cars-196: the paper has large data sets",)

@@ -51,12 +51,12 @@ class SmoothProxyAnchorLoss(ProxyLoss):
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         "alpha": {"low": 2.0, "high": 64.0, "log": True},
-        "margin": {"low": 0.0, "high": 0.8, "log": False},
+        "margin": {"low": 0.0, "high": 1.0, "log": False},
         "sharpness": {"low": 1.0, "high": 30.0, "log": True},
         "position": {"low": 0.0, "high": 0.8, "log": False},
         "warm_up": {"values": [0, 2, 5]},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {}
     undisclosed: ClassVar[tuple[str, ...]] = (

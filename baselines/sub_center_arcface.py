@@ -40,11 +40,11 @@ class SubCenterArcFaceLoss(ProxyLoss):
     )
     source: ClassVar[str] = "Deng et al., Sub-center ArcFace, ECCV 2020"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "proxies_per_class": {"values": [1, 2, 3]},
+        "proxies_per_class": {"values": [1, 2, 3, 5]},
         "margin": {"low": 0.0, "high": 0.6, "log": False},
-        "scale": {"low": 4.0, "high": 64.0, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "scale": {"low": 2.0, "high": 64.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"proxies_per_class": 3, "margin": 0.5, "scale": 64.0}
     undisclosed: ClassVar[tuple[str, ...]] = ("a recipe for retrieval: the paper recognises faces, by SGD",)

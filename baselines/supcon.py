@@ -30,8 +30,8 @@ class SupConLoss(BatchLoss):
     formula: ClassVar[str] = "mean_i -mean_{p in P(i)} log softmax_{a != i}(s_ia / temperature) at a = p"
     source: ClassVar[str] = "Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, Eq. 2"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "temperature": {"low": 0.01, "high": 0.5, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
+        "temperature": {"low": 0.01, "high": 1.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"temperature": 0.1}
     undisclosed: ClassVar[tuple[str, ...]] = ("a recipe for retrieval: the paper classifies ImageNet",)

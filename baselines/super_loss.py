@@ -54,10 +54,10 @@ class SuperLoss(ProxyLoss):
     )
     source: ClassVar[str] = "Castells, Weinzaepfel & Revaud, SuperLoss, NeurIPS 2020, on a proxy loss"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "temperature": {"low": 0.01, "high": 0.5, "log": True},
+        "temperature": {"low": 0.01, "high": 1.0, "log": True},
         "regularization": {"low": 0.1, "high": 10.0, "log": True},
-        "learning_rate": {"low": 2e-4, "high": 2e-2, "log": True},
-        "proxy_learning_rate": {"low": 1e-3, "high": 1.0, "log": True},
+        "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
+        "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
     }
     paper_values: ClassVar[dict[str, Any]] = {"momentum": 0.9}
     undisclosed: ClassVar[tuple[str, ...]] = (

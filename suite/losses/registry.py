@@ -66,6 +66,7 @@ class LossEntry:
         sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside itself.
         wrapped: class of the loss that it wraps, if it wraps one.
         miner: class of the miner in front of it, if there is one.
+        setting: what names the loss, for error messages; by default its entry of ``params.yaml``.
     """
 
     name: str
@@ -74,6 +75,7 @@ class LossEntry:
     sha256: str
     wrapped: type[nn.Module] | None = None
     miner: type[nn.Module] | None = None
+    setting: str | None = None
 
     @property
     def search_space(self) -> dict[str, dict[str, Any]]:
@@ -94,7 +96,7 @@ class LossEntry:
         for cls, prefix in ((self.wrapped, WRAPPED_PREFIX), (self.miner, MINER_PREFIX)):
             if cls is not None:
                 found |= {prefix + name: default for name, default in constructor_parameters(cls).items()}
-        if self.wrapped is not None:
+        if self.wrapped is not None or found.get(WRAPPED, "") is None:  # None: it can do without one
             del found[WRAPPED]
         return found
 
@@ -104,7 +106,7 @@ class LossEntry:
         Raises:
             SuiteError: the constructor refuses a value.
         """
-        setting = f"params.yaml: losses.{self.name}"
+        setting = self.setting or f"params.yaml: losses.{self.name}"
         with guarded(f"{setting}: the constructor"):
             return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
 
@@ -159,7 +161,7 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
             "forward is (embeddings, labels, indices_tuple)"
         )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
-    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"))
+    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting)
 
 
 def values_by_hand(settings: LossSettings) -> Hyperparameters:
