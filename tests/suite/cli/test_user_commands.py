@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,9 @@ def test_the_written_loss_passes_all_checks_and_its_entry_is_valid(command):
     assert out.endswith(f"{len(run.CHECKS)} passed, 0 failed, 0 notes\n")
 
 
-def test_what_is_printed_for_a_new_loss_is_what_the_page_says(command):
+def test_what_is_printed_for_a_new_loss_is_what_the_page_says(command, monkeypatch):
     """Its file, the command that tests it, its entry, and what it may ask for."""
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if not (Path(place) / "my_loss.py").exists()])
     page = (ROOT / "docs/adding-a-loss.md").read_text(encoding="utf-8")
     _, out, _ = command("new-loss", "my_loss")
     file, test = re.search(r"wrote (\S+); test it with: (.*)", out).groups()
