@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.errors import SuiteError
-from suite.losses.build import scalar
+from suite.losses.build import offered_to, scalar
 from suite.processes import guarded
 
 
@@ -24,7 +24,7 @@ def ask(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tup
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in loss.parameters()):
         raise SuiteError(f"{where} makes a parameter in forward, which is never trained; make it in the constructor")
     with guarded(where):
-        value = loss(embeddings, labels)
+        value = loss(embeddings, labels, **offered_to(loss)(torch.arange(len(labels)), 1))
     if {id(parameter) for parameter in loss.parameters()} != made_before:
         raise SuiteError(f"{where} made a parameter in forward, which is never trained; make it in the constructor")
     return scalar(value, where), embeddings, where

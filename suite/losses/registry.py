@@ -39,6 +39,18 @@ BUILT_IN = {
     "soft_triple": "baselines.soft_triple:SoftTripleLoss",
     "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPlusPlusLoss",
     "hist": "baselines.hist:HISTLoss",
+    "prism": "baselines.prism:PRISMLoss",
+    "sub_center_arcface": "baselines.sub_center_arcface:SubCenterArcFaceLoss",
+    "smooth_ap": "baselines.smooth_ap:SmoothAPLoss",
+    "recall_at_k": "baselines.recall_at_k:RecallAtKLoss",
+    "supcon": "baselines.supcon:SupConLoss",
+    "circle": "baselines.circle:CircleLoss",
+    "normalized_softmax": "baselines.normalized_softmax:NormalizedSoftmaxLoss",
+    "cross_batch_memory": "baselines.cross_batch_memory:CrossBatchMemoryLoss",
+    "super_loss": "baselines.super_loss:SuperLoss",
+    "smooth_proxy_anchor": "baselines.smooth_proxy_anchor:SmoothProxyAnchorLoss",
+    "pfml_constant_force": "baselines.constant_force:ConstantForceLoss",
+    "pfml_growing_force": "baselines.constant_force:GrowingForceLoss",
 }
 
 Hyperparameters = dict[str, Any]
@@ -59,6 +71,7 @@ class LossEntry:
         sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside itself.
         wrapped: class of the loss that it wraps, if it wraps one.
         miner: class of the miner in front of it, if there is one.
+        setting: what names the loss, for error messages; by default its entry of ``params.yaml``.
     """
 
     name: str
@@ -67,6 +80,7 @@ class LossEntry:
     sha256: str
     wrapped: type[nn.Module] | None = None
     miner: type[nn.Module] | None = None
+    setting: str | None = None
 
     @property
     def search_space(self) -> dict[str, dict[str, Any]]:
@@ -87,7 +101,7 @@ class LossEntry:
         for cls, prefix in ((self.wrapped, WRAPPED_PREFIX), (self.miner, MINER_PREFIX)):
             if cls is not None:
                 found |= {prefix + name: default for name, default in constructor_parameters(cls).items()}
-        if self.wrapped is not None:
+        if self.wrapped is not None or found.get(WRAPPED, "") is None:  # None: it can do without one
             del found[WRAPPED]
         return found
 
@@ -97,7 +111,7 @@ class LossEntry:
         Raises:
             SuiteError: the constructor refuses a value.
         """
-        setting = f"params.yaml: losses.{self.name}"
+        setting = self.setting or f"params.yaml: losses.{self.name}"
         self._check_size(values, num_classes, embedding_dim)
         with guarded(f"{setting}: the constructor"):
             return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
@@ -172,7 +186,7 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
             "forward is (embeddings, labels, indices_tuple)"
         )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
-    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"))
+    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting)
 
 
 def values_by_hand(settings: LossSettings) -> Hyperparameters:
