@@ -21,6 +21,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.user,
         pipeline.plan,
         pipeline.features,
+        pipeline.views,
         pipeline.tune,
         pipeline.train,
         pipeline.train_network,

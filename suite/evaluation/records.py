@@ -113,6 +113,8 @@ class Record(_Part):
     noise_realised: Share | None = None
     noise_sha256: str
     data_sha256: str
+    views_sha256: str | None = None
+    """Of the views that it learned from; regime ``finetuned`` only."""
     config_sha256: str
     loss_sha256: str = ""
     target: str = ""

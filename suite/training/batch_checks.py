@@ -15,7 +15,7 @@ from suite.data.split import cut_classes, fold_bounds, least_training, num_train
 from suite.errors import SuiteError
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
-from suite.settings.plans import FrozenPlan, Search
+from suite.settings.plans import Search, SomePlan
 
 LEAST_CLASSES = 2
 """Smallest number of classes in a batch: a loss that compares classes needs two."""
@@ -87,7 +87,7 @@ def check_noise(settings: Settings, recipe: Recipe, dataset: str, half: Training
                 raise _too_large(settings, "classes_per_batch", dataset, found, left)
 
 
-def check_folds(settings: Settings, plan: FrozenPlan, half: TrainingHalf, search: Search) -> None:
+def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: Search) -> None:
     """Check that a batch can be drawn while a fold of the training classes is held out, with the search's label noise.
 
     Raises:
@@ -127,11 +127,11 @@ def fold_name(search: Search, first_class: int) -> str:
 
 def _too_large(settings: Settings, setting: str, dataset: str, found: str, most: int) -> SuiteError:
     mine = getattr(settings.datasets[dataset], setting)
-    where = "recipe" if mine is None else f"datasets.{dataset}"
+    where = f"{settings.recipe.file}: recipe" if mine is None else f"{PARAMS_FILE}: datasets.{dataset}"
     value = getattr(settings.recipe_of(dataset), setting)
     if most < LEAST_CLASSES:
         return SuiteError(
             f"{PARAMS_FILE}: noise: {found}, and a batch needs {LEAST_CLASSES}; allowed: less noise, or more classes"
         )
     elsewhere = f", for this data set alone as datasets.{dataset}.{setting}" if mine is None else ""
-    return SuiteError(f"{PARAMS_FILE}: {where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")
+    return SuiteError(f"{where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")

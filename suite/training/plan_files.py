@@ -2,36 +2,40 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from suite.files import write_json
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
-from suite.settings.plans import PlanKind, Planned, plan_path, seeds_of, write_plan_file
-from suite.training.dataset_plan import DatasetPlan, dataset_plan_path
+from suite.settings.plans import PlanKind, Planned, Regime, folder_of, plan_path, seeds_of, write_plan_file
+from suite.training.dataset_plan import DatasetPlan
 
 Kinds = Mapping[PlanKind, Sequence[Sequence[Planned]]]
 
 
-def write_all(datasets: Sequence[DatasetPlan], kinds: Kinds) -> None:
-    """Write all plans in place of those that are there; where that fails, the old ones stay.
+def write_all(data: Mapping[Path, dict[str, Any]], kinds: Kinds, regime: Regime = "frozen") -> None:
+    """Write all plans of a regime in place of those that are there; where that fails, the old ones stay.
 
     Files that are no plans stay in any case.
+
+    Args:
+        data: plans of data sets by their path.
+        kinds: plans of losses on them.
+        regime: what learns.
     """
-    there = Path(f".{PLAN_FOLDER}.tmp")
+    folder = folder_of(regime)
+    there = folder / f".{PLAN_FOLDER}.tmp"
     shutil.rmtree(there, ignore_errors=True)
     try:
-        for dataset in datasets:
-            plain = asdict(dataset) | {"backbone": dataset.backbone.model_dump()}
-            write_json(there / dataset_plan_path(dataset.dataset), plain)
+        for path, plain in data.items():
+            write_json(there / path, plain)
         for kind, files in kinds.items():
             for planned in files:
-                write_plan_file(there / plan_path(kind, planned[0][0].dataset, planned[0][0].loss), planned)
+                write_plan_file(there / plan_path(kind, planned[0][0].dataset, planned[0][0].loss, regime), planned)
         new = {path.relative_to(there) for path in there.rglob("*.json")}
-        for kind in ("datasets", *get_args(PlanKind)):
-            for old in sorted((PLAN_FOLDER / kind).glob("*.json")):
+        for kind in ("datasets", "views", *get_args(PlanKind)):
+            for old in sorted((folder / PLAN_FOLDER / kind).glob("*.json")):
                 if old not in new:
                     old.unlink()
         for path in sorted(new):
@@ -45,7 +49,7 @@ def cost(kinds: Kinds) -> str:
     """How many runs and trials the grid has, in a sentence."""
     tuned = [planned for files in kinds["tuned"] for planned in files]
     runs = sum(len(plan.noise_levels) * len(seeds_of(plan)) for plan, _ in tuned)
-    trials = sum(search.trials * search.folds for _, search in tuned if search is not None)
+    trials = sum(search.trials * (search.held_out or search.folds) for _, search in tuned if search is not None)
     searched = f", after {trials:,} trainings of searches" if trials else ""
     return f"planned: {runs:,} runs{searched}; those in the run cache are not run again"
 

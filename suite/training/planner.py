@@ -5,8 +5,6 @@ Everything is checked first; after an error nothing has been written.
 
 from dataclasses import replace
 
-from pydantic import ValidationError
-
 from suite.data.noise import check_kind
 from suite.errors import SuiteError, allowed
 from suite.losses.build import TRAINING_SETTINGS
@@ -20,21 +18,23 @@ from suite.losses.registry import (
     find_loss,
     values_by_hand,
 )
-from suite.settings.params import LossSettings, Recipe, Settings
+from suite.settings.params import LossSettings, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import (
-    FrozenPlan,
+    PLANS,
     HyperparameterSource,
     PlanKind,
     Planned,
+    Regime,
     Search,
+    SomePlan,
     Track,
 )
-from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
 from suite.training.batch_checks import check_batch, check_folds, check_noise
-from suite.training.dataset_plan import DatasetPlan, plan_dataset
+from suite.training.dataset_plan import DatasetPlan, dataset_plan_path, plan_dataset
+from suite.training.hyperparameters import with_learning_rates
 from suite.training.plan_files import cost, remarks_on, write_all
 from suite.training.search_space import check_ends, declared_space
 from suite.training.stage import code_sha256
@@ -77,7 +77,7 @@ def write_plans(settings: Settings) -> list[str]:
             if entry.name in settings.paper_values
         ],
     }
-    write_all(datasets, kinds)
+    write_all({dataset_plan_path(dataset.dataset): dataset.as_dict() for dataset in datasets}, kinds)
     return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
 
 
@@ -92,16 +92,21 @@ def _find_also(name: str, settings: LossSettings) -> LossEntry:
 
 
 class Planner:
-    """Plans runs on frozen features from one ``params.yaml``.
+    """Plans runs of a regime from ``params.yaml``.
+
+    Args:
+        settings: with recipe and searches of the regime.
+        regime: what learns.
+        code: digest of the code that trains; that of the frozen regime if None.
 
     Attributes:
         remarks: what the user should know about the plans made so far.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, regime: Regime = "frozen", code: str | None = None) -> None:
         self.remarks: list[str] = []
-        self._settings = settings
-        self._code_sha256 = code_sha256()
+        self._settings, self._regime = settings, regime
+        self._code_sha256 = code or code_sha256()
 
     def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
         """Plan the tuning tracks of a loss: the values of its tuned recipes; values set in ``params.yaml`` replace them.
@@ -171,13 +176,14 @@ class Planner:
                         0.0 if clean else tuning.noise,
                         number,
                         track == "tuned_with_noisy_validation",
+                        tuning.held_out,
                     ),
                 )
                 for number in range(tuning.searches)
             ]
         return planned
 
-    def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> FrozenPlan:
+    def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> SomePlan:
         """Plan the values of a loss's paper as they stand.
 
         Raises:
@@ -203,15 +209,15 @@ class Planner:
         entry: LossEntry,
         values: Hyperparameters,
         source: HyperparameterSource,
-    ) -> FrozenPlan:
+    ) -> SomePlan:
         settings = self._settings
         recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, entry.name)
         num_classes = check_batch(settings, recipe, dataset.dataset, dataset.half)
         hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
         loss = entry.build(hyperparameters, num_classes, recipe.embedding_dim)
         probe(entry.name, loss, num_classes, recipe.embedding_dim)
-        return FrozenPlan(
-            regime="frozen",
+        return PLANS[self._regime][0](
+            regime=self._regime,
             track=track,
             dataset=dataset.dataset,
             backbone=settings.backbone.name,
@@ -228,13 +234,13 @@ class Planner:
         )
 
     def _recipe_in_git(
-        self, dataset: DatasetPlan, entry: LossEntry, plan: FrozenPlan, search: Search
+        self, dataset: DatasetPlan, entry: LossEntry, plan: SomePlan, search: Search
     ) -> TunedRecipe | None:
         """The tuned recipe as it stands, or None; a remark says what has changed since the search.
 
         A stale recipe is used all the same: a new search takes long and has a command of its own.
         """
-        path = tuned_path(dataset.dataset, entry.name, plan.track, search.number)
+        path = tuned_path(dataset.dataset, entry.name, plan.track, search.number, self._regime)
         if not path.is_file():
             return None
         recipe, settings = load_tuned(path), self._settings
@@ -246,6 +252,7 @@ class Planner:
             "tuning.trials has": len(recipe.trials) != settings.tuning.trials,
             "the recipe has": recipe.training != shared_training(settings.recipe_of(dataset.dataset), search.space),
             "tuning.folds has": recipe.folds != settings.tuning.folds,
+            "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
         }
         stage = "search" if entry.name in settings.losses else "search-also"
@@ -270,23 +277,3 @@ class Planner:
             "has no tuned recipe: the study uses its default values. Search for better ones with: "
             f"dvc repro {stage} && suite promote"
         )
-
-
-def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:
-    """The recipe with a loss's learning rates in place of the general ones.
-
-    Raises:
-        SuiteError: a learning rate is not a positive number.
-    """
-    rates = {name: values[name] for name in TRAINING_SETTINGS if name in values}
-    try:
-        return Recipe.model_validate(recipe.model_dump() | rates)
-    except ValidationError as error:
-        raise SuiteError(explain(error, Recipe, PARAMS_FILE, f"losses.{loss}.params")) from error
-
-
-def with_values(plan: FrozenPlan, values: Hyperparameters) -> FrozenPlan:
-    """A plan with these hyper-parameters, learning rates included, on top of its own."""
-    others = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-    recipe = with_learning_rates(plan.recipe, values, plan.loss)
-    return replace(plan, hyperparameters=plan.hyperparameters | others, recipe=recipe)
