@@ -117,18 +117,22 @@ def train_network(
     train_row(read_benchmark_plan(dataset, row), machine, console)
 
 
-def leaderboard(*, benchmarks: Benchmarks = False) -> None:
+def leaderboard(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Compute results/leaderboard.{csv,json,md,tex} and what lies beside them from the records."""
-    from suite.report.leaderboard import write_benchmark_leaderboard, write_leaderboard
+    from suite.report.leaderboard import write_benchmark_leaderboard, write_finetuned_leaderboard, write_leaderboard
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
-    from suite.settings.paths import BENCHMARK_RESULTS, RESULTS_FOLDER
+    from suite.settings.paths import BENCHMARK_RESULTS, FINETUNED_RESULTS, RESULTS_FOLDER
 
+    folder = RESULTS_FOLDER
     if benchmarks:
         write_benchmark_leaderboard(load_benchmarks())
+        folder = BENCHMARK_RESULTS
+    elif regime == Regime.finetuned:
+        write_finetuned_leaderboard(load_settings())
+        folder = FINETUNED_RESULTS
     else:
         write_leaderboard(load_settings())
-    folder = BENCHMARK_RESULTS if benchmarks else RESULTS_FOLDER
     console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
 
 

@@ -26,6 +26,7 @@ from suite.settings.paths import (
     BENCHMARK_RESULTS,
     BENCHMARKS_FOLDER,
     BOARD_FILE,
+    FINETUNED_RESULTS,
     FROZEN_METRICS,
     PAPER_VALUES,
     RECORDS_FILE,
@@ -37,6 +38,7 @@ from suite.settings.paths import (
     TIMES_FOLDER,
     VERDICTS_FILE,
 )
+from suite.settings.plans import folder_of
 
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:
@@ -48,6 +50,18 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     records = with_paper_values(read_records(record_files(settings)))
     frozen = pd.DataFrame([_frozen(dataset) for dataset in settings.datasets])
     return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER)
+
+
+def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
+    """The same for the regime in which the network learns, in ``results/finetuned``.
+
+    Raises:
+        SuiteError: as ``write_leaderboard``.
+    """
+    folder = folder_of("finetuned")
+    records = read_records(folder / path for path in record_files(settings))
+    frozen = pd.DataFrame([_frozen(dataset) for dataset in settings.datasets])
+    return _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS)
 
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
