@@ -1,6 +1,10 @@
 """Plans of the regime: for each data set what its views are made from, for each loss what is searched and run."""
 
+import os
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from suite.data.noise import check_kind
 from suite.errors import SuiteError
@@ -8,7 +12,7 @@ from suite.files import read_json
 from suite.hashing import sha256_code
 from suite.losses.registry import find_loss
 from suite.settings.finetuned import FinetunedRecipe, FinetunedSettings, SettingsOfRegime, ViewPlan
-from suite.settings.params import Settings
+from suite.settings.params import Recipe, Settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE, VIEW_PLAN
 from suite.settings.plans import PlanKind, Planned, Regime
 from suite.training.backbone import check_backbone, load_backbone
@@ -42,7 +46,9 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     check_backbone(settings.backbone)
     check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
     backbone = load_backbone(settings.backbone)
-    cut_backbone(backbone, backbone.side or _SIDE, finetuned.recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
+    side = backbone.side or _SIDE
+    parts = cut_backbone(backbone, side, finetuned.recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
+    _check_memory(finetuned.recipe, *parts, side)
     mine = finetuned.within(settings)
     remarks = update_user_files(settings)
     datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
@@ -59,6 +65,29 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
     return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
+
+
+def _check_memory(recipe: Recipe, standing: nn.Module, blocks: nn.Module, side: int) -> None:
+    """Check that this machine can hold what a step keeps: the output of each layer that learns, and its gradient.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    counts: list[int] = []
+    leaves = [layer for layer in blocks.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(lambda *given: counts.append(given[2].numel())) for layer in leaves]
+    with torch.inference_mode():
+        blocks(standing(torch.zeros(1, 3, side, side)))
+    for hook in hooks:
+        hook.remove()
+    image = 2 * 4 * sum(counts)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    batch = recipe.classes_per_batch * recipe.samples_per_class
+    if batch * image > memory:
+        raise SuiteError(
+            f"{FINETUNED_FILE}: recipe: a step on classes_per_batch x samples_per_class = {batch} images takes about "
+            f"{batch * image / 1e9:.1f} GB, this machine has {memory / 1e9:.1f}; allowed: up to {memory // image} images"
+        )
 
 
 def _view_plan(settings: SettingsOfRegime, dataset: DatasetPlan) -> ViewPlan:
