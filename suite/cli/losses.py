@@ -1,12 +1,20 @@
 """Losses: the generic tests of one, the list of all, and a file to start from."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from suite.cli.shared import AsJson, show
+from suite.errors import SuiteError
+from suite.settings.paths import PARAMS_FILE
+
+if TYPE_CHECKING:
+    from suite.losses.checks.run import Finding
+    from suite.losses.checks.subject import Subject
 
 _COLOURS = {"pass": "green", "fail": "bold red", "note": "yellow", "info": "cyan"}
 
@@ -38,13 +46,35 @@ def check(
         f"[bold]{escape(subject.entry.target)}[/]{_shown(subject.values)}, embeddings of {subject.dim} dimensions"
     )
     counts = dict.fromkeys(_COLOURS, 0)
-    for finding in run_checks(subject):
+    for finding in chain(run_checks(subject), _space(subject)):
         counts[finding.status] += 1
         console.print(f"[{_COLOURS[finding.status]}]{finding.status}[/]  {finding.check}: {escape(finding.found)}")
         if finding.meaning:
             console.print(f"      in training: {escape(finding.meaning)}")
     console.print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['note']} notes")
     raise typer.Exit(1 if counts["fail"] else 0)
+
+
+def _space(subject: "Subject") -> "Iterator[Finding]":
+    """Whether the loss can be built and asked at the ends of the search space that it declares, if it declares one."""
+    from suite.losses.checks.batches import NUM_CLASSES
+    from suite.losses.checks.run import Finding
+    from suite.losses.checks.subject import silent
+    from suite.settings.params import LossSettings
+
+    entry = subject.entry
+    if not entry.search_space:
+        return
+    from suite.training.search_space import check_ends, declared_space
+
+    try:
+        with silent():
+            declared = declared_space(entry, LossSettings(), {})
+            check_ends(entry, subject.values, declared, NUM_CLASSES, subject.dim)
+        yield Finding("search space", "pass", f"the loss can be built and asked at the ends of {', '.join(declared)}")
+    except SuiteError as error:
+        found = str(error).replace(f"{PARAMS_FILE}: losses.{entry.name}.search", "search_space")
+        yield Finding("search space", "fail", found, "trials of a search fail there")
 
 
 def _shown(values: dict[str, object]) -> str:

@@ -23,6 +23,18 @@ _FIXED = (
     "soft_triple",
     "proxy_nca_pp",
     "hist",
+    "prism",
+    "sub_center_arcface",
+    "super_loss",
+    "smooth_proxy_anchor",
+    "cross_batch_memory",
+    "smooth_ap",
+    "recall_at_k",
+    "supcon",
+    "circle",
+    "normalized_softmax",
+    "pfml_constant_force",
+    "pfml_growing_force",
 )
 """Built-in losses, in the order of their styles."""
 GRID_COLOUR = "0.9"

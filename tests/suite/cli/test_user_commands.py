@@ -41,7 +41,8 @@ def test_the_written_loss_passes_all_checks_and_its_entry_is_valid(command):
     status, out, _ = command("check", "my_loss")
     assert status == 0, out
     assert out.startswith("my_loss.py:MyLoss, embeddings of 16 dimensions\n")
-    assert out.endswith(f"{len(run.CHECKS)} passed, 0 failed, 0 notes\n")
+    assert "pass  search space: the loss can be built and asked at the ends of temperature, " in out
+    assert out.endswith(f"{len(run.CHECKS) + 1} passed, 0 failed, 0 notes\n")
 
 
 def test_what_is_printed_for_a_new_loss_is_what_the_page_says(command, monkeypatch):
@@ -202,6 +203,24 @@ def test_options_of_check(command, first_checks):
     status, out, _ = command("check", memory, *arguments)
     assert status == 0
     assert out.startswith(f"{memory} wraps {library}losses:ContrastiveLoss, memory_size 200, wrapped_neg_margin 0.4, ")
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ('{"margn": {"values": [1]}}', "search_space: margn is no hyper-parameter of loss Odd; allowed: margin, "),
+        ('{"margin": {"low": 1, "high": 0}}', "search_space.margin"),
+        ('{"margin": {"low": 0.0, "high": 2.0}}', "search_space.margin = 0.0: suite check odd.py:Odd: margin = 0.0"),
+    ],
+)
+def test_a_bad_search_space_fails(command, first_checks, space, message):
+    constructor = "if not margin > 0: raise ValueError(f'margin = {margin}')"
+    write_odd({"arguments": ", margin=1.0", "constructor": constructor})
+    file = Path("odd.py")
+    file.write_text(file.read_text().replace("    def __init__", f"    search_space = {space}\n\n    def __init__", 1))
+    status, out, _ = command("check", "odd.py:Odd")
+    assert status == 1
+    assert f"fail  search space: {message}" in out
 
 
 @pytest.mark.parametrize(
