@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from suite.cli.shared import AsJson, show
+from suite.cli.shared import AsJson, note_place, show
 
 _COLOURS = {"pass": "green", "fail": "bold red", "note": "yellow", "info": "cyan"}
 
@@ -72,3 +72,4 @@ def new_loss(
     )
     typer.echo("then add it to params.yaml:\n")
     typer.echo(f"losses:\n  {name}: {{target: {path}:{class_name}}}")
+    note_place("the file is written here; a project takes losses that lie in it")

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from suite.settings.paths import PARAMS_FILE
 
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
@@ -57,3 +60,9 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     return str(value)
+
+
+def note_place(done: str) -> None:
+    """Say that a command has done what it can outside a project, where there is no params.yaml."""
+    if not PARAMS_FILE.is_file():
+        errors.print(f"note: there is no {PARAMS_FILE} in {Path.cwd()}: {done}", markup=False, highlight=False)

@@ -1,6 +1,5 @@
 """Hyper-parameters of a loss on a data set: those of its tuned recipes, or, where there are none, of searches."""
 
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from suite.errors import SuiteError, allowed
-from suite.files import write_json
+from suite.files import clear, write_json
 from suite.settings.paths import FEATURES, FOUND_RECIPE, SEARCHES_FOLDER, TIMES_FOLDER
 from suite.settings.plans import (
     FrozenPlan,
@@ -34,7 +33,7 @@ def resolve_hyperparameters(dataset: str, loss: str, console: Console) -> None:
     """
     planned = read_plan_file(plan_path("tuned", dataset, loss))
     path = tuned_plan_path(dataset, loss)
-    shutil.rmtree(path.parent, ignore_errors=True)
+    clear(path.parent, path.name, "*.yaml")
     complete: list[Planned] = []
     seconds: dict[str, float] = {}
     for plan, search in planned:
