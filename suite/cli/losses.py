@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from suite.cli.shared import AsJson, show
+from suite.cli.shared import AsJson, note_place, show
 from suite.errors import SuiteError
 from suite.settings.paths import PARAMS_FILE
 
@@ -102,3 +102,4 @@ def new_loss(
     )
     typer.echo("then add it to params.yaml:\n")
     typer.echo(f"losses:\n  {name}: {{target: {path}:{class_name}}}")
+    note_place("the file is written here; a project takes losses that lie in it")

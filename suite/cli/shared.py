@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from suite.settings.paths import PARAMS_FILE
 
 if TYPE_CHECKING:
     from suite.training.tuning.resolve import Tools
@@ -82,3 +85,9 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     return str(value)
+
+
+def note_place(done: str) -> None:
+    """Say that a command has done what it can outside a project, where there is no params.yaml."""
+    if not PARAMS_FILE.is_file():
+        errors.print(f"note: there is no {PARAMS_FILE} in {Path.cwd()}: {done}", markup=False, highlight=False)

@@ -18,6 +18,7 @@ from suite.evaluation.tables import to_table, write_csv
 from suite.files import ANEW, read_json, write_json, write_text
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
+from suite.report.budgets import with_trials
 from suite.report.figures.noise import draw_noise_figure
 from suite.report.tables import leaderboard_latex, leaderboard_page
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
@@ -141,7 +142,7 @@ def _frozen(dataset: str) -> dict[str, Any]:
 
 def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], folder: Path) -> pd.DataFrame:
     table = to_table(records)
-    board = leaderboard(table, frozen)
+    board = with_trials(leaderboard(table, frozen), records)
     judged = verdicts(table, user)
     write_csv(table, folder / RECORDS_FILE.name)
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))

@@ -6,7 +6,6 @@ a killed process leaves a finished run or none.
 """
 
 import platform
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from safetensors.numpy import save_file
 
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
+from suite.files import clear as delete_files
 from suite.files import read_json, replacing, write_json
 from suite.hashing import sha256_value
 from suite.settings.paths import RUN_CACHE_FOLDER
@@ -192,7 +192,7 @@ def run_missing(
 
 def clear(dataset: str, loss: str, regime: Regime = "frozen") -> None:
     """Delete what the cache holds of a loss on a data set, so that it is run anew."""
-    shutil.rmtree(_folder(dataset, loss, regime), ignore_errors=True)
+    delete_files(_folder(dataset, loss, regime), "*.json", "*.safetensors")
 
 
 def _folder(dataset: str, loss: str, regime: Regime) -> Path:

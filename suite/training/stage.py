@@ -16,7 +16,7 @@ from suite.data.features import Features, load_features
 from suite.errors import SuiteError
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
-from suite.files import replacing, write_json, write_lines
+from suite.files import clear, replacing, write_json, write_lines
 from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
 from suite.processes import guarded, in_parallel, processor_kind
@@ -234,7 +234,7 @@ def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[F
         for place, each in zip(places, finished, strict=True)
         for epoch, value in enumerate(each.curve, 1)
     ]
-    shutil.rmtree(folder, ignore_errors=True)
+    clear(folder, RECORDS_NAME, CURVES_NAME, EMBEDDINGS.partition("{")[0] + "*.safetensors")
     write_lines(folder / CURVES_NAME, curves)
     write_records(folder / RECORDS_NAME, [each.record for each in finished])
     for place in places:

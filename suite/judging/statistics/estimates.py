@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 LEVEL = 0.05
 """Error that a verdict may have."""
+_ROUNDING = 1e-12
+"""A standard deviation below this share of the mean is that of equal values."""
 PERCENT = 100.0
 """Metrics are recorded as shares and judged in percent."""
 
@@ -88,7 +90,7 @@ def mean_of(values: Any) -> Estimate:
         raise ValueError(f"{n} values have no standard error; allowed: 2 or more")
     mean, spread = sample.mean(axis=-1), sample.std(axis=-1, ddof=1)
     # Equal values have a standard deviation of some 1e-17 by rounding; read it as the zero that it is.
-    spread = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(mean)), spread, 0.0)
+    spread = np.where(spread > _ROUNDING * np.maximum(1.0, np.abs(mean)), spread, 0.0)
     return Estimate(mean, spread / np.sqrt(n), np.full(mean.shape, n - 1.0))
 
 
@@ -104,7 +106,7 @@ def minus(first: Estimate, second: Estimate) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval; the bounds are NaN for fewer than 2 values.
+    """A mean with its 95 % interval; the bounds are NaN for fewer than 2 values, and for values that are all equal.
 
     Attributes:
         mean: arithmetic mean, NaN without values.
@@ -128,7 +130,10 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     mean = float(sample.mean())
     if n == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * sample.std(ddof=1) / math.sqrt(n))
+    spread = float(sample.std(ddof=1))
+    if spread <= _ROUNDING * max(1.0, abs(mean)):  # equal values do not say how far others would lie
+        return Interval(mean, math.nan, math.nan, n)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * spread / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
 
 

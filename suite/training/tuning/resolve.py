@@ -1,6 +1,5 @@
 """Hyper-parameters of a loss on a data set: those of its tuned recipes, or, where there are none, of searches."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from suite.errors import SuiteError, allowed
-from suite.files import write_json
+from suite.files import clear, write_json
 from suite.hashing import sha256_value
 from suite.settings.paths import FEATURES, FOUND_RECIPE, SEARCHES_FOLDER, TIMES_FOLDER
 from suite.settings.plans import (
@@ -67,7 +66,7 @@ def resolve_hyperparameters(
     """
     planned = read_plan_file(plan_path("tuned", dataset, loss, regime))
     path = tuned_plan_path(dataset, loss, regime)
-    shutil.rmtree(path.parent, ignore_errors=True)
+    clear(path.parent, path.name, "*.yaml")
     wanted = [(plan, search) for plan, search in planned if search is not None]
     recipes = iter(_recipes(wanted, console, tools))
     complete: list[Planned] = []
