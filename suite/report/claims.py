@@ -1,6 +1,5 @@
 """Writes ``results/claims.json``, ``claims.md`` and ``sensitivity.md``: a pure function of claim files and records."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,28 @@ from suite.judging.claims.load import ClaimFile, load_claims
 from suite.judging.claims.measured import Measured, read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
-from suite.report.families import ClaimJson, ReportJson, family_table, regime_name, totals, verdict_counts, was_run
+from suite.judging.claims.words import OUT_OF_REACH
+from suite.report.families import (
+    SPEAKERS,
+    ClaimJson,
+    ReportJson,
+    family_table,
+    regime_name,
+    said_by,
+    shown_verdict,
+    totals,
+    was_run,
+)
 from suite.report.leaderboard import record_files
-from suite.report.text import adjusted_p_text, effect_text, markdown_table, place_of, remarks_of
+from suite.report.text import (
+    adjusted_p_text,
+    beyond_text,
+    effect_text,
+    markdown_table,
+    other_effect_text,
+    place_of,
+    remarks_of,
+)
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -29,14 +47,27 @@ from suite.settings.paths import (
     RUNS_FOLDER,
 )
 
-_HEAD = ("claim", "data set", "verdict", "effect [95 % interval]", "n", "Holm p", "remarks")
+_HEAD = (
+    "claim",
+    "data set",
+    "verdict",
+    "effect [95 % interval]",
+    "by MAP@R",
+    "n",
+    "Holm p",
+    "beyond the smallest effect",
+    "remarks",
+)
 _EXPLAINED = """\
-Each claim is judged on each data set. `all` is the overall verdict: supported if every data set supports the claim,
-contradicted if one contradicts it. It follows from the verdicts on the data sets; it is not a separate test.
-p belongs to the verdict given; where the verdict is inconclusive, p is that of support. It is adjusted by Holm over the
-family, at 5 %. claims.json has p for every verdict. *Fragile*: another look at the records changes the verdict; see
-[sensitivity.md](sensitivity.md). Verdicts in parentheses do not count for the claim: their classes or embeddings do not
-meet the premise of its theorem. How each kind of claim is judged: [docs/claims.md](../docs/claims.md).
+Each claim is judged on each data set; `all` counts the data sets. No verdict outweighs another. "Not found" is said
+of a regime that the paper does not speak of; it says nothing about the paper's own. Claims about retrieval are judged
+by R@1 and by MAP@R: where the two differ, the verdict says which gave what. p belongs to the verdict given, by R@1;
+where that is inconclusive, p is that of support. It is two-sided and adjusted by Holm over the family, at 5 %.
+claims.json has p for every verdict. *Beyond the smallest effect*: whether an effect that is shown is also shown to be
+larger than the smallest effect of interest. n: units of inference, searches where there are several, else seeds.
+*Fragile*: another look at the records changes the verdict; see [sensitivity.md](sensitivity.md). Verdicts in
+parentheses do not count for the claim: their classes or embeddings do not meet the premise of its theorem. How each
+kind of claim is judged: [docs/claims.md](../docs/claims.md).
 """
 
 
@@ -79,7 +110,7 @@ def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK
 def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str, Any]:
     claims = [file.claim for file in files]
     judged = judge(claims, measured)
-    found = report(files, judged, sensitivity(claims, measured, judged), measured.counts())
+    found = report(files, judged, sensitivity(claims, measured, judged), measured.counts(), measured.datasets())
     write_json(folder / CLAIMS_FILE.name, found)
     write_text(folder / "claims.md", claims_page(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))
@@ -87,44 +118,48 @@ def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str
 
 
 def claims_page(report: ReportJson) -> str:
-    """A summary of a row a family, then all claims that were run, by family, and a list of those that were not."""
+    """A summary, then all claims that were run, by speaker and family, and lists of those that were not and cannot be."""
     digest = f"Digest of the claim files: sha256 {report['claims_sha256']}."
     parts = ["# Claims\n", f"{totals(report)}\n", family_table(report), f"{_EXPLAINED}\n{digest}\n"]
-    run: dict[str, list[ClaimJson]] = {}
-    for claim in filter(was_run, report["claims"]):
-        run.setdefault(claim["family"], []).append(claim)
-    for family, claims in run.items():
-        rows = [[cell.replace("|", "\\|") for cell in row] for claim in claims for row in claim_rows(claim)]
-        parts.append(f"## {family}\n\n{_statements(claims)}\n{markdown_table(_HEAD, rows)}")
-    parts.append(_not_run(report))
+    for speaker, words in SPEAKERS.items():
+        run: dict[str, list[ClaimJson]] = {}
+        for claim in report["claims"]:
+            if was_run(claim) and said_by(claim) == speaker:
+                run.setdefault(claim["family"], []).append(claim)
+        for family, claims in run.items():
+            rows = [[cell.replace("|", "\\|") for cell in row] for claim in claims for row in claim_rows(claim)]
+            parts.append(f"## {family}: {words}\n\n{_statements(claims)}\n{markdown_table(_HEAD, rows)}")
+    waiting = [claim for claim in report["claims"] if not was_run(claim)]
+    for title, reach in (("Not run", False), (OUT_OF_REACH.capitalize(), True)):
+        parts.append(_waiting(title, [claim for claim in waiting if bool(claim.get("out_of_reach")) == reach]))
     return "\n".join(parts)
 
 
 def claim_rows(claim: ClaimJson) -> list[tuple[str, ...]]:
-    """Cells of a claim on each data set, and of the overall verdict where there are several."""
+    """Cells of a claim on each data set, and how many of them gave which verdict where there are several."""
     rows = [_row(claim, line) for line in claim["lines"]]
-    counting = [line for line in claim["lines"] if line["counts"]]
-    if len(counting) > 1:
-        told = verdict_counts(Counter(line["verdict"] for line in counting))
-        rows.append((claim["id"], "all", _verdict(claim), "", "", "", told))
+    if sum(line["counts"] for line in claim["lines"]) > 1:
+        rows.append((claim["id"], "all", _verdict(claim, claim), *[""] * (len(_HEAD) - 3)))
     return rows
 
 
 def _row(claim: ClaimJson, line: Mapping[str, Any]) -> tuple[str, ...]:
-    verdict = _verdict(line) if line["counts"] else f"({_verdict(line)})"
+    verdict = _verdict(claim, line) if line["counts"] else f"({_verdict(claim, line)})"
     return (
         claim["id"],
         place_of(line) or "–",
         verdict,
         effect_text(line, claim["unit"], f" {claim['unit']}"),
+        other_effect_text(line, claim["unit"]),
         "–" if line["n"] is None else str(line["n"]),
         adjusted_p_text(line["p"]),
+        beyond_text(line),
         "; ".join(remarks_of(line, claim["unit"])),
     )
 
 
-def _verdict(entry: Mapping[str, Any]) -> str:
-    return str(entry["verdict"]) + (", fragile" if entry["flips"] else "")
+def _verdict(claim: ClaimJson, entry: Mapping[str, Any]) -> str:
+    return shown_verdict(entry, claim["regime"]) + (", fragile" if entry["flips"] else "")
 
 
 def _statements(claims: list[ClaimJson]) -> str:
@@ -139,14 +174,14 @@ def _statements(claims: list[ClaimJson]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _not_run(report: ReportJson) -> str:
+def _waiting(title: str, claims: list[ClaimJson]) -> str:
     lines = []
-    for claim in report["claims"]:
-        if not was_run(claim):
-            reasons = list(dict.fromkeys(remark for line in claim["lines"] for remark in line["remarks"]))
-            more = f"; {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
-            lines.append(f"- `{claim['id']}`: {claim['statement']} ({reasons[0]}{more})")
-    return "## Not run\n\n" + ("\n".join(lines) or "None.") + "\n"
+    for claim in claims:
+        reasons = list(dict.fromkeys(remark for line in claim["lines"] for remark in line["remarks"]))
+        more = f"; {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
+        reason = claim.get("out_of_reach") or f"{reasons[0]}{more}"
+        lines.append(f"- `{claim['id']}`: {claim['statement']} ({reason})")
+    return f"## {title}\n\n" + ("\n".join(lines) or "None.") + "\n"
 
 
 def sensitivity_page(report: ReportJson) -> str:
@@ -163,7 +198,7 @@ def sensitivity_page(report: ReportJson) -> str:
 {fragile} of {len(rows)} verdicts are fragile: another look at the records gives another verdict (in bold).
 
 - validation epoch: metrics at the epoch that was best on validation classes while tuning, in place of the last epoch.
-- R@1 and MAP@R swapped, with the same smallest effect of interest in points.
+- R@1 and MAP@R swapped: the verdict by the other metric, with the same smallest effect of interest in points.
 - without seed s: the other seeds. One seed less is less power, so a verdict may turn inconclusive for that reason alone.
 
 Families are adjusted anew under every view. – : the view does not concern the claim. "not run": it was not measured.

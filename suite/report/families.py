@@ -1,11 +1,16 @@
-"""Verdicts by family of claims: a line a question, for the terminal, ``results/claims.md``, the README and the site."""
+"""Verdicts by family of claims: a line a question, for the terminal, ``results/claims.md``, the README and the site.
+
+What is counted are results, a claim on a data set each. What the paper says and what the suite has carried on stand apart.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.sensitivity import SWAPPED_METRIC
+from suite.judging.claims.words import OUT_OF_REACH, verdict_word
 from suite.report.tables import REGIMES
 from suite.report.text import markdown_table
 
@@ -18,7 +23,10 @@ QUESTIONS = {
     "ablation-alpha": "Does R@1 rise with the decay alpha and then stay level?",
     "ablation-delta": "Is R@1 the same over a wide range of delta?",
     "ablation-proxies": "Does R@1 rise with the number of proxies and then stay level?",
-    "ablation-repulsion_margin": "Does R@1 fall as the repulsion margin grows?",
+    "ablation-repulsion_margin": "Does R@1 fall with every step of the repulsion margin?",
+    "interaction-alpha": "Does noise take less from PFML with every step of the decay alpha?",
+    "interaction-delta": "Does noise take more from PFML with every step of delta?",
+    "interaction-repulsion_margin": "Does noise take more from PFML with every step of the repulsion margin?",
     "decay-of-influence": "Do far positives pull less under PFML than under each baseline?",
     "corollary-1": "Do PFML's proxies lie closer to the embeddings of their class than those of other losses?",
     "proposition-1": "Does the trained field have a minimum near each embedding?",
@@ -35,22 +43,30 @@ def regime_name(regime: str | None) -> str:
     return "without training" if regime is None else f"regime {regime}"
 
 
+SPEAKERS = {"paper": "what the paper says", "suite": "what the suite has carried on"}
+"""Who makes a claim, in words."""
+
+
 @dataclass(frozen=True)
 class Family:
-    """The claims of one regime that ask the same question.
+    """The claims of one speaker in one regime that ask the same question.
 
     Attributes:
+        said_by: who makes the claims, the paper or the suite.
         regime: what learns; None where nothing is trained.
         question: what they ask, in words.
-        claims: number of claims by verdict.
+        claims: number of claims.
         results: number of verdicts on single data sets.
-        fragile: number of claims whose verdict changes under another look at the records.
+        both: how many of these the other metric gives too, by verdict; empty where there is no other metric.
+        fragile: number of results whose verdict changes under another look at the records.
     """
 
+    said_by: str
     regime: str | None
     question: str
-    claims: Counter[str]
+    claims: int
     results: Counter[str]
+    both: Counter[str]
     fragile: int
 
     @property
@@ -70,16 +86,27 @@ def question_of(family: str) -> str:
     return QUESTIONS[max(found, key=len)] if found else family
 
 
+def said_by(claim: ClaimJson) -> str:
+    """Who makes a claim."""
+    return str(claim.get("said_by", "paper"))
+
+
+def shown_verdict(entry: Mapping[str, Any], regime: str | None) -> str:
+    """The verdict in words, of a claim or of a result."""
+    return str(entry.get("shown") or verdict_word(entry["verdict"], regime))
+
+
 def families(report: ReportJson) -> list[Family]:
-    """Families by regime; within one those that were run first, in the order of ``QUESTIONS``, then others."""
-    groups: dict[tuple[str | None, str], list[ClaimJson]] = {}
+    """Families by speaker and regime; within one those that were run first, in the order of ``QUESTIONS``, then others."""
+    groups: dict[tuple[str, str | None, str], list[ClaimJson]] = {}
     for claim in report["claims"]:
-        groups.setdefault((claim["regime"], question_of(claim["family"])), []).append(claim)
-    found = [_family(regime, question, claims) for (regime, question), claims in groups.items()]
-    regimes, order = [*REGIMES, None], [*QUESTIONS.values()]
+        groups.setdefault((said_by(claim), claim["regime"], question_of(claim["family"])), []).append(claim)
+    found = [_family(*place, claims) for place, claims in groups.items()]
+    speakers, regimes, order = [*SPEAKERS], [*REGIMES, None], [*QUESTIONS.values()]
     return sorted(
         found,
         key=lambda family: (
+            speakers.index(family.said_by),
             regimes.index(family.regime),
             not family.was_run,
             order.index(family.question) if family.question in order else len(order),
@@ -87,50 +114,117 @@ def families(report: ReportJson) -> list[Family]:
     )
 
 
-def _family(regime: str | None, question: str, claims: Sequence[ClaimJson]) -> Family:
-    lines = Counter(line["verdict"] for claim in claims for line in claim["lines"] if line["counts"])
-    verdicts = Counter(claim["verdict"] for claim in claims)
-    return Family(regime, question, verdicts, lines, sum(bool(claim["flips"]) for claim in claims))
+def _family(speaker: str, regime: str | None, question: str, claims: Sequence[ClaimJson]) -> Family:
+    lines = [line for claim in claims for line in claim["lines"] if line["counts"]]
+    return Family(
+        speaker,
+        regime,
+        question,
+        len(claims),
+        Counter(line["verdict"] for line in lines),
+        Counter(line["verdict"] for line in lines if _also_by_other(line)),
+        len(fragile(lines)),
+    )
 
 
-def verdict_counts(counts: Counter[str]) -> str:
-    """Verdicts with their numbers, in a fixed order."""
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+def _also_by_other(line: Mapping[str, Any]) -> bool:
+    other = line.get("other_metric")
+    return other is not None and other["verdict"] == line["verdict"]
+
+
+def fragile(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Results whose verdict changes under another look at the records."""
+    return [line for line in lines if line.get("flips")]
+
+
+def result_counts(family: Family) -> str:
+    """Results of a family by verdict; of those that show something, how many MAP@R shows, too."""
+    told = []
+    for verdict in Verdict:
+        if number := family.results[verdict]:
+            shows = verdict in {Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT}
+            also = f" ({family.both[verdict]} by MAP@R too)" if shows and family.both else ""
+            told.append(f"{number} {verdict_word(verdict, family.regime)}{also}")
+    return ", ".join(told)
 
 
 def totals(report: ReportJson) -> str:
-    """Number of claims by verdict."""
-    counts = Counter(claim["verdict"] for claim in report["claims"])
-    fragile = sum(bool(claim["flips"]) for claim in report["claims"])
-    return f"{len(report['claims'])} claims: {verdict_counts(counts)}; {fragile} fragile."
+    """How many claims and results there are, of whom, and how many of the results are fragile."""
+    claims = report["claims"]
+    run = [claim for claim in claims if was_run(claim)]
+    by = Counter(map(said_by, claims))
+    counts = Counter[str]()
+    lines = []
+    for claim in run:
+        for line in claim["lines"]:
+            if line["counts"] and line["verdict"] != Verdict.NOT_RUN:
+                counts[verdict_word(line["verdict"], claim["regime"])] += 1
+                lines.append(line)
+    told = ", ".join(
+        f"{number} {word}" for word, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    flipped = fragile(lines)
+    metrics = sum(SWAPPED_METRIC in line["flips"] for line in flipped)
+    return (
+        f"{len(claims)} claims, {by['paper']} of the paper and {by['suite']} of the suite's own: {len(run)} were judged, "
+        f"{_waiting_counts(claims)}. {len(lines)} results, a claim on a data set each: {told or 'none'}. "
+        f"{len(flipped)} of the {len(lines)} are fragile: another look at the same records gives another verdict, "
+        f"in {metrics} of them MAP@R in place of R@1."
+    )
+
+
+def _waiting_counts(claims: Sequence[ClaimJson]) -> str:
+    waiting = [claim for claim in claims if not was_run(claim)]
+    reasons = Counter(claim.get("out_of_reach") for claim in waiting)
+    able = reasons.pop(None, 0)
+    why = "; ".join(f"{number} {reason}" for reason, number in reasons.items())
+    return f"{able} not run, {reasons.total()} {OUT_OF_REACH}" + (f" ({why})" if why else "")
 
 
 def family_table(report: ReportJson) -> str:
-    """A Markdown table: a row a family that was run; what was not run is counted below it, with the reason."""
-    rows = [
-        (family.question, regime_name(family.regime), verdict_counts(family.claims), verdict_counts(family.results))
-        for family in families(report)
-        if family.was_run
-    ]
-    table = markdown_table(("question", "judged", "claims", "on single data sets"), rows) if rows else ""
-    return "\n".join(part for part in (table, _not_run(report)) if part)
+    """Markdown tables, the paper's claims and the suite's own apart: a row a family that was run; then what was not."""
+    parts = []
+    for speaker, words in SPEAKERS.items():
+        rows = [
+            (
+                family.question,
+                regime_name(family.regime),
+                str(family.claims),
+                result_counts(family),
+                str(family.fragile),
+            )
+            for family in families(report)
+            if family.was_run and family.said_by == speaker
+        ]
+        if rows:
+            heads = ("question", "judged", "claims", "results, a claim on a data set each", "fragile")
+            parts.append(f"{words.capitalize()}:\n\n{markdown_table(heads, rows)}")
+    return "\n".join([*parts, *([f"{_not_run(report)}\n"] if _not_run(report) else [])])
 
 
 def _not_run(report: ReportJson) -> str:
-    waiting: dict[str | None, list[ClaimJson]] = {regime: [] for regime in (*REGIMES, None)}
-    for claim in report["claims"]:
-        if not was_run(claim):
-            waiting.setdefault(claim["regime"], []).append(claim)
-    told = [
-        f"{len(claims)} {'claim' if len(claims) == 1 else 'claims'} ({regime_name(regime)}){_why(claims)}"
-        for regime, claims in waiting.items()
-        if claims
-    ]
-    return f"Not run: {'; '.join(told)}.\n" if told else ""
+    """What was not run, and what nobody can run here, by regime."""
+    told = []
+    for reach in (False, True):
+        waiting: dict[str | None, list[ClaimJson]] = {regime: [] for regime in (*REGIMES, None)}
+        for claim in report["claims"]:
+            if not was_run(claim) and bool(claim.get("out_of_reach")) == reach:
+                waiting.setdefault(claim["regime"], []).append(claim)
+        lines = [
+            f"{len(claims)} {'claim' if len(claims) == 1 else 'claims'} ({regime_name(regime)}){_why(claims)}"
+            for regime, claims in waiting.items()
+            if claims
+        ]
+        if lines:
+            told.append(f"{OUT_OF_REACH.capitalize() if reach else 'Not run'}: {'; '.join(lines)}.")
+    return " ".join(told)
 
 
 def _why(claims: Sequence[ClaimJson]) -> str:
     """The commonest reason, with how many others there are."""
+    if any(claim.get("out_of_reach") for claim in claims):
+        reasons = Counter(claim["out_of_reach"] for claim in claims)
+        return ", because " + "; ".join(f"{number} {reason}" for reason, number in reasons.items())
     reasons = Counter(line["remarks"][0] for claim in claims for line in claim["lines"] if line.get("remarks"))
     if not reasons:
         return ""
@@ -140,17 +234,18 @@ def _why(claims: Sequence[ClaimJson]) -> str:
 
 
 def claims_summary(report: ReportJson) -> list[str]:
-    """The same as lines for the terminal: a heading for each regime, a line a family that was run, what was not run."""
-    found = families(report)
-    shown = [family for family in found if family.was_run]
+    """The same as lines for the terminal: a heading for each speaker and regime, a line a family, what was not run."""
+    shown = [family for family in families(report) if family.was_run]
     width = max((len(family.question) for family in shown), default=0)
     lines = []
-    for regime in dict.fromkeys(family.regime for family in shown):
-        lines.append(f"Claims, {regime_name(regime)}." + ("" if regime is None else f" {REGIMES[regime]}"))
+    for speaker, regime in dict.fromkeys((family.said_by, family.regime) for family in shown):
+        learns = "" if regime is None else f" {REGIMES[regime]}"
+        whose = "Claims" if speaker == "paper" else "The suite's own claims"
+        lines.append(f"{whose}, {regime_name(regime)}.{learns}")
         lines += [
-            f"  {family.question:<{width}}  {verdict_counts(family.claims)}"
+            f"  {family.question:<{width}}  {result_counts(family)}"
             for family in shown
-            if family.regime == regime
+            if (family.said_by, family.regime) == (speaker, regime)
         ]
-    waiting = _not_run(report).strip()
+    waiting = _not_run(report)
     return [*lines, *([waiting] if waiting else [])]

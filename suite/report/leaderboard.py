@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.evaluation.records import Record, contradiction, read_records
-from suite.evaluation.retrieval import MAIN_METRIC
+from suite.evaluation.records import Record, read_records
 from suite.evaluation.tables import to_table, write_csv
 from suite.files import ANEW, read_json, write_json, write_text
+from suite.judging.backbone import backbone_metrics
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.budgets import with_trials
@@ -28,7 +28,6 @@ from suite.settings.paths import (
     BENCHMARKS_FOLDER,
     BOARD_FILE,
     FINETUNED_RESULTS,
-    FROZEN_METRICS,
     PAPER_VALUES,
     RECORDS_FILE,
     RECORDS_NAME,
@@ -49,7 +48,7 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
         SuiteError: a record or a metric of the frozen backbone is missing or malformed; nothing is written then.
     """
     records = with_paper_values(read_records(record_files(settings)))
-    frozen = pd.DataFrame([_frozen(dataset) for dataset in settings.datasets])
+    frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
     return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER)
 
 
@@ -61,7 +60,7 @@ def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
     """
     folder = folder_of("finetuned")
     records = read_records(folder / path for path in record_files(settings))
-    frozen = pd.DataFrame([_frozen(dataset) for dataset in settings.datasets])
+    frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in settings.datasets])
     return _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS)
 
 
@@ -124,20 +123,6 @@ def _same_tests(these: Sequence[Record], those: Sequence[Record]) -> bool:
     classes = [[record.class_queries for record in runs if record.status == "ok"] for runs in (these, those)]
     # Failed runs have none; where all have failed, the data must do.
     return not all(classes) or classes[0][0] == classes[1][0]
-
-
-def _frozen(dataset: str) -> dict[str, Any]:
-    path = Path(FROZEN_METRICS.format(dataset=dataset))
-    if not path.is_file():
-        raise SuiteError(f"file {path} is missing; run: dvc repro features@{dataset}")
-    cure = f"delete it and run: dvc repro features@{dataset}"
-    found = read_json(path, cure)
-    metrics = found.get("metrics") if isinstance(found, dict) else None
-    if not isinstance(metrics, dict) or MAIN_METRIC not in metrics:
-        raise SuiteError(f"{path} holds no metrics of the frozen backbone; {cure}")
-    if wrong := contradiction(metrics):
-        raise SuiteError(f"{path}: {wrong}; {cure}")
-    return {"dataset": dataset} | metrics
 
 
 def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], folder: Path) -> pd.DataFrame:

@@ -14,10 +14,11 @@ from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import read_text, write_text
 from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.words import verdict_word
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import counted, of_trials
-from suite.report.families import ReportJson, families
+from suite.report.families import SPEAKERS, ReportJson, families
 from suite.report.results import read_board, read_claims, read_verdicts
 from suite.report.tables import REGIMES, losses_of, share
 from suite.report.text import NOTHING, escaped, markdown_table
@@ -27,14 +28,6 @@ README = Path("README.md")
 FOUND_MARKER, TABLE_MARKER = "found", "table"
 """Names of the markers."""
 _TUNED = "tuned"
-_VERDICT_WORDS = {
-    Verdict.SUPPORTED: ("is", "are", "supported"),
-    Verdict.CONTRADICTED: ("is", "are", "contradicted"),
-    Verdict.EQUIVALENT: ("is", "are", "shown to make no difference"),
-    Verdict.INCONCLUSIVE: ("is", "are", "inconclusive"),
-    Verdict.PREMISE_NOT_MET: ("rests", "rest", "on a premise that trained models do not meet"),
-    Verdict.NOT_RUN: ("was", "were", "not run on every data set"),
-}
 
 
 def update_readme(results: Path, readme: Path = README) -> None:
@@ -113,18 +106,24 @@ def _budget(rows: pd.DataFrame) -> str:
 
 
 def found_of_claims(claims: ReportJson, regime: str) -> str:
-    """How many of the paper's claims held, in a sentence."""
-    counts = Counter[str]()
-    for family in families(claims):
-        if family.regime == regime and family.was_run:
-            counts += family.claims
-    total = counts.total()
-    told = [
-        f"{counts[verdict]} {one if counts[verdict] == 1 else many} {words}"
-        for verdict, (one, many, words) in _VERDICT_WORDS.items()
-        if counts[verdict]
-    ]
-    return f"Of {total} claims of the paper that were judged in this regime, over all data sets, {', '.join(told)}."
+    """How many results of claims there are by verdict, what the paper says and what the suite has carried on apart."""
+    sentences = []
+    for speaker, words in SPEAKERS.items():
+        mine = [f for f in families(claims) if f.was_run and (f.said_by, f.regime) == (speaker, regime)]
+        if not mine:
+            continue
+        results, flipped = Counter[str](), sum(family.fragile for family in mine)
+        for family in mine:
+            results += family.results
+        total = results.total()
+        told = ", ".join(
+            f"{results[verdict]} {verdict_word(verdict, regime)}" for verdict in Verdict if results[verdict]
+        )
+        sentences.append(
+            f"On {words}, {_count(total, 'result')} in this regime, a claim on a data set each: {told}; "
+            f"{flipped} of {total} fragile."
+        )
+    return " ".join(sentences)
 
 
 def _count(number: int, noun: str) -> str:

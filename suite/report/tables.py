@@ -51,8 +51,9 @@ EXPLANATION = """Each noise level of each data set is a table of its own. What i
 - *behind the best*: by how many points its R@1 lies behind the best loss's, at least and at most.
 
 ± seeds: half-width of the 95 % t-interval when training is repeated. ± classes: the same when other test classes are drawn.
-Drop: R@1 without noise less R@1 with it, paired by seed. A loss with failed runs is ranked behind all others; its means are
-over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
+Drop: R@1 without noise less R@1 with it, paired by seed. A loss that learns little has little to lose, so its gain over the
+frozen backbone, which no label noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
+others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
 """
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
@@ -136,6 +137,7 @@ _DETAILS = {
     "± classes": "---:",
     "behind the best": "---:",
     f"{METRICS[_SHOWN[1]].label} ± seeds": "---:",
+    "over frozen": "---:",
     "drop from clean": "---:",
     "failed runs": "---:",
 }
@@ -156,6 +158,7 @@ def _cells(row: pd.Series) -> list[str]:
         number((row["class_high"] - row["class_low"]) / 2),
         gap(row["behind_low"], row["behind_high"]),
         metric_text(row, _SHOWN[1]),
+        NOTHING if row["loss"] == FROZEN or pd.isna(row["gain_over_frozen"]) else f"{row['gain_over_frozen']:+.2f}",
         drop,
         NOTHING if row["loss"] == FROZEN else f"{row['failures']} of {row['runs']}",
     ]

@@ -98,6 +98,20 @@ def adjusted_p_text(p: float | None) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
+def beyond_text(result: ResultJson) -> str:
+    """Whether an effect is shown to be beyond the smallest one of interest, with p; a dash where that is not tested."""
+    beyond = result.get("beyond_smallest")
+    if beyond is None:
+        return NOTHING
+    return f"{'yes' if beyond['shown'] else 'open'} (p {adjusted_p_text(beyond['p'])})"
+
+
+def other_effect_text(line: ResultJson, unit: str) -> str:
+    """The effect by the other metric; a dash where there is none."""
+    other = line.get("other_metric")
+    return NOTHING if other is None else effect_text(other, unit)
+
+
 def remarks_of(line: ResultJson, unit: str) -> list[str]:
     """What the numbers of a line do not say."""
     found: list[str] = []
@@ -105,4 +119,7 @@ def remarks_of(line: ResultJson, unit: str) -> list[str]:
         found.append(f"could have shown {line['detectable']:.2g} {unit}")
     if line["premise_share"] is not None:
         found.append(f"premise met by {line['premise_share']:.0%}")
+    if gains := line.get("gains_over_frozen"):
+        told = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
+        found.append(f"above the frozen backbone: {told}")
     return [*found, *line["remarks"]]

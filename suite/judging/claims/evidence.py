@@ -5,7 +5,7 @@ simulation that tests the verdicts (tests/suite/judging/claims/test_simulation.p
 has an example of each.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -37,11 +37,13 @@ class Evidence:
         low: lower bound of its 95 % interval.
         high: upper bound.
         n: number of seeds.
-        p: for each verdict that these numbers could give, the p of the null hypothesis that must fall for it.
+        p: for each verdict that these numbers could give, the one-sided p of the null hypothesis that must fall for it.
         error: standard error of the effect.
         degrees: its degrees of freedom.
         shows: whether support means a difference or a difference that stays within a margin.
         remarks: what a reader must know, e.g. failed runs.
+        beyond: one-sided p of the minimum-effect test: of the null hypothesis that the effect, in the direction of a
+            verdict, is at most the smallest effect of interest. Empty where the margin is tested anyway.
     """
 
     effect: Array
@@ -53,20 +55,39 @@ class Evidence:
     degrees: Array
     shows: Literal["difference", "margin"] = "difference"
     remarks: tuple[str, ...] = ()
+    beyond: dict[Verdict, Array] = field(default_factory=dict)
+
+    def two_sided(self) -> dict[Verdict, Array]:
+        """``p`` with those of support and contradiction doubled where a difference is shown.
+
+        Both directions are tested, so that false "supported" and false "contradicted" together stay at the level. A margin
+        cannot be kept and exceeded at once: there nothing is doubled.
+        """
+        if self.shows == "margin":
+            return self.p
+        return {
+            verdict: p if verdict == Verdict.EQUIVALENT else np.minimum(1.0, 2 * p) for verdict, p in self.p.items()
+        }
 
     def barring(self, *verdicts: Verdict, remark: str) -> "Evidence":
         """The same evidence with p = 1 for these verdicts, and a remark on why."""
-        barred = {verdict: np.ones_like(p) if verdict in verdicts else p for verdict, p in self.p.items()}
-        return replace(self, p=barred, remarks=(*self.remarks, remark))
+        barred, beyond = (
+            {verdict: np.ones_like(p) if verdict in verdicts else p for verdict, p in found.items()}
+            for found in (self.p, self.beyond)
+        )
+        return replace(self, p=barred, beyond=beyond, remarks=(*self.remarks, remark))
 
     def detectable(self, level: float) -> float:
-        """Smallest effect, or smallest margin, that would be shown with 80 % power by a test at ``level``."""
-        find = detectable_in_errors if self.shows == "difference" else equivalence_margin_in_errors
-        return find(float(self.degrees), level) * float(self.error)
+        """Smallest effect, or smallest margin, that would be shown with 80 % power at ``level``, two-sided for an effect."""
+        if self.shows == "difference":
+            return detectable_in_errors(float(self.degrees), level / 2) * float(self.error)
+        return equivalence_margin_in_errors(float(self.degrees), level) * float(self.error)
 
 
 def difference(differences: Any, smallest: float, *, higher: bool = True) -> Evidence:
     """A paired difference (..., n) against zero: t-tests for and against, TOST for a difference too small to matter.
+
+    Beside them stands the minimum-effect test (Murphy & Myors, 1999): is the difference beyond the smallest effect?
 
     Args:
         differences: subject minus reference, seed by seed.
@@ -80,8 +101,10 @@ def difference(differences: Any, smallest: float, *, higher: bool = True) -> Evi
         Verdict.CONTRADICTED: below if higher else above,
         Verdict.EQUIVALENT: estimate.p_within(smallest),
     }
+    more, less = estimate.p_above(smallest), estimate.p_below(-smallest)
+    beyond = {Verdict.SUPPORTED: more if higher else less, Verdict.CONTRADICTED: less if higher else more}
     n = np.shape(differences)[-1]
-    return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees)
+    return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees, beyond=beyond)
 
 
 def reproduction(values: Any, reported: ReportedValue, margin: float) -> Evidence:
@@ -130,6 +153,27 @@ def flatness(values: Any, margin: float) -> Evidence:
         estimate.degrees[..., 0],
         "margin",
     )
+
+
+def steps(values: Any, margin: float, *, higher: bool = True) -> Evidence:
+    """Values (..., n, k) of k settings in order: every step from one setting to the next goes the claimed way.
+
+    Support needs every step (intersection-union: the largest p counts), so a curve that turns back, or stays level between
+    two settings, supports nothing; a least-squares slope would. One step shown to go the other way contradicts (Bonferroni
+    over the steps). Equivalent: no two settings differ by the margin. The effect and its interval are those of the change
+    from the first setting to the last; error, and with it what could have been shown, is that of the least certain step.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    whole = difference(table[..., -1] - table[..., 0], margin, higher=higher)
+    each = mean_of(np.moveaxis(np.diff(table, axis=-1), -1, -2))
+    rises, falls = each.p_above(0.0), each.p_below(0.0)
+    along, against = (rises, falls) if higher else (falls, rises)
+    p = {
+        Verdict.SUPPORTED: along.max(axis=-1),
+        Verdict.CONTRADICTED: np.minimum(1.0, against.shape[-1] * against.min(axis=-1)),
+        Verdict.EQUIVALENT: flatness(table, margin).p[Verdict.SUPPORTED],
+    }
+    return replace(whole, p=p, error=each.error.max(axis=-1))
 
 
 def saturation(start: Any, plateau: Any, margin: float) -> Evidence:
@@ -191,6 +235,7 @@ def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> 
         combined = {verdict: np.minimum(1.0, 2 * np.minimum(p, both.p[verdict])) for verdict, p in evidence.p.items()}
         remark = f"over the {finished.sum()} seeds on which both finished the difference is {float(both.effect):+.2f}"
         evidence = replace(evidence, p=combined, remarks=(remark,))
+    evidence = replace(evidence, beyond={})  # of zeros for failed runs nobody can say how large the difference is
     for failed, name, verdict in (
         (~np.isfinite(subject), "subject", Verdict.SUPPORTED),
         (~np.isfinite(reference), "reference", Verdict.CONTRADICTED),

@@ -1,8 +1,10 @@
 """Judges all claims together: from results to verdicts, by Holm's adjustment over a family and a fixed order.
 
-A verdict is given where its adjusted p is at most 5 %. The chance of one or more false "supported" in a family is at
-most 5 %, and so, separately, are those of a false "contradicted" and of a false "equivalent". "Equivalent" comes first:
-a difference shown to be too small to matter supports nothing, even where it is shown not to be zero.
+A verdict is given where its adjusted p is at most 5 %. Differences are tested in both directions, so the chance of one or
+more false "supported" or false "contradicted" in a family is at most 5 % for both together; that of a false "equivalent" is
+at most 5 %, too. "Equivalent" comes first: a difference shown to be too small to matter supports nothing, even where it is
+shown not to be zero. Whether an effect that is shown is beyond the smallest one of interest is a test of its own, adjusted
+over the family in the same way.
 """
 
 import math
@@ -19,6 +21,7 @@ from suite.judging.claims.mechanism import assess_closeness, assess_decay, asses
 from suite.judging.claims.result import ClaimResult
 from suite.judging.claims.retrieval import (
     assess_insensitivity,
+    assess_interaction,
     assess_reproduction,
     assess_robustness,
     assess_saturation,
@@ -37,6 +40,7 @@ _ASSESS: dict[str, Callable[[Any, Measured], list[ClaimResult]]] = {
     "reproduction": assess_reproduction,
     "insensitivity": assess_insensitivity,
     "trend": assess_trend,
+    "interaction": assess_interaction,
     "saturation": assess_saturation,
     "closeness": assess_closeness,
     "minima": assess_minima,
@@ -56,6 +60,7 @@ class Judged:
         detectable: smallest effect, or margin, that the family's first step would show with 80 % power; None where there
             is a verdict.
         family_size: results of its family that were tested together.
+        beyond: Holm-adjusted p of the minimum-effect test in the direction of the verdict; None where there is none.
     """
 
     result: ClaimResult
@@ -63,6 +68,7 @@ class Judged:
     p: dict[Verdict, float]
     detectable: float | None
     family_size: int
+    beyond: float | None = None
 
     @property
     def shown_p(self) -> float | None:
@@ -103,28 +109,43 @@ def judge(claims: Iterable[Claim], measured: Measured) -> list[Judged]:
 
 def _judge_family(results: list[ClaimResult]) -> list[Judged]:
     evidence = [result.evidence for result in results if result.evidence is not None]
-    p = adjusted(evidence)
+    p, beyond = adjusted(evidence), adjusted_beyond(evidence)
     verdicts = decide(p)
     judged = []
     for i, (result, found) in enumerate(zip(results, evidence, strict=True)):
         inconclusive = verdicts[i] == Verdict.INCONCLUSIVE and not math.isnan(float(found.error))
         detectable = found.detectable(LEVEL / len(results)) if inconclusive else None
         mine = {verdict: float(p[verdict][i]) for verdict in found.p}
-        judged.append(Judged(result, Verdict(verdicts[i]), mine, detectable, len(results)))
+        size = float(beyond[verdicts[i]][i]) if verdicts[i] in found.beyond else None
+        judged.append(Judged(result, Verdict(verdicts[i]), mine, detectable, len(results), size))
     return judged
 
 
 def adjusted(family: Sequence[Evidence]) -> dict[Verdict, Array]:
     """Holm-adjusted p (..., m) of each verdict for a family of m results; NaN for a verdict that a result cannot give."""
-    adjusted_p = {}
-    for verdict in ORDER:
-        able = [verdict in evidence.p for evidence in family]
-        columns = [evidence.p[verdict] for evidence in family if verdict in evidence.p]
-        table = np.full((*np.shape(family[0].effect), len(family)), np.nan)
-        if columns:
-            table[..., able] = holm(np.stack(columns, axis=-1))
-        adjusted_p[verdict] = table
-    return adjusted_p
+    found = [evidence.two_sided() for evidence in family]
+    return {verdict: _holm_over([p.get(verdict) for p in found], family[0]) for verdict in ORDER}
+
+
+def adjusted_beyond(family: Sequence[Evidence]) -> dict[Verdict, Array]:
+    """The same for the minimum-effect tests of a family, in the direction of support and of contradiction."""
+    return {
+        verdict: _holm_over([_doubled(evidence.beyond.get(verdict)) for evidence in family], family[0])
+        for verdict in (Verdict.SUPPORTED, Verdict.CONTRADICTED)
+    }
+
+
+def _doubled(p: Array | None) -> Array | None:
+    return None if p is None else np.minimum(1.0, 2 * p)
+
+
+def _holm_over(columns: Sequence[Array | None], shape: Evidence) -> Array:
+    """Adjusted p (..., m) of m results, NaN for those that have none."""
+    able = [column is not None for column in columns]
+    table = np.full((*np.shape(shape.effect), len(columns)), np.nan)
+    if any(able):
+        table[..., able] = holm(np.stack([column for column in columns if column is not None], axis=-1))
+    return table
 
 
 def decide(p: dict[Verdict, Array]) -> NDArray[np.object_]:
@@ -135,18 +156,16 @@ def decide(p: dict[Verdict, Array]) -> NDArray[np.object_]:
     return verdicts
 
 
-def everywhere(verdicts: Sequence[Verdict]) -> Verdict:
-    """The overall verdict on a claim, that it holds on every data set.
+def overall(verdicts: Sequence[Verdict]) -> Verdict:
+    """What the verdicts on single data sets have in common: the verdict of all of them, or "inconclusive" where they differ.
 
-    Contradicted where one data set contradicts it; supported, or equivalent, where all are. It is derived from the verdicts
-    on the data sets; it is not a separate test and needs no further correction. A theorem says nothing where its premise
-    is not met: such verdicts count only if there are no others.
+    No verdict outweighs another. It is derived from the verdicts on the data sets; it is not a separate test and needs no
+    further correction. A theorem says nothing where its premise is not met: such verdicts count only if there are no others.
+    Where a data set was not run, the claim was not run on all.
     """
     judged = [found for found in verdicts if found != Verdict.PREMISE_NOT_MET]
     if not judged:
         return Verdict.PREMISE_NOT_MET
-    if Verdict.CONTRADICTED in judged:
-        return Verdict.CONTRADICTED
     if Verdict.NOT_RUN in judged:
         return Verdict.NOT_RUN
     return judged[0] if len(set(judged)) == 1 else Verdict.INCONCLUSIVE

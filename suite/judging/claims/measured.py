@@ -11,6 +11,7 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, check_records, read_records
 from suite.evaluation.retrieval import METRICS
+from suite.judging.backbone import backbone_file, backbone_metrics
 from suite.judging.statistics.estimates import PERCENT, Array
 from suite.judging.statistics.units import by_unit, units
 from suite.settings.params import TuningTrack
@@ -81,6 +82,7 @@ class Measured:
         influence: curves with columns loss, pair, distance, normalised; None where there are none.
         cut: data sets that ``params.yaml`` cuts down. Claims are about whole data sets.
         view: how to look at them.
+        backbone: metrics of the frozen backbone on test classes, as shares, by data set; of regime ``frozen``.
     """
 
     runs: dict[Condition, BySeed] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Measured:
     influence: pd.DataFrame | None = None
     cut: tuple[str, ...] = ()
     view: View = View()
+    backbone: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -117,6 +120,23 @@ class Measured:
             "records": sum(map(len, self.runs.values())),
             "ablations": sum(len(runs) for by_value in self.ablations.values() for runs in by_value.values()),
             "geometry": sum(len(runs) for by_loss in self.geometry.values() for runs in by_loss.values()),
+        }
+
+    def datasets(self) -> set[str]:
+        """Data sets that there is a record of."""
+        places = [*self.runs, *(place for place, _ in self.ablations), *(place for place, _ in self.geometry)]
+        return {place.dataset for place in places}
+
+    def gains(self, values: Mapping[str, Array], dataset: str, regime: str, metric: str) -> dict[str, float]:
+        """Mean points above the frozen backbone of values (units,) in percent, by name; empty where it was not measured."""
+        name = SWAPPED.get(metric, metric) if self.view.swap else metric
+        reference = self.backbone.get(dataset, {}).get(name) if regime == "frozen" else None
+        if reference is None:
+            return {}
+        return {
+            key: float(np.nanmean(mine)) - PERCENT * reference
+            for key, mine in values.items()
+            if np.isfinite(mine).any()
         }
 
     def seen_as(self, view: View) -> "Measured":
@@ -149,6 +169,21 @@ class Measured:
             where = f"noise {level:g}, regime {condition.regime}, track {condition.track}"
             raise NotRunError(f"no records of {condition.loss} on {on} with {where}")
         return runs
+
+    def ablation(
+        self, condition: Condition, axis: str, noise_kind: str = _CLEAN, noise_level: float = 0.0
+    ) -> dict[float, BySeed]:
+        """Runs of an ablation by value of its axis, at one level of noise.
+
+        Raises:
+            NotRunError: there are none.
+        """
+        where = condition._replace(noise_kind=noise_kind if noise_level else _CLEAN, noise_level=noise_level)
+        found = self.ablations.get((where, axis))
+        if not found:
+            under = f" at noise {noise_level:g}" if noise_level else ""
+            raise NotRunError(f"no ablation of {axis} on {where.dataset}{under} in regime {where.regime}")
+        return found
 
     def table(self, conditions: Sequence[Mapping[int, Record]], metric: str, minimum: int) -> Array:
         """A metric in percent of several conditions, (conditions, units); NaN where a run of a unit failed.
@@ -238,7 +273,9 @@ def read_measured(
     check_records([record for record in records if not datasets[record.dataset]])
     cut = tuple(name for name, is_cut in datasets.items() if is_cut)
     path = root / INFLUENCE_FILE
-    return Measured.of(records, read_influence(path) if path.is_file() else None, cut)
+    measured = Measured.of(records, read_influence(path) if path.is_file() else None, cut)
+    there = [name for name in datasets if backbone_file(name, root).is_file()]
+    return replace(measured, backbone={name: backbone_metrics(name, root) for name in there})
 
 
 def _read(folder: Path, files: str) -> list[Record]:

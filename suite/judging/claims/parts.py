@@ -49,6 +49,15 @@ ClaimTrack = Literal[TuningTrack, "paper_values"]
 Level = Annotated[float, Field(ge=0, lt=1)]
 
 
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("allowed: values that rise, each named once")
+    return values
+
+
+RisingValues = Annotated[tuple[Finite, ...], AfterValidator(_rising)]
+
+
 class ClaimPart(BaseModel):
     """Base of all parts of a claim: nothing unknown, nothing changed after loading."""
 

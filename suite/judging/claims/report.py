@@ -1,14 +1,25 @@
 """The report: claims with their results as plain values, for ``results/claims.json`` and all that is rendered from it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from suite.judging.claims.evidence import Verdict
-from suite.judging.claims.judge import Judged, everywhere
+from suite.judging.claims.judge import Judged, overall
 from suite.judging.claims.load import ClaimFile, claims_hash
-from suite.judging.claims.schema import Claim, ClaimOnRecords, Closeness, InfluenceDecay, Minima
+from suite.judging.claims.measured import SWAPPED
+from suite.judging.claims.schema import (
+    Claim,
+    ClaimOnAblation,
+    ClaimOnRecords,
+    ClaimOnRuns,
+    Closeness,
+    InfluenceDecay,
+    Minima,
+    Reproduction,
+)
 from suite.judging.claims.sensitivity import Sensitivity
+from suite.judging.claims.words import OUT_OF_REACH, by_metrics, counted, out_of_reach
 from suite.judging.statistics.estimates import LEVEL
 
 _DIGITS = 6
@@ -22,7 +33,11 @@ def unit_of(claim: Claim) -> str:
 
 
 def report(
-    files: Sequence[ClaimFile], judged: Sequence[Judged], sensitivities: Sequence[Sensitivity], counts: dict[str, int]
+    files: Sequence[ClaimFile],
+    judged: Sequence[Judged],
+    sensitivities: Sequence[Sensitivity],
+    counts: dict[str, int],
+    present: Collection[str] = (),
 ) -> dict[str, Any]:
     """Everything that was concluded, and from what.
 
@@ -31,30 +46,37 @@ def report(
         judged: their results.
         sensitivities: an entry for each result.
         counts: records that were read, by kind.
+        present: data sets that there are records of.
     """
     claims = []
     for file in files:
         mine = [
             (one, other) for one, other in zip(judged, sensitivities, strict=True) if one.result.claim is file.claim
         ]
-        claims.append(_claim(file, mine))
+        claims.append(_claim(file, mine, present))
     return {"claims_sha256": claims_hash(files), "level": LEVEL, "rows": counts, "claims": claims}
 
 
-def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]]) -> dict[str, Any]:
+def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], present: Collection[str]) -> dict[str, Any]:
     claim = file.claim
-    verdict = everywhere([one.verdict for one, _ in results if one.result.counts])
+    regime = claim.regime if isinstance(claim, ClaimOnRecords) else None
+    verdicts = [one.verdict for one, _ in results if one.result.counts]
+    verdict, reach = overall(verdicts), None
+    if set(verdicts) == {Verdict.NOT_RUN}:
+        reach = out_of_reach(claim, present)
+    noun = "metrics" if isinstance(claim, Reproduction) else "data sets"
     named = {name for one, other in results if one.result.counts for name in other.flips}
     flips = {}
     for name in sorted(named):
-        found = everywhere([other.others.get(name, one.verdict) for one, other in results if one.result.counts])
+        found = overall([other.others.get(name, one.verdict) for one, other in results if one.result.counts])
         if found not in {verdict, Verdict.NOT_RUN}:
             flips[name] = found
     return {
         "id": claim.id,
         "kind": claim.kind,
-        "regime": claim.regime if isinstance(claim, ClaimOnRecords) else None,
+        "regime": regime,
         "statement": claim.statement,
+        "said_by": claim.said_by,
         "source": claim.source.model_dump(),
         "file": file.path.as_posix(),
         "sha256": file.sha256,
@@ -62,24 +84,30 @@ def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]]) -> di
         "smallest_effect": claim.smallest_effect.value,
         "unit": unit_of(claim),
         "verdict": verdict,
+        "shown": OUT_OF_REACH if reach else counted(verdicts, regime, noun),
+        "out_of_reach": reach,
         "flips": flips,
-        "lines": [_line(one, other) for one, other in results],
+        "lines": [_line(one, other, regime) for one, other in results],
     }
 
 
-def _line(one: Judged, other: Sensitivity) -> dict[str, Any]:
+def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]:
     result, evidence = one.result, one.result.evidence
-    numbers: dict[str, Any] = dict.fromkeys(("effect", "low", "high", "n"))
-    if evidence is not None:
-        numbers = {name: _number(getattr(evidence, name)) for name in ("effect", "low", "high")} | {"n": evidence.n}
     remarks = list(evidence.remarks) if evidence is not None else []
+    claim, second = result.claim, other.swapped
+    metric = claim.estimand if isinstance(claim, ClaimOnRuns | ClaimOnAblation) else None
+    named = (SWAPPED[metric], str(second.verdict)) if metric in SWAPPED and second is not None else None
     return {
         "dataset": result.dataset,
         "part": result.part,
         "counts": result.counts,
         "verdict": one.verdict,
-        **numbers,
-        "p": None if one.shown_p is None else _number(one.shown_p),
+        "shown": by_metrics(one.verdict, metric, named, regime),
+        **_effect(one),
+        "beyond_smallest": _beyond(one),
+        "metric": metric,
+        "other_metric": None if named is None or second is None else _by_other(named[0], second),
+        "gains_over_frozen": {name: _number(gain) for name, gain in result.gains.items()},
         "adjusted_p": {verdict.value: _number(p) for verdict, p in one.p.items()} if one.shown_p is not None else {},
         "family": result.family,
         "family_size": one.family_size,
@@ -89,6 +117,25 @@ def _line(one: Judged, other: Sensitivity) -> dict[str, Any]:
         "flips": dict(other.flips),
         "sensitivity": dict(other.others),
     }
+
+
+def _effect(one: Judged) -> dict[str, Any]:
+    """Effect, interval, number of units, and p of the verdict."""
+    evidence, p = one.result.evidence, one.shown_p
+    numbers: dict[str, Any] = dict.fromkeys(("effect", "low", "high", "n"))
+    if evidence is not None:
+        numbers = {name: _number(getattr(evidence, name)) for name in ("effect", "low", "high")} | {"n": evidence.n}
+    return numbers | {"p": None if p is None else _number(p)}
+
+
+def _beyond(one: Judged) -> dict[str, Any] | None:
+    """The minimum-effect test of a verdict that has one."""
+    return None if one.beyond is None else {"p": _number(one.beyond), "shown": one.beyond <= LEVEL}
+
+
+def _by_other(metric: str, second: Judged) -> dict[str, Any]:
+    """The result by the other metric."""
+    return {"metric": metric, "verdict": second.verdict, **_effect(second), "beyond_smallest": _beyond(second)}
 
 
 def _number(value: Any) -> float | None:

@@ -1,6 +1,6 @@
 """A result of a claim: what the records say on one data set, before a verdict is given."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +24,7 @@ class ClaimResult:
         reason: what is missing, where something is.
         counts: whether it counts for the claim. Results of classes that do not meet a premise are only shown.
         premise: share of classes or embeddings that meet the premise, None without one.
+        gains: points above the frozen backbone of what is compared, by name, at the highest noise; empty if not known.
     """
 
     claim: Claim
@@ -34,6 +35,7 @@ class ClaimResult:
     reason: str = ""
     counts: bool = True
     premise: float | None = None
+    gains: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def family(self) -> str:

@@ -1,6 +1,7 @@
-"""Claims about retrieval metrics: superiority, robustness, reproduction, and what an ablation shows."""
+"""Claims about retrieval metrics: superiority, robustness, reproduction, and what ablations show."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from suite.judging.claims.evidence import (
     flatness,
     reproduction,
     saturation,
+    steps,
     superiority_with_failures,
 )
 from suite.judging.claims.measured import BySeed, Condition, Measured, NotRunError
@@ -19,6 +21,7 @@ from suite.judging.claims.schema import (
     ClaimOnAblation,
     ClaimOnRuns,
     Insensitivity,
+    Interaction,
     Reproduction,
     Robustness,
     Saturation,
@@ -44,7 +47,9 @@ def assess_superiority(claim: Superiority, measured: Measured) -> list[ClaimResu
         ]
         subject, reference = measured.table(runs, claim.estimand, claim.minimum_seeds)
         evidence = superiority_with_failures(subject, reference, claim.smallest_effect.value)
-        return [ClaimResult(claim, dataset, evidence=evidence)]
+        ends = dict(zip(losses, (subject, reference), strict=True))
+        gains = measured.gains(ends, dataset, claim.regime, claim.estimand)
+        return [ClaimResult(claim, dataset, evidence=evidence, gains=gains)]
 
     return on_each_dataset(claim, assess)
 
@@ -71,7 +76,9 @@ def assess_robustness(claim: Robustness, measured: Measured) -> list[ClaimResult
         evidence = difference(change_over_range(lead, levels), claim.smallest_effect.value)
         half = len(levels)
         failed = sum(done.failed[:half]), sum(done.failed[half:])
-        return [ClaimResult(claim, dataset, evidence=without_failed_seeds(evidence, failed, losses))]
+        ends = dict(zip(losses, by_loss[:, -1], strict=True))
+        gains = measured.gains(ends, dataset, claim.regime, claim.estimand)
+        return [ClaimResult(claim, dataset, evidence=without_failed_seeds(evidence, failed, losses), gains=gains)]
 
     return on_each_dataset(claim, assess)
 
@@ -133,14 +140,49 @@ def assess_insensitivity(claim: Insensitivity, measured: Measured) -> list[Claim
 
 
 def assess_trend(claim: Trend, measured: Measured) -> list[ClaimResult]:
-    """The change over the range, by the least-squares line of each seed."""
-    inside = claim.within
+    """Every step from one of the claim's values to the next."""
+    return _along(
+        claim,
+        measured,
+        lambda value, _: value in claim.values,
+        lambda values, grid: stepwise(values.T, grid, claim),
+        values=claim.values,
+    )
 
-    def test(values: Array, grid: list[float]) -> Evidence:
-        change = change_over_range(values.T, grid)
-        return difference(change, claim.smallest_effect.value, higher=claim.direction == "higher")
 
-    return _along(claim, measured, lambda value, _: inside.low <= value <= inside.high, test)
+def assess_interaction(claim: Interaction, measured: Measured) -> list[ClaimResult]:
+    """Every step of what noise takes: the fall from no noise to the highest level, by the line through all levels."""
+    levels = claim.noise.levels
+
+    def assess(dataset: str) -> list[ClaimResult]:
+        axis = claim.contrast.axis
+        measured.check_whole(dataset)
+        place = Condition(claim.regime, "ablation", dataset, claim.backbone, claim.contrast.subject)
+        by_level = [measured.ablation(place, axis, claim.noise.kind, level) for level in levels]
+        runs = [by_value[value] for value in claim.values for by_value in by_level if value in by_value]
+        if len(runs) < len(levels) * len(claim.values):
+            asked = ", ".join(f"{value:g}" for value in claim.values)
+            raise NotRunError(f"the ablation of {axis} on {dataset} lacks a value of {asked} at a level of noise")
+        table = measured.table(runs, claim.estimand, claim.minimum_seeds)
+        names = [f"{axis} {value:g} at noise {level:g}" for value in claim.values for level in levels]
+        done = finished_seeds(table, names)
+        by_value = done.values.reshape(len(claim.values), len(levels), -1)
+        # (units, values): points lost to noise.
+        lost = -change_over_range(np.moveaxis(by_value, 1, -1), levels).T
+        evidence = _without_support(stepwise(lost, claim.values, claim), done.failed)
+        ends = {f"{axis} {value:g}": runs[-1] for value, runs in zip(claim.values, by_value, strict=True)}
+        gains = measured.gains(ends, dataset, claim.regime, claim.estimand)
+        return [ClaimResult(claim, dataset, evidence=evidence, gains=gains)]
+
+    return on_each_dataset(claim, assess)
+
+
+def stepwise(values: Array, grid: Sequence[float], claim: Trend | Interaction) -> Evidence:
+    """Evidence of values (units, k) along k settings, with a remark that gives each step and its sign."""
+    found = steps(values, claim.smallest_effect.value, higher=claim.direction == "higher")
+    each = np.diff(values.mean(axis=0)).round(2) + 0.0
+    told = ", ".join(f"{low:g} to {high:g} {step:+.2f}" for low, high, step in zip(grid, grid[1:], each, strict=False))
+    return replace(found, remarks=(*found.remarks, f"steps: {told}"))
 
 
 def assess_saturation(claim: Saturation, measured: Measured) -> list[ClaimResult]:
@@ -154,25 +196,34 @@ def assess_saturation(claim: Saturation, measured: Measured) -> list[ClaimResult
 
 
 def _along(
-    claim: ClaimOnAblation, measured: Measured, used: Callable[[float, str], bool], test: EvidenceAlong
+    claim: ClaimOnAblation,
+    measured: Measured,
+    used: Callable[[float, str], bool],
+    test: EvidenceAlong,
+    values: Sequence[float] = (),
 ) -> list[ClaimResult]:
+    """Results of a test along the values that are used; not run where one of ``values`` was not."""
+
     def assess(dataset: str) -> list[ClaimResult]:
         axis = claim.contrast.axis
         measured.check_whole(dataset)
         condition = Condition(claim.regime, "ablation", dataset, claim.backbone, claim.contrast.subject)
-        by_value = measured.ablations.get((condition, axis))
-        if not by_value:
-            raise NotRunError(f"no ablation of {axis} on {dataset} in regime {claim.regime}")
+        by_value = measured.ablation(condition, axis)
         grid = sorted(value for value in by_value if used(value, dataset))
-        if len(grid) < _LEAST_VALUES or (isinstance(claim, Saturation) and grid[0] != claim.start):
+        short = len(grid) < max(_LEAST_VALUES, len(values))
+        if short or (isinstance(claim, Saturation) and grid[0] != claim.start):
             shown = ", ".join(f"{value:g}" for value in sorted(by_value))
             raise NotRunError(f"the ablation of {axis} on {dataset} has too few values for this claim: {shown}")
         table = measured.table([by_value[value] for value in grid], claim.estimand, claim.minimum_seeds)
         done = finished_seeds(table, [f"{axis} {value:g}" for value in grid])
-        evidence = test(done.values, grid)
-        if np.any(done.failed):
-            remark = f"{sum(done.failed)} runs failed; their seeds are left out: no support"
-            evidence = evidence.barring(Verdict.SUPPORTED, Verdict.EQUIVALENT, remark=remark)
-        return [ClaimResult(claim, dataset, evidence=evidence)]
+        return [ClaimResult(claim, dataset, evidence=_without_support(test(done.values, grid), done.failed))]
 
     return on_each_dataset(claim, assess)
+
+
+def _without_support(evidence: Evidence, failed: Sequence[int]) -> Evidence:
+    """Evidence on the seeds that finished: where runs failed, there is no support."""
+    if not any(failed):
+        return evidence
+    remark = f"{sum(failed)} runs failed; their seeds are left out: no support"
+    return evidence.barring(Verdict.SUPPORTED, Verdict.EQUIVALENT, remark=remark)

@@ -24,6 +24,7 @@ from suite.judging.claims.parts import (
     NoiseLevels,
     Premise,
     ReportedValue,
+    RisingValues,
     ShareAboveZero,
     SingleLoss,
     Slug,
@@ -41,6 +42,8 @@ class Claim(ClaimPart):
     """Also the name of the file."""
     kind: str
     statement: ClaimText
+    said_by: Literal["paper", "suite"] = "suite"
+    """Whether the paper says it, of whatever regime, or the suite has carried it on: to more noise, to other baselines."""
     source: ClaimSource
     smallest_effect: SmallestEffect
     family: Slug
@@ -130,7 +133,7 @@ class Reproduction(ClaimOnRecords):
 
 
 class ClaimOnAblation(ClaimOnRecords):
-    """A claim about PFML along one of its hyper-parameters, without noise, the others at their tuned values."""
+    """A claim about PFML along one of its hyper-parameters; without noise, unless it says otherwise."""
 
     estimand: MetricName
     contrast: AlongAxis
@@ -148,12 +151,23 @@ class Insensitivity(ClaimOnAblation):
 
 
 class Trend(ClaimOnAblation):
-    """The metric rises or falls along the hyper-parameter."""
+    """The metric rises, or falls, with every step along the hyper-parameter."""
 
     kind: Literal["trend"]
-    within: AxisRange
+    values: Annotated[RisingValues, Field(min_length=3)]
+    """Of the hyper-parameter, from step to step; other values that were run do not count."""
     direction: Literal["higher", "lower"]
-    test: Literal["slope_t"]
+    test: Literal["adjacent_steps"]
+
+
+class Interaction(ClaimOnAblation):
+    """What noise takes from the metric rises, or falls, with every step along the hyper-parameter."""
+
+    kind: Literal["interaction"]
+    noise: NoiseLevels
+    values: Annotated[RisingValues, Field(min_length=2)]
+    direction: Literal["higher", "lower"]
+    test: Literal["adjacent_steps"]
 
 
 class Saturation(ClaimOnAblation):
@@ -225,6 +239,7 @@ CLAIM_KINDS: dict[str, type[Claim]] = {
     "reproduction": Reproduction,
     "insensitivity": Insensitivity,
     "trend": Trend,
+    "interaction": Interaction,
     "saturation": Saturation,
     "closeness": Closeness,
     "minima": Minima,

@@ -14,10 +14,17 @@ SWAPPED_METRIC = "R@1 and MAP@R swapped"
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """Verdicts of one result under other views, by the view's name; views that do not concern it are left out."""
+    """Verdicts of one result under other views, by the view's name; views that do not concern it are left out.
+
+    Attributes:
+        verdict: by all seeds, the last epoch and the claim's own metric.
+        others: verdicts under the other views.
+        swapped: the result by the other metric, where the claim is judged by two.
+    """
 
     verdict: Verdict
     others: dict[str, Verdict]
+    swapped: Judged | None = None
 
     @property
     def flips(self) -> dict[str, Verdict]:
@@ -37,17 +44,18 @@ def views(measured: Measured) -> dict[str, View]:
 def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judged]) -> list[Sensitivity]:
     """Judge everything under every view, families and all; one entry for each of ``base``."""
     under = {
-        name: {other.result.key: other.verdict for other in judge(claims, measured.seen_as(view))}
+        name: {other.result.key: other for other in judge(claims, measured.seen_as(view))}
         for name, view in views(measured).items()
     }
     return [
         Sensitivity(
             one.verdict,
             {
-                name: verdicts[one.result.key]
-                for name, verdicts in under.items()
-                if one.verdict != Verdict.NOT_RUN and one.result.key in verdicts and _concerns(name, one)
+                name: found[one.result.key].verdict
+                for name, found in under.items()
+                if one.verdict != Verdict.NOT_RUN and one.result.key in found and _concerns(name, one)
             },
+            under[SWAPPED_METRIC].get(one.result.key) if _concerns(SWAPPED_METRIC, one) else None,
         )
         for one in base
     ]

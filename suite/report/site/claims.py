@@ -1,16 +1,34 @@
 """The page of claims, from ``results/claims.json``: a summary by family, verdicts, forest plots, all numbers."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from suite.errors import SuiteError
 from suite.judging.claims.evidence import Verdict
-from suite.judging.claims.judge import everywhere
-from suite.report.families import ClaimJson, families, question_of, regime_name, verdict_counts, was_run
+from suite.judging.claims.words import OUT_OF_REACH, verdict_word
+from suite.report.families import (
+    SPEAKERS,
+    ClaimJson,
+    families,
+    question_of,
+    regime_name,
+    result_counts,
+    said_by,
+    shown_verdict,
+    totals,
+    was_run,
+)
 from suite.report.site.charts import VERDICTS, Spec, forest_chart
 from suite.report.site.pages import Pages, slug
-from suite.report.text import adjusted_p_text, effect_text, place_of, remarks_of
+from suite.report.text import (
+    adjusted_p_text,
+    beyond_text,
+    effect_text,
+    other_effect_text,
+    place_of,
+    remarks_of,
+)
 from suite.settings.paths import CLAIMS_FILE
 
 BADGES = {
@@ -25,26 +43,40 @@ BADGES = {
 
 
 def verdict_badges(report: Any) -> list[dict[str, Any]]:
-    """Badges with the number of claims of each verdict."""
-    counts = Counter(claim["verdict"] for claim in _claims(report))
-    return [badge(verdict) | {"count": counts[verdict]} for verdict in BADGES if counts[verdict]]
+    """Badges with the number of results, a claim on a data set each, of each verdict."""
+    return _counted((claim, line) for claim in _claims(report) for line in claim["lines"] if line["counts"])
 
 
 def verdict_badges_on(report: Any, datasets: Collection[str]) -> list[dict[str, Any]]:
-    """Badges of the claims that were judged on these data sets, each with its verdict on them alone."""
-    counts = Counter[str]()
-    for claim in _claims(report):
-        lines = [line for line in claim["lines"] if line["dataset"] in datasets and line["counts"]]
-        judged = [Verdict(line["verdict"]) for line in lines if line["verdict"] != Verdict.NOT_RUN]
-        if judged:
-            counts[everywhere(judged)] += 1
-    return [badge(verdict) | {"count": counts[verdict]} for verdict in BADGES if counts[verdict]]
+    """The same of the results that were judged on these data sets."""
+    return _counted(
+        (claim, line)
+        for claim in _claims(report)
+        for line in claim["lines"]
+        if line["dataset"] in datasets and line["counts"] and line["verdict"] != Verdict.NOT_RUN
+    )
 
 
-def badge(verdict: str) -> dict[str, Any]:
-    """How a verdict is shown."""
+def _counted(results: Iterable[tuple[ClaimJson, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    counts = Counter(
+        (
+            line["verdict"],
+            OUT_OF_REACH if claim.get("out_of_reach") else verdict_word(line["verdict"], claim["regime"]),
+        )
+        for claim, line in results
+    )
+    return [
+        badge(verdict, text) | {"count": counts[verdict, text]}
+        for each in BADGES
+        for verdict, text in sorted(counts)
+        if verdict == each
+    ]
+
+
+def badge(verdict: str, text: str = "") -> dict[str, Any]:
+    """How a verdict is shown, in its own word or in others."""
     kind, mark = BADGES[Verdict(verdict)]
-    return {"kind": kind, "mark": mark, "text": str(verdict)}
+    return {"kind": kind, "mark": mark, "text": text or str(verdict)}
 
 
 def write_claims_page(pages: Pages, report: Any) -> None:
@@ -69,11 +101,14 @@ def _page(report: Any) -> dict[str, Any]:
     run = [claim for claim in claims if was_run(claim)]
     charts: dict[str, Spec] = {}
     shown = [
-        _family(name, [claim for claim in run if claim["family"] == name], charts)
+        _family(name, speaker, mine, charts)
+        for speaker in SPEAKERS
         for name in dict.fromkeys(claim["family"] for claim in run)
+        if (mine := [claim for claim in run if claim["family"] == name and said_by(claim) == speaker])
     ]
     return {
         "known": report is not None,
+        "totals": "" if report is None else totals(report),
         "digest": "" if report is None else report["claims_sha256"],
         "verdicts": verdict_badges(report),
         "summary": [] if report is None else _summary(report),
@@ -87,7 +122,13 @@ def _page(report: Any) -> dict[str, Any]:
 def _summary(report: Any) -> list[list[str]]:
     """Cells of a row for each family that was run."""
     return [
-        [family.question, regime_name(family.regime), verdict_counts(family.claims), verdict_counts(family.results)]
+        [
+            family.question,
+            SPEAKERS[family.said_by],
+            regime_name(family.regime),
+            result_counts(family),
+            str(family.fragile),
+        ]
         for family in families(report)
         if family.was_run
     ]
@@ -95,12 +136,14 @@ def _summary(report: Any) -> list[list[str]]:
 
 def _waiting(claim: ClaimJson) -> dict[str, str]:
     reasons = [remark for line in claim["lines"] for remark in line["remarks"]]
-    return {"id": claim["id"], "statement": claim["statement"], "reason": reasons[0] if reasons else ""}
+    reason = claim.get("out_of_reach") or (reasons[0] if reasons else "")
+    title = OUT_OF_REACH if claim.get("out_of_reach") else "not run"
+    return {"id": claim["id"], "statement": claim["statement"], "reason": f"{title}: {reason}"}
 
 
-def _family(name: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict[str, Any]:
-    """A family's claims, a forest plot for each unit, and a table of all results."""
-    forests = []
+def _family(name: str, speaker: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict[str, Any]:
+    """A family's claims of one speaker, a forest plot for each unit, and a table of all results."""
+    forests, place = [], slug(name) if speaker == "paper" else f"{slug(name)}-{speaker}"
     for unit in dict.fromkeys(claim["unit"] for claim in claims):
         points = [
             _point(claim, line)
@@ -110,7 +153,7 @@ def _family(name: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict
             if line["effect"] is not None
         ]
         if points:
-            key = f"forest-{slug(name)}-{slug(unit)}"
+            key = f"forest-{place}-{slug(unit)}"
             charts[key] = forest_chart(points, unit, name)
             forests.append(
                 (key, f"Effects in {unit} with 95 % intervals. Effects in the grey band are too small to matter.")
@@ -122,7 +165,7 @@ def _family(name: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict
             "regime": regime_name(claim["regime"]),
             "source": ", ".join(claim["source"].values()),
             "smallest": f"{claim['smallest_effect']:g} {claim['unit']}",
-            "badge": badge(claim["verdict"]),
+            "badge": badge(claim["verdict"], shown_verdict(claim, claim["regime"])),
             "flips": list(claim["flips"]),
         }
         for claim in claims
@@ -131,7 +174,8 @@ def _family(name: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict
     return {
         "name": name,
         "title": question_of(name),
-        "slug": slug(name),
+        "speaker": SPEAKERS[speaker],
+        "slug": place,
         "claims": shown,
         "forests": forests,
         "rows": rows,
@@ -160,8 +204,10 @@ def _row(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": claim["id"],
         "place": place_of(line) or "all",
-        "badge": badge(line["verdict"]),
+        "badge": badge(line["verdict"], shown_verdict(line, claim["regime"])),
         "effect": effect_text(line, claim["unit"]),
+        "other": other_effect_text(line, claim["unit"]),
+        "beyond": beyond_text(line),
         "n": "–" if line["n"] is None else str(line["n"]),
         "p": adjusted_p_text(line["p"]),
         "remarks": "; ".join(remarks),

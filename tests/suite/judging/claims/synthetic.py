@@ -54,9 +54,17 @@ EXAMPLES = {
     "trend": ALONG
     | {
         "contrast": {"subject": "pfml", "axis": "repulsion_margin"},
-        "within": {"low": 0, "high": 2},
+        "values": [0, 0.1, 0.2],
         "direction": "lower",
-        "test": "slope_t",
+        "test": "adjacent_steps",
+    },
+    "interaction": ALONG
+    | {
+        "contrast": {"subject": "pfml", "axis": "alpha"},
+        "noise": {"kind": "symmetric", "levels": [0, 0.4]},
+        "values": [0, 2, 4],
+        "direction": "lower",
+        "test": "adjacent_steps",
     },
     "saturation": ALONG
     | {

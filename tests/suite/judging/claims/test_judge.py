@@ -1,5 +1,7 @@
 """Every verdict of every kind, from records on disk, on cases built for it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -52,8 +54,8 @@ def test_numbers_of_a_superiority_are_those_of_scipy_and_statsmodels():
     write("runs", compared(0.3))
     found = one(claim("superiority"))
     first, second = 50.3 + WIGGLE, 50 + REST
-    oracle = stats.ttest_rel(first, second, alternative="greater")
-    interval = stats.ttest_rel(first, second).confidence_interval(0.95)
+    oracle = stats.ttest_rel(first, second)
+    interval = oracle.confidence_interval(0.95)
     assert found.p[Verdict.SUPPORTED] == pytest.approx(oracle.pvalue)
     assert found.p[Verdict.EQUIVALENT] == pytest.approx(ttost_paired(first, second, -0.5, 0.5)[0])
     evidence = found.result.evidence
@@ -65,14 +67,14 @@ def test_an_inconclusive_line_says_what_it_could_have_shown():
     write("runs", compared(0.3, scatter=10 * WIGGLE))
     found = one(claim("superiority"))
     sd = np.std(0.3 + 10 * WIGGLE - REST, ddof=1)
-    oracle = TTestPower().solve_power(nobs=5, alpha=0.05, power=0.8, alternative="larger")
+    oracle = TTestPower().solve_power(nobs=5, alpha=0.025, power=0.8, alternative="larger")
     assert found.detectable == pytest.approx(oracle * sd, rel=1e-4)
 
 
 def test_lines_of_a_family_share_an_adjustment():
     write("runs", compared(0.3) + compared(0.1, dataset="furniture"))
     found = judged(claim("superiority", datasets=["emoji", "furniture"]))
-    raw = [stats.ttest_rel(50 + d + WIGGLE, 50 + REST, alternative="greater").pvalue for d in (0.3, 0.1)]
+    raw = [stats.ttest_rel(50 + d + WIGGLE, 50 + REST).pvalue for d in (0.3, 0.1)]
     assert [line.p[Verdict.SUPPORTED] for line in found] == pytest.approx(list(multipletests(raw, method="holm")[1]))
     apart = judged(claim("superiority"), claim("superiority", id="other", family="two", datasets=["furniture"]))
     assert [line.p[Verdict.SUPPORTED] for line in apart] == pytest.approx(raw)
@@ -142,18 +144,112 @@ def test_insensitivity(curve, verdict):
     assert float(found.result.evidence.effect) == pytest.approx(max(curve) - min(curve))
 
 
-@pytest.mark.parametrize(
+CURVES = pytest.mark.parametrize(
     ("curve", "verdict"),
     [
         ((50, 49, 48), Verdict.SUPPORTED),
         ((50, 51, 52), Verdict.CONTRADICTED),
         ((50, 50, 50), Verdict.EQUIVALENT),
+        ((50, 51, 45), Verdict.CONTRADICTED),  # falls as a whole, and rises first: no slope may hide that
+        ((50, 50, 45), Verdict.INCONCLUSIVE),  # falls as a whole, but not with every step
     ],
 )
+
+
+def stepped(curve, values=(0, 0.1, 0.2)):
+    shifts = (WIGGLE, REST, REST)
+    return dict(zip(values, (y + shift for y, shift in zip(curve, shifts, strict=True)), strict=True))
+
+
+@CURVES
 def test_trend(curve, verdict):
-    grid = dict(zip((0, 0.1, 0.2), (y + s for y, s in zip(curve, (WIGGLE, REST, REST), strict=True)), strict=True))
+    write("ablations", along("repulsion_margin", stepped(curve) | {0.8: 20 + WIGGLE}))  # not among the claim's values
+    found = one(claim("trend"))
+    assert found.verdict == verdict
+    assert float(found.result.evidence.effect) == pytest.approx(curve[-1] - curve[0])
+    first, second = curve[1] - curve[0], curve[2] - curve[1]
+    assert f"steps: 0 to 0.1 {first:+.2f}, 0.1 to 0.2 {second:+.2f}" in found.result.evidence.remarks
+
+
+def test_a_trend_whose_values_were_not_all_run_is_not_run():
+    write("ablations", along("repulsion_margin", stepped((50, 49, 48), (0, 0.1, 0.4))))
+    found = one(claim("trend"))
+    assert found.verdict == Verdict.NOT_RUN
+    assert "too few values for this claim: 0, 0.1, 0.4" in found.result.reason
+
+
+def test_numbers_of_a_trend_are_those_of_scipy_step_by_step():
+    grid = {0: 50 + WIGGLE, 0.1: 49.9 + REST, 0.2: 49 - WIGGLE}
     write("ablations", along("repulsion_margin", grid))
-    assert one(claim("trend")).verdict == verdict
+    found = one(claim("trend"))
+    columns = [50 + WIGGLE, 49.9 + REST, 49 - WIGGLE]
+    falls = [stats.ttest_rel(low, high, alternative="greater").pvalue for low, high in pairwise(columns)]
+    assert found.p[Verdict.SUPPORTED] == pytest.approx(2 * max(falls))
+    rises = [stats.ttest_rel(low, high, alternative="less").pvalue for low, high in pairwise(columns)]
+    assert found.p[Verdict.CONTRADICTED] == pytest.approx(min(1, 4 * min(rises)))
+
+
+@CURVES
+def test_interaction_is_a_trend_of_what_noise_takes(curve, verdict):
+    clean, lost = 70 + 5 * WIGGLE, stepped(np.array(curve) - 40, (0, 2, 4))
+    write(
+        "ablations",
+        along("alpha", dict.fromkeys(lost, clean))
+        + along("alpha", {value: clean - less for value, less in lost.items()}, level=0.4),
+    )
+    found = one(claim("interaction"))
+    assert found.verdict == verdict
+    assert float(found.result.evidence.effect) == pytest.approx(curve[-1] - curve[0])
+
+
+def test_an_interaction_needs_every_value_at_every_level():
+    values = dict.fromkeys((0, 2, 4), 50 + WIGGLE)
+    write("ablations", along("alpha", values))
+    assert one(claim("interaction")).result.reason == "no ablation of alpha on emoji at noise 0.4 in regime frozen"
+    write("ablations", along("alpha", values) + along("alpha", {0: 50 + WIGGLE, 2: 50 + REST}, level=0.4))
+    found = one(claim("interaction"))
+    assert found.verdict == Verdict.NOT_RUN
+    assert found.result.reason == "the ablation of alpha on emoji lacks a value of 0, 2, 4 at a level of noise"
+
+
+@pytest.mark.parametrize(("difference", "beyond"), [(2.0, True), (0.7, False), (-2.0, True), (-0.7, False)])
+def test_an_effect_that_is_shown_may_be_open_in_size(difference, beyond):
+    scatter = 1.5 * WIGGLE
+    write("runs", compared(difference, scatter=scatter))
+    found = one(claim("superiority"))
+    assert found.verdict == (Verdict.SUPPORTED if difference > 0 else Verdict.CONTRADICTED)
+    sign = np.sign(difference)
+    oracle = stats.ttest_rel(sign * (50 + difference + scatter), sign * (50 + REST) + 0.5).pvalue
+    assert found.beyond == pytest.approx(oracle)
+    assert (found.beyond <= 0.05) == beyond
+
+
+def test_the_size_of_an_effect_that_is_not_shown_or_has_zeros_for_failures_is_not_tested():
+    write("runs", compared(0.3, scatter=10 * WIGGLE))
+    assert one(claim("superiority")).beyond is None
+    write("runs", runs(60 + WIGGLE) + runs(failing(50 + REST, 1), loss="cpml"))
+    found = one(claim("superiority"))
+    assert (found.verdict, found.beyond) == (Verdict.SUPPORTED, None)
+
+
+def test_sizes_are_adjusted_over_the_family():
+    write("runs", compared(2.0) + compared(1.2, dataset="furniture"))
+    found = judged(claim("superiority", datasets=["emoji", "furniture"]))
+    raw = [stats.ttest_rel(49.5 + d + WIGGLE, 50 + REST).pvalue for d in (2.0, 1.2)]
+    assert [line.beyond for line in found] == pytest.approx(list(multipletests(raw, method="holm")[1]))
+
+
+def test_gains_over_the_frozen_backbone_stand_beside_what_is_compared(workplace):
+    (workplace / "frozen").mkdir()
+    (workplace / "frozen/emoji.json").write_text('{"metrics": {"recall_at_1": 0.4, "map_at_r": 0.2}}')
+    write("runs", compared(0.0) + compared(2.0, level=0.2, scatter=REST))
+    found = judged(claim("superiority"), claim("robustness", family="two"))
+    assert [each.result.gains for each in found] == [
+        {"pfml": pytest.approx(10.0), "cpml": pytest.approx(10.0)},
+        {"pfml": pytest.approx(12.0), "cpml": pytest.approx(10.0)},
+    ]
+    write("runs", compared(0.0, regime="finetuned"))
+    assert one(claim("superiority", regime="finetuned")).result.gains == {}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +323,7 @@ def test_few_flows_support_nothing_however_well_they_agree():
     write("geometry", [model(s) for s in range(5)])  # 100 flows, all of which ended within delta
     met = judged(claim("minima"))[0]
     assert met.verdict == Verdict.INCONCLUSIVE
-    assert met.p[Verdict.SUPPORTED] == pytest.approx(0.99**100)
+    assert met.p[Verdict.SUPPORTED] == pytest.approx(2 * 0.99**100)
 
 
 def test_minima_without_their_condition():
@@ -249,7 +345,17 @@ def test_decay(workplace, far, verdict):
 
 
 def test_what_has_no_rows_is_not_run():
-    kinds = ("superiority", "robustness", "reproduction", "insensitivity", "trend", "saturation", "closeness", "minima")
+    kinds = (
+        "superiority",
+        "robustness",
+        "reproduction",
+        "insensitivity",
+        "trend",
+        "interaction",
+        "saturation",
+        "closeness",
+        "minima",
+    )
     found = judged(*(claim(kind, id=kind) for kind in (*kinds, "decay")))
     assert {one.verdict for one in found} == {Verdict.NOT_RUN}
     assert all(one.result.reason for one in found)
