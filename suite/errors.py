@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rich.markup import escape
 
+_TORCH = "torch"
+"""Its folder: the line there at which one of its functions raises tells less than the line that calls it."""
 _LONGEST = 1000
 """Characters of an error's line."""
 
@@ -24,10 +26,11 @@ def allowed(values: Iterable[object]) -> str:
 
 
 def told(error: BaseException, most: int = 300) -> str:
-    """An exception of somebody else's code in one line: its type, its message, and the line that raised it."""
+    """An exception of somebody else's code in one line: its type, its message, and the last line outside torch."""
     text = shortened(str(error), most)
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
+    every = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in every if _TORCH not in Path(frame.filename).parts] or every
     return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text
 
 

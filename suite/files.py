@@ -41,6 +41,15 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
+def clear(folder: Path, *patterns: str) -> None:
+    """Delete the files of a folder that patterns of names tell to be the suite's; the folder stays where it holds others."""
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def shown(path: Path) -> Path:
     """A path as it is told: from the current folder, where it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path

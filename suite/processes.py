@@ -200,17 +200,19 @@ class _Beginning(io.TextIOBase):
 
     def __init__(self, stream: TextIO) -> None:
         self.last = ""
+        self._open = ""
         self._stream = stream
         self._lines = 0
 
     def write(self, text: str) -> int:
-        lines = text.splitlines(keepends=True)
-        for line in lines:
+        lines = (self._open + text).splitlines(keepends=True)
+        for line in text.splitlines(keepends=True):
             if self._lines < MOST_LINES:
                 self._stream.write(line)
             elif self._lines == MOST_LINES and line.endswith("\n"):
                 self._stream.write(f"... further lines are left out, after {MOST_LINES}\n")
             self._lines += line.endswith("\n")
+        self._open = lines[-1] if lines and not lines[-1].endswith("\n") else ""
         self.last = next((line.strip() for line in reversed(lines) if line.strip()), self.last)
         return len(text)
 

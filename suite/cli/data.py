@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from suite.cli.shared import AsJson, Dataset, console, errors, show
+from suite.cli.shared import AsJson, Dataset, console, errors, note_place, show
 from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
 
 
@@ -15,6 +15,7 @@ def datasets(*, as_json: AsJson = False) -> None:
     """List all data sets, embedded and yours: classes, images, licences, file."""
     from suite.data.listing import list_datasets
 
+    note_place("the embedded data sets alone are listed, and their files are looked for here")
     columns = ("name", "in params.yaml", "training classes", "test classes", "images", "about")
     show("data sets", list_datasets(), columns, as_json=as_json)
 

@@ -1,12 +1,20 @@
 """Losses: the generic tests of one, the list of all, and a file to start from."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from suite.cli.shared import AsJson, show
+from suite.cli.shared import AsJson, note_place, show
+from suite.errors import SuiteError
+from suite.settings.paths import PARAMS_FILE
+
+if TYPE_CHECKING:
+    from suite.losses.checks.run import Finding
+    from suite.losses.checks.subject import Subject
 
 _COLOURS = {"pass": "green", "fail": "bold red", "note": "yellow", "info": "cyan"}
 
@@ -16,22 +24,61 @@ def check(
         str,
         typer.Argument(help="my_loss.py:MyLoss, module:Class, a built-in loss, or the name of a loss in params.yaml."),
     ],
+    params: Annotated[
+        str | None,
+        typer.Option(
+            help="Hyper-parameters as in params.yaml, e.g. '{margin: 0.2}'; those of the miner begin with miner_."
+        ),
+    ] = None,
+    miner: Annotated[str | None, typer.Option(help="A miner in front of it: module:Class.")] = None,
+    wraps: Annotated[str | None, typer.Option(help="The loss that it wraps: module:Class.")] = None,
 ) -> None:
-    """Test a loss in seconds: gradients, odd batches, symmetries, cost, influence; exit status 1 if a check fails."""
+    """Test a loss in about ten seconds; exit status 1 if a check fails.
+
+    Gradients, odd batches, symmetries, sizes, a short training, cost, influence.
+    """
     from suite.losses.checks.run import run_checks
     from suite.losses.checks.subject import find_subject
 
     console = Console(soft_wrap=True, highlight=False)
-    subject = find_subject(target)
-    console.print(f"[bold]{escape(subject.entry.target)}[/]")
+    subject = find_subject(target, params, miner, wraps)
+    console.print(
+        f"[bold]{escape(subject.entry.target)}[/]{_shown(subject.values)}, embeddings of {subject.dim} dimensions"
+    )
     counts = dict.fromkeys(_COLOURS, 0)
-    for finding in run_checks(subject):
+    for finding in chain(run_checks(subject), _space(subject)):
         counts[finding.status] += 1
         console.print(f"[{_COLOURS[finding.status]}]{finding.status}[/]  {finding.check}: {escape(finding.found)}")
         if finding.meaning:
             console.print(f"      in training: {escape(finding.meaning)}")
     console.print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['note']} notes")
     raise typer.Exit(1 if counts["fail"] else 0)
+
+
+def _space(subject: "Subject") -> "Iterator[Finding]":
+    """Whether the loss can be built and asked at the ends of the search space that it declares, if it declares one."""
+    from suite.losses.checks.batches import NUM_CLASSES
+    from suite.losses.checks.run import Finding
+    from suite.losses.checks.subject import silent
+    from suite.settings.params import LossSettings
+
+    entry = subject.entry
+    if not entry.search_space:
+        return
+    from suite.training.search_space import check_ends, declared_space
+
+    try:
+        with silent():
+            declared = declared_space(entry, LossSettings(), {})
+            check_ends(entry, subject.values, declared, NUM_CLASSES, subject.dim)
+        yield Finding("search space", "pass", f"the loss can be built and asked at the ends of {', '.join(declared)}")
+    except SuiteError as error:
+        found = str(error).replace(f"{PARAMS_FILE}: losses.{entry.name}.search", "search_space")
+        yield Finding("search space", "fail", found, "trials of a search fail there")
+
+
+def _shown(values: dict[str, object]) -> str:
+    return escape("".join(f", {name} {value}" for name, value in values.items()))
 
 
 def losses(*, as_json: AsJson = False) -> None:
@@ -45,9 +92,14 @@ def new_loss(
     name: Annotated[str, typer.Argument(help="Name of the loss: letters, digits and _, e.g. my_loss.")],
 ) -> None:
     """Write NAME.py, a documented loss that passes suite check, and print its entry of params.yaml."""
+    from suite.losses.build import OFFERED
     from suite.losses.template import write_template
 
     path, class_name = write_template(name)
     typer.echo(f"wrote {path}; test it with: suite check {path}:{class_name}")
+    typer.echo(
+        f"its forward is given embeddings and labels, and by these names {', '.join(sorted(OFFERED))} if it asks"
+    )
     typer.echo("then add it to params.yaml:\n")
     typer.echo(f"losses:\n  {name}: {{target: {path}:{class_name}}}")
+    note_place("the file is written here; a project takes losses that lie in it")

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from suite.cli import cluster, data, losses, pipeline, results, studies
 from suite.cli.shared import errors
 from suite.errors import Interrupted, SuiteError, as_markup
+from suite.settings.paths import PARAMS_FILE
 
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="The data sets.", no_args_is_help=True)
@@ -24,6 +26,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.user,
         pipeline.plan,
         pipeline.features,
+        pipeline.views,
         pipeline.tune,
         pipeline.train,
         pipeline.train_network,
@@ -85,6 +88,8 @@ def main() -> None:
 
 
 def _tell(error: Exception) -> int:
+    if "dvc " in str(error) and not PARAMS_FILE.is_file():
+        error = SuiteError(f"{error}; there is no {PARAMS_FILE} in {Path.cwd()}: is this the project's root?")
     errors.print(f"[bold red]error:[/] {as_markup(error)}", highlight=False)
     return FAILED
 

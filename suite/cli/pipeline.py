@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from suite.cli.shared import Benchmarks, Dataset, Loss, console
+from suite.cli.shared import Benchmarks, Dataset, Loss, Regime, RegimeOption, console, search_tools
 
 
 class Device(StrEnum):
@@ -26,7 +26,7 @@ def user() -> None:
         console.print("[yellow]note:[/] " + escape(remark))
 
 
-def plan(*, benchmarks: Benchmarks = False) -> None:
+def plan(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Check params.yaml, data and losses, and write the plan of each loss on each data set."""
     if benchmarks:
         from suite.settings.benchmarks import load_benchmarks
@@ -37,7 +37,14 @@ def plan(*, benchmarks: Benchmarks = False) -> None:
     from suite.settings.params import load_settings
     from suite.training.planner import write_plans
 
-    for remark in write_plans(load_settings()):
+    if regime == Regime.finetuned:
+        from suite.settings.finetuned import load_finetuned
+        from suite.training.finetuned.planner import write_finetuned_plans
+
+        remarks = write_finetuned_plans(load_settings(), load_finetuned())
+    else:
+        remarks = write_plans(load_settings())
+    for remark in remarks:
         console.print("[yellow]note:[/] " + escape(remark))
 
 
@@ -48,24 +55,37 @@ def features(dataset: Dataset) -> None:
     write_features(dataset, console)
 
 
-def tune(dataset: Dataset, loss: Loss) -> None:
+def views(dataset: Dataset) -> None:
+    """Make the views of a data set: its images, plain and changed at random, through the standing blocks of the backbone."""
+    from suite.training.finetuned.stage import make_views
+
+    make_views(dataset, console)
+
+
+def tune(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:
     """Find a loss's hyper-parameters on a data set: from its tuned recipe, or by a search where it has none."""
     from suite.training.tuning.resolve import resolve_hyperparameters
 
-    resolve_hyperparameters(dataset, loss, console)
+    resolve_hyperparameters(dataset, loss, console, regime.value, search_tools(regime))
 
 
 def train(
     dataset: Dataset,
     loss: Loss,
     anew: Annotated[bool, typer.Option("--anew", help="Delete its finished runs from the run cache first.")] = False,
+    regime: RegimeOption = Regime.frozen,
 ) -> None:
     """Train and evaluate a loss on a data set, at all noise levels and seeds; finished runs come from the run cache."""
     from suite.training.cache import clear
     from suite.training.stage import train as train_stage
 
     if anew:
-        clear(dataset, loss)
+        clear(dataset, loss, regime.value)
+    if regime == Regime.finetuned:
+        from suite.training.finetuned.stage import train_finetuned
+
+        train_finetuned(dataset, loss, console)
+        return
     train_stage(dataset, loss, console)
 
 
@@ -97,18 +117,22 @@ def train_network(
     train_row(read_benchmark_plan(dataset, row), machine, console)
 
 
-def leaderboard(*, benchmarks: Benchmarks = False) -> None:
+def leaderboard(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Compute results/leaderboard.{csv,json,md,tex} and what lies beside them from the records."""
-    from suite.report.leaderboard import write_benchmark_leaderboard, write_leaderboard
+    from suite.report.leaderboard import write_benchmark_leaderboard, write_finetuned_leaderboard, write_leaderboard
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
-    from suite.settings.paths import BENCHMARK_RESULTS, RESULTS_FOLDER
+    from suite.settings.paths import BENCHMARK_RESULTS, FINETUNED_RESULTS, RESULTS_FOLDER
 
+    folder = RESULTS_FOLDER
     if benchmarks:
         write_benchmark_leaderboard(load_benchmarks())
+        folder = BENCHMARK_RESULTS
+    elif regime == Regime.finetuned:
+        write_finetuned_leaderboard(load_settings())
+        folder = FINETUNED_RESULTS
     else:
         write_leaderboard(load_settings())
-    folder = BENCHMARK_RESULTS if benchmarks else RESULTS_FOLDER
     console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
 
 

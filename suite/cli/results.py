@@ -2,14 +2,14 @@
 
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from suite.cli.shared import console, errors
+from suite.cli.shared import Regime, RegimeOption, console, errors
 from suite.errors import SuiteError
-from suite.settings.paths import RECORDS_FILE
+from suite.settings.paths import FINETUNED_RESULTS, PAPER_VALUES, RECORDS_FILE, STUDIES_FOLDER
 
 
 def compare(
@@ -56,15 +56,24 @@ def verify(
     margin: Annotated[
         float, typer.Option(min=0.01, help="Points of R@1 up to which two means count as the same.")
     ] = 1.0,
+    regime: RegimeOption = Regime.frozen,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Compute so many runs of the records anew, and compare these; finetuned only."),
+    ] = None,
+    draw: Annotated[int, typer.Option(min=0, help="Which runs a sample draws: each number draws others.")] = 0,
 ) -> None:
     """Say whether fresh records reproduce the committed ones, condition by condition; exit status 0 if they do, else 1."""
+    if sample is not None or regime == Regime.finetuned:
+        _spot_check(committed, margin, regime, sample, draw)
     from rich.table import Table
 
     from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
     reference = _read(committed) if committed else _of_head()
-    found = compare(reference, _read(fresh), margin, names)
+    kept = () if committed else _kept_in_git()
+    found = compare(reference, _read(fresh), margin, names, kept)
     heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")
     if console.is_terminal:
         table = Table(*heads, box=None, pad_edge=False)
@@ -76,6 +85,30 @@ def verify(
             console.print("\t".join(row).rstrip(), markup=False, highlight=False)
     console.print(conclusion(found), markup=False, highlight=False)
     raise typer.Exit(0 if found.outcome == RerunOutcome.REPRODUCED else 1)
+
+
+def _spot_check(committed: Path | None, margin: float, regime: Regime, sample: int | None, seed: int) -> NoReturn:
+    from suite.evaluation.tables import read_csv
+    from suite.judging.spot_check import draw, judge_reruns
+    from suite.judging.verify import RerunOutcome
+    from suite.settings.finetuned import load_finetuned
+    from suite.settings.params import load_settings
+    from suite.training.finetuned.planner import write_finetuned_plans
+    from suite.training.finetuned.rerun import rerun, wanted_of
+
+    if sample is None or regime != Regime.finetuned:
+        raise SuiteError(
+            "suite verify: --regime finetuned and --sample go together; without both, all records are compared"
+        )
+    path = FINETUNED_RESULTS / RECORDS_FILE.name
+    content = _read(committed) if committed else _of_head(path)
+    records = read_csv(content, str(committed or f"HEAD:{path}"))
+    write_finetuned_plans(load_settings(), load_finetuned())
+    chosen = draw(records, sample, seed)
+    console.print(f"sample of {len(chosen)} of {len(records)} runs, drawn by --draw {seed}")
+    outcome, told = judge_reruns(chosen, rerun(wanted_of(chosen.to_dict("records")), console), margin)
+    console.print(f"{outcome}: {told}", markup=False, highlight=False)
+    raise typer.Exit(0 if outcome == RerunOutcome.REPRODUCED else 1)
 
 
 def readme() -> None:
@@ -96,14 +129,32 @@ def figures() -> None:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise SuiteError(f"records file {path} is missing; run: dvc repro")
+        cure = (
+            "run: dvc repro leaderboard"
+            if path == RECORDS_FILE
+            else "allowed: a records.csv as suite leaderboard writes it"
+        )
+        raise SuiteError(f"records file {path} is missing; {cure}")
     return path.read_bytes()
 
 
-def _of_head() -> bytes:
-    command = ["git", "show", f"HEAD:{RECORDS_FILE.as_posix()}"]
+def _kept_in_git() -> set[tuple[str, str]]:
+    """Data sets and losses whose records at the values of papers are those of git's HEAD."""
+    command = ["git", "ls-tree", "-r", "--name-only", "HEAD", "--", f"{(STUDIES_FOLDER / PAPER_VALUES).as_posix()}/"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    kept = set()
+    for name in listed:
+        same = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", name], capture_output=True, check=False)
+        dataset, _, loss = Path(name).stem.partition("-")
+        if same.returncode == 0:
+            kept.add((dataset, loss))
+    return kept
+
+
+def _of_head(path: Path = RECORDS_FILE) -> bytes:
+    command = ["git", "show", f"HEAD:{path.as_posix()}"]
     shown = subprocess.run(command, capture_output=True, check=False)
     if shown.returncode:
         reason = " ".join(shown.stderr.decode(errors="replace").split())
-        raise SuiteError(f"HEAD:{RECORDS_FILE} cannot be read ({reason}); name a file of records as the first argument")
+        raise SuiteError(f"HEAD:{path} cannot be read ({reason}); name a file of records as the first argument")
     return shown.stdout

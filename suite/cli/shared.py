@@ -1,23 +1,51 @@
 """What the commands share: consoles, arguments, and a table on the terminal."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from suite.settings.paths import PARAMS_FILE
+
+if TYPE_CHECKING:
+    from suite.training.tuning.resolve import Tools
+
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 
+
+class Regime(StrEnum):
+    """What learns."""
+
+    frozen = "frozen"
+    finetuned = "finetuned"
+
+
+RegimeOption = Annotated[
+    Regime,
+    typer.Option(help="frozen: an embedding layer on frozen features; finetuned: late blocks of the network too."),
+]
 Dataset = Annotated[str, typer.Argument(help="Name of a data set, e.g. emoji.")]
 Loss = Annotated[str, typer.Argument(help="Name of a loss in params.yaml.")]
 Benchmarks = Annotated[
     bool, typer.Option("--benchmarks", help="For CUB, Cars and SOP, by pipelines/benchmarks/params.yaml.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Everything as JSON.")]
+
+
+def search_tools(regime: Regime) -> "Callable[[], Tools] | None":
+    """What searches of a regime need; None for the frozen one."""
+    if regime == Regime.frozen:
+        return None
+    from suite.training.finetuned.stage import tools
+
+    return tools
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -57,3 +85,9 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     return str(value)
+
+
+def note_place(done: str) -> None:
+    """Say that a command has done what it can outside a project, where there is no params.yaml."""
+    if not PARAMS_FILE.is_file():
+        errors.print(f"note: there is no {PARAMS_FILE} in {Path.cwd()}: {done}", markup=False, highlight=False)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.shared import Dataset, Loss, console
+from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools
 from suite.errors import SuiteError, allowed
 
 
@@ -45,11 +45,12 @@ def search(
     loss: Loss,
     track: Annotated[str | None, typer.Option(help="One tuning track; all of params.yaml if left out.")] = None,
     number: Annotated[int | None, typer.Option(min=0, help="One search of each track; all if left out.")] = None,
+    regime: RegimeOption = Regime.frozen,
 ) -> None:
     """Search a loss's hyper-parameters on held-out training classes, whether it has tuned recipes or not."""
     from suite.training.tuning.resolve import write_searches
 
-    for path in write_searches(dataset, loss, console, track, number):
+    for path in write_searches(dataset, loss, console, track, number, regime.value, search_tools(regime)):
         console.print(f"{path} is there")
     console.print("make what was found the tuned recipes with: suite promote")
 

@@ -2,15 +2,17 @@
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.retrieval import MAIN_METRIC
-from suite.files import write_text
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.files import ANEW, read_text, write_text
+from suite.settings.paths import RESULTS_FOLDER
 from suite.settings.plans import HyperparameterSource, Regime, Track
 from suite.settings.reading import explain
 
@@ -21,6 +23,10 @@ TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
 """What the runs have in common that differ in their seeds alone."""
 _TOLERANCE = 1e-9
+"""Of shares that are equal but for rounding."""
+_RECALLS = sorted(
+    (name for name in METRICS if name.startswith("recall_at_")), key=lambda name: int(name.split("_")[-1])
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -107,6 +113,8 @@ class Record(_Part):
     noise_realised: Share | None = None
     noise_sha256: str
     data_sha256: str
+    views_sha256: str | None = None
+    """Of the views that it learned from; regime ``finetuned`` only."""
     config_sha256: str
     loss_sha256: str = ""
     target: str = ""
@@ -123,6 +131,12 @@ class Record(_Part):
     file: Annotated[str, Field(exclude=True)] = ""
     """Where it was read from, for messages."""
     line: Annotated[int, Field(exclude=True)] = 0
+
+    @property
+    def variant(self) -> Hashable:
+        """What tells runs of a study apart: the point of an ablation, or the number of proxies."""
+        point = (self.ablation.axis, self.ablation.value) if self.ablation else None
+        return point, self.proxies.proxies_per_class if self.proxies else None
 
     @property
     def where(self) -> str:
@@ -146,6 +160,10 @@ class Record(_Part):
         share = sum(self.class_hits) / sum(self.class_queries)
         if not math.isclose(share, self.metrics[MAIN_METRIC], abs_tol=_TOLERANCE):
             raise ValueError(f"class_hits make {share:.6f}, metrics.{MAIN_METRIC} is {self.metrics[MAIN_METRIC]:.6f}")
+        later = self.validation_epoch.metrics if self.validation_epoch else {}
+        found = [contradiction(values) for values in (self.metrics, later, self.before_training or {})]
+        if wrong := next(filter(None, [miscounted(self.class_hits, self.class_queries), *found]), ""):
+            raise ValueError(wrong)
         return self
 
 
@@ -173,13 +191,16 @@ def check_records(records: Sequence[Record]) -> None:
     """Check records against each other.
 
     Raises:
-        SuiteError: two describe one run, or runs that are compared did not have the same data, noise or test classes.
+        SuiteError: two describe one run, runs that are compared did not have the same data, noise or test classes, or runs
+            that differ in their seeds alone did not have the same loss and values.
     """
     check_once(records)
     _check_constant(records, "data_sha256", ("dataset",))
     _check_constant(records, "noise_sha256", ("dataset", "noise_kind", "noise_level", "seed"))
     retrieved = [record for record in records if record.class_queries]
     _check_constant(retrieved, "class_queries", ("dataset",))
+    for field in ("target", "loss_sha256", "hyperparameters", "recipe"):
+        _check_constant(records, field, CONDITION, ("backbone", "search", "variant"))
 
 
 def check_once(records: Iterable[Record]) -> None:
@@ -190,43 +211,45 @@ def check_once(records: Iterable[Record]) -> None:
     """
     seen: dict[Hashable, Record] = {}
     for record in records:
-        point = (record.ablation.axis, record.ablation.value) if record.ablation else None
-        count = record.proxies.proxies_per_class if record.proxies else None
-        key = (*(getattr(record, name) for name in KEY), record.backbone, record.split, point, count)
+        key = (*(getattr(record, name) for name in KEY), record.backbone, record.split, record.variant)
         if key in seen:
             run = _named({name: getattr(record, name) for name in KEY})
             raise SuiteError(f"records hold a run twice: {run} ({seen[key].where}; {record.where})")
         seen[key] = record
 
 
+def _cure(path: Path) -> str:
+    return f"restore it with: git checkout {path}" if path.parts[0] == RESULTS_FOLDER.name else ANEW
+
+
 def _read_file(path: Path) -> list[Record]:
     if not path.is_file():
         raise SuiteError(f"record file {path} is missing; run: dvc repro")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path, _cure(path)).splitlines()
     if not lines:
-        raise SuiteError(f"record file {path} holds no record; delete it and run: dvc repro")
+        raise SuiteError(f"record file {path} holds no record; {_cure(path)}")
     return [_read_line(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def _read_line(path: Path, number: int, line: str) -> Record:
     try:
         values = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SuiteError(f"{path}, line {number} is not valid JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(f"{path}, line {number} is not valid JSON: {error}; {_cure(path)}") from error
     if not isinstance(values, dict):
         raise SuiteError(f"{path}, line {number} holds {type(values).__name__}; allowed: a mapping, in braces")
     try:
         return Record.model_validate(values | {"file": str(path), "line": number})
     except ValidationError as error:
-        raise SuiteError(explain(error, Record, Path(f"{path}, line {number}"))) from error
+        raise SuiteError(f"{explain(error, Record, Path(f'{path}, line {number}'))}; {_cure(path)}") from error
 
 
-def _check_constant(records: Sequence[Record], field: str, group: Sequence[str]) -> None:
-    """One value of a field within a group of one split, for runs are compared that had the same."""
+def _check_constant(records: Sequence[Record], field: str, group: Sequence[str], unnamed: Sequence[str] = ()) -> None:
+    """One value of a field within a group, which is told by the first names; ``unnamed`` divide it further."""
     firsts: dict[Hashable, Record] = {}
     for record in records:
         place = tuple(getattr(record, name) for name in group)
-        first = firsts.setdefault((record.split, place), record)
+        first = firsts.setdefault((record.split, place, *(getattr(record, name) for name in unnamed)), record)
         if getattr(first, field) != getattr(record, field):
             where = _named(dict(zip(group, place, strict=True)))
             raise SuiteError(
@@ -239,3 +262,28 @@ def _named(values: dict[str, Any]) -> str:
     return allowed(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
+
+
+def contradiction(metrics: Mapping[str, float]) -> str:
+    """What cannot be in the metrics of one model, shares from 0 to 1; empty if nothing.
+
+    More neighbours find no less: R@K does not fall with K. MAP@R weighs each hit by a precision of at most 1, so it is at
+    most R-precision.
+    """
+    for name, value in metrics.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            return f"{name} = {value!r}; allowed: shares from 0 to 1"
+    ordered = [name for name in _RECALLS if name in metrics]
+    pairs = [*pairwise(ordered), ("map_at_r", "r_precision")]
+    for less, more in pairs:
+        if less in metrics and more in metrics and metrics[less] > metrics[more] + _TOLERANCE:
+            return f"{less} = {metrics[less]:.6g} is above {more} = {metrics[more]:.6g}, which cannot be"
+    return ""
+
+
+def miscounted(hits: Sequence[int], queries: Sequence[int]) -> str:
+    """What cannot be in the hits and queries of the test classes; empty if nothing."""
+    for place, (hit, query) in enumerate(zip(hits, queries, strict=True)):
+        if hit > query:
+            return f"class_hits[{place}] = {hit} is above class_queries[{place}] = {query}, which cannot be"
+    return ""

@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import CONDITION, KEY, TABLE, Record
+from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import write_text
 
+ANEW = "run: dvc repro leaderboard"
+"""What to do where ``results/records.csv`` is damaged."""
 VALIDATION_SUFFIX = "_validation_epoch"
 _ANYWAY = ("status", "failure")
 _DIGESTS = ("data_sha256", "noise_sha256", "config_sha256")
@@ -64,35 +66,44 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     write_text(path, table[columns].to_csv(index=False))
 
 
-def read_csv(source: Path | bytes, name: str | None = None) -> pd.DataFrame:
+def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) -> pd.DataFrame:
     """Read a table of runs from CSV, with a column ``file``; metrics that the file lacks are NaN.
 
     Args:
         source: the file, or its bytes.
         name: what to call it in messages; by default its path.
+        cure: what to do where it is damaged, for messages.
 
     Raises:
-        SuiteError: the file is missing, is no CSV, lacks a column, or holds a value that is not allowed or a run twice.
+        SuiteError: the file is missing, is no CSV, is cut, lacks a column, holds a value that is not allowed, numbers that
+            cannot be, or a run twice, or its runs are not paired or of different data.
     """
     name = name or str(source)
     if isinstance(source, Path):
         if not source.is_file():
-            raise SuiteError(f"{name} is missing; run: dvc repro leaderboard")
+            raise SuiteError(f"{name} is missing; {cure}")
         source = source.read_bytes()
     try:
         table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", *_DIGESTS), "string"))
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{name} is not valid CSV: {error}") from error
+    except ValueError as error:  # no CSV, no UTF-8, or empty
+        raise SuiteError(f"{name} is not valid CSV: {error}; {cure}") from error
     missing = [column for column in (*KEY, *_ANYWAY, *_DIGESTS) if column not in table]
     if missing:
-        raise SuiteError(f"{name} lacks column {allowed(missing)}; run: dvc repro leaderboard")
+        raise SuiteError(f"{name} lacks column {allowed(missing)}; {cure}")
     if not len(table):
-        raise SuiteError(f"{name} holds no row; run: dvc repro leaderboard")
+        raise SuiteError(f"{name} holds no row; {cure}")
+    if not source.endswith(b"\n"):
+        raise SuiteError(f"{name} ends within a line, so it was cut; {cure}")
     for column in ("search", *METRICS):
         if column not in table:
             table[column] = float("nan")
-    _check_values(table, name)
     table["file"] = name
+    try:
+        _check_values(table, name)
+        _check_rows(table, name)
+        check_paired(table)
+    except SuiteError as error:
+        raise SuiteError(f"{error}; {cure}") from error
     return table.astype({"search": "Int64"})
 
 
@@ -116,6 +127,26 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
     if len(twice):
         run = _named({key: twice.iloc[0][key] for key in KEY})
         raise SuiteError(f"{name}, line {int(twice.index[0]) + 2} holds a run twice: {run}")
+
+
+def _check_rows(table: pd.DataFrame, name: str) -> None:
+    """Refuse rows that lack a name or a digest, numbers of one run that cannot be, and runs of different data or noise."""
+    for column in (*KEY, *_DIGESTS):
+        empty = table[table[column].isna()]
+        if len(empty):
+            raise SuiteError(f"{name}, line {int(empty.index[0]) + 2} has no {column}")
+    metrics = table[[metric for metric in METRICS if metric in table]]
+    for place, row in metrics[table["status"] == "ok"].iterrows():
+        if wrong := contradiction(row.dropna().to_dict()):
+            raise SuiteError(f"{name}, line {int(str(place)) + 2}: {wrong}")
+    for group, field in (
+        (["dataset"], "data_sha256"),
+        (["dataset", "noise_kind", "noise_level", "seed"], "noise_sha256"),
+    ):
+        mixed = table[table.groupby(group)[field].transform("nunique") > 1]
+        if len(mixed):
+            run = _named({key: mixed.iloc[0][key] for key in group})
+            raise SuiteError(f"{name}: {field} differs between runs of {run}: mixed records")
 
 
 def condition_name(values: Any) -> str:

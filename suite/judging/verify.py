@@ -8,7 +8,7 @@ Welch's test.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -16,14 +16,18 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import CONDITION
+from suite.evaluation.records import CONDITION, TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.evaluation.tables import condition_name, read_csv
+from suite.judging.leaderboard.table import standing_of, tables_of
+from suite.judging.leaderboard.verdicts import verdicts
 from suite.judging.statistics.comparisons import holm
 from suite.judging.statistics.estimates import LEVEL, PERCENT, Estimate, mean_of, minus
 
 MARGIN = 1.0
 """Points of R@1."""
+CURE = "allowed: a records.csv as suite leaderboard writes it"
+"""What to do where a file is none."""
 _UNIT = f"points of {METRICS[MAIN_METRIC].label}"
 
 
@@ -33,6 +37,7 @@ class RerunOutcome(StrEnum):
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
     CANNOT_TELL = "cannot tell"
+    NOT_RECOMPUTED = "not recomputed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +72,41 @@ class Comparison:
         margin: points up to which two means count as the same.
         identical: whether both files have the same bytes.
         runs: number of committed runs.
+        changes: ties, ranks and verdicts that the fresh records change, a line each.
     """
 
     conditions: list[ConditionComparison]
     margin: float
     identical: bool
     runs: int
+    changes: tuple[str, ...] = ()
+
+    @property
+    def recomputed(self) -> list[ConditionComparison]:
+        """The conditions that count: those that are not committed records themselves."""
+        return [each for each in self.conditions if each.outcome != RerunOutcome.NOT_RECOMPUTED]
 
     @property
     def outcome(self) -> RerunOutcome:
         """Reproduced if all conditions are (intersection-union: no adjustment), not reproduced if one is not (by Holm)."""
-        outcomes = {each.outcome for each in self.conditions}
+        outcomes = {each.outcome for each in self.recomputed}
         if RerunOutcome.NOT_REPRODUCED in outcomes:
             return RerunOutcome.NOT_REPRODUCED
         return RerunOutcome.REPRODUCED if outcomes == {RerunOutcome.REPRODUCED} else RerunOutcome.CANNOT_TELL
 
 
-def _read(content: bytes, name: str) -> pd.DataFrame:
+def _in_percent(table: pd.DataFrame) -> pd.DataFrame:
     """Records with R@1 in percent, NaN for a failed run."""
-    table = read_csv(content, name)
     finished = table["status"] == "ok"
     return table.assign(**{MAIN_METRIC: PERCENT * table[MAIN_METRIC].where(finished)})
 
 
 def compare(
-    committed: bytes, fresh: bytes, margin: float = MARGIN, names: Sequence[str] = ("committed", "fresh")
+    committed: bytes,
+    fresh: bytes,
+    margin: float = MARGIN,
+    names: Sequence[str] = ("committed", "fresh"),
+    kept: Collection[tuple[str, str]] = (),
 ) -> Comparison:
     """Compare two files of records.
 
@@ -100,19 +115,65 @@ def compare(
         fresh: bytes of the rerun.
         margin: points of R@1 up to which two means count as the same.
         names: what to call the files in messages.
+        kept: data sets and losses whose records at the values of papers are read from git as they are: nothing of them was
+            computed anew, so they reproduce nothing.
 
     Raises:
         SuiteError: a file is malformed, or the two did not run on the same data and noise.
     """
-    tables = [_read(content, name) for content, name in zip((committed, fresh), names, strict=True)]
+    given = [read_csv(content, name, CURE) for content, name in zip((committed, fresh), names, strict=True)]
+    tables = [_in_percent(table) for table in given]
     _check_same_experiment(tables[0], tables[1], names)
     groups = [dict(list(table.groupby(list(CONDITION), sort=False))) for table in tables]
-    found = [_compare_condition(group, groups[1].get(key), margin) for key, group in groups[0].items()]
+    found = [
+        _not_recomputed(group)
+        if group["track"].iloc[0] == "paper_values" and (group["dataset"].iloc[0], group["loss"].iloc[0]) in kept
+        else _compare_condition(group, groups[1].get(key), margin)
+        for key, group in groups[0].items()
+    ]
     able = [i for i, each in enumerate(found) if each.estimate is not None]
     adjusted = holm([found[i].p_beyond for i in able])
     for i, p in zip(able, adjusted, strict=True):
         found[i] = _with_outcome(found[i], float(p))
-    return Comparison(found, margin, committed == fresh, len(tables[0]))
+    return Comparison(found, margin, committed == fresh, len(tables[0]), tuple(changes(given[0], given[1])))
+
+
+def _not_recomputed(committed: pd.DataFrame) -> ConditionComparison:
+    name, why = condition_name(committed.iloc[0]), "its records are those in git"
+    return ConditionComparison(name, None, 0, math.nan, math.nan, RerunOutcome.NOT_RECOMPUTED, why)
+
+
+def changes(committed: pd.DataFrame, fresh: pd.DataFrame) -> list[str]:
+    """Ties, ranks and verdicts that are others in fresh records, a line each, of the tables that both have.
+
+    Args:
+        committed: records, one row a run.
+        fresh: those of the rerun.
+    """
+    told = []
+    places = [{tuple(where.values()): runs for where, runs in tables_of(table)} for table in (committed, fresh)]
+    for place, runs in places[0].items():
+        if place not in places[1]:
+            continue
+        before, after = standing_of(runs), standing_of(places[1][place])
+        for loss in before.index.intersection(after.index):
+            told += _changed(f"{' '.join(map(str, place))} {loss}", before.loc[loss], after.loc[loss])
+    key = [*TABLE, "loss", "against"]
+    both = verdicts(committed, ()).merge(verdicts(fresh, ()), on=key, suffixes=("", "_fresh"))
+    for _, row in both[both["verdict"] != both["verdict_fresh"]].iterrows():
+        where = " ".join(str(row[name]) for name in (*TABLE, "loss"))
+        told.append(f"{where} against {row['against']}: {row['verdict']}, now {row['verdict_fresh']}")
+    return told
+
+
+def _changed(where: str, before: pd.Series, after: pd.Series) -> list[str]:
+    told = []
+    if bool(before["ties_best"]) != bool(after["ties_best"]):
+        told.append(f"{where}: {'leaves' if before['ties_best'] else 'joins'} the tie group of the best")
+    ranks = [f"{row['rank_low']} to {row['rank_high']}" for row in (before, after)]
+    if ranks[0] != ranks[1]:
+        told.append(f"{where}: ranks {ranks[0]}, now {ranks[1]}")
+    return told
 
 
 def _compare_condition(committed: pd.DataFrame, fresh: pd.DataFrame | None, margin: float) -> ConditionComparison:
@@ -126,19 +187,28 @@ def _compare_condition(committed: pd.DataFrame, fresh: pd.DataFrame | None, marg
         remark = f"failed runs: {failures[0]} committed, {failures[1]} fresh"
         return ConditionComparison(name, None, 0, math.nan, math.nan, RerunOutcome.NOT_REPRODUCED, remark)
     if paired:
-        differences = (second - first).dropna()
-        if differences.empty:
-            return ConditionComparison(
-                name, None, 0, math.nan, math.nan, RerunOutcome.REPRODUCED, "all runs failed in both"
-            )
-        if len(differences) < 2:
-            return ConditionComparison(name, None, 1, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "one seed")
-        estimate, n, remark = mean_of(differences), len(differences), ""
-    else:
-        samples = [values.dropna() for values in (second, first)]
-        if min(map(len, samples)) < 2:
-            return ConditionComparison(name, None, 1, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "one seed")
-        estimate, n, remark = minus(*map(mean_of, samples)), min(map(len, samples)), "other seeds: unpaired"
+        return _compare_pairs(name, (second - first).dropna(), margin)
+    samples = [values.dropna() for values in (second, first)]
+    if min(map(len, samples)) < 2:
+        return ConditionComparison(name, None, 1, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "one seed")
+    return _tested(name, minus(*map(mean_of, samples)), min(map(len, samples)), margin, "other seeds: unpaired")
+
+
+def _compare_pairs(name: str, differences: pd.Series, margin: float) -> ConditionComparison:
+    if differences.empty:
+        return ConditionComparison(
+            name, None, 0, math.nan, math.nan, RerunOutcome.REPRODUCED, "all runs failed in both"
+        )
+    if len(differences) < 2:
+        return ConditionComparison(name, None, 1, math.nan, math.nan, RerunOutcome.CANNOT_TELL, "one seed")
+    estimate, n = mean_of(differences), len(differences)
+    if not differences.any():
+        return ConditionComparison(name, estimate, n, 0.0, 1.0, RerunOutcome.REPRODUCED, "the same values")
+    remark = "" if float(estimate.error) else "equal differences: their scatter is unknown"
+    return _tested(name, estimate, n, margin, remark)
+
+
+def _tested(name: str, estimate: Estimate, n: int, margin: float, remark: str) -> ConditionComparison:
     within, beyond = float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
     return ConditionComparison(name, estimate, n, within, beyond, RerunOutcome.CANNOT_TELL, remark)
 
@@ -187,6 +257,10 @@ def conclusion(found: Comparison) -> str:
         worst, estimate = max(compared, key=lambda pair: abs(float(pair[1].mean)))
         p = max(each.p_within for each, _ in compared)
         text += f"; largest difference {float(estimate.mean):+.2f} ({worst.name}), largest p {p:.4f}"
+    if found.changes:
+        text += f"\n{len(found.changes)} ties, ranks or verdicts are others:\n  " + "\n  ".join(found.changes)
+    elif compared:
+        text += "\nno tie, rank or verdict is another"
     if found.identical:
         text += f"\nidentical: both files are the same bytes, {found.runs} runs"
     return text

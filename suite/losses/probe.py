@@ -1,19 +1,19 @@
 """One evaluation of a loss on a random batch, before anything is trained with it."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.errors import SuiteError
-from suite.losses.build import scalar
+from suite.losses.build import offered_to, scalar
 from suite.processes import guarded
 
 
-def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
-    """Check that a loss gives a finite scalar whose gradient reaches the embeddings and is finite.
+def ask(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tuple[Tensor, Tensor, str]:
+    """Evaluate a loss once; gives its value, the embeddings (12, D), and how to name the evaluation.
 
     Raises:
-        SuiteError: it does not; the message says what it gave instead.
+        SuiteError: it raises something or gives no scalar.
     """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(min(4, num_classes)).repeat_interleave(3)
@@ -24,10 +24,19 @@ def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> N
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in loss.parameters()):
         raise SuiteError(f"{where} makes a parameter in forward, which is never trained; make it in the constructor")
     with guarded(where):
-        value = loss(embeddings, labels)
+        value = loss(embeddings, labels, **offered_to(loss)(torch.arange(len(labels)), 1))
     if {id(parameter) for parameter in loss.parameters()} != made_before:
         raise SuiteError(f"{where} made a parameter in forward, which is never trained; make it in the constructor")
-    value = scalar(value, where)
+    return scalar(value, where), embeddings, where
+
+
+def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
+    """Check that a loss gives a finite scalar whose gradient reaches the embeddings and is finite.
+
+    Raises:
+        SuiteError: it does not; the message says what it gave instead.
+    """
+    value, embeddings, where = ask(name, loss, num_classes, embedding_dim)
     if not torch.isfinite(value):
         raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
     if not value.requires_grad:

@@ -8,6 +8,7 @@ at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as 
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from suite.errors import SuiteError, allowed
@@ -38,9 +39,25 @@ BUILT_IN = {
     "soft_triple": "baselines.soft_triple:SoftTripleLoss",
     "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPlusPlusLoss",
     "hist": "baselines.hist:HISTLoss",
+    "prism": "baselines.prism:PRISMLoss",
+    "sub_center_arcface": "baselines.sub_center_arcface:SubCenterArcFaceLoss",
+    "smooth_ap": "baselines.smooth_ap:SmoothAPLoss",
+    "recall_at_k": "baselines.recall_at_k:RecallAtKLoss",
+    "supcon": "baselines.supcon:SupConLoss",
+    "circle": "baselines.circle:CircleLoss",
+    "normalized_softmax": "baselines.normalized_softmax:NormalizedSoftmaxLoss",
+    "cross_batch_memory": "baselines.cross_batch_memory:CrossBatchMemoryLoss",
+    "super_loss": "baselines.super_loss:SuperLoss",
+    "smooth_proxy_anchor": "baselines.smooth_proxy_anchor:SmoothProxyAnchorLoss",
+    "pfml_constant_force": "baselines.constant_force:ConstantForceLoss",
+    "pfml_growing_force": "baselines.constant_force:GrowingForceLoss",
 }
 
 Hyperparameters = dict[str, Any]
+_LARGE = 200
+"""Whole numbers above it may be numbers of proxies that do not fit the memory."""
+_MOST_BYTES = 2**28
+"""Of a loss's parameters: 256 MiB; its gradients and the optimiser take three times as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,7 @@ class LossEntry:
         sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside itself.
         wrapped: class of the loss that it wraps, if it wraps one.
         miner: class of the miner in front of it, if there is one.
+        setting: what names the loss, for error messages; by default its entry of ``params.yaml``.
     """
 
     name: str
@@ -62,6 +80,7 @@ class LossEntry:
     sha256: str
     wrapped: type[nn.Module] | None = None
     miner: type[nn.Module] | None = None
+    setting: str | None = None
 
     @property
     def search_space(self) -> dict[str, dict[str, Any]]:
@@ -82,7 +101,7 @@ class LossEntry:
         for cls, prefix in ((self.wrapped, WRAPPED_PREFIX), (self.miner, MINER_PREFIX)):
             if cls is not None:
                 found |= {prefix + name: default for name, default in constructor_parameters(cls).items()}
-        if self.wrapped is not None:
+        if self.wrapped is not None or found.get(WRAPPED, "") is None:  # None: it can do without one
             del found[WRAPPED]
         return found
 
@@ -92,9 +111,29 @@ class LossEntry:
         Raises:
             SuiteError: the constructor refuses a value.
         """
-        setting = f"params.yaml: losses.{self.name}"
+        setting = self.setting or f"params.yaml: losses.{self.name}"
+        self._check_size(values, num_classes, embedding_dim)
         with guarded(f"{setting}: the constructor"):
             return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
+
+    def _check_size(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> None:
+        """Refuse numbers that would fill the memory: large ones are tried without any memory first."""
+        large = {name: value for name, value in values.items() if type(value) is int and value > _LARGE}
+        if not large:
+            return
+        setting = f"params.yaml: losses.{self.name}"
+        parts = Parts(self.cls, self.wrapped, self.miner)
+        try:
+            with guarded(setting), torch.device("meta"):
+                loss = construct(parts, values, num_classes, embedding_dim, setting)
+        except SuiteError:  # it needs numbers, or refuses a value, which is told when it is built
+            return
+        size = sum(parameter.numel() * parameter.element_size() for parameter in loss.parameters())
+        if size > _MOST_BYTES:
+            told = allowed(f"{name} = {value}" for name, value in large.items())
+            raise SuiteError(
+                f"{setting}: {told}: its parameters take {size:,} bytes; allowed: up to {_MOST_BYTES:,} bytes"
+            )
 
 
 def find_loss(name: str, settings: LossSettings) -> LossEntry:
@@ -147,7 +186,7 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
             "forward is (embeddings, labels, indices_tuple)"
         )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
-    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"))
+    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting)
 
 
 def values_by_hand(settings: LossSettings) -> Hyperparameters:

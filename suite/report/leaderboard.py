@@ -18,6 +18,7 @@ from suite.files import ANEW, read_json, write_json, write_text
 from suite.judging.backbone import backbone_metrics
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
+from suite.report.budgets import with_trials
 from suite.report.figures.noise import draw_noise_figure
 from suite.report.tables import leaderboard_latex, leaderboard_page
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
@@ -26,6 +27,7 @@ from suite.settings.paths import (
     BENCHMARK_RESULTS,
     BENCHMARKS_FOLDER,
     BOARD_FILE,
+    FINETUNED_RESULTS,
     PAPER_VALUES,
     RECORDS_FILE,
     RECORDS_NAME,
@@ -36,6 +38,7 @@ from suite.settings.paths import (
     TIMES_FOLDER,
     VERDICTS_FILE,
 )
+from suite.settings.plans import folder_of
 
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:
@@ -47,6 +50,18 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     records = with_paper_values(read_records(record_files(settings)))
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
     return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER)
+
+
+def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
+    """The same for the regime in which the network learns, in ``results/finetuned``.
+
+    Raises:
+        SuiteError: as ``write_leaderboard``.
+    """
+    folder = folder_of("finetuned")
+    records = read_records(folder / path for path in record_files(settings))
+    frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in settings.datasets])
+    return _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS)
 
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
@@ -112,7 +127,7 @@ def _same_tests(these: Sequence[Record], those: Sequence[Record]) -> bool:
 
 def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], folder: Path) -> pd.DataFrame:
     table = to_table(records)
-    board = leaderboard(table, frozen)
+    board = with_trials(leaderboard(table, frozen), records)
     judged = verdicts(table, user)
     write_csv(table, folder / RECORDS_FILE.name)
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))

@@ -17,6 +17,7 @@ from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.words import verdict_word
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
+from suite.report.budgets import counted, of_trials
 from suite.report.families import SPEAKERS, ReportJson, families
 from suite.report.results import read_board, read_claims, read_verdicts
 from suite.report.tables import REGIMES, losses_of, share
@@ -92,9 +93,16 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     seeds = _count(rows["runs"].max(), "seed")
     return (
         f"**{outcome}:** it is ahead of the best baseline in {ahead} of {len(mine)} comparisons of R@1, behind it in "
-        f"{behind}, and not told apart from it in {len(mine) - ahead - behind} ({', '.join(extent)}, {seeds}, tuned with "
-        "equal budgets)."
+        f"{behind}, and not told apart from it in {len(mine) - ahead - behind} ({', '.join(extent)}, {seeds}, "
+        f"{_budget(rows)})."
     )
+
+
+def _budget(rows: pd.DataFrame) -> str:
+    """What may be said of the trials: the same number for all, or which were how many."""
+    counts = counted(rows)
+    equal = len(set(counts.values())) < 2 and 0 not in counts.values()
+    return "tuned with equal budgets" if equal else f"values from {of_trials(rows)}"
 
 
 def found_of_claims(claims: ReportJson, regime: str) -> str:

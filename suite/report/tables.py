@@ -12,6 +12,7 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import to_section
+from suite.report.budgets import of_trials
 from suite.report.text import (
     NOTHING,
     escaped,
@@ -30,20 +31,19 @@ REGIMES = {
 }
 """What learns, in a sentence."""
 TRACKS = {
-    "tuned": "Hyper-parameters: the best of equally many trials for every loss, by MAP@R on held-out training classes "
-    "with true labels.",
-    "tuned_under_noise": "Hyper-parameters: the best of equally many trials for every loss, trained with wrong labels and "
+    "tuned": "Hyper-parameters: the best of {trials}, by MAP@R on held-out training classes with true labels.",
+    "tuned_under_noise": "Hyper-parameters: the best of {trials}, trained with wrong labels and "
     "chosen by MAP@R on held-out training classes with true labels.",
-    "tuned_with_noisy_validation": "Hyper-parameters: the best of equally many trials for every loss, trained and chosen "
-    "with wrong labels.",
+    "tuned_with_noisy_validation": "Hyper-parameters: the best of {trials}, trained and chosen with wrong labels.",
     "paper_values": "Hyper-parameters: the values of each loss's paper, unchanged.",
     "ablation": "Hyper-parameters: one value varied around the tuned ones.",
 }
-"""How values were chosen, in a sentence."""
+"""How values were chosen, in a sentence; ``trials`` is what ``of_trials`` says."""
 LEGEND = (
     "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {seeds} seeds. **Bold**: cannot be told "
     "apart from the best at its noise level, with at most 5 % error for the {count} losses together."
 )
+ONE_SEED = "R@1 on test classes in percent, of one seed: it has no interval, and nothing is told apart."
 EXPLANATION = """Each noise level of each data set is a table of its own. What it says about order holds with
 95 % probability for all its losses together:
 
@@ -70,7 +70,7 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
     section = to_section(verdicts, user)
     parts += [section] if section else []
     for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
-        parts.append(f"## Regime `{regime}`, tuning track `{track}`\n\n{REGIMES[str(regime)]} {TRACKS[str(track)]}\n")
+        parts.append(f"## Regime `{regime}`, tuning track `{track}`\n\n{REGIMES[str(regime)]} {_chosen(rows)}\n")
         parts += [
             f"### {dataset}, {regime}, {track}\n\n{_details(mine)}"
             for dataset, mine in rows.groupby("dataset", sort=False)
@@ -87,11 +87,17 @@ def _first_part(board: pd.DataFrame) -> pd.DataFrame:
 def _glance(rows: pd.DataFrame) -> str:
     """One regime and track: a table for each data set, losses down, noise levels across, and remarks."""
     first, trained = rows.iloc[0], rows[rows["loss"] != FROZEN]
-    legend = LEGEND.format(seeds=trained["runs"].max(), count=trained["loss"].nunique())
-    parts = [f"{REGIMES[first['regime']]} {legend} {TRACKS[first['track']]}\n"]
+    seeds = trained["runs"].max()
+    legend = LEGEND.format(seeds=seeds, count=trained["loss"].nunique()) if seeds > 1 else ONE_SEED
+    parts = [f"{REGIMES[first['regime']]} {legend} {_chosen(rows)}\n"]
     for dataset, mine in rows.groupby("dataset", sort=False):
         parts.append(f"## {dataset}, {first['regime']}\n\n{_across(mine)}{_remarks(mine)}")
     return "\n".join(parts)
+
+
+def _chosen(rows: pd.DataFrame) -> str:
+    """How the values of one regime and track were chosen."""
+    return TRACKS[str(rows["track"].iloc[0])].format(trials=of_trials(rows))
 
 
 def _across(rows: pd.DataFrame) -> str:
@@ -167,7 +173,7 @@ def _remarks(rows: pd.DataFrame) -> str:
     ]
     untuned = sorted(set(trained[(trained["track"] == "tuned") & ~trained["tuned"].astype(bool)]["loss"]))
     if untuned:
-        remarks.append(f"Not tuned, class defaults: {', '.join(map(escaped, untuned))}.")
+        remarks.append(f"Not tuned, values set by hand or class defaults: {', '.join(map(escaped, untuned))}.")
     return "".join(f"\n{remark}\n" for remark in remarks)
 
 
@@ -201,7 +207,7 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
         multirow_align="t",
         position="t",
         position_float="centering",
-        caption=_caption(regime, track).replace("%", r"\%"),
+        caption=_caption(regime, _chosen(rows)).replace("%", r"\%"),
         label=f"tab:leaderboard-{regime}-{track}",
     )
     last = rf"\cline{{1-{2 + len(table.columns)}}}" + "\n"
@@ -209,10 +215,10 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
     return latex.replace("±", r"$\pm$").replace("–", "--")
 
 
-def _caption(regime: str, track: str) -> str:
+def _caption(regime: str, chosen: str) -> str:
     return (
         "R@1 in percent, mean and half-width of the 95 % t-interval over seeds. Bold: cannot be told apart from the best of "
-        f"its column and data set (5 % for all losses together). {REGIMES[regime]} {TRACKS[track]}"
+        f"its column and data set (5 % for all losses together). {REGIMES[regime]} {chosen}"
     )
 
 

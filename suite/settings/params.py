@@ -4,7 +4,7 @@ Every model refuses unknown settings; every error is one line that names the set
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -150,6 +150,9 @@ class NoiseSettings(Strict):
 class Recipe(Strict):
     """How the head, the embedding layer, is trained. It is the same for every loss, so that only losses differ."""
 
+    file: ClassVar[Path] = PARAMS_FILE
+    """Where it is set, for messages."""
+
     embedding_dim: Dimension
     hidden_dim: Annotated[int, Field(ge=0, le=65_536, strict=True)]
     """Width of a hidden layer of the head; 0 for a linear head."""
@@ -178,6 +181,8 @@ class TuningSettings(Strict):
     """Which searches there are: on true labels, with wrong training labels, or with wrong validation labels, too."""
     noise: NoiseLevel = 0.2
     """Label noise in the searches under noise, of the kind of ``noise``."""
+    held_out: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """How many of the folds validate, each once: search s begins with fold s. All of them if left out."""
     space: Annotated[dict[Name, dict[str, Any]], Filled] = {}
     """Searched for every loss besides its own search space, e.g. ``epochs``."""
     also: Annotated[dict[Name, LossSettings], Filled] = {}

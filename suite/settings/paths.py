@@ -66,6 +66,14 @@ SITE_FOLDER = RESULTS_FOLDER / "site"
 BENCHMARKS_FOLDER = Path("benchmarks")
 BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"
 
+# The regime in which the network learns: the same below a folder of its own.
+FINETUNED_FILE = Path("pipelines/finetuned/params.yaml")
+VIEWS_FOLDER = "finetuned/views/{dataset}"
+VIEW_PLAN = "finetuned/plan/views/{dataset}.json"
+FOLDERS = {"finetuned": Path("finetuned")}
+"""Regimes whose plans, searches, runs, run cache and times lie in a folder of their own."""
+FINETUNED_RESULTS = RESULTS_FOLDER / "finetuned"
+
 WRITTEN_FOLDERS = (
     DATA_FOLDER,
     USER_DATA_FOLDER,
@@ -80,5 +88,6 @@ WRITTEN_FOLDERS = (
     STUDY_OUTPUTS,
     RESULTS_FOLDER,
     BENCHMARKS_FOLDER,
+    *FOLDERS.values(),
 )
 """Folders that commands write and clear: nothing of a user's is read from there."""

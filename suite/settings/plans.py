@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.hashing import sha256_value
+from suite.settings.finetuned import FinetunedRecipe
 from suite.settings.params import Recipe, TuningTrack
-from suite.settings.paths import PLAN, TUNED_PLAN
+from suite.settings.paths import FOLDERS, PLAN, TUNED_PLAN
 
 Hyperparameters = dict[str, Any]
 Regime = Literal["frozen", "finetuned", "published"]
@@ -78,8 +79,8 @@ class Plan(Generic[R_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class FrozenPlan(Plan[Recipe]):
-    """A plan of embedding layers trained on frozen features.
+class TunedPlan(Plan[R_co]):
+    """A plan whose hyper-parameters may be searched.
 
     Attributes:
         validation_epoch: the epoch that was best on validation classes during the search, None if nothing was searched.
@@ -93,11 +94,33 @@ class FrozenPlan(Plan[Recipe]):
     searches: int = 1
     split: int = 0
 
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "FrozenPlan":
-        """The inverse of ``as_dict``."""
-        recipe = Recipe.model_validate(value["recipe"])
-        return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
+
+class FrozenPlan(TunedPlan[Recipe]):
+    """A plan of embedding layers trained on frozen features."""
+
+    __slots__ = ()
+
+
+class FinetunedPlan(TunedPlan[FinetunedRecipe]):
+    """A plan of late blocks of the backbone and embedding layers, trained on views."""
+
+    __slots__ = ()
+
+
+SomePlan = TunedPlan[Recipe]
+"""A plan of one of the regimes whose hyper-parameters are searched; each of their recipes is a ``Recipe``."""
+PLANS: dict[Regime, tuple[type[SomePlan], type[Recipe]]] = {
+    "frozen": (FrozenPlan, Recipe),
+    "finetuned": (FinetunedPlan, FinetunedRecipe),
+}
+"""These regimes with the classes of their plans and recipes."""
+
+
+def plan_from_dict(value: dict[str, Any]) -> SomePlan:
+    """The inverse of ``as_dict``."""
+    plan, recipe = PLANS[value["regime"]]
+    parsed = {"recipe": recipe.model_validate(value["recipe"]), "noise_levels": tuple(value["noise_levels"])}
+    return plan(**value | parsed)
 
 
 P = TypeVar("P", bound=Plan[Any])
@@ -152,7 +175,7 @@ def runs_of(plan: P, *, keep_embeddings: bool = False) -> list[Run[P]]:
 
 def seeds_of(plan: Plan[Any]) -> range:
     """Seeds that run with the values of a plan: of n searches, each has every n-th."""
-    if isinstance(plan, FrozenPlan) and plan.search is not None:
+    if isinstance(plan, TunedPlan) and plan.search is not None:
         return range(plan.search, plan.seeds, plan.searches)
     return range(plan.seeds)
 
@@ -169,6 +192,7 @@ class Search:
         noise: label noise of the classes that train.
         number: of the search, from 0.
         noisy_validation: whether the classes that validate have such noise, too.
+        held_out: number of folds that validate, from the one of this number on; all of them if None.
     """
 
     space: dict[str, dict[str, Any]]
@@ -178,24 +202,36 @@ class Search:
     noise: float = 0.0
     number: int = 0
     noisy_validation: bool = False
+    held_out: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-Planned = tuple[FrozenPlan, Search | None]
+Planned = tuple[SomePlan, Search | None]
 """A plan, and the search that comes before it."""
+
+
+def folder_of(regime: Regime) -> Path:
+    """What the plans, searches, runs and times of a regime lie in."""
+    return FOLDERS.get(regime, Path())
+
+
 PlanKind = Literal["tuned", "searches", "paper_values", "geometry"]
 
 
-def plan_path(kind: PlanKind, dataset: str, loss: str) -> Path:
+def plan_path(kind: PlanKind, dataset: str, loss: str, regime: Regime = "frozen") -> Path:
     """Plan file of a (data set, loss): before tuning, of a search that is run by its own command, or of a study."""
-    return Path(PLAN.format(kind=kind, dataset=dataset, loss=loss))
+    return folder_of(regime) / PLAN.format(kind=kind, dataset=dataset, loss=loss)
 
 
-def tuned_plan_path(dataset: str, loss: str) -> Path:
+def tuned_plan_path(dataset: str, loss: str, regime: Regime = "frozen") -> Path:
     """Plan file of the tuned track, complete."""
-    return Path(TUNED_PLAN.format(dataset=dataset, loss=loss))
+    return folder_of(regime) / TUNED_PLAN.format(dataset=dataset, loss=loss)
 
 
-def write_plan(path: Path, plan: FrozenPlan, search: Search | None = None) -> None:
+def write_plan(path: Path, plan: SomePlan, search: Search | None = None) -> None:
     """Write a plan file of one plan."""
     write_plan_file(path, [(plan, search)])
 
@@ -204,7 +240,7 @@ def write_plan_file(path: Path, planned: Sequence[Planned]) -> None:
     """Write a plan file."""
     write_json(
         path,
-        [{"plan": plan.as_dict(), "search": None if search is None else asdict(search)} for plan, search in planned],
+        [{"plan": plan.as_dict(), "search": None if search is None else search.as_dict()} for plan, search in planned],
     )
 
 
@@ -232,7 +268,7 @@ def read_plan_file(path: Path) -> list[Planned]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         plans = [
-            (FrozenPlan.from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"]))
+            (plan_from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"]))
             for value in values
         ]
     except (ValueError, KeyError, TypeError) as error:

@@ -10,6 +10,7 @@ from pydantic import Field
 from suite.files import write_text
 from suite.settings.params import Recipe, Scalar, Strict, TuningTrack
 from suite.settings.paths import TUNED_RECIPE
+from suite.settings.plans import Regime
 from suite.settings.reading import read_settings
 
 
@@ -28,14 +29,19 @@ class Trial(Strict):
 class TunedRecipe(Strict):
     """Outcome of a hyper-parameter search on class-disjoint folds of the training classes."""
 
+    regime: Regime = "frozen"
     dataset: str
     loss: str
     track: TuningTrack = "tuned"
     number: Annotated[int, Field(ge=0, strict=True)] = 0
     """Of the search, from 0."""
     data_sha256: str
+    code_sha256: str = ""
+    """Of the code that trained, the loss's own included."""
     search_space: dict[str, dict[str, Any]]
     folds: int
+    held_out: int | None = None
+    """How many of the folds validated; all of them if None."""
     noise: float = 0.0
     """Label noise of the classes that trained."""
     training: dict[str, Scalar]
@@ -53,9 +59,10 @@ class TunedRecipe(Strict):
     trials: list[Trial]
 
 
-def tuned_path(dataset: str, loss: str, track: str = "tuned", number: int = 0) -> Path:
+def tuned_path(dataset: str, loss: str, track: str = "tuned", number: int = 0, regime: Regime = "frozen") -> Path:
     """Recipe file of a search in git."""
-    return Path(TUNED_RECIPE.format(track=track, dataset=dataset, loss=loss, number=number))
+    place = track if regime == "frozen" else f"{regime}/{track}"
+    return Path(TUNED_RECIPE.format(track=place, dataset=dataset, loss=loss, number=number))
 
 
 def load_tuned(path: Path) -> TunedRecipe:

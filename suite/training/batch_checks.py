@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from suite.data.catalog import verified
 from suite.data.noise import OF_FEATURES, corrupt
-from suite.data.split import cut_classes, least_training, num_training_classes
+from suite.data.split import cut_classes, fold_bounds, least_training, num_training_classes
 from suite.errors import SuiteError
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
-from suite.settings.plans import FrozenPlan
+from suite.settings.plans import Search, SomePlan
 
 LEAST_CLASSES = 2
 """Smallest number of classes in a batch: a loss that compares classes needs two."""
@@ -87,13 +87,18 @@ def check_noise(settings: Settings, recipe: Recipe, dataset: str, half: Training
                 raise _too_large(settings, "classes_per_batch", dataset, found, left)
 
 
-def check_folds(settings: Settings, plan: FrozenPlan, half: TrainingHalf, folds: int) -> None:
-    """Check that a batch can be drawn while a fold of the training classes is held out.
+def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: Search) -> None:
+    """Check that a batch can be drawn while a fold of the training classes is held out, with the search's label noise.
 
     Raises:
         SuiteError: it cannot.
     """
-    classes = half.classes
+    classes, folds = half.classes, search.folds
+    if folds > classes:
+        raise SuiteError(
+            f"{PARAMS_FILE}: tuning.folds = {folds}: {plan.dataset} has {classes} training classes, and a fold needs one; "
+            f"allowed: 2 to {classes}"
+        )
     left = least_training(classes, folds)
     if left < LEAST_CLASSES:
         needed = next(count for count in itertools.count(classes) if least_training(count, folds) >= LEAST_CLASSES)
@@ -104,11 +109,29 @@ def check_folds(settings: Settings, plan: FrozenPlan, half: TrainingHalf, folds:
     if plan.recipe.classes_per_batch > left:
         found = f"a search of {plan.loss} with tuning.folds = {folds} trains on {left} of {classes} training classes"
         raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
+    if not search.noise or plan.noise_kind in OF_FEATURES:
+        return
+    for low, high in fold_bounds(classes, folds):
+        codes = np.unique(half.labels[(half.labels < low) | (half.labels >= high)], return_inverse=True)[1]
+        given = corrupt(codes, plan.dataset, plan.noise_kind, search.noise, fold_name(search, low))
+        left = len(np.unique(given.labels))
+        if plan.recipe.classes_per_batch > left:
+            found = f"with {plan.noise_kind} noise of {search.noise:g} a search of {plan.loss} trains on {left} classes"
+            raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
+
+
+def fold_name(search: Search, first_class: int) -> str:
+    """Names the random streams of a fold of a search by the first class that it holds out."""
+    return f"search {search.number} classes from {first_class}"
 
 
 def _too_large(settings: Settings, setting: str, dataset: str, found: str, most: int) -> SuiteError:
     mine = getattr(settings.datasets[dataset], setting)
-    where = "recipe" if mine is None else f"datasets.{dataset}"
+    where = f"{settings.recipe.file}: recipe" if mine is None else f"{PARAMS_FILE}: datasets.{dataset}"
     value = getattr(settings.recipe_of(dataset), setting)
+    if most < LEAST_CLASSES:
+        return SuiteError(
+            f"{PARAMS_FILE}: noise: {found}, and a batch needs {LEAST_CLASSES}; allowed: less noise, or more classes"
+        )
     elsewhere = f", for this data set alone as datasets.{dataset}.{setting}" if mine is None else ""
-    return SuiteError(f"{PARAMS_FILE}: {where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")
+    return SuiteError(f"{where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")

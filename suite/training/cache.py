@@ -6,7 +6,6 @@ a killed process leaves a finished run or none.
 """
 
 import platform
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,10 +20,11 @@ from safetensors.numpy import save_file
 
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
+from suite.files import clear as delete_files
 from suite.files import read_json, replacing, write_json
 from suite.hashing import sha256_value
 from suite.settings.paths import RUN_CACHE_FOLDER
-from suite.settings.plans import FrozenPlan, P_co, Run
+from suite.settings.plans import P_co, Regime, Run, TunedPlan, folder_of
 from suite.training.run.frozen import Outcome
 
 VERSIONED = ("torch", "numpy", "faiss-cpu", "pytorch-metric-learning")
@@ -72,7 +72,8 @@ class CachedRun(Generic[P_co]):
     @property
     def path(self) -> Path:
         """File of the finished run."""
-        return _folder(self.run.plan.dataset, self.run.plan.loss) / f"{self.key}.json"
+        plan = self.run.plan
+        return _folder(plan.dataset, plan.loss, plan.regime) / f"{self.key}.json"
 
     @property
     def embeddings_path(self) -> Path:
@@ -114,7 +115,7 @@ class CachedRun(Generic[P_co]):
         plan = self.run.plan
         return {
             "hyperparameter_source": plan.hyperparameter_source,
-            "search": plan.search if isinstance(plan, FrozenPlan) else None,
+            "search": plan.search if isinstance(plan, TunedPlan) else None,
         }
 
     def _record(self, outcome: Outcome) -> Record:
@@ -129,7 +130,7 @@ class CachedRun(Generic[P_co]):
                 "noise_kind": plan.noise_kind,
                 "noise_level": self.run.noise_level,
                 "seed": self.run.seed,
-                "split": plan.split if isinstance(plan, FrozenPlan) else 0,
+                "split": plan.split if isinstance(plan, TunedPlan) else 0,
                 "status": "failed" if outcome.failure else "ok",
                 "failure": outcome.failure,
                 "metrics": found.metrics if found else {},
@@ -189,10 +190,10 @@ def run_missing(
     return [finished[number] for number in range(len(places))]
 
 
-def clear(dataset: str, loss: str) -> None:
+def clear(dataset: str, loss: str, regime: Regime = "frozen") -> None:
     """Delete what the cache holds of a loss on a data set, so that it is run anew."""
-    shutil.rmtree(_folder(dataset, loss), ignore_errors=True)
+    delete_files(_folder(dataset, loss, regime), "*.json", "*.safetensors")
 
 
-def _folder(dataset: str, loss: str) -> Path:
-    return RUN_CACHE_FOLDER / f"{dataset}-{loss}"
+def _folder(dataset: str, loss: str, regime: Regime) -> Path:
+    return folder_of(regime) / RUN_CACHE_FOLDER / f"{dataset}-{loss}"

@@ -1,7 +1,8 @@
 """The plan of a data set: what its features depend on."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from suite.data.catalog import check_name, verified
 from suite.settings.params import BackboneSettings, DatasetSettings
@@ -24,6 +25,10 @@ class DatasetPlan:
     data_sha256: str
     max_classes: int | None
     backbone: BackboneSettings
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self) | {"backbone": self.backbone.model_dump()}
 
     @property
     def half(self) -> TrainingHalf:

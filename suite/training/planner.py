@@ -3,14 +3,10 @@
 Everything is checked first; after an error nothing has been written.
 """
 
-import shutil
-from dataclasses import asdict, replace
-
-from pydantic import ValidationError
+from dataclasses import replace
 
 from suite.data.noise import check_kind
 from suite.errors import SuiteError, allowed
-from suite.files import write_json
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.paper_values import paper_values
 from suite.losses.probe import probe
@@ -22,24 +18,25 @@ from suite.losses.registry import (
     find_loss,
     values_by_hand,
 )
-from suite.settings.params import LossSettings, Recipe, Settings
-from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
+from suite.settings.params import LossSettings, Settings
+from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import (
-    FrozenPlan,
+    PLANS,
     HyperparameterSource,
     PlanKind,
     Planned,
+    Regime,
     Search,
+    SomePlan,
     Track,
-    plan_path,
-    write_plan_file,
 )
-from suite.settings.reading import explain
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
 from suite.training.batch_checks import check_batch, check_folds, check_noise
 from suite.training.dataset_plan import DatasetPlan, dataset_plan_path, plan_dataset
-from suite.training.search_space import declared_space
+from suite.training.hyperparameters import with_learning_rates
+from suite.training.plan_files import cost, remarks_on, write_all
+from suite.training.search_space import check_ends, declared_space
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 
@@ -48,7 +45,7 @@ def write_plans(settings: Settings) -> list[str]:
     """Check all settings, data, backbone weights and losses; then write a plan for each data set and each of its losses.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale or copies among a user's images.
+        Remarks for the user, such as tuned recipes that are stale or copies among a user's images; the last is the cost.
 
     Raises:
         SuiteError: anything is wrong; nothing was written then.
@@ -80,14 +77,8 @@ def write_plans(settings: Settings) -> list[str]:
             if entry.name in settings.paper_values
         ],
     }
-    shutil.rmtree(PLAN_FOLDER, ignore_errors=True)
-    for dataset in datasets:
-        plain = asdict(dataset) | {"backbone": dataset.backbone.model_dump()}
-        write_json(dataset_plan_path(dataset.dataset), plain)
-    for kind, files in kinds.items():
-        for planned in files:
-            write_plan_file(plan_path(kind, planned[0][0].dataset, planned[0][0].loss), planned)
-    return remarks + list(dict.fromkeys(planner.remarks))
+    write_all({dataset_plan_path(dataset.dataset): dataset.as_dict() for dataset in datasets}, kinds)
+    return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
 
 
 def _find_also(name: str, settings: LossSettings) -> LossEntry:
@@ -101,16 +92,21 @@ def _find_also(name: str, settings: LossSettings) -> LossEntry:
 
 
 class Planner:
-    """Plans runs on frozen features from one ``params.yaml``.
+    """Plans runs of a regime from ``params.yaml``.
+
+    Args:
+        settings: with recipe and searches of the regime.
+        regime: what learns.
+        code: digest of the code that trains; that of the frozen regime if None.
 
     Attributes:
         remarks: what the user should know about the plans made so far.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, regime: Regime = "frozen", code: str | None = None) -> None:
         self.remarks: list[str] = []
-        self._settings = settings
-        self._code_sha256 = code_sha256()
+        self._settings, self._regime = settings, regime
+        self._code_sha256 = code or code_sha256()
 
     def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
         """Plan the tuning tracks of a loss: the values of its tuned recipes; values set in ``params.yaml`` replace them.
@@ -139,7 +135,7 @@ class Planner:
                 continue
             missing += 1
             if search is not None and entry.name in self._settings.losses:
-                check_folds(self._settings, bare, dataset.half, search.folds)
+                check_folds(self._settings, bare, dataset.half, search)
             planned.append((bare, search))
         if missing:
             self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, planned)}")
@@ -159,6 +155,7 @@ class Planner:
         space = declared_space(entry, mine, tuning.space)
         if not space:
             return [(plan, None)]
+        check_ends(entry, plan.hyperparameters, space, dataset.half.classes, plan.recipe.embedding_dim)
         wrong = tuple(level for level in plan.noise_levels if level)
         planned: list[Planned] = []
         for track in tuning.tracks:
@@ -179,13 +176,14 @@ class Planner:
                         0.0 if clean else tuning.noise,
                         number,
                         track == "tuned_with_noisy_validation",
+                        tuning.held_out,
                     ),
                 )
                 for number in range(tuning.searches)
             ]
         return planned
 
-    def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> FrozenPlan:
+    def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> SomePlan:
         """Plan the values of a loss's paper as they stand.
 
         Raises:
@@ -211,15 +209,15 @@ class Planner:
         entry: LossEntry,
         values: Hyperparameters,
         source: HyperparameterSource,
-    ) -> FrozenPlan:
+    ) -> SomePlan:
         settings = self._settings
         recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, entry.name)
         num_classes = check_batch(settings, recipe, dataset.dataset, dataset.half)
         hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
         loss = entry.build(hyperparameters, num_classes, recipe.embedding_dim)
         probe(entry.name, loss, num_classes, recipe.embedding_dim)
-        return FrozenPlan(
-            regime="frozen",
+        return PLANS[self._regime][0](
+            regime=self._regime,
             track=track,
             dataset=dataset.dataset,
             backbone=settings.backbone.name,
@@ -236,13 +234,13 @@ class Planner:
         )
 
     def _recipe_in_git(
-        self, dataset: DatasetPlan, entry: LossEntry, plan: FrozenPlan, search: Search
+        self, dataset: DatasetPlan, entry: LossEntry, plan: SomePlan, search: Search
     ) -> TunedRecipe | None:
         """The tuned recipe as it stands, or None; a remark says what has changed since the search.
 
         A stale recipe is used all the same: a new search takes long and has a command of its own.
         """
-        path = tuned_path(dataset.dataset, entry.name, plan.track, search.number)
+        path = tuned_path(dataset.dataset, entry.name, plan.track, search.number, self._regime)
         if not path.is_file():
             return None
         recipe, settings = load_tuned(path), self._settings
@@ -254,6 +252,7 @@ class Planner:
             "tuning.trials has": len(recipe.trials) != settings.tuning.trials,
             "the recipe has": recipe.training != shared_training(settings.recipe_of(dataset.dataset), search.space),
             "tuning.folds has": recipe.folds != settings.tuning.folds,
+            "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
         }
         stage = "search" if entry.name in settings.losses else "search-also"
@@ -278,23 +277,3 @@ class Planner:
             "has no tuned recipe: the study uses its default values. Search for better ones with: "
             f"dvc repro {stage} && suite promote"
         )
-
-
-def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> Recipe:
-    """The recipe with a loss's learning rates in place of the general ones.
-
-    Raises:
-        SuiteError: a learning rate is not a positive number.
-    """
-    rates = {name: values[name] for name in TRAINING_SETTINGS if name in values}
-    try:
-        return Recipe.model_validate(recipe.model_dump() | rates)
-    except ValidationError as error:
-        raise SuiteError(explain(error, Recipe, PARAMS_FILE, f"losses.{loss}.params")) from error
-
-
-def with_values(plan: FrozenPlan, values: Hyperparameters) -> FrozenPlan:
-    """A plan with these hyper-parameters, learning rates included, on top of its own."""
-    others = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-    recipe = with_learning_rates(plan.recipe, values, plan.loss)
-    return replace(plan, hyperparameters=plan.hyperparameters | others, recipe=recipe)

@@ -6,7 +6,9 @@ import optuna
 from pydantic import Field, ValidationError, model_validator
 
 from suite.errors import SuiteError
-from suite.losses.registry import LossEntry, check_hyperparameters, values_by_hand
+from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.probe import ask
+from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, values_by_hand
 from suite.settings.params import LossSettings, Scalar, Strict
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import explain
@@ -25,6 +27,11 @@ class Range(Strict):
             raise ValueError("low must be below high, and above 0 on a logarithmic scale")
         return self
 
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """The least and the greatest value."""
+        return self.low, self.high
+
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -36,6 +43,11 @@ class Values(Strict):
     """``{values: [...]}``: one of these."""
 
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """All values: they have no order."""
+        return self.values
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""
@@ -77,3 +89,30 @@ def declared_space(
     check_hyperparameters(entry, space, f"{PARAMS_FILE}: losses.{entry.name}.search")
     parse_space(entry.name, space)
     return space
+
+
+def check_ends(
+    entry: LossEntry, values: Hyperparameters, declared: dict[str, dict[str, Any]], num_classes: int, embedding_dim: int
+) -> None:
+    """Check that a loss can be built and asked at the ends of each entry of its search space.
+
+    A value that other values rule out is no fault of the space: an end is refused where the loss takes it with none of the
+    defaults, the low ends and the high ends of the others.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    space = {name: item for name, item in parse_space(entry.name, declared).items() if name not in TRAINING_SETTINGS}
+    lows, highs = ({name: item.ends[place] for name, item in space.items()} for place in (0, -1))
+    for name, item in space.items():
+        for end in dict.fromkeys(item.ends):
+            problem = None
+            for others in ({}, lows, highs):
+                try:
+                    loss = entry.build({**others, **values, name: end}, num_classes, embedding_dim)
+                    ask(entry.name, loss, num_classes, embedding_dim)
+                    break
+                except SuiteError as error:
+                    problem = problem or error
+            else:
+                raise SuiteError(f"{PARAMS_FILE}: losses.{entry.name}.search.{name} = {end!r}: {problem}") from problem

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,17 +16,18 @@ from suite.data.features import Features, load_features
 from suite.errors import SuiteError
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
-from suite.files import replacing, write_json, write_lines
+from suite.files import clear, replacing, write_json, write_lines
 from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
 from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
-from suite.settings.plans import FrozenPlan, Plan, Run, read_plan_file, runs_of, tuned_plan_path
+from suite.settings.plans import P, Plan, Run, read_plan_file, runs_of, tuned_plan_path
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
 
-RunFunction = Callable[[Run[FrozenPlan], Features], Outcome]
+Data = TypeVar("Data")
+RunFunction = Callable[[Run[Any], Features], Outcome]
 """Computes a run from features, as ``run_frozen`` does; a function of a module, which workers find by its name."""
 Executor = Callable[..., Iterator[tuple[Any, Any]]]
 """Runs ``function(shared, task)`` for tasks and gives (task, result) as they finish, as ``in_parallel`` does."""
@@ -61,13 +62,13 @@ def train(dataset: str, loss: str, console: Console) -> None:
 
 def run_frozen_stage(
     name: str,
-    runs: Sequence[Run[FrozenPlan]],
+    runs: Sequence[Run[P]],
     console: Console,
     function: RunFunction = frozen.run_frozen,
     execute: Executor = in_parallel,
     view: Callable[[str, Sequence[CachedRun[Any]], Console], View] | None = None,
     load: Callable[[Path], Features] = load_features,
-) -> tuple[list[CachedRun[FrozenPlan]], list[Finished]]:
+) -> tuple[list[CachedRun[P]], list[Finished]]:
     """Run those of one data set that are not in the run cache.
 
     Args:
@@ -92,9 +93,33 @@ def run_frozen_stage(
     places = cached_runs(runs, sha256_file(path), code, versions())
     for plan in {id(run.plan): run.plan for run in runs}.values():
         check_code(plan, code_sha256())
+    return places, run_stage(name, places, features, function, console, execute, view)
+
+
+def run_stage(
+    name: str,
+    places: Sequence[CachedRun[P]],
+    data: Data,
+    function: Callable[[Run[P], Data], Outcome],
+    console: Console,
+    execute: Executor = in_parallel,
+    view: Callable[[str, Sequence[CachedRun[Any]], Console], View] | None = None,
+) -> list[Finished]:
+    """Run those of a stage that are not in the run cache; gives what each left.
+
+    Args:
+        name: of the stage.
+        places: its runs with their places in the cache.
+        data: what they learn from, of one data set.
+        function: computes a run from it.
+        console: where progress is shown.
+        execute: computes runs, on this machine or others.
+        view: shows them; by default a ``StageView``.
+    """
+    runs = [place.run for place in places]
 
     def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
-        shared = features, runs, function
+        shared = data, runs, function
         for number, (outcome, seconds, processor) in execute(_timed, shared, missing):
             yield number, outcome, seconds, processor
 
@@ -102,7 +127,7 @@ def run_frozen_stage(
         finished = run_missing(places, compute, shown.finish)
     for line in mixed_processors(places, finished):
         console.print(f"{name} {line}", markup=False)
-    return places, finished
+    return finished
 
 
 def mixed_processors(places: Sequence[CachedRun[Any]], finished: Sequence[Finished]) -> list[str]:
@@ -140,14 +165,16 @@ def check_code(plan: Plan[Any], code: str) -> None:
             raise SuiteError(f"the code of {what} has changed since the plan was made; run: suite plan")
 
 
-def _timed(shared: tuple[Features, Sequence[Run[FrozenPlan]], RunFunction], number: int) -> tuple[Outcome, float, str]:
+def _timed(
+    shared: tuple[Data, Sequence[Run[P]], Callable[[Run[P], Data], Outcome]], number: int
+) -> tuple[Outcome, float, str]:
     """What a run measured, its seconds, and the kind of processor that it ran on."""
-    features, runs, function = shared
+    data, runs, function = shared
     run, started = runs[number], time.perf_counter()
     where = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
     try:
         with guarded(f"{where}: the run"):
-            outcome = function(run, features)
+            outcome = function(run, data)
     except SuiteError as error:
         raise SuiteError(str(error) if where in str(error) else f"{where}: {error}") from error
     return outcome, time.perf_counter() - started, processor_kind()
@@ -207,7 +234,7 @@ def write_runs(name: str, places: Sequence[CachedRun[Any]], finished: Sequence[F
         for place, each in zip(places, finished, strict=True)
         for epoch, value in enumerate(each.curve, 1)
     ]
-    shutil.rmtree(folder, ignore_errors=True)
+    clear(folder, RECORDS_NAME, CURVES_NAME, EMBEDDINGS.partition("{")[0] + "*.safetensors")
     write_lines(folder / CURVES_NAME, curves)
     write_records(folder / RECORDS_NAME, [each.record for each in finished])
     for place in places:

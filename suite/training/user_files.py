@@ -75,7 +75,7 @@ def _check_installed(target: str, setting: str) -> None:
         return
     with guarded(f"{setting}: its import"), contextlib.suppress(ImportError, ValueError):  # told where it is loaded
         spec = find_spec(module)
-        origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+        origin = Path(spec.origin).resolve() if spec is not None and spec.has_location and spec.origin else None
         if origin is not None and not any(Path(place).resolve() in origin.parents for place in _INSTALLED):
             raise SuiteError(
                 f"{setting}: {origin} is not installed, so that an edit of it would go unnoticed; allowed: a module of an "

@@ -9,24 +9,48 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from baselines.circle import CircleLoss
+from baselines.constant_force import ConstantForceLoss, GrowingForceLoss
 from baselines.cpml import CPMLLoss
+from baselines.cross_batch_memory import CrossBatchMemoryLoss
 from baselines.hist import HISTLoss
 from baselines.multi_similarity import MultiSimilarityLoss
+from baselines.normalized_softmax import NormalizedSoftmaxLoss
+from baselines.prism import PRISMLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
 from baselines.proxy_nca_pp import ProxyNCAPlusPlusLoss
+from baselines.recall_at_k import RecallAtKLoss
+from baselines.smooth_ap import SmoothAPLoss
+from baselines.smooth_proxy_anchor import SmoothProxyAnchorLoss
 from baselines.soft_triple import SoftTripleLoss
+from baselines.sub_center_arcface import SubCenterArcFaceLoss
+from baselines.supcon import SupConLoss
+from baselines.super_loss import SuperLoss
 from baselines.triplet import TripletLoss
 from pfml import PotentialFieldLoss
+from tests.helpers.paths import ROOT
 
 LOSSES: list[Any] = [
     PotentialFieldLoss,
     CPMLLoss,
+    ConstantForceLoss,
+    GrowingForceLoss,
     ProxyAnchorLoss,
     TripletLoss,
     MultiSimilarityLoss,
     SoftTripleLoss,
     ProxyNCAPlusPlusLoss,
     HISTLoss,
+    CircleLoss,
+    CrossBatchMemoryLoss,
+    NormalizedSoftmaxLoss,
+    PRISMLoss,
+    RecallAtKLoss,
+    SmoothAPLoss,
+    SmoothProxyAnchorLoss,
+    SubCenterArcFaceLoss,
+    SuperLoss,
+    SupConLoss,
 ]
 TRAINING = {"learning_rate", "proxy_learning_rate"}
 
@@ -103,17 +127,17 @@ def test_degenerate_batches_are_finite_with_gradient(loss: Any, labels: list[int
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_labels_of_any_integer_type(loss: Any) -> None:
-    module, embeddings = make(loss), normalize(torch.randn(10, 8))
-    wide = torch.arange(10) % 5
-    assert torch.equal(module(embeddings, wide), module(embeddings, wide.int()))
+    embeddings, wide = normalize(torch.randn(10, 8)), torch.arange(10) % 5
+    assert torch.equal(make(loss)(embeddings, wide), make(loss)(embeddings, wide.int()))
+    module = make(loss)
     with pytest.raises(ValueError, match="labels must have shape"):
         module(embeddings, wide[:3])
 
 
 def test_import_leaves_the_library_alone() -> None:
+    files = sorted(path.stem for path in (ROOT / "baselines").glob("*.py"))
     code = (
-        "import sys, baselines.cpml, baselines.proxy_anchor, baselines.triplet, baselines.multi_similarity, "
-        "baselines.soft_triple, baselines.proxy_nca_pp, baselines.hist, pfml; "
+        f"import sys, pfml, {', '.join(f'baselines.{name}' for name in files if name != '__init__')}; "
         "print([name for name in ('pytorch_metric_learning', 'suite') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

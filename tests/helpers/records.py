@@ -20,7 +20,7 @@ def record(loss, level, seed, recall, *, dataset="emoji", track="tuned", metrics
         recall: R@1, and the value of all other metrics but those in ``metrics``.
         dataset: its name; digests and test classes follow from it.
         track: tuning track.
-        metrics: values of some metrics.
+        metrics: values of some metrics; R-precision is not below MAP@R.
         **other: any other field of a record.
     """
     failed = recall is None
@@ -36,7 +36,7 @@ def record(loss, level, seed, recall, *, dataset="emoji", track="tuned", metrics
         "seed": seed,
         "status": "failed" if failed else "ok",
         "failure": "NaN" if failed else None,
-        "metrics": {} if failed else dict.fromkeys(MEASURED, recall) | (metrics or {}),
+        "metrics": {} if failed else _metrics(recall, metrics or {}),
         "class_hits": hits,
         "class_queries": queries,
         "noise_sha256": f"{dataset}-{level}-{seed}",
@@ -47,12 +47,18 @@ def record(loss, level, seed, recall, *, dataset="emoji", track="tuned", metrics
     return Record(**values | other)
 
 
+def _metrics(recall, chosen):
+    """All metrics; what is not chosen is R@1, and R-precision is not below MAP@R."""
+    values = dict.fromkeys(MEASURED, recall) | chosen
+    return values | {"r_precision": max(values["r_precision"], values["map_at_r"])}
+
+
 def class_counts(recall):
-    """Hits and queries of classes of one size; the last is the hardest, unless there are too few hits."""
+    """Hits and queries of classes of one size; the last is the hardest, unless there are too few hits or misses."""
     if recall is None:
         return [], []
     hits = round(recall * CLASSES * QUERIES)
-    shifts = (30, 20, 10, -60) if hits >= 60 * CLASSES else (0,) * CLASSES
+    shifts = (30, 20, 10, -60) if 60 <= hits / CLASSES < QUERIES - 30 else (0,) * CLASSES
     return [hits // CLASSES + shift + (place < hits % CLASSES) for place, shift in enumerate(shifts)], [
         QUERIES
     ] * CLASSES

@@ -8,6 +8,7 @@ import pytest
 
 from suite.data import catalog
 from suite.hashing import sha256_file
+from tests.helpers.synthetic import silent
 from tests.odd_inputs.cases import CASES, photos
 from tests.odd_inputs.project import tree, write_project
 
@@ -20,8 +21,10 @@ def project(tmp_path_factory):
     """A project as the pipeline leaves it, made once."""
     from suite.report.claims import write_claims
     from suite.report.leaderboard import write_leaderboard
+    from suite.report.site.write import write_site
     from suite.settings.params import load_settings
     from suite.training.planner import write_plans
+    from suite.training.tuning.resolve import resolve_hyperparameters
 
     folder, before = tmp_path_factory.mktemp("project"), Path.cwd()
     os.chdir(folder)
@@ -30,8 +33,10 @@ def project(tmp_path_factory):
             write_project(patch)
             photos()
             write_plans(load_settings())
+            resolve_hyperparameters("emoji", "mine", silent())
             write_leaderboard(load_settings())
             write_claims(load_settings())
+            write_site(load_settings())
     finally:
         os.chdir(before)
     return folder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from suite.files import read_lines, replacing, write_json, write_lines
+from suite.files import clear, read_lines, replacing, write_json, write_lines, write_text
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
@@ -26,3 +26,15 @@ def test_rows_round_trip(tmp_path):
     assert read_lines(tmp_path / "a.jsonl") == rows
     write_lines(tmp_path / "a.jsonl", [])
     assert read_lines(tmp_path / "a.jsonl") == []
+
+
+def test_clearing_leaves_what_is_somebody_else_s(tmp_path):
+    folder = tmp_path / "runs"
+    for name in ("records.jsonl", "embeddings-0.safetensors", "mine.txt"):
+        write_text(folder / name, "x")
+    clear(folder, "records.jsonl", "embeddings-*.safetensors")
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    (folder / "mine.txt").unlink()
+    clear(folder, "*")
+    assert not folder.exists()
+    clear(folder, "*")

@@ -93,3 +93,13 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"
         time.sleep(0.05)
+
+
+def test_workers_at_work_end_when_their_parent_is_interrupted(tmp_path, monkeypatch):
+    """Task 1 would go on for ever; it is not waited for."""
+    monkeypatch.setenv("SUITE_WORKERS", "2")
+    results = in_parallel(tasks.linger, str(tmp_path), [0, 1])
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt)
+    assert not [path.name for path in tmp_path.iterdir() if psutil.pid_exists(int(path.name))]

@@ -208,11 +208,13 @@ def share_reached(ended: Any, started: Any, target: float, margin: float) -> Evi
     fewer = stats.binomtest(int(ended.sum()), int(started.sum()), bound, alternative="less")
     exact = stats.binomtest(int(ended.sum()), int(started.sum())).proportion_ci(0.95, "exact")
     low, high = estimate.interval()
+    # Where all seeds agree they say nothing of their scatter; the number of flows still does.
+    agree = estimate.error == 0
     p = {
-        Verdict.SUPPORTED: np.maximum(estimate.p_above(bound), total.pvalue),
-        Verdict.CONTRADICTED: np.maximum(estimate.p_below(bound), fewer.pvalue),
+        Verdict.SUPPORTED: np.maximum(np.where(agree, 0.0, estimate.p_above(bound)), total.pvalue),
+        Verdict.CONTRADICTED: np.maximum(np.where(agree, 0.0, estimate.p_below(bound)), fewer.pvalue),
     }
-    low, high = np.clip(np.minimum(low, exact.low), 0, 1), np.clip(np.maximum(high, exact.high), 0, 1)
+    low, high = np.clip(np.fmin(low, exact.low), 0, 1), np.clip(np.fmax(high, exact.high), 0, 1)
     return Evidence(estimate.mean, low, high, len(ended), p, estimate.error, estimate.degrees)
 
 

@@ -13,7 +13,8 @@ from suite.judging.statistics.comparisons import all_pairs, holm
 from suite.judging.statistics.estimates import LEVEL, PERCENT
 
 _FAILED, _ONE_SEED, _UNMEASURED = "not judged for failed runs", "not judged on one seed", "not measured"
-PAIR_VERDICTS = ("ahead", "behind", "not told apart", _FAILED, _ONE_SEED, _UNMEASURED)
+_EQUAL = "not judged without scatter"
+PAIR_VERDICTS = ("ahead", "behind", "not told apart", _FAILED, _ONE_SEED, _EQUAL, _UNMEASURED)
 """What may be said of two losses in a table."""
 _HEADS = {
     "regime": "regime",
@@ -135,7 +136,7 @@ def _verdict(row: pd.Series) -> str:
     if not row["measured"]:
         return _UNMEASURED
     if np.isnan(row["p_adjusted"]):
-        return _ONE_SEED
+        return _ONE_SEED if row["pairs"] < 2 else _EQUAL
     if row["p_adjusted"] >= LEVEL:
         return "not told apart"
     return "ahead" if row["difference"] > 0 else "behind"
@@ -154,10 +155,11 @@ def sentence(table: pd.DataFrame, losses: tuple[str, str], metric: str = MAIN_ME
 
 def _about_one(row: pd.Series, first: str, second: str, label: str) -> str:
     where = f"on {row['dataset']} at noise {row['noise_level']:g} ({row['regime']}, {row['track']})"
-    if row["verdict"] in {_FAILED, _ONE_SEED, _UNMEASURED}:
+    if row["verdict"] in {_FAILED, _ONE_SEED, _EQUAL, _UNMEASURED}:
         why = {
             _FAILED: f"{row['failures']} of their runs failed",
             _ONE_SEED: "one seed has no interval",
+            _EQUAL: f"their difference is {row['difference']:+.2f} on all {row['pairs']} seeds, so its scatter is unknown",
             _UNMEASURED: f"{label} was not measured",
         }[row["verdict"]]
         return f"{first} and {second} are not judged {where}: {why}."

@@ -194,6 +194,8 @@ def standing_of(runs: pd.DataFrame) -> pd.DataFrame:
         places = standing(pairs)
         for column in found.columns:
             found.loc[complete, column] = getattr(places, column)
+    if runs["seed"].nunique() < 2:
+        found["ties_best"] = False  # one seed has no interval: nothing is known of who is the best
     return found
 
 

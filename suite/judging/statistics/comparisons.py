@@ -48,7 +48,8 @@ class AllPairs:
 
     Attributes:
         difference: difference of means, (..., k, k).
-        low: lower bound of the simultaneous interval; NaN off the diagonal with one seed.
+        low: lower bound of the simultaneous interval; NaN off the diagonal with one seed, and where the differences of
+            all seeds are equal: two equal differences say nothing of how far others may lie.
         high: upper bound.
         p: two-sided p-value of the paired t-test, for this pair alone; NaN likewise.
         p_adjusted: p times the number of pairs, at most 1.
@@ -75,21 +76,22 @@ def all_pairs(values: Array, confidence: float = 0.95) -> AllPairs:
     error = _standard_error(differences)
     half = stats.t.ppf(1 - (1 - confidence) / (2 * count), max(1, n - 1)) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(np.isnan(error), np.nan, np.where(mean == 0, 0.0, np.abs(mean) / error))
+        statistic = np.where(np.eye(k, dtype=bool), 0.0, np.abs(mean) / error)
     p = 2 * stats.t.sf(statistic, max(1, n - 1))
     return AllPairs(mean, mean - half, mean + half, p, np.minimum(1.0, count * p))
 
 
 def _standard_error(differences: Array) -> Array:
-    """Standard error of the mean over seeds of differences (..., n, k, k)."""
+    """Standard error of the mean over seeds of differences (..., n, k, k); NaN off the diagonal where it is unknown."""
     n, k = differences.shape[-3:-1]
+    unknown = np.where(np.eye(k, dtype=bool), 0.0, np.nan)
     if n > 1:
         spread = differences.std(axis=-3, ddof=1)
         # Equal differences have a standard deviation of some 1e-15 by rounding; read it as the zero that it is.
         scale = np.abs(differences).max(axis=-3)
-        error: Array = np.where(spread > 1e-12 * np.maximum(1.0, scale), spread, 0.0) / np.sqrt(n)
+        error: Array = np.where(spread > 1e-12 * np.maximum(1.0, scale), spread / np.sqrt(n), unknown)
         return error
-    return np.broadcast_to(np.where(np.eye(k, dtype=bool), 0.0, np.nan), (*differences.shape[:-3], k, k))
+    return np.broadcast_to(unknown, (*differences.shape[:-3], k, k))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def standing(pairs: AllPairs) -> Standing:
 
     Losses with equal true means share the ranks that they occupy, and an interval covers all of these.
     """
-    better = pairs.low > 0
+    better = pairs.low > 0  # false where there is no interval: nothing is ruled out then
     k = better.shape[-1]
     shown_better, shown_worse = better.sum(axis=-2), better.sum(axis=-1)
     ties_best = shown_better == 0

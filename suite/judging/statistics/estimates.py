@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 LEVEL = 0.05
 """Error that a verdict may have."""
+_ROUNDING = 1e-12
+"""A standard deviation below this share of the mean is that of equal values."""
 PERCENT = 100.0
 """Metrics are recorded as shares and judged in percent."""
 
@@ -37,7 +39,8 @@ class Estimate:
 
     Attributes:
         mean: the estimate.
-        error: its standard error. Zero where all values agree: then every test is decided by the mean alone.
+        error: its standard error. Zero where all values agree: how far they scatter is then unknown, and no test shows
+            anything.
         degrees: degrees of freedom of the error.
     """
 
@@ -64,14 +67,13 @@ class Estimate:
         return p
 
     def interval(self, confidence: float = 0.95) -> tuple[Array, Array]:
-        """Lower and upper bound of the two-sided t-interval."""
-        half = stats.t.ppf((1 + confidence) / 2, self.degrees) * self.error
+        """Lower and upper bound of the two-sided t-interval; NaN where all values agree."""
+        half = stats.t.ppf((1 + confidence) / 2, self.degrees) * np.where(self.error > 0, self.error, np.nan)
         return self.mean - half, self.mean + half
 
     def _upper_tail(self, distance: Array) -> Array:
         distance, error, degrees = np.broadcast_arrays(distance, self.error, self.degrees)
-        certain = np.where(distance > 0, np.inf, -np.inf)
-        t = np.divide(distance, error, out=certain, where=error > 0)
+        t = np.divide(distance, error, out=np.full(distance.shape, -np.inf), where=error > 0)
         tail: Array = stats.t.sf(t, degrees)
         return tail
 
@@ -88,7 +90,7 @@ def mean_of(values: Any) -> Estimate:
         raise ValueError(f"{n} values have no standard error; allowed: 2 or more")
     mean, spread = sample.mean(axis=-1), sample.std(axis=-1, ddof=1)
     # Equal values have a standard deviation of some 1e-17 by rounding; read it as the zero that it is.
-    spread = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(mean)), spread, 0.0)
+    spread = np.where(spread > _ROUNDING * np.maximum(1.0, np.abs(mean)), spread, 0.0)
     return Estimate(mean, spread / np.sqrt(n), np.full(mean.shape, n - 1.0))
 
 
@@ -104,7 +106,7 @@ def minus(first: Estimate, second: Estimate) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval; the bounds are NaN for fewer than 2 values.
+    """A mean with its 95 % interval; the bounds are NaN for fewer than 2 values, and for values that are all equal.
 
     Attributes:
         mean: arithmetic mean, NaN without values.
@@ -128,7 +130,10 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     mean = float(sample.mean())
     if n == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * sample.std(ddof=1) / math.sqrt(n))
+    spread = float(sample.std(ddof=1))
+    if spread <= _ROUNDING * max(1.0, abs(mean)):  # equal values do not say how far others would lie
+        return Interval(mean, math.nan, math.nan, n)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * spread / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
 
 

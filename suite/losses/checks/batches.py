@@ -11,7 +11,9 @@ from suite.randomness import stream
 NUM_CLASSES = 7
 EMBEDDING_DIM = 16
 """Not a multiple of the number of classes, so that the shape of a parameter tells whether it holds proxies."""
-_PER_CLASS = 4
+PER_CLASS = 4
+EPOCH = 10
+"""The number of the epoch that a loss is told, if it asks: past a warm-up."""
 
 
 @dataclass(frozen=True)
@@ -23,65 +25,70 @@ class Batch:
     labels: Tensor
 
 
-def _directions(*words: str, count: int) -> Tensor:
-    values = stream("checks", *words).standard_normal((count, EMBEDDING_DIM))
+def _directions(*words: str, count: int, dim: int) -> Tensor:
+    values = stream("checks", *words).standard_normal((count, dim))
     return normalize(torch.from_numpy(values), dim=1).float()
 
 
-def _all_labels() -> Tensor:
-    return torch.arange(NUM_CLASSES).repeat_interleave(_PER_CLASS)
+def _all_labels(per_class: int = PER_CLASS) -> Tensor:
+    return torch.arange(NUM_CLASSES).repeat_interleave(per_class)
 
 
-def typical() -> Batch:
+def typical(dim: int = EMBEDDING_DIM, per_class: int = PER_CLASS) -> Batch:
     """Classes that overlap, as early in training: every class, four images each."""
-    labels = _all_labels()
-    centres = _directions("centres", count=NUM_CLASSES)
-    around = _directions("typical", count=len(labels))
+    labels = _all_labels(per_class)
+    centres = _directions("centres", count=NUM_CLASSES, dim=dim)
+    around = _directions("typical", count=len(labels), dim=dim)
     return Batch("a typical batch", normalize(centres[labels] + 1.2 * around, dim=1), labels)
 
 
-def crowded() -> Batch:
+def crowded(dim: int = EMBEDDING_DIM) -> Batch:
     """All embeddings close together, as from a fresh network."""
     labels = _all_labels()
-    around = _directions("crowded", count=len(labels))
-    return Batch(
-        "a batch of nearly equal embeddings", normalize(torch.ones(EMBEDDING_DIM) + 0.3 * around, dim=1), labels
-    )
+    around = _directions("crowded", count=len(labels), dim=dim)
+    return Batch("a batch of nearly equal embeddings", normalize(torch.ones(dim) + 0.3 * around, dim=1), labels)
 
 
-def separated() -> Batch:
+def separated(dim: int = EMBEDDING_DIM) -> Batch:
     """Classes far apart and tight, as at the end of training."""
     labels = _all_labels()
-    around = _directions("separated", count=len(labels))
-    centres = torch.eye(EMBEDDING_DIM)[:NUM_CLASSES]
+    around = _directions("separated", count=len(labels), dim=dim)
+    centres = torch.eye(dim)[:NUM_CLASSES] if dim >= NUM_CLASSES else _directions("far", count=NUM_CLASSES, dim=dim)
     return Batch("a batch of separated classes", normalize(centres[labels] + 0.1 * around, dim=1), labels)
 
 
-def one_class() -> Batch:
+def ordinary(dim: int = EMBEDDING_DIM) -> list[Batch]:
+    """Early, in the middle and late in training."""
+    return [typical(dim), crowded(dim), separated(dim)]
+
+
+def one_class(dim: int = EMBEDDING_DIM) -> Batch:
     """Four images of one class: no negative."""
-    return Batch("a batch of one class", _directions("one class", count=_PER_CLASS), torch.full((_PER_CLASS,), 2))
+    embeddings = _directions("one class", count=PER_CLASS, dim=dim)
+    return Batch("a batch of one class", embeddings, torch.full((PER_CLASS,), 2))
 
 
-def strangers() -> Batch:
+def strangers(dim: int = EMBEDDING_DIM) -> Batch:
     """One image a class: no positive."""
-    return Batch("a batch of one image a class", _directions("strangers", count=5), torch.tensor([4, 0, 3, 6, 1]))
+    embeddings = _directions("strangers", count=5, dim=dim)
+    return Batch("a batch of one image a class", embeddings, torch.tensor([4, 0, 3, 6, 1]))
 
 
-def pairs() -> list[Batch]:
+def pairs(dim: int = EMBEDDING_DIM) -> list[Batch]:
     """Two images, of one class and of two."""
-    both = _directions("pairs", count=2)
+    both = _directions("pairs", count=2, dim=dim)
     return [
         Batch("two images of one class", both, torch.tensor([3, 3])),
         Batch("two images of two classes", both, torch.tensor([3, 5])),
     ]
 
 
-def duplicated() -> list[Batch]:
+def duplicated(dim: int = EMBEDDING_DIM) -> list[Batch]:
     """Equal embeddings within a class, across classes, and nothing but equal embeddings."""
-    batch = typical()
+    batch = typical(dim)
     within, across = batch.embeddings.clone(), batch.embeddings.clone()
     within[1] = within[0]
-    across[_PER_CLASS] = across[0]
+    across[PER_CLASS] = across[0]
     same = batch.embeddings[:1].expand_as(batch.embeddings).clone()
     return [
         Batch("a batch with an image twice", within, batch.labels),
@@ -90,8 +97,8 @@ def duplicated() -> list[Batch]:
     ]
 
 
-def few_classes() -> Batch:
+def few_classes(dim: int = EMBEDDING_DIM) -> Batch:
     """Two classes of seven."""
-    batch = typical()
+    batch = typical(dim)
     chosen = (batch.labels == 1) | (batch.labels == 5)
     return Batch("a batch without most classes", batch.embeddings[chosen], batch.labels[chosen])

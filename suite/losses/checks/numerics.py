@@ -1,10 +1,13 @@
 """Checks of arithmetic and of side effects: precision, derivatives, inputs left alone, repeatability."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
-from suite.losses.checks.batches import Batch, typical
-from suite.losses.checks.subject import Broken, Evaluation, Subject, evaluate
+from suite.losses.build import Parts, construct
+from suite.losses.checks.batches import NUM_CLASSES, Batch, crowded, separated, typical
+from suite.losses.checks.subject import Broken, Evaluation, Subject, evaluate, given_to, raising
 from suite.losses.checks.symmetry import Incomparable, compare
 from suite.randomness import stream
 
@@ -17,19 +20,19 @@ def agrees_in_double(subject: Subject) -> str:
     """The same value and gradient in float32 and float64."""
     if subject.draws_random_numbers:
         raise Incomparable("it draws random numbers, which differ between the two types")
-    return compare(_in_double(subject), subject.evaluate(typical()), _PRECISION)
+    return compare(_in_double(subject), subject.evaluate(typical(subject.dim)), _PRECISION)
 
 
 def _in_double(subject: Subject) -> Evaluation:
     try:
-        return subject.evaluate(typical(), dtype=torch.float64)
+        return subject.evaluate(typical(subject.dim), dtype=torch.float64)
     except Broken as error:
         raise Incomparable(f"float64: {error}; training uses float32") from error
 
 
 def gradient_is_the_slope(subject: Subject) -> str:
     """The gradient beside central differences of the value along random directions, in float64."""
-    batch, analytic = typical(), _in_double(subject)
+    batch, analytic = typical(subject.dim), _in_double(subject)
     random = stream("checks", "slopes")
     worst = 0.0
     for _ in range(_SLOPES):
@@ -44,16 +47,21 @@ def gradient_is_the_slope(subject: Subject) -> str:
 
 
 def _value(subject: Subject, shift: Tensor) -> float:
-    batch = typical()
+    batch = typical(subject.dim)
     moved = Batch(batch.name, batch.embeddings.double() + shift, batch.labels)
     return subject.evaluate(moved, dtype=torch.float64).value
 
 
 def leaves_inputs_alone(subject: Subject) -> str:
-    """Embeddings and labels as they were before the call."""
-    batch = typical()
+    """Embeddings, labels and the working folder as they were before the call."""
+    batch, here, entry = typical(subject.dim), Path.cwd(), subject.entry
     embeddings, labels = batch.embeddings.clone().requires_grad_() * 1, batch.labels.clone()
-    subject.build()(embeddings, labels)
+    with raising(f"on {batch.name}"), torch.random.fork_rng(devices=[]):
+        parts = Parts(entry.cls, entry.wrapped, entry.miner)
+        loss = construct(parts, subject.values, NUM_CLASSES, subject.dim, entry.name)
+        loss(embeddings, labels, **given_to(loss, batch))
+        if (moved := Path.cwd()) != here:
+            raise Broken(f"it changes the working folder to {moved}")
     if not torch.equal(embeddings, batch.embeddings):
         raise Broken("it changes the embeddings in place")
     if not torch.equal(labels, batch.labels):
@@ -63,12 +71,27 @@ def leaves_inputs_alone(subject: Subject) -> str:
 
 def is_repeatable(subject: Subject) -> str:
     """The same bits from two new losses under the same seed."""
-    first, second = subject.evaluate(typical()), subject.evaluate(typical())
+    first, second = subject.evaluate(typical(subject.dim)), subject.evaluate(typical(subject.dim))
     if first.value != second.value:
         raise Broken(f"two new losses under one seed give {first.value:.9g} and {second.value:.9g}")
     if not torch.equal(first.gradient, second.gradient):
         raise Broken("two new losses under one seed give different gradients")
     return "the same bits twice"
+
+
+def keeps_runs_apart(subject: Subject) -> str:
+    """The same bits from a new loss whatever other losses of its kind have seen."""
+    before = subject.evaluate(typical(subject.dim))
+    used = subject.build()
+    for batch in (crowded(subject.dim), separated(subject.dim), crowded(subject.dim)):
+        evaluate(used, batch)
+    after = subject.evaluate(typical(subject.dim))
+    if before.value != after.value or not torch.equal(before.gradient, after.gradient):
+        raise Broken(
+            f"a new loss gives {before.value:.6g}, and {after.value:.6g} once another one has seen batches: they share a "
+            "memory, of the class or of the module"
+        )
+    return "a new loss knows nothing of others"
 
 
 def draws_nothing(subject: Subject) -> str:
@@ -83,7 +106,7 @@ def forgets_batches(subject: Subject) -> str:
     if subject.draws_random_numbers:
         raise Incomparable("it draws random numbers, so that two evaluations differ anyway")
     loss = subject.build()
-    values = [evaluate(loss, typical()).value for _ in range(3)]
+    values = [evaluate(loss, typical(subject.dim)).value for _ in range(3)]
     if len(set(values)) > 1:
         raise Broken(f"the same batch three times gives {', '.join(f'{value:.6g}' for value in values)}")
     return "the same value for the same batch each time"

@@ -1,11 +1,14 @@
 """All checks, their order, and what a failure of each means in training."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from suite.losses.checks import cost, numerics, shape, symmetry, values
-from suite.losses.checks.subject import Broken, Subject
+from suite.errors import SuiteError, told
+from suite.losses.checks import cost, numerics, scale, shape, symmetry, training, values
+from suite.losses.checks.subject import Broken, Raised, Subject, raising, silent
 from suite.losses.checks.symmetry import Incomparable
 
 Status = Literal["pass", "fail", "note", "info"]
@@ -39,7 +42,11 @@ class Finding:
 
 
 CHECKS = (
-    Check("scalar output", values.gives_a_scalar, "training calls backward() on the value, which takes a scalar only"),
+    Check(
+        "scalar output",
+        values.gives_a_scalar,
+        "training calls backward() on the value, which takes a real scalar, and gives nothing but what is offered",
+    ),
     Check(
         "finite value and gradient",
         values.is_finite,
@@ -56,9 +63,49 @@ CHECKS = (
         "these parameters never learn: they keep their random start for the whole run",
     ),
     Check(
-        "descent gathers classes",
-        values.descends,
-        "a lower loss means worse retrieval: look for a wrong sign, or distances taken for similarities",
+        "parameters of the constructor",
+        values.makes_parameters_at_once,
+        "the optimiser has gathered the parameters before: this one keeps its random start for the whole run",
+    ),
+    Check(
+        "labels matter",
+        symmetry.heeds_labels,
+        "whatever the labels are, the same is learned",
+    ),
+    Check(
+        "gradient not too small",
+        scale.is_large_enough,
+        "Adam adds 1e-8 to the size of a gradient before it divides by it: below that, steps vanish. Look for a factor",
+    ),
+    Check(
+        "gradient not too large",
+        scale.is_small_enough,
+        "Adam divides by the size of the gradient; under SGD, clipping or a penalty on weights such a size decides. "
+        "Look for a factor, or a sum",
+        otherwise="note",
+    ),
+    Check(
+        "mean over the batch",
+        scale.is_a_mean,
+        "the size of the batch sets that of the step, but under Adam, which divides by it; a short last batch counts less",
+        otherwise="note",
+    ),
+    Check(
+        "unit rows",
+        scale.takes_almost_unit_rows,
+        "rows have length 1 up to rounding, and the head divides by their length: what changes with it is not learned. "
+        "Look for margins or formulas meant for vectors of other lengths",
+    ),
+    Check(
+        "positives are pulled",
+        shape.pulls_positives,
+        "images of a class are not gathered: look for a wrong sign, a mask, or a margin that no pair reaches",
+    ),
+    Check(
+        "learns a toy set",
+        training.learns,
+        "a run ends where it began, or below: look for a wrong sign, distances taken for similarities, a detach(), "
+        "a margin that no pair reaches",
     ),
     Check(
         "order of the batch",
@@ -111,12 +158,17 @@ CHECKS = (
     Check(
         "inputs unchanged",
         numerics.leaves_inputs_alone,
-        "code that runs after the loss sees changed embeddings or labels",
+        "code that runs after the loss sees changed embeddings, labels or files elsewhere",
     ),
     Check(
         "repeatable",
         numerics.is_repeatable,
         "a run cannot be repeated: draw random numbers from torch, whose seed each run sets",
+    ),
+    Check(
+        "memory between runs",
+        numerics.keeps_runs_apart,
+        "what one seed saw leaks into the next; keep a memory in buffers of the instance (register_buffer)",
     ),
     Check(
         "random numbers",
@@ -127,13 +179,21 @@ CHECKS = (
     Check(
         "memory between batches",
         numerics.forgets_batches,
-        "the loss keeps a state between batches; each run starts with a new one",
+        "the loss keeps a state between batches; each run starts with a new one. Resuming needs it in buffers",
         otherwise="note",
     ),
     Check(
         "influence", shape.describe_influence, "some pairs are moved the wrong way at some distances", otherwise="note"
     ),
+    Check(
+        "pairs at work",
+        values.has_pairs_at_work,
+        "at these values hardly any pair is moved; look for another radius, margin or temperature",
+        otherwise="note",
+    ),
 )
+RAISED = "a run ends with this line"
+"""What it means that a loss raises something, whatever the check looks for."""
 INFORMATION = {"cost": cost.compare_cost}
 """Measured, and never passed or failed."""
 
@@ -150,21 +210,22 @@ def run_checks(subject: Subject) -> Iterator[Finding]:
         yield _run(check, subject)
     for name, measure in INFORMATION.items():
         try:
-            yield Finding(name, "info", measure(subject))
-        except Exception as error:
-            yield Finding(name, "info", f"cannot be measured: {_one_line(error)}")
+            with silent(), contextlib.chdir(Path.cwd()), raising("at that size"):
+                found_out = measure(subject)
+        except Broken as error:
+            found_out = f"cannot be measured: {error}"
+        yield Finding(name, "info", found_out)
 
 
 def _run(check: Check, subject: Subject) -> Finding:
     try:
-        return Finding(check.name, "pass", check.run(subject))
-    except Broken as error:
-        return Finding(check.name, check.otherwise, str(error), check.meaning)
+        with silent(), contextlib.chdir(Path.cwd()):
+            return Finding(check.name, "pass", check.run(subject))
     except Incomparable as error:
         return Finding(check.name, "note", str(error), "this check says nothing about the loss")
-    except (Exception, SystemExit) as error:  # a loss that ends the process has not passed
-        return Finding(check.name, check.otherwise, _one_line(error), check.meaning)
-
-
-def _one_line(error: BaseException) -> str:
-    return f"it raises {type(error).__name__}: {' '.join(str(error).split())}"
+    except Raised as error:
+        return Finding(check.name, "fail", str(error), RAISED)
+    except (Broken, SuiteError) as error:
+        return Finding(check.name, check.otherwise, str(error), check.meaning)
+    except Exception as error:  # of a check itself
+        return Finding(check.name, "fail", f"it raises {told(error)}", RAISED)

@@ -2,38 +2,48 @@
 
 import numpy as np
 
-from suite.errors import SuiteError
-from suite.losses.checks.batches import EMBEDDING_DIM
-from suite.losses.checks.subject import Broken, Subject
-from suite.losses.influence.curve import influence_curves
+from suite.losses.checks.subject import INFLUENCE_DISTANCES, Broken, Subject
 from suite.losses.influence.scene import PAIRS
 
-DISTANCES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7)
 _BARS = "▁▂▃▄▅▆▇█"
 _WRONG = 0.05
 """Share of the largest influence above which a wrong sign counts."""
+_RANGE = f"(distance {INFLUENCE_DISTANCES[0]:g} to {INFLUENCE_DISTANCES[-1]:g})"
+
+
+def pulls_positives(subject: Subject) -> str:
+    """A positive is pulled nearer at some distance, and pushed away more strongly at none."""
+    shares = _shares(subject, "positive")
+    text = f"pull of a positive {_bars(shares)}, {_highest(shares)} {_RANGE}"
+    if shares.max() <= 0:
+        raise Broken(f"positives are not pulled at any distance {_RANGE}")
+    if -shares.min() > shares.max():
+        raise Broken(f"positives are pushed away more than pulled: {text}")
+    return text
 
 
 def describe_influence(subject: Subject) -> str:
-    """Both curves as bars over `DISTANCES`, and where each is highest.
+    """Both curves as bars over `INFLUENCE_DISTANCES`, and where each is highest.
 
     Raises:
         Broken: the curves cannot be measured, or a positive is pushed or a negative pulled.
     """
-    try:
-        curves = influence_curves(subject.entry, subject.values, EMBEDDING_DIM, DISTANCES)
-    except SuiteError as error:
-        raise Broken(str(error).partition("its influence cannot be measured: ")[2] or str(error)) from error
     texts, wrong = [], []
     for pair, verb, opposite in zip(PAIRS, ("pull of a", "push of a"), ("pushed away", "pulled near"), strict=True):
-        shares = curves.loc[curves["pair"] == pair, "normalised"].to_numpy()
+        shares = _shares(subject, pair)
         texts.append(f"{verb} {pair} {_bars(shares)}, {_highest(shares)}")
         if (shares < -_WRONG).any():
-            wrong.append(f"{pair}s are {opposite} at distance {DISTANCES[int(shares.argmin())]:g}")
-    text = "; ".join(texts) + f" (distance {DISTANCES[0]:g} to {DISTANCES[-1]:g})"
+            wrong.append(f"{pair}s are {opposite} at distance {INFLUENCE_DISTANCES[int(shares.argmin())]:g}")
+    text = f"{'; '.join(texts)} {_RANGE}"
     if wrong:
         raise Broken(f"{'; '.join(wrong)}: {text}")
     return text
+
+
+def _shares(subject: Subject, pair: str) -> np.ndarray:
+    curves = subject.influence
+    shares: np.ndarray = curves.loc[curves["pair"] == pair, "normalised"].to_numpy()
+    return shares
 
 
 def _bars(shares: np.ndarray) -> str:
@@ -42,4 +52,4 @@ def _bars(shares: np.ndarray) -> str:
 
 
 def _highest(shares: np.ndarray) -> str:
-    return f"highest at {DISTANCES[int(shares.argmax())]:g}" if shares.max() > 0 else "none"
+    return f"highest at {INFLUENCE_DISTANCES[int(shares.argmax())]:g}" if shares.max() > 0 else "none"

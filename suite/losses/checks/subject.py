@@ -1,14 +1,33 @@
 """A loss under test, built anew for each evaluation, and what one evaluation gives."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import contextlib
+import inspect
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
+import yaml
 from torch import Tensor, nn
 
-from suite.losses.build import scalar
-from suite.losses.checks.batches import EMBEDDING_DIM, NUM_CLASSES, Batch, typical
+from suite.errors import SuiteError, allowed
+from suite.losses.build import (
+    OFFERED,
+    WITH_MINER,
+    WRAPPED,
+    WRAPPED_PREFIX,
+    WRAPS,
+    load_class,
+    offered_to,
+    parts_of,
+    scalar,
+)
+from suite.losses.checks.batches import EMBEDDING_DIM, EPOCH, NUM_CLASSES, Batch, typical
+from suite.losses.influence.curve import influence_curves
 from suite.losses.registry import (
     BUILT_IN,
     Hyperparameters,
@@ -18,15 +37,25 @@ from suite.losses.registry import (
     load_target,
     values_by_hand,
 )
+from suite.processes import guarded
 from suite.randomness import torch_seed
 from suite.settings.params import LossSettings, load_settings
 from suite.settings.paths import PARAMS_FILE
 
 Prepare = Callable[[nn.Module], None]
+INFLUENCE_DISTANCES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7)
+_EVERY = 4
+_DIMENSIONS = range(2, 4097)
+_LABELLED = 2
+"""Arguments of ``forward`` that every loss is given: embeddings and labels."""
 
 
 class Broken(Exception):  # noqa: N818 - a finding, not an error
     """The loss fails a check; the message says what it does."""
+
+
+class Raised(Broken):
+    """The loss raised something, which is told as what it is; it says nothing about what the check looks for."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +69,17 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Subject:
-    """A loss and its hyper-parameters."""
+    """A loss, its hyper-parameters and the dimension D of the embeddings that it is shown."""
 
     entry: LossEntry
     values: Hyperparameters = field(default_factory=dict)
+    dim: int = EMBEDDING_DIM
 
     def build(self) -> nn.Module:
         """A new loss; every one starts from the same random numbers."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed("checks", "loss"))
-            return self.entry.build(self.values, NUM_CLASSES, EMBEDDING_DIM)
+            return self.entry.build(self.values, NUM_CLASSES, self.dim)
 
     def evaluate(
         self, batch: Batch, *, prepare: Prepare | None = None, dtype: torch.dtype = torch.float32, seed: int = 0
@@ -73,28 +103,147 @@ class Subject:
     @cached_property
     def draws_random_numbers(self) -> bool:
         """Whether the value depends on torch's random numbers at the time of the evaluation."""
-        return len({self.evaluate(typical(), seed=seed).value for seed in range(3)}) > 1
+        return len({self.evaluate(typical(self.dim), seed=seed).value for seed in range(3)}) > 1
+
+    @cached_property
+    def influence(self) -> pd.DataFrame:
+        """Its influence curves at ``INFLUENCE_DISTANCES``.
+
+        Raises:
+            Raised: they cannot be measured.
+        """
+        try:
+            return influence_curves(self.entry, self.values, self.dim, INFLUENCE_DISTANCES, _EVERY)
+        except SuiteError as error:
+            raise Raised(str(error).partition("its influence cannot be measured: ")[2] or str(error)) from error
 
 
-def find_subject(target: str) -> Subject:
+def find_subject(target: str, params: str | None = None, miner: str | None = None, wraps: str | None = None) -> Subject:
     """A loss by its name in ``params.yaml``, with the hyper-parameters set there; by its built-in name; or by its target.
 
+    Args:
+        target: name or target.
+        params: hyper-parameters as YAML, ``{margin: 0.2}``; they win over those of ``params.yaml``.
+        miner: target of a miner in front of it.
+        wraps: target of the loss that it wraps.
+
     Raises:
-        SuiteError: it cannot be found or built.
+        SuiteError: it cannot be found or built, or changes the working folder on the way.
     """
+    asked = f"suite check {target}"
+    given = _given(asked, params)
+    with _watched(asked):
+        entry, values = _found(target, asked, miner, wraps)
+        check_hyperparameters(entry, given, f"{asked} --params")
+        subject = Subject(entry, values | given)
+        _built(subject, asked)
+        return replace(subject, dim=_dimension(subject))
+
+
+def _found(target: str, asked: str, miner: str | None, wraps: str | None) -> tuple[LossEntry, Hyperparameters]:
+    more = (f"{WRAPS}{wraps}" if wraps else "") + (f"{WITH_MINER}{miner}" if miner else "")
     settings = load_settings() if ":" not in target and PARAMS_FILE.is_file() else None
     if settings is not None and target in settings.losses:
-        entry = find_loss(target, settings.losses[target])
-        values = values_by_hand(settings.losses[target])
+        entry, values = find_loss(target, settings.losses[target]), values_by_hand(settings.losses[target])
         check_hyperparameters(entry, values, f"{PARAMS_FILE}: losses.{target}.params")
-        subject = Subject(entry, values)
-    elif ":" in target:
-        name = target.rpartition(":")[2]
-        subject = Subject(load_target(name, target, "suite check: target"))
-    else:
-        subject = Subject(find_loss(target, LossSettings(target=BUILT_IN.get(target))))
-    subject.build()
-    return subject
+        return (_loaded(target, entry.target + more, asked) if more else entry), values
+    if ":" in target:
+        return _loaded(target.rpartition(":")[2], target + more, asked), {}
+    if target in BUILT_IN:
+        return _loaded(target, BUILT_IN[target] + more, asked), {}
+    return find_loss(target, LossSettings()), {}
+
+
+def _loaded(name: str, target: str, asked: str) -> LossEntry:
+    where = f"suite check: target = {target!r}"
+    load_class(parts_of(target).loss, where)  # by itself: `load_target` puts the working folder right
+    return replace(load_target(name, target, "suite check: target"), setting=asked)
+
+
+def _given(asked: str, params: str | None) -> Hyperparameters:
+    try:
+        given = yaml.safe_load(params or "{}")
+    except yaml.YAMLError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise SuiteError(f"{asked} --params {params!r}: allowed is a mapping, e.g. --params '{{margin: 0.2}}'")
+    return given
+
+
+def _built(subject: Subject, asked: str) -> None:
+    """Build it; an argument that misses is named with the option that gives it."""
+    try:
+        subject.build()
+    except SuiteError as error:
+        cls, settings = subject.entry.cls, subject.entry.defaults()
+        required = [name for name, default in settings.items() if default is inspect.Parameter.empty]
+        missing = [name for name in required if f"'{name.removeprefix(WRAPPED_PREFIX)}'" in str(error)]
+        if "missing" not in str(error) or not missing:
+            raise
+        if WRAPPED in missing:
+            raise SuiteError(
+                f"{asked}: {cls.__name__} wraps another loss; name it: --wraps module:Class "
+                "(in params.yaml: wraps: {target: ...})"
+            ) from error
+        raise SuiteError(
+            f"{asked}: {cls.__name__} needs {allowed(missing)}, which has no default; give it: "
+            f"--params '{{{', '.join(f'{name}: ...' for name in missing)}}}' (in params.yaml: params)"
+        ) from error
+
+
+def _dimension(subject: Subject) -> int:
+    """``EMBEDDING_DIM``, or, for a loss that raises on it, the first of its whole numbers that is a dimension it takes."""
+    settings = subject.entry.defaults() | dict(subject.values)
+    numbers = [each for each in settings.values() if type(each) is int and each in _DIMENSIONS]
+    for dim in (EMBEDDING_DIM, *numbers):
+        try:
+            replace(subject, dim=dim).evaluate(typical(dim))
+        except Raised:
+            continue
+        except (Broken, SuiteError):
+            break
+        return dim
+    return EMBEDDING_DIM
+
+
+@contextlib.contextmanager
+def _watched(where: str) -> Iterator[None]:
+    """Turn whatever a loss raises, and a change of the working folder, into one line; what it prints is dropped."""
+    here = Path.cwd()
+    with silent(), guarded(f"{where}: the loss"):
+        try:
+            yield
+        finally:
+            if (moved := Path.cwd()) != here:  # and files are not found any more
+                raise SuiteError(f"{where}: the loss changed the working folder to {moved}; allowed is to leave it")
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[io.StringIO]:
+    """Keep what is printed within from the terminal."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed
+
+
+def check_arguments(loss: nn.Module) -> None:
+    """Check that ``forward`` needs nothing but embeddings, labels and what is offered.
+
+    Raises:
+        Broken: it does.
+    """
+    parameters = list(inspect.signature(loss.forward).parameters.values())
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p.name for p in named[_LABELLED:] if p.default is p.empty and p.name not in OFFERED]
+    if needed:
+        raise Broken(
+            f"forward needs {allowed(needed)}; allowed: embeddings, labels, and by these names {allowed(sorted(OFFERED))}"
+        )
+
+
+def given_to(loss: nn.Module, batch: Batch, epoch: int = EPOCH) -> dict[str, Any]:
+    """What a loss asks for besides the embeddings and labels of a batch."""
+    return offered_to(loss)(torch.arange(len(batch.labels)), epoch)
 
 
 def evaluate(loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, seed: int = 0) -> Evaluation:
@@ -106,19 +255,19 @@ def evaluate(loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, 
     embeddings = batch.embeddings.to(dtype).clone().requires_grad_()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed("checks", "forward", seed))
-        try:
+        with raising(f"on {batch.name}"):
             # A view of the leaf, as a head's output is no leaf either.
-            value = scalar(loss(embeddings * 1, batch.labels.clone()), "it")
-        except Exception as error:
-            raise Broken(f"on {batch.name} {_reason(error)}") from error
+            value = loss(embeddings * 1, batch.labels.clone(), **given_to(loss, batch))
+        try:
+            value = scalar(value, "it")
+        except SuiteError as error:
+            raise Broken(f"on {batch.name} {error}") from error
         if not torch.isfinite(value):
             raise Broken(f"on {batch.name} it gives {value.item()}")
         if not value.requires_grad:
             raise Broken(f"on {batch.name} its value has no gradient, so that backward() raises")
-        try:
+        with raising(f"in backward() on {batch.name}"):
             torch.autograd.backward(value)
-        except Exception as error:
-            raise Broken(f"on {batch.name} backward() raises {type(error).__name__}: {error}") from error
     gradient = torch.zeros_like(embeddings) if embeddings.grad is None else embeddings.grad
     for name, each in [("the embeddings", gradient), *((name, p.grad) for name, p in loss.named_parameters())]:
         if each is not None and not torch.isfinite(each).all():
@@ -126,6 +275,17 @@ def evaluate(loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, 
     return Evaluation(value.item(), gradient, loss)
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if text.startswith("it gave") else f"it raises {type(error).__name__}: {text}"
+@contextlib.contextmanager
+def raising(where: str) -> Iterator[None]:
+    """Turn whatever a loss raises, an exit too, into `Raised`; a finding passes as it is."""
+    found: list[Broken] = []
+    try:
+        with guarded(f"{where} it"):
+            try:
+                yield
+            except Broken as broken:
+                found.append(broken)
+    except SuiteError as error:
+        raise Raised(str(error)) from error
+    if found:
+        raise found[0]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from suite.losses.checks.batches import EMBEDDING_DIM, NUM_CLASSES, Batch, typical
+from suite.losses.checks.batches import NUM_CLASSES, Batch, ordinary, typical
 from suite.losses.checks.subject import Broken, Evaluation, Subject
 from suite.losses.influence.proxies import find_proxies
 from suite.randomness import stream
@@ -20,7 +20,7 @@ class Incomparable(Exception):  # noqa: N818 - a finding, not an error
 
 def ignores_order(subject: Subject) -> str:
     """The same value for the images in another order, and the same gradient on each."""
-    batch = typical()
+    batch = typical(subject.dim)
     order = torch.from_numpy(stream("checks", "order").permutation(len(batch.labels)))
     shuffled = Batch(batch.name, batch.embeddings[order], batch.labels[order])
     return _compare(subject, shuffled, lambda gradient: gradient[order])
@@ -28,16 +28,29 @@ def ignores_order(subject: Subject) -> str:
 
 def ignores_class_numbers(subject: Subject) -> str:
     """The same value where the classes, and the proxies with them, swap their numbers."""
-    batch = typical()
+    batch = typical(subject.dim)
     numbers = torch.from_numpy(stream("checks", "numbers").permutation(NUM_CLASSES))
     renamed = Batch(batch.name, batch.embeddings, numbers[batch.labels])
-    return _compare(subject, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers))
+    return _compare(subject, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers, subject.dim))
+
+
+def heeds_labels(subject: Subject) -> str:
+    """Another value or gradient where the images are of other classes together."""
+    changes = []
+    for batch in ordinary(subject.dim):
+        others = Batch(batch.name, batch.embeddings, torch.arange(len(batch.labels)) % NUM_CLASSES)
+        first, second = subject.evaluate(batch), subject.evaluate(others)
+        sizes = max(first.gradient.norm().item(), second.gradient.norm().item(), 1e-12)
+        changes.append((first.gradient - second.gradient).norm().item() / sizes)
+    if max(changes) < TOLERANCE:
+        raise Broken("the gradient on the embeddings stays the same where the images get other labels")
+    return f"with other labels the gradient changes by {100 * max(changes):.2g} % of its size"
 
 
 def ignores_axes(subject: Subject) -> str:
     """The same value where embeddings and proxies are rotated together."""
-    batch = typical()
-    square = torch.from_numpy(stream("checks", "axes").standard_normal((EMBEDDING_DIM, EMBEDDING_DIM)))
+    batch = typical(subject.dim)
+    square = torch.from_numpy(stream("checks", "axes").standard_normal((subject.dim, subject.dim)))
     rotation = torch.linalg.qr(square)[0].float()
     turned = Batch(batch.name, batch.embeddings @ rotation, batch.labels)
     return _compare(subject, turned, lambda gradient: gradient @ rotation, lambda loss: _rotate(loss, rotation))
@@ -51,7 +64,7 @@ def _compare(
 ) -> str:
     if subject.draws_random_numbers:
         raise Incomparable("it draws random numbers, so that two evaluations differ anyway")
-    first, second = subject.evaluate(typical()), subject.evaluate(other, prepare=prepare)
+    first, second = subject.evaluate(typical(subject.dim)), subject.evaluate(other, prepare=prepare)
     return compare(Evaluation(first.value, expected(first.gradient), first.loss), second, TOLERANCE)
 
 
@@ -71,10 +84,10 @@ def compare(first: Evaluation, second: Evaluation, tolerance: float) -> str:
     return f"relative difference of values {value:.1e}, of gradients {gradient:.1e}"
 
 
-def _rename(loss: nn.Module, numbers: Tensor) -> None:
+def _rename(loss: nn.Module, numbers: Tensor, dim: int) -> None:
     """Move what belongs to class c to class ``numbers[c]``: proxies, and parameters with one row or value a class."""
     with torch.no_grad():
-        found = list(find_proxies(loss, NUM_CLASSES, EMBEDDING_DIM))
+        found = list(find_proxies(loss, NUM_CLASSES, dim))
         proxies = {rows.data_ptr() for rows, _ in found}
         per_class = [p for p in loss.parameters() if p.shape[:1] == (NUM_CLASSES,) and p.data_ptr() not in proxies]
         for rows, classes in [*found, *((p, torch.arange(NUM_CLASSES)) for p in per_class)]:
@@ -85,5 +98,5 @@ def _rename(loss: nn.Module, numbers: Tensor) -> None:
 
 def _rotate(loss: nn.Module, rotation: Tensor) -> None:
     with torch.no_grad():
-        for rows, _ in find_proxies(loss, NUM_CLASSES, EMBEDDING_DIM):
+        for rows, _ in find_proxies(loss, NUM_CLASSES, len(rotation)):
             rows.copy_(rows @ rotation)

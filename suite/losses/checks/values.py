@@ -1,25 +1,27 @@
-"""Checks of values and gradients: on ordinary batches, on odd ones, and along a short descent."""
+"""Checks of values and gradients: on ordinary batches and on odd ones."""
+
+import dataclasses
+from collections.abc import Mapping
 
 import torch
-from torch.nn.functional import normalize
+from torch import nn
 
 from suite.losses.checks import batches
-from suite.losses.checks.batches import Batch
-from suite.losses.checks.subject import Broken, Subject
-from suite.randomness import torch_seed
+from suite.losses.checks.batches import Batch, ordinary
+from suite.losses.checks.subject import Broken, Subject, check_arguments, given_to, raising
 
-_STEPS, _STEP = 60, 0.03
-_MOST_RISE = 1.001
-
-
-def _ordinary() -> list[Batch]:
-    return [batches.typical(), batches.crowded(), batches.separated()]
+FEW = 0.01
+"""Share of pairs below which hardly any are at work."""
+_BOUNDS = {"bounded"}
+"""Shares that may well be zero."""
 
 
 def gives_a_scalar(subject: Subject) -> str:
-    """One number a batch, as a tensor of shape ()."""
-    batch = batches.typical()
-    value = subject.build()(batch.embeddings.clone().requires_grad_() * 1, batch.labels)
+    """One number a batch, as a tensor of shape (), from arguments that the suite gives."""
+    batch, loss = batches.typical(subject.dim), subject.build()
+    check_arguments(loss)
+    with raising(f"on {batch.name}"):
+        value = loss(batch.embeddings.clone().requires_grad_() * 1, batch.labels.clone(), **given_to(loss, batch))
     if not isinstance(value, torch.Tensor):
         raise Broken(f"it gives {type(value).__name__}, no tensor")
     if value.ndim or not value.is_floating_point():
@@ -29,13 +31,13 @@ def gives_a_scalar(subject: Subject) -> str:
 
 def is_finite(subject: Subject) -> str:
     """Finite values and gradients, early, in the middle and late in training."""
-    values = [f"{subject.evaluate(batch).value:.4g} on {batch.name}" for batch in _ordinary()]
+    values = [f"{subject.evaluate(batch).value:.4g} on {batch.name}" for batch in ordinary(subject.dim)]
     return ", ".join(values)
 
 
 def moves_the_embeddings(subject: Subject) -> str:
     """A gradient on the embeddings that is not zero everywhere."""
-    sizes = [subject.evaluate(batch).gradient.norm().item() for batch in _ordinary()]
+    sizes = [subject.evaluate(batch).gradient.norm().item() for batch in ordinary(subject.dim)]
     if max(sizes) == 0:
         raise Broken("the gradient on the embeddings is zero on all ordinary batches")
     return f"gradient of size {max(sizes):.3g}"
@@ -43,11 +45,12 @@ def moves_the_embeddings(subject: Subject) -> str:
 
 def moves_its_parameters(subject: Subject) -> str:
     """A gradient, not zero everywhere, on each parameter that wants one."""
-    names = [name for name, parameter in subject.build().named_parameters() if parameter.requires_grad]
+    loss = subject.build()
+    names = [name for name, parameter in loss.named_parameters() if parameter.requires_grad]
     if not names:
         return "it has none"
     reached = set()
-    for batch in _ordinary():
+    for batch in ordinary(subject.dim):
         parameters = subject.evaluate(batch).loss.named_parameters()
         reached |= {name for name, p in parameters if p.grad is not None and bool(p.grad.any())}
     if missing := [name for name in names if name not in reached]:
@@ -55,56 +58,54 @@ def moves_its_parameters(subject: Subject) -> str:
     return ", ".join(names)
 
 
-def descends(subject: Subject) -> str:
-    """Steps against the gradient bring a class together relative to the others."""
-    batch = batches.typical()
-    loss = subject.build()
-    raw = batch.embeddings.clone().requires_grad_()
-    optimizer = torch.optim.Adam([raw, *(p for p in loss.parameters() if p.requires_grad)], lr=_STEP)
-    before = _spread(batch)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed("checks", "descent"))
-        for _ in range(_STEPS):
-            optimizer.zero_grad()
-            loss(normalize(raw, dim=1), batch.labels).backward()
-            optimizer.step()
-    after = _spread(Batch(batch.name, normalize(raw.detach(), dim=1), batch.labels))
-    text = f"distance within classes over distance between them: {before:.3f} before, {after:.3f} after {_STEPS} steps"
-    if not after < before * _MOST_RISE:
-        raise Broken(text)
+def makes_parameters_at_once(subject: Subject) -> str:
+    """The same parameters after the first forward pass as before it."""
+    before = subject.build()
+    lazy = [name for name, p in before.named_parameters() if isinstance(p, nn.UninitializedParameter)]
+    after = subject.evaluate(batches.typical(subject.dim)).loss
+    made = lazy + [name for name in dict(after.named_parameters()) if name not in dict(before.named_parameters())]
+    if made:
+        raise Broken(f"{', '.join(made)} is made in the first forward pass; make it in the constructor")
+    return "all in the constructor"
+
+
+def has_pairs_at_work(subject: Subject) -> str:
+    """At least a hundredth of the pairs of each kind exerts a force, where the loss tells."""
+    loss = subject.evaluate(batches.typical(subject.dim)).loss
+    told = getattr(loss, "active_shares", None)
+    shares = dataclasses.asdict(told) if dataclasses.is_dataclass(told) and not isinstance(told, type) else told
+    if not isinstance(shares, Mapping) or not shares:
+        return "it does not tell (active_shares)"
+    text = ", ".join(f"{name} {100 * share:.2g} %" for name, share in shares.items())
+    few = [name for name, share in shares.items() if share < FEW and name not in _BOUNDS]
+    if few:
+        raise Broken(f"fewer than 1 % of pairs are at work on a typical batch ({', '.join(few)}): {text}")
     return text
-
-
-def _spread(batch: Batch) -> float:
-    distances = torch.cdist(batch.embeddings, batch.embeddings)
-    same = batch.labels[:, None] == batch.labels
-    others = ~torch.eye(len(same), dtype=torch.bool)
-    return (distances[same & others].mean() / distances[~same].mean()).item()
 
 
 def survives_one_class(subject: Subject) -> str:
     """A batch without negatives."""
-    return _survives(subject, [batches.one_class()])
+    return _survives(subject, [batches.one_class(subject.dim)])
 
 
 def survives_strangers(subject: Subject) -> str:
     """A batch without positives."""
-    return _survives(subject, [batches.strangers()])
+    return _survives(subject, [batches.strangers(subject.dim)])
 
 
 def survives_pairs(subject: Subject) -> str:
     """Batches of two images."""
-    return _survives(subject, batches.pairs())
+    return _survives(subject, batches.pairs(subject.dim))
 
 
 def survives_duplicates(subject: Subject) -> str:
     """Equal embeddings, where distances are zero and have no derivative."""
-    return _survives(subject, batches.duplicated())
+    return _survives(subject, batches.duplicated(subject.dim))
 
 
 def survives_absent_classes(subject: Subject) -> str:
     """A batch that lacks most classes."""
-    return _survives(subject, [batches.few_classes()])
+    return _survives(subject, [batches.few_classes(subject.dim)])
 
 
 def _survives(subject: Subject, these: list[Batch]) -> str:

@@ -7,6 +7,7 @@ farther away. The name is that of robust statistics: the effect of one observati
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from suite.errors import SuiteError
-from suite.losses.build import scalar
+from suite.losses.build import offered_to, scalar
 from suite.losses.influence.proxies import place_proxies
 from suite.losses.influence.scene import NUM_CLASSES, PAIRS, Pair, Scene, scenes
 from suite.losses.registry import Hyperparameters, LossEntry
@@ -30,11 +31,17 @@ DISTANCES: tuple[float, ...] = (
 """Chords at which curves are measured, dense where curves bend; two unit vectors are at most 2 apart."""
 RESOLUTION = 1e-6
 """Share of the largest influence below which a value is the rounding of float32, and set to zero."""
+_EPOCH = 10
+"""What a loss is told that asks for the epoch: past a warm-up."""
 COLUMNS = ("loss", "pair", "distance", "influence", "normalised")
 
 
 def influence(
-    build: Callable[[], nn.Module], embedding_dim: int, pair: Pair, distances: Sequence[float] = DISTANCES
+    build: Callable[[], nn.Module],
+    embedding_dim: int,
+    pair: Pair,
+    distances: Sequence[float] = DISTANCES,
+    every: int = 1,
 ) -> NDArray[np.float64]:
     """Measure an influence curve.
 
@@ -44,6 +51,7 @@ def influence(
         embedding_dim: D >= 3.
         pair: "positive" or "negative": the role of the point whose distance varies.
         distances: chords in (0, 2).
+        every: each ``every``-th reference batch counts.
 
     Returns:
         The mean influence over the reference batches, one value a distance, in units of the loss per unit of arc.
@@ -53,13 +61,16 @@ def influence(
         SuiteError: the loss gives no scalar, or a gradient that is not finite.
     """
     sign = -1 if pair == "positive" else 1
-    return np.array(
-        [sign * np.mean([_slope(build, scene) for scene in scenes(pair, d, embedding_dim)]) for d in distances]
-    )
+    chosen = [islice(scenes(pair, distance, embedding_dim), 0, None, every) for distance in distances]
+    return np.array([sign * np.mean([_slope(build, scene) for scene in of_distance]) for of_distance in chosen])
 
 
 def influence_curves(
-    entry: LossEntry, values: Hyperparameters, embedding_dim: int, distances: Sequence[float] = DISTANCES
+    entry: LossEntry,
+    values: Hyperparameters,
+    embedding_dim: int,
+    distances: Sequence[float] = DISTANCES,
+    every: int = 1,
 ) -> pd.DataFrame:
     """Measure both curves of a loss.
 
@@ -68,6 +79,7 @@ def influence_curves(
         values: its hyper-parameters; the others keep the defaults of the class.
         embedding_dim: D >= 3.
         distances: chords in (0, 2).
+        every: each ``every``-th reference batch counts.
 
     Returns:
         One row a (pair, distance), columns ``COLUMNS``; ``normalised`` is the influence over its largest size on the curve.
@@ -85,7 +97,7 @@ def influence_curves(
     for pair in PAIRS:
         try:
             with guarded("the loss"):
-                curve = influence(build, embedding_dim, pair, distances)
+                curve = influence(build, embedding_dim, pair, distances, every)
         except SuiteError as error:
             reason = str(error)
             raise SuiteError(f"params.yaml: losses.{entry.name}: its influence cannot be measured: {reason}") from error
@@ -103,7 +115,8 @@ def _slope(build: Callable[[], nn.Module], scene: Scene) -> float:
         loss = build()
         place_proxies(loss, scene.places)
         embeddings = scene.embeddings.clone().requires_grad_()
-        value = scalar(loss(embeddings, scene.labels), f"{type(loss).__name__}")
+        more = offered_to(loss)(torch.arange(len(embeddings)), _EPOCH)
+        value = scalar(loss(embeddings, scene.labels, **more), f"{type(loss).__name__}")
     if not value.requires_grad:  # a loss may be zero, and constant, where it has nothing to do
         return 0.0
     (gradient,) = torch.autograd.grad(value, embeddings, materialize_grads=True)

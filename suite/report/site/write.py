@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
+from suite.report.budgets import counted, of_trials
 from suite.report.figures.style import looks
 from suite.report.site.board import board_table
 from suite.report.site.charts import Spec, noise_chart
@@ -56,8 +58,8 @@ FIGURES = {
 _MANIFEST = "assets/files.txt"
 """Names of all files of the site: what lies beside them is somebody else's."""
 _LEAD = (
-    "Losses for deep metric learning, compared on the same data, label noise, seeds and tuning budget. No loss is trained "
-    "on test classes. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
+    "Losses for deep metric learning, compared on the same data, label noise and seeds. No loss is trained on test "
+    "classes. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
 )
 
 
@@ -135,7 +137,7 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         "index.html",
         "index",
         "Results",
-        lead=_LEAD,
+        lead=_lead(inputs.board),
         judged=inputs.claims is not None,
         verdicts=verdict_badges_on(inputs.claims, inputs.datasets),
         user=_user(inputs),
@@ -146,6 +148,12 @@ def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> Non
         legend=[*look.items(), (FROZEN, None)],
         more=_more(inputs, retrieval),
     )
+
+
+def _lead(board: pd.DataFrame) -> str:
+    """What the site shows, and how many trials the values on it were chosen from, where that is known."""
+    tuned = board[board["track"] == "tuned"] if len(board) else board
+    return f"{_LEAD} Values on the track `tuned` are the best of {of_trials(tuned)}." if counted(tuned) else _LEAD
 
 
 def _user(inputs: Inputs) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from suite.data.features import Features, load_features
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
-from suite.settings.plans import FrozenPlan, Plan, Search, runs_of
+from suite.settings.plans import Plan, Search, SomePlan, runs_of
 from suite.training.cache import run_missing
 from suite.training.cluster.view import GridView
 from suite.training.run.frozen import Outcome
@@ -55,7 +55,7 @@ class FrozenStage:
         search: None where there is nothing to search.
     """
 
-    plan: FrozenPlan
+    plan: SomePlan
     search: Search | None
 
     @property
@@ -83,7 +83,7 @@ class FrozenStage:
             load=grid.load,
         )
 
-    def _searched(self, search: Search, grid: Services) -> FrozenPlan:
+    def _searched(self, search: Search, grid: Services) -> SomePlan:
         from suite.training.tuning.resolve import searched_before, with_recipe
         from suite.training.tuning.search import search_recipe
 

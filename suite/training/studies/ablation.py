@@ -11,8 +11,8 @@ from suite.evaluation.records import AblationPoint, write_records
 from suite.losses.registry import Hyperparameters, load_target
 from suite.settings.params import AblationAxes
 from suite.settings.paths import ABLATIONS, PARAMS_FILE, STUDY_OUTPUTS
-from suite.settings.plans import FrozenPlan, Run, read_plan_file, seeds_of, tuned_plan_path
-from suite.training.planner import with_values
+from suite.settings.plans import Run, SomePlan, read_plan_file, seeds_of, tuned_plan_path
+from suite.training.hyperparameters import with_values
 from suite.training.stage import run_frozen_stage
 
 ABLATED = "pfml"
@@ -56,7 +56,7 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
     return path
 
 
-def vary(plan: FrozenPlan, axis: str, value: float) -> FrozenPlan:
+def vary(plan: SomePlan, axis: str, value: float) -> SomePlan:
     """The plan with one value changed, all others as they are.
 
     Args:
@@ -69,13 +69,13 @@ def vary(plan: FrozenPlan, axis: str, value: float) -> FrozenPlan:
     return replace(changed, track="ablation", validation_epoch=None)
 
 
-def _delta(plan: FrozenPlan) -> float:
+def _delta(plan: SomePlan) -> float:
     """Radius of attraction of a plan, the loss's default where it sets none."""
     loss = load_target(plan.loss, plan.target).build(plan.hyperparameters, num_classes=2, embedding_dim=2)
     return float(loss.delta)  # type: ignore[arg-type]
 
 
-_CHANGES: dict[str, Callable[[FrozenPlan, float], Hyperparameters]] = {
+_CHANGES: dict[str, Callable[[SomePlan, float], Hyperparameters]] = {
     "proxies_per_class": lambda _, value: {"proxies_per_class": int(value)},
     "alpha": lambda _, value: {"alpha": value},
     "delta": lambda _, value: {"delta": value, "delta_repulsion": None},

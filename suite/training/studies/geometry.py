@@ -18,8 +18,8 @@ from suite.evaluation.records import write_records
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.randomness import stream
 from suite.settings.paths import GEOMETRY, PARAMS_FILE, STUDY_OUTPUTS
-from suite.settings.plans import FrozenPlan, Run, plan_path, read_plan_file, seeds_of
-from suite.training.planner import with_values
+from suite.settings.plans import FrozenPlan, Run, SomePlan, plan_path, read_plan_file, seeds_of
+from suite.training.hyperparameters import with_values
 from suite.training.run.frozen import Outcome, check_embeddings, embed, fit, use_one_thread
 from suite.training.run.loop import TrainingFailure
 from suite.training.stage import run_frozen_stage
@@ -44,7 +44,7 @@ def run_geometry(dataset: str, loss: str, proxies_per_class: int, console: Conso
     return path
 
 
-def _with_proxies(plan: FrozenPlan, count: int) -> FrozenPlan:
+def _with_proxies(plan: SomePlan, count: int) -> SomePlan:
     values = {"proxies_per_class": count}
     check_hyperparameters(load_target(plan.loss, plan.target), values, f"{PARAMS_FILE}: geometry.losses.{plan.loss}")
     return replace(with_values(plan, values), validation_epoch=None)

@@ -67,6 +67,33 @@ def meets_condition(embeddings: Points, proxies: Points, decay: Decay) -> NDArra
     return held
 
 
+def basin_radius(embeddings: Points, proxies: Points, decay: Decay) -> Points:
+    """How far from an embedding a flow may start that, by the proof of Proposition 1, ends within delta of it.
+
+    It is the greatest rho up to 2 delta with sum_i g(max(D_i - rho, delta)) < g(rho): up to there the pull of the embedding
+    is above the greatest pull of all others together.
+
+    Args:
+        embeddings: (N, D), unit rows.
+        proxies: (M, D), unit rows, M >= 0.
+        decay: the attraction.
+
+    Returns:
+        (N,) chords; delta where (*) does not hold.
+    """
+    gaps = cdist(embeddings, np.concatenate([embeddings, proxies]))
+    own = np.arange(len(embeddings))
+    low = np.full(len(embeddings), decay.delta)
+    high = np.where(meets_condition(embeddings, proxies, decay), 2 * decay.delta, decay.delta)
+    for _ in range(40):
+        middle = (low + high) / 2
+        pulls = _largest_pull(np.maximum(gaps - middle[:, None], decay.delta), decay.alpha)
+        pulls[own, own] = 0
+        held = pulls.sum(axis=1) < _largest_pull(middle, decay.alpha)
+        low, high = np.where(held, middle, low), np.where(held, high, middle)
+    return low
+
+
 def _largest_pull(chord: Points, alpha: float) -> Points:
     """g: the largest rate, up to the factor alpha, at which a source at that chord changes the potential on the sphere."""
     pull: Points = np.sqrt(np.clip(1 - np.square(chord) / 4, 0, None)) * chord ** -(alpha + 1)

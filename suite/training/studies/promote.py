@@ -27,7 +27,7 @@ def promote() -> list[Path]:
     recipes = [load_tuned(path) for path in found]
     written = []
     for recipe in recipes:
-        written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number))
+        written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number, recipe.regime))
         save_tuned(recipe, written[-1])
     for path in studies:
         written.append(STUDIES_FOLDER / path.relative_to(STUDY_OUTPUTS))

@@ -11,13 +11,15 @@ import ot
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from suite.training.studies.minima import Decay, Points, flow, meets_condition
+from suite.training.studies.minima import Decay, Points, basin_radius, flow, meets_condition
 
 DIGITS = 6
 MOST_STARTS = 10
 """Embeddings of a class, drawn without replacement, around which a flow is started."""
-OUTSIDE = 1e-3
-"""A flow starts outside the ball by this share of delta. It ended in the ball if it stops within delta plus this."""
+WITHIN = 1e-3
+"""A flow ended in the ball if it stops within delta plus this share of it."""
+FARTHEST, ELSEWHERE = 0.1, 0.05
+"""Shares of delta by which a flow starts outside the ball: at most, and where the proposition says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,10 @@ def measure(classes: list[ClassPoints], decay: Decay | None, rng: np.random.Gene
 def count_minima(
     classes: list[ClassPoints], met: list[NDArray[np.bool_]], decay: Decay, rng: np.random.Generator
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Start a flow just outside the ball of radius delta around embeddings of each class.
+    """Start a flow outside the ball of radius delta around embeddings of each class: a particle at rest has not arrived.
+
+    Around an embedding that meets (*) it starts half-way to the edge of its basin, at most ``FARTHEST`` outside the ball.
+    One whose basin is too thin for that is left out.
 
     Returns:
         [started, ended within delta of the embedding] for each class: of embeddings that meet (*), of those that do not.
@@ -81,17 +86,21 @@ def count_minima(
     most_sources = max(len(c.embeddings) + len(c.proxies) for c in classes)
     cosines = np.zeros((len(classes), most_starts, most_sources))
     gram = np.zeros((len(classes), most_sources, most_sources))
-    for index, (points, rows) in enumerate(zip(classes, chosen, strict=True)):
+    started = []
+    for index, (points, rows, flags) in enumerate(zip(classes, chosen, met, strict=True)):
         sources = np.concatenate([points.embeddings, points.proxies])
         gram[index, : len(sources), : len(sources)] = sources @ sources.T
-        starts = beside(points.embeddings[rows], (1 + OUTSIDE) * decay.delta, rng)
+        half_way = (basin_radius(points.embeddings, points.proxies, decay)[rows] / decay.delta - 1) / 2
+        outside = np.where(flags[rows], np.minimum(half_way, FARTHEST), ELSEWHERE)
+        started.append(outside > 2 * WITHIN)
+        starts = beside(points.embeddings[rows], (1 + outside[:, None]) * decay.delta, rng)
         cosines[index, : len(rows), : len(sources)] = starts @ sources.T
     ends = flow(cosines, gram, decay)
     counts: tuple[list[list[int]], list[list[int]]] = ([], [])
-    for index, (rows, flags) in enumerate(zip(chosen, met, strict=True)):
+    for index, (rows, flags, begun) in enumerate(zip(chosen, met, started, strict=True)):
         gaps = np.sqrt(np.clip(2 - 2 * ends[index, np.arange(len(rows)), rows], 0, None))
-        ended = gaps <= (1 + OUTSIDE) * decay.delta
-        for count, wanted in zip(counts, (flags[rows], ~flags[rows]), strict=True):
+        ended = gaps <= (1 + WITHIN) * decay.delta
+        for count, wanted in zip(counts, (flags[rows] & begun, ~flags[rows]), strict=True):
             count.append([int(wanted.sum()), int((wanted & ended).sum())])
     return counts
 
@@ -115,11 +124,11 @@ def wasserstein(proxies: Points, embeddings: Points) -> float:
     return float(np.sqrt(max(float(ot.emd2(*weights, costs)), 0.0)))
 
 
-def beside(points: Points, chord: float, rng: np.random.Generator) -> Points:
-    """A point on the sphere at a chord from each of the points (N, D), in a random direction."""
+def beside(points: Points, chord: float | Points, rng: np.random.Generator) -> Points:
+    """A point on the sphere at a chord, one for all or (N, 1), from each of the points (N, D), in a random direction."""
     directions = rng.normal(size=points.shape)
     along = _unit(directions - (directions * points).sum(axis=1, keepdims=True) * points)
-    angle = 2 * np.arcsin(min(chord, 2.0) / 2)
+    angle = 2 * np.arcsin(np.minimum(chord, 2.0) / 2)
     beside_them: Points = np.cos(angle) * points + np.sin(angle) * along
     return beside_them
 

@@ -1,58 +1,105 @@
 """Hyper-parameters of a loss on a data set: those of its tuned recipes, or, where there are none, of searches."""
 
-import shutil
-import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from suite.errors import SuiteError, allowed
-from suite.files import write_json
+from suite.files import clear, write_json
+from suite.hashing import sha256_value
 from suite.settings.paths import FEATURES, FOUND_RECIPE, SEARCHES_FOLDER, TIMES_FOLDER
 from suite.settings.plans import (
-    FrozenPlan,
     Planned,
+    Regime,
     Search,
+    SomePlan,
+    folder_of,
     plan_path,
     read_plan_file,
     tuned_plan_path,
     write_plan_file,
 )
-from suite.settings.tuned_recipes import load_tuned, save_tuned
+from suite.settings.tuned_recipes import load_tuned, save_tuned, shared_training
 
 if TYPE_CHECKING:
     from suite.settings.tuned_recipes import TunedRecipe
+    from suite.training.tuning.validation import Validate
+
+Asked = tuple[SomePlan, Search]
+"""A plan, and a search that comes before it."""
 
 
-def resolve_hyperparameters(dataset: str, loss: str, console: Console) -> None:
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a regime needs for its searches.
+
+    Attributes:
+        regime: its name.
+        code_sha256: gives the digest of the code that trains.
+        load: gives the data of a data set by its name.
+        validate: trains and validates on a fold.
+    """
+
+    regime: Regime
+    code_sha256: Callable[[], str]
+    load: Callable[[str], Any]
+    validate: "Validate"
+
+
+def resolve_hyperparameters(
+    dataset: str, loss: str, console: Console, regime: Regime = "frozen", tools: Callable[[], Tools] | None = None
+) -> None:
     """Write the complete plans of the tuning tracks, after the searches that they ask for.
+
+    Args:
+        dataset: name of the data set.
+        loss: name of the loss.
+        console: where progress is shown.
+        regime: what learns.
+        tools: of another regime than the frozen one; they are asked for where something is searched.
 
     Raises:
         SuiteError: there is no plan, or the search fails.
     """
-    planned = read_plan_file(plan_path("tuned", dataset, loss))
-    path = tuned_plan_path(dataset, loss)
-    shutil.rmtree(path.parent, ignore_errors=True)
+    planned = read_plan_file(plan_path("tuned", dataset, loss, regime))
+    path = tuned_plan_path(dataset, loss, regime)
+    clear(path.parent, path.name, "*.yaml")
+    wanted = [(plan, search) for plan, search in planned if search is not None]
+    recipes = iter(_recipes(wanted, console, tools))
     complete: list[Planned] = []
     seconds: dict[str, float] = {}
     for plan, search in planned:
         if search is None:
             complete.append((plan, None))
             continue
-        started = time.perf_counter()
-        recipe = _found(plan, search, console)
+        recipe = next(recipes)
         save_tuned(recipe, _recipe_beside(path, plan, search))
         complete.append((with_recipe(plan, search, recipe), None))
-        seconds[f"search {plan.track} {search.number}"] = round(time.perf_counter() - started, 3)
+        seconds[f"search {plan.track} {search.number}"] = recipe.seconds
     write_plan_file(path, complete)
     if seconds:
-        write_json(TIMES_FOLDER / f"tune-{dataset}-{loss}.json", {"runs": seconds})
+        write_json(folder_of(regime) / TIMES_FOLDER / f"tune-{dataset}-{loss}.json", {"runs": seconds})
+
+
+def _recipes(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> list["TunedRecipe"]:
+    """What these searches find. Outside the frozen regime they take hours and are kept in ``searches``, one by one."""
+    if tools is None:
+        return [_found(plan, search, console, None) for plan, search in wanted]
+    _write_missing(wanted, console, tools)
+    return [load_tuned(_search_path(plan, search)) for plan, search in wanted]
 
 
 def write_searches(
-    dataset: str, loss: str, console: Console, track: str | None = None, number: int | None = None
+    dataset: str,
+    loss: str,
+    console: Console,
+    track: str | None = None,
+    number: int | None = None,
+    regime: Regime = "frozen",
+    tools: Callable[[], Tools] | None = None,
 ) -> list[Path]:
     """Search hyper-parameters as if there were no recipes; searches that are done are not repeated.
 
@@ -62,6 +109,8 @@ def write_searches(
         console: where progress is shown.
         track: one tuning track; all of ``params.yaml`` if None.
         number: one search of each track; all if None.
+        regime: what learns.
+        tools: of another regime than the frozen one.
 
     Returns:
         The recipe of each search.
@@ -69,7 +118,7 @@ def write_searches(
     Raises:
         SuiteError: there is no plan, no such search, the loss has nothing to search, or a search fails.
     """
-    planned = read_plan_file(plan_path("searches", dataset, loss))
+    planned = read_plan_file(plan_path("searches", dataset, loss, regime))
     searches = [(plan, search) for plan, search in planned if search is not None]
     if not searches:
         raise SuiteError(
@@ -80,48 +129,111 @@ def write_searches(
         raise SuiteError(f"--track {track}: params.yaml asks for no such searches; allowed: {allowed(tracks)}")
     if number is not None and number not in numbers:
         raise SuiteError(f"--number {number}: allowed by tuning.searches in params.yaml: 0 to {max(numbers)}")
-    folder = SEARCHES_FOLDER / f"{dataset}-{loss}"
-    paths = []
-    for plan, search in searches:
-        if track in {None, plan.track} and number in {None, search.number}:
-            paths.append(_recipe_beside(folder / "any", plan, search))
-            if not _is_done(paths[-1], search):
-                save_tuned(_found(plan, search, console), paths[-1])
-    return paths
+    chosen = [
+        (plan, search) for plan, search in searches if track in {None, plan.track} and number in {None, search.number}
+    ]
+    _write_missing(chosen, console, tools)
+    return [_search_path(plan, search) for plan, search in chosen]
 
 
-def _recipe_beside(path: Path, plan: FrozenPlan, search: Search) -> Path:
+def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> None:
+    """Search what has not been searched, and keep each recipe as soon as it is found.
+
+    Outside the frozen regime a trial may be a single fold. There several searches run side by side, a process each.
+    """
+    missing = [(plan, search) for plan, search in wanted if not _is_done(plan, search, of_this_code=tools is not None)]
+    if tools is None or len(missing) < 2:
+        for plan, search in missing:
+            save_tuned(_found(plan, search, console, tools), _search_path(plan, search))
+        return
+    from suite.processes import in_parallel
+    from suite.training.stage import check_code
+
+    mine = tools()
+    for plan, _ in missing:
+        check_code(plan, mine.code_sha256())
+    shared = missing, mine.load(missing[0][0].dataset), mine.validate
+    for number, recipe in in_parallel(_found_alone, shared, range(len(missing))):
+        save_tuned(recipe, _search_path(*missing[number]))
+
+
+def _found_alone(shared: tuple[Sequence[Asked], Any, "Validate"], number: int) -> "TunedRecipe":
+    from suite.training.tuning.search import search_recipe
+
+    wanted, data, validate = shared
+    return search_recipe(*wanted[number], data, Console(soft_wrap=True), _one_by_one, validate=validate)
+
+
+def _one_by_one(function: Callable[[Any, Any], Any], shared: object, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    return ((task, function(shared, task)) for task in tasks)
+
+
+def _search_path(plan: SomePlan, search: Search) -> Path:
+    folder = folder_of(plan.regime) / SEARCHES_FOLDER / f"{plan.dataset}-{plan.loss}"
+    return _recipe_beside(folder / "any", plan, search)
+
+
+def _recipe_beside(path: Path, plan: SomePlan, search: Search) -> Path:
     return path.with_name(FOUND_RECIPE.format(track=plan.track, number=search.number))
 
 
-def _is_done(path: Path, search: Search) -> bool:
-    """Whether a recipe was found by this search. DVC deletes those of other code or data."""
+def _is_done(plan: SomePlan, search: Search, *, of_this_code: bool) -> bool:
+    """Whether a search has left its recipe; DVC deletes those of other code or data, where it is what runs searches."""
+    path = _search_path(plan, search)
+    if not _is_recipe_of(path, plan, search):
+        return False
+    return not of_this_code or load_tuned(path).code_sha256 == sha256_value([plan.code_sha256, plan.loss_sha256])
+
+
+def _is_recipe_of(path: Path, plan: SomePlan, search: Search) -> bool:
+    """Whether a recipe was found by this search."""
     return path.is_file() and _asked(load_tuned(path)) == (
         search.space,
         search.folds,
+        search.held_out,
         search.noise,
         search.number,
         search.trials,
+        shared_training(plan.recipe, search.space),
     )
 
 
 def _asked(recipe: "TunedRecipe") -> tuple[object, ...]:
-    return recipe.search_space, recipe.folds, recipe.noise, recipe.number, len(recipe.trials)
+    return (
+        recipe.search_space,
+        recipe.folds,
+        recipe.held_out,
+        recipe.noise,
+        recipe.number,
+        len(recipe.trials),
+        recipe.training,
+    )
 
 
-def _found(plan: FrozenPlan, search: Search, console: Console) -> "TunedRecipe":
+def _found(plan: SomePlan, search: Search, console: Console, tools: Callable[[], Tools] | None) -> "TunedRecipe":
     # Imported here, because most calls only read a recipe and need no torch.
-    from suite.data.features import load_features
-    from suite.training.stage import check_code, code_sha256
+    from suite.training.stage import check_code
     from suite.training.tuning.search import search_recipe
 
-    check_code(plan, code_sha256())
-    return search_recipe(plan, search, load_features(Path(FEATURES.format(dataset=plan.dataset))), console)
+    mine = (tools or _frozen_tools)()
+    check_code(plan, mine.code_sha256())
+    return search_recipe(plan, search, mine.load(plan.dataset), console, validate=mine.validate)
 
 
-def with_recipe(plan: FrozenPlan, search: Search, recipe: "TunedRecipe") -> FrozenPlan:
+def _frozen_tools() -> Tools:
+    from suite.data.features import load_features
+    from suite.training.stage import code_sha256
+    from suite.training.tuning.validation import validate_frozen
+
+    def load(dataset: str) -> Any:
+        return load_features(Path(FEATURES.format(dataset=dataset)))
+
+    return Tools("frozen", code_sha256, load, validate_frozen)
+
+
+def with_recipe(plan: SomePlan, search: Search, recipe: "TunedRecipe") -> SomePlan:
     """The complete plan after a search."""
-    from suite.training.planner import with_values
+    from suite.training.hyperparameters import with_values
 
     tuned = with_values(plan, recipe.best | search.by_hand)
     return replace(
@@ -129,11 +241,11 @@ def with_recipe(plan: FrozenPlan, search: Search, recipe: "TunedRecipe") -> Froz
     )
 
 
-def searched_before(plan: FrozenPlan, search: Search, data_sha256: str) -> FrozenPlan | None:
+def searched_before(plan: SomePlan, search: Search, data_sha256: str) -> SomePlan | None:
     """The complete plan, if the stage ``tune`` has made it already from this plan by this search on these data."""
     path = tuned_plan_path(plan.dataset, plan.loss)
     recipe_path = _recipe_beside(path, plan, search)
-    if not (path.is_file() and recipe_path.is_file() and _is_done(recipe_path, search)):
+    if not (path.is_file() and recipe_path.is_file() and _is_recipe_of(recipe_path, plan, search)):
         return None
     recipe = load_tuned(recipe_path)
     complete = with_recipe(plan, search, recipe)

@@ -9,23 +9,18 @@ killed goes on where it stood and ends in the same recipe, as each trial has a r
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from torch import nn
 
-from suite.data.features import Features
-from suite.data.noise import corrupt
 from suite.data.split import fold_bounds
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
@@ -34,13 +29,12 @@ from suite.progress import progress_bar
 from suite.randomness import entropy
 from suite.settings.params import TuningTrack
 from suite.settings.paths import TRIALS_FOLDER
-from suite.settings.plans import FrozenPlan, Hyperparameters, Search
+from suite.settings.plans import Hyperparameters, Search, SomePlan, folder_of
 from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
-from suite.training.planner import with_values
-from suite.training.run.frozen import evaluate, fit, use_one_thread
-from suite.training.run.loop import TrainingFailure
+from suite.training.hyperparameters import with_values
 from suite.training.search_space import Space, parse_space
 from suite.training.stage import Executor
+from suite.training.tuning.validation import Fold, TrainingData, Validate, validate_frozen
 
 _RANDOM_TRIALS = 5
 """Trials before TPE models the objective."""
@@ -48,48 +42,40 @@ _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 """What a finished trial keeps in the journal; one that was killed keeps neither."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fold:
-    """One fold of one trial: the plan, the search, the classes to validate on, whether to validate after every epoch."""
-
-    plan: FrozenPlan
-    search: Search
-    held_out: tuple[int, int]
-    every_epoch: bool = False
-
-
 Measure = Callable[..., list[list[float]]]
 """Gives the scores of hyper-parameters, as ``_scores`` does."""
 
 
 def search_recipe(
-    plan: FrozenPlan,
+    plan: SomePlan,
     search: Search,
-    features: Features,
+    data: TrainingData,
     console: Console,
     execute: Executor | None = None,
     *,
     keep_trials: bool = False,
+    validate: Validate = validate_frozen,
 ) -> TunedRecipe:
     """Search one loss's hyper-parameters on one data set.
 
     Args:
         plan: what is trained, without the values to search.
         search: what is searched.
-        features: of the data set.
+        data: features of the data set, or what else ``validate`` takes.
         console: where progress is shown.
         execute: trains on folds, here by default.
         keep_trials: whether the finished trials stay, for a command that will ask for the same search.
+        validate: trains and validates on a fold; a function of a module, which workers find by its name.
 
     Raises:
         SuiteError: a search space that does not fit the loss, or no trial that trained.
     """
     started = time.perf_counter()
     space = parse_space(plan.loss, search.space)
-    journal = _journal(plan, search, features)
+    journal = _journal(plan, search, data)
     study = _open_study(journal)
     before = sum(trial.user_attrs[_SECONDS] for trial in _finished(study))
-    measure = partial(_scores, plan, search, features, execute or in_parallel)
+    measure = partial(_scores, plan, search, data, partial(execute or in_parallel, validate))
     trials = _run_trials(study, plan, search, space, measure, console)
     trained = [trial for trial in trials if trial.fold_map_at_r]
     if not trained:
@@ -99,13 +85,16 @@ def search_recipe(
     best = max(trained, key=lambda trial: trial.map_at_r or 0.0)
     epochs = measure(best.values, every_epoch=True)
     recipe = TunedRecipe(
+        regime=plan.regime,
         dataset=plan.dataset,
         loss=plan.loss,
         track=cast("TuningTrack", plan.track),
         number=search.number,
-        data_sha256=features.data_sha256,
+        data_sha256=data.data_sha256,
+        code_sha256=sha256_value([plan.code_sha256, plan.loss_sha256]),
         search_space=search.space,
         folds=search.folds,
+        held_out=search.held_out,
         noise=search.noise,
         training=shared_training(plan.recipe, search.space),
         best=best.values,
@@ -122,13 +111,14 @@ def search_recipe(
     return recipe
 
 
-def _journal(plan: FrozenPlan, search: Search, features: Features) -> Path:
+def _journal(plan: SomePlan, search: Search, data: TrainingData) -> Path:
     """The journal of this search: its name covers all that the trials depend on; journals of others are deleted."""
-    decides = {name: value for name, value in asdict(search).items() if name != "trials"}
-    parts = [plan.as_dict(), decides, features.data_sha256]
+    decides = {name: value for name, value in search.as_dict().items() if name != "trials"}
+    parts = [plan.as_dict(), decides, data.data_sha256]
     name = f"{plan.dataset}-{plan.loss}-{plan.track}-{search.number}"
-    mine = TRIALS_FOLDER / f"{name}-{sha256_value(parts)[:16]}.log"
-    for other in TRIALS_FOLDER.glob(f"{name}-*.log"):
+    folder = folder_of(plan.regime) / TRIALS_FOLDER
+    mine = folder / f"{name}-{sha256_value(parts)[:16]}.log"
+    for other in folder.glob(f"{name}-*.log"):
         if other != mine:
             other.unlink()
     return mine
@@ -161,7 +151,7 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _run_trials(
-    study: optuna.Study, plan: FrozenPlan, search: Search, space: Space, measure: Measure, console: Console
+    study: optuna.Study, plan: SomePlan, search: Search, space: Space, measure: Measure, console: Console
 ) -> list[Trial]:
     name = f"{plan.dataset} {plan.loss} {plan.track} {search.number}"
     trials = [
@@ -201,58 +191,20 @@ def _title(name: str, trials: Sequence[Trial]) -> str:
 
 
 def _scores(
-    plan: FrozenPlan,
+    plan: SomePlan,
     search: Search,
-    features: Features,
-    execute: Executor,
+    data: TrainingData,
+    execute: Callable[..., Iterator[tuple[Fold, list[float]]]],
     values: Hyperparameters,
     *,
     every_epoch: bool = False,
 ) -> list[list[float]]:
     """Validation MAP@R of each fold after the last epoch, or after every epoch; empty if a fold failed."""
     candidate = with_values(plan, values)
-    bounds = fold_bounds(features.num_training_classes, search.folds)
-    folds = [_Fold(candidate, search, bound, every_epoch) for bound in bounds]
-    results = {fold.held_out: scores for fold, scores in execute(_validate, features, folds)}
+    bounds = fold_bounds(data.num_training_classes, search.folds)
+    count = search.folds if search.held_out is None else search.held_out
+    chosen = sorted((search.number + i) % search.folds for i in range(count))
+    folds = [Fold(candidate, search, bounds[i], every_epoch) for i in chosen]
+    results = {fold.held_out: scores for fold, scores in execute(data, folds)}
     scores = [results[fold.held_out] for fold in folds]
     return scores if all(scores) else []
-
-
-def _validate(features: Features, fold: _Fold) -> list[float]:
-    use_one_thread()
-    plan, search, name = fold.plan, fold.search, f"search {fold.search.number} classes from {fold.held_out[0]}"
-    features = features.under_split(plan.split)
-    vectors, labels = features.training()
-    held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])
-    kept, codes = np.unique(labels[~held_out], return_inverse=True)
-    _assert_disjoint(kept, labels[held_out], features)
-
-    def wrong(true: NDArray[np.int64], inputs: NDArray[np.float32], words: str) -> NDArray[np.int64]:
-        return corrupt(true, plan.dataset, plan.noise_kind, search.noise, words, inputs).labels
-
-    given = wrong(codes, vectors[~held_out], name)
-    asked, answers = vectors[held_out], labels[held_out]
-    if search.noisy_validation:
-        answers = wrong(answers - fold.held_out[0], asked, f"{name}, validation")
-    scores: list[float] = []
-
-    def score(head: nn.Module) -> None:
-        scores.append(evaluate(head, asked, answers).metrics["map_at_r"])
-
-    def after_epoch(epoch: int, _loss: float, head: nn.Module) -> None:
-        if fold.every_epoch and epoch < plan.recipe.epochs:
-            score(head)
-
-    try:
-        head, _ = fit(plan, vectors[~held_out], given, name, len(kept), after_epoch, len(labels))
-        score(head)
-    except TrainingFailure:
-        return []
-    return scores
-
-
-def _assert_disjoint(training: NDArray[np.int64], validation: NDArray[np.int64], features: Features) -> None:
-    """Training, validation and test classes share no class; checked on every run."""
-    parts = [set(training.tolist()), set(validation.tolist()), set(features.test()[1].tolist())]
-    if len(set.union(*parts)) != sum(map(len, parts)):
-        raise AssertionError("training, validation and test classes overlap")

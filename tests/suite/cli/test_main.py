@@ -1,7 +1,10 @@
 """The command line: one line for errors meant for the user, help, noise as CSV."""
 
 import errno
+import os
 import shutil
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,3 +254,29 @@ def test_a_noise_kind_that_there_is_not(command, arguments, file):
     assert command(*arguments) == (2, "", message)
     assert not Path("plan").exists()
     assert not Path("benchmarks").exists()
+
+
+def test_ctrl_c_ends_a_command_with_a_line(command, monkeypatch):
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(3600)  # unless the signal ends it
+
+    monkeypatch.setattr("suite.settings.params.load_settings", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        status, out, err = command("plan")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (status, out) == (130, "")
+    assert err == "interrupted: what has finished is kept; run the same command to go on\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["datasets"], 0), (["new-loss", "my_loss"], 0), (["promote"], 2), (["compare", "pfml"], 2)],
+)
+def test_a_folder_that_is_no_project_is_told(command, workplace, arguments, status):
+    ended = command(*arguments)
+    assert ended.status == status
+    assert f"there is no params.yaml in {workplace}" in ended.err
+    assert ended.err.count("\n") == 1

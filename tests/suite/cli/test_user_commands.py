@@ -1,14 +1,18 @@
 """suite check, losses, datasets and new-loss, as typed."""
 
 import json
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from suite.losses.build import GIVEN, OFFERED
 from suite.losses.checks import run
 from suite.losses.registry import BUILT_IN
+from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import RECIPE, own_loss
 
 
@@ -36,8 +40,38 @@ def test_the_written_loss_passes_all_checks_and_its_entry_is_valid(command):
     write_params(**yaml.safe_load(out[out.index("losses:") :]))
     status, out, _ = command("check", "my_loss")
     assert status == 0, out
-    assert out.startswith("my_loss.py:MyLoss\n")
-    assert out.endswith(f"{len(run.CHECKS)} passed, 0 failed, 0 notes\n")
+    assert out.startswith("my_loss.py:MyLoss, embeddings of 16 dimensions\n")
+    assert "pass  search space: the loss can be built and asked at the ends of temperature, " in out
+    assert out.endswith(f"{len(run.CHECKS) + 1} passed, 0 failed, 0 notes\n")
+
+
+def test_what_is_printed_for_a_new_loss_is_what_the_page_says(command, monkeypatch):
+    """Its file, the command that tests it, its entry, and what it may ask for."""
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if not (Path(place) / "my_loss.py").exists()])
+    page = (ROOT / "docs/adding-a-loss.md").read_text(encoding="utf-8")
+    _, out, _ = command("new-loss", "my_loss")
+    file, test = re.search(r"wrote (\S+); test it with: (.*)", out).groups()
+    assert f"writes `{file}`" in page
+    assert f"\n{test}\n" in page
+    (first, *_) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    printed = yaml.safe_load(out[out.index("losses:") :])["losses"]
+    assert printed["my_loss"]["target"] == yaml.safe_load(first)["losses"]["my_loss"]["target"]
+    names = re.search(r"by these names (.*) if it asks", out)[1].split(", ")
+    assert set(names) == OFFERED
+    written = Path("my_loss.py").read_text()
+    for name in names:
+        assert f"`{name}`" in page
+        assert name in written
+    for name in GIVEN:
+        assert f"`{name}`" in page
+
+
+def test_the_page_tells_of_failures_notes_and_options():
+    page = (ROOT / "docs/adding-a-loss.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| (fail|note) \|$", page, re.MULTILINE)
+    assert {check.otherwise for check in run.CHECKS} == set(rows)
+    for option in ("--params", "--miner", "--wraps"):
+        assert option in page
 
 
 def test_a_loss_that_fails_says_what_it_means_and_exits_with_1(command, first_checks):
@@ -66,6 +100,161 @@ def test_what_cannot_be_checked(command, target, message):
     status, out, err = command("check", target)
     assert (status, out) == (2, "")
     assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+ODD = """
+import os, sys
+import torch
+from torch import nn
+{imports}
+
+class Odd(nn.Module):
+    def __init__(self, num_classes, embedding_dim{arguments}):
+        super().__init__()
+        self.proxies = nn.Parameter(torch.randn(num_classes, embedding_dim))
+        {constructor}
+
+    def forward(self, embeddings, labels):
+        {forward}
+        return nn.functional.cross_entropy(embeddings @ self.proxies.T, labels)
+"""
+STOPS = [
+    ({"imports": "raise KeyError('no')"}, "odd.py fails on import: KeyError: 'no' (odd.py, line 5)"),
+    ({"imports": "import nothing_of_that_name"}, "odd.py fails on import: ModuleNotFoundError: No module named"),
+    ({"imports": "sys.exit(0)"}, "odd.py fails on import: SystemExit: 0 (odd.py, line 5)"),
+    ({"imports": "class Own(BaseException): ...\nraise Own('x' * 9999)"}, "the loss raised Own: xxxxxx"),
+    ({"imports": "os.chdir('/')"}, "the loss changed the working folder to /; allowed is to leave it"),
+    ({"constructor": "raise Exception('a\\nb')"}, "the constructor raised Exception: a b (odd.py, line 11)"),
+    ({"constructor": "exit(0)"}, "the constructor raised SystemExit: 0"),
+    ({"constructor": "raise ValueError('m = 0: allowed are numbers > 0')"}, "m = 0: allowed are numbers > 0"),
+    (
+        {"arguments": ", margin"},
+        "Odd needs margin, which has no default; give it: --params '{margin: ...}' (in params.yaml: params)",
+    ),
+]
+FAILS = [
+    ({"forward": "raise RuntimeError('no')"}, "on a typical batch it raised RuntimeError: no (odd.py, line 14)"),
+    ({"forward": "sys.exit(0)"}, "on a typical batch it raised SystemExit: 0 (odd.py, line 14)"),
+    ({"forward": "return embeddings.sum() * 1j"}, "it gives a tensor of shape () and type torch.complex64"),
+    (
+        {
+            "forward": "embeddings = Fails.apply(embeddings)",
+            "imports": """
+class Fails(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+    @staticmethod
+    def backward(ctx, g):
+        raise OSError('disk')""",
+        },
+        "in backward() on a typical batch it raised OSError: disk (odd.py, line 12)",
+    ),
+]
+
+
+def write_odd(parts):
+    blank = {"imports": "", "arguments": "", "constructor": "pass", "forward": "pass"}
+    Path("odd.py").write_text(ODD.format(**blank | parts))
+
+
+@pytest.mark.parametrize(("parts", "message"), STOPS)
+def test_a_loss_that_cannot_be_built_is_one_line_that_names_it(command, parts, message):
+    write_odd(parts)
+    here = Path.cwd()
+    status, out, err = command("check", "odd.py:Odd")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: suite check")
+    assert "odd.py:Odd" in err
+    assert message in err
+    assert "params.yaml: losses" not in err
+    assert err.count("\n") == 1
+    assert len(err) < 600
+    assert Path.cwd() == here
+
+
+@pytest.mark.parametrize(("parts", "message"), FAILS)
+def test_a_loss_that_raises_later_fails_with_its_own_line(command, first_checks, parts, message):
+    write_odd(parts)
+    status, out, err = command("check", "odd.py:Odd")
+    assert (status, err) == (1, "")
+    assert message in out
+    assert "Traceback" not in out
+
+
+def test_options_of_check(command, first_checks):
+    write_odd({"arguments": ", margin", "constructor": "assert margin == 0.5"})
+    status, out, _ = command("check", "odd.py:Odd", "--params", "{margin: 0.5}")
+    assert status == 0
+    assert out.startswith("odd.py:Odd, margin 0.5, embeddings of 16 dimensions\n")
+    library = "pytorch_metric_learning."
+    arguments = ["--miner", f"{library}miners:MultiSimilarityMiner", "--params", "{miner_epsilon: 0.3}"]
+    status, out, _ = command("check", f"{library}losses:TripletMarginLoss", *arguments)
+    assert status == 0
+    assert "TripletMarginLoss + pytorch_metric_learning.miners:MultiSimilarityMiner, miner_epsilon 0.3" in out
+    memory = f"{library}losses:CrossBatchMemory"
+    arguments = [
+        "--wraps",
+        f"{library}losses:ContrastiveLoss",
+        "--params",
+        "{memory_size: 200, wrapped_neg_margin: 0.4}",
+    ]
+    status, out, _ = command("check", memory, *arguments)
+    assert status == 0
+    assert out.startswith(f"{memory} wraps {library}losses:ContrastiveLoss, memory_size 200, wrapped_neg_margin 0.4, ")
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ('{"margn": {"values": [1]}}', "search_space: margn is no hyper-parameter of loss Odd; allowed: margin, "),
+        ('{"margin": {"low": 1, "high": 0}}', "search_space.margin"),
+        ('{"margin": {"low": 0.0, "high": 2.0}}', "search_space.margin = 0.0: suite check odd.py:Odd: margin = 0.0"),
+    ],
+)
+def test_a_bad_search_space_fails(command, first_checks, space, message):
+    constructor = "if not margin > 0: raise ValueError(f'margin = {margin}')"
+    write_odd({"arguments": ", margin=1.0", "constructor": constructor})
+    file = Path("odd.py")
+    file.write_text(file.read_text().replace("    def __init__", f"    search_space = {space}\n\n    def __init__", 1))
+    status, out, _ = command("check", "odd.py:Odd")
+    assert status == 1
+    assert f"fail  search space: {message}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["pfml", "--params", "[1]"],
+            "suite check pfml --params '[1]': allowed is a mapping, e.g. --params '{margin: 0.2}'",
+        ),
+        (["pfml", "--params", "{a: "], "suite check pfml --params '{a: ': allowed is a mapping"),
+        (
+            ["pfml", "--params", "{margin: 1}"],
+            "suite check pfml --params: margin is no hyper-parameter of loss pfml; allowed: ",
+        ),
+        (["pfml", "--params", "{delta: -1}"], "suite check pfml: delta = -1: allowed are finite numbers > 0"),
+        (["pfml", "--miner", "x:Y"], "suite check: target = 'x:Y': cannot import x"),
+        (
+            ["pfml", "--wraps", "baselines.triplet:TripletLoss"],
+            "PotentialFieldLoss wraps no loss; allowed: losses whose",
+        ),
+        (
+            ["pytorch_metric_learning.losses:CrossBatchMemory"],
+            "losses:CrossBatchMemory: CrossBatchMemory wraps another loss; name it: --wraps module:Class",
+        ),
+        (
+            ["pytorch_metric_learning.losses:CrossBatchMemory", "--wraps", "pytorch_metric_learning.losses:FastAPLoss"],
+            "the constructor raised Exception: CrossBatchMemory not supported for FastAPLoss (cross_batch_memory.py, line ",
+        ),
+    ],
+)
+def test_options_that_do_not_fit(command, arguments, message):
+    status, out, err = command("check", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
     assert err.count("\n") == 1
 
 

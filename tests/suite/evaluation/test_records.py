@@ -97,6 +97,11 @@ def test_what_is_written_is_read_back(tmp_path, row):
 def test_every_number_is_read_back_exactly(tmp_path_factory, metrics, classes, level, seed):
     hits, queries = [list(counts) for counts in zip(*classes, strict=True)]
     metrics = {"recall_at_1": sum(hits) / sum(queries)} | metrics
+    recalls = [name for name in METRICS if name.startswith("recall") and name in metrics]
+    metrics |= dict(
+        zip(recalls[1:], sorted(max(metrics[name], metrics["recall_at_1"]) for name in recalls[1:]), strict=True)
+    )
+    metrics |= {"r_precision": max(metrics.get("r_precision", 0), metrics.get("map_at_r", 0))}
     row = DONE | {"metrics": metrics, "class_hits": hits, "class_queries": queries, "noise_level": level, "seed": seed}
     path = tmp_path_factory.mktemp("records") / "a.jsonl"
     write_records(path, [Record.model_validate(row)])
@@ -148,42 +153,45 @@ OUT_OF_RANGE = [
     ({"backbone": None}, ": backbone = None; allowed: a string"),
     ({"loss": ["pfml"]}, ": loss = ['pfml']; allowed: a string"),
     ({"noise_kind": 1}, ": noise_kind = 1; allowed: a string"),
-    ({"noise_level": 1}, ": noise_level = 1; allowed: numbers below 1"),
+    ({"noise_level": 1}, ": noise_level = 1; allowed: numbers from 0 to below 1"),
     ({"noise_level": -0.1}, ": noise_level = -0.1; allowed: numbers from 0"),
-    ({"seed": -1}, ": seed = -1; allowed: numbers from 0"),
+    ({"seed": -1}, ": seed = -1; allowed: whole numbers from 0"),
     ({"seed": 0.5}, ": seed = 0.5; allowed: whole numbers"),
     ({"status": "done"}, ": status = 'done'; allowed: 'ok' or 'failed'"),
     ({"failure": 3}, ": failure = 3; allowed: a string"),
     ({"metrics": {"map_at_r": 0.5}}, ": metrics lacks recall_at_1"),
     ({"metrics": [0.5]}, ": metrics = [0.5]; allowed: a mapping"),
-    ({"metrics": DONE["metrics"] | {"map_at_r": 50.0}}, ": metrics.map_at_r = 50.0; allowed: numbers up to 1"),
+    ({"metrics": DONE["metrics"] | {"map_at_r": 50.0}}, ": metrics.map_at_r = 50.0; allowed: numbers from 0 to 1"),
     ({"metrics": DONE["metrics"] | {"map_at_r": -0.1}}, ": metrics.map_at_r = -0.1; allowed: numbers from 0"),
-    ({"metrics": DONE["metrics"] | {"map_at_r": math.nan}}, ": metrics.map_at_r = nan; allowed: numbers up to 1"),
+    ({"metrics": DONE["metrics"] | {"map_at_r": math.nan}}, ": metrics.map_at_r = nan; allowed: numbers from 0 to 1"),
     ({"status": "failed"}, ": a run with status 'failed' has metrics; allowed: {}"),
-    ({"validation_epoch": {"epoch": -1, "metrics": {}}}, ": validation_epoch.epoch = -1; allowed: numbers from 0"),
+    (
+        {"validation_epoch": {"epoch": -1, "metrics": {}}},
+        ": validation_epoch.epoch = -1; allowed: whole numbers from 0",
+    ),
     (
         {"validation_epoch": {"epoch": 1, "metrics": {"map_at_r": 2}}},
-        ": validation_epoch.metrics.map_at_r = 2; allowed: numbers up to 1",
+        ": validation_epoch.metrics.map_at_r = 2; allowed: numbers from 0 to 1",
     ),
     ({"validation_epoch": {"metrics": {}}}, ": validation_epoch.epoch is missing"),
     ({"class_hits": [3]}, ": class_hits and class_queries must hold one number for each test class"),
     ({"class_hits": [], "class_queries": []}, ": class_hits and class_queries must hold one number"),
     ({"class_hits": [3, 2]}, ": class_hits make 0.625000, metrics.recall_at_1 is 0.500000"),
-    ({"class_queries": [9, -1]}, ": class_queries.1 = -1; allowed: numbers from 0"),
-    ({"noise_realised": 1.5}, ": noise_realised = 1.5; allowed: numbers up to 1"),
+    ({"class_queries": [9, -1]}, ": class_queries.1 = -1; allowed: whole numbers from 0"),
+    ({"noise_realised": 1.5}, ": noise_realised = 1.5; allowed: numbers from 0 to 1"),
     ({"hyperparameter_source": "luck"}, ": hyperparameter_source = 'luck'; allowed: 'search', 'params.yaml', "),
     ({"hyperparameters": [1]}, ": hyperparameters = [1]; allowed: a mapping"),
-    ({"before_training": {"recall_at_1": 30.0}}, ": before_training.recall_at_1 = 30.0; allowed: numbers up to 1"),
+    ({"before_training": {"recall_at_1": 30.0}}, ": before_training.recall_at_1 = 30.0; allowed: numbers from 0 to 1"),
     ({"ablation": {"axis": "alpha"}}, ": ablation.value is missing"),
     ({"ablation": {"axis": "alpha", "value": math.inf}}, ": ablation.value = inf; allowed: finite numbers"),
     ({"colour": "red"}, ": colour is not a setting; allowed: regime, track"),
 ]
 PLACES_OUT_OF_RANGE = [
-    ({"proxies_per_class": 0}, "proxies_per_class = 0; allowed: numbers from 1"),
+    ({"proxies_per_class": 0}, "proxies_per_class = 0; allowed: whole numbers from 1"),
     ({"delta": -1.0}, "delta = -1.0; allowed: numbers from 0"),
     ({"spread": [0.6, math.inf]}, "spread.1 = inf; allowed: finite numbers"),
-    ({"condition": [0.5, 1.1]}, "condition.1 = 1.1; allowed: numbers up to 1"),
-    ({"size": [5, -6]}, "size.1 = -6; allowed: numbers from 0"),
+    ({"condition": [0.5, 1.1]}, "condition.1 = 1.1; allowed: numbers from 0 to 1"),
+    ({"size": [5, -6]}, "size.1 = -6; allowed: whole numbers from 0"),
     ({"w2": [0.7]}, ": w2 has 1 entries; allowed: one a class, 2 as in size"),
     ({"nearest": []}, ": nearest has 0 entries; allowed: one a class, 2 as in size"),
     ({"minima_met": [[5, 5, 5]]}, "minima_met.0"),
@@ -299,3 +307,52 @@ def test_other_data_sets_levels_and_seeds_may_have_other_data_and_noise(tmp_path
 
 def test_failed_runs_and_places_of_proxies_have_no_test_classes_to_compare(tmp_path):
     assert len(read(tmp_path, [DONE, FAILED], [STUDIED | {"loss": "cpml"}])) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"metrics": {"recall_at_1": 0.5, "recall_at_2": 0.4}},
+            "recall_at_1 = 0.5 is above recall_at_2 = 0.4, which cannot be",
+        ),
+        (
+            {"metrics": {"recall_at_1": 0.5, "recall_at_8": 0.4}},
+            "recall_at_1 = 0.5 is above recall_at_8 = 0.4, which cannot be",
+        ),
+        (
+            {"metrics": {"recall_at_1": 0.5, "map_at_r": 0.4, "r_precision": 0.3}},
+            "map_at_r = 0.4 is above r_precision = 0.3, which cannot be",
+        ),
+        ({"class_hits": [5, -1 + 0]}, "class_hits.1 = -1"),
+        ({"class_hits": [5, 0], "metrics": {"recall_at_1": 0.625}}, "class_hits[0] = 5 is above class_queries[0] = 4"),
+        (
+            {"validation_epoch": {"epoch": 1, "metrics": {"recall_at_1": 0.5, "recall_at_2": 0.4}}},
+            "recall_at_1 = 0.5 is above recall_at_2 = 0.4",
+        ),
+        ({"before_training": {"recall_at_4": 0.5, "recall_at_8": 0.4}}, "recall_at_4 = 0.5 is above recall_at_8 = 0.4"),
+    ],
+)
+def test_numbers_that_cannot_be(tmp_path, changes, message):
+    with pytest.raises(SuiteError) as caught:
+        read(tmp_path, [DONE | changes])
+    assert message in str(caught.value)
+
+
+def test_equal_numbers_are_no_contradiction(tmp_path):
+    metrics = {"recall_at_1": 0.5, "recall_at_2": 0.5, "map_at_r": 0.4, "r_precision": 0.4}
+    assert read(tmp_path, [DONE | {"metrics": metrics}])
+
+
+@pytest.mark.parametrize("field", ["hyperparameters", "recipe", "target", "loss_sha256"])
+def test_runs_that_differ_in_their_seeds_alone_have_the_same_loss_and_values(tmp_path, field):
+    value = {"alpha": 2.0} if field in ("hyperparameters", "recipe") else "other"
+    other = DONE | {"seed": 5, "noise_sha256": "m", field: value}
+    with pytest.raises(
+        SuiteError, match=rf"^{field} of .*b.jsonl, line 1 differs from that of .*a.jsonl, line 1 for .* loss pfml"
+    ):
+        read(tmp_path, [DONE], [other])
+    # The values of another search, another loss and another point of an ablation are others.
+    assert read(tmp_path, [DONE | {"search": 0}], [other | {"search": 1}])
+    assert read(tmp_path, [DONE], [other | {"loss": "cpml"}])
+    assert read(tmp_path, [DONE], [other | {"ablation": {"axis": "alpha", "value": 2.0}}])

@@ -111,7 +111,7 @@ def test_the_command_compares_with_head(workplace, command):
     status, out, _ = command("verify")
     assert status == 0
     assert "identical" in out
-    path.write_bytes(as_bytes(table(pfml=BASE + 5)))
+    path.write_bytes(as_bytes(table(pfml=BASE + 5 + 0.01 * np.arange(len(BASE)))))
     status, out, _ = command("verify")
     assert status == 1
     assert "not reproduced: of 1 conditions" in out
@@ -119,7 +119,10 @@ def test_the_command_compares_with_head(workplace, command):
 
 def test_the_command_names_what_is_missing(workplace, command):
     status, _, err = command("verify", "a.csv", "b.csv")
-    assert (status, err) == (2, "error: records file a.csv is missing; run: dvc repro\n")
+    assert (status, err) == (
+        2,
+        "error: records file a.csv is missing; allowed: a records.csv as suite leaderboard writes it\n",
+    )
 
 
 def test_conditions_of_two_regimes_and_kinds_of_noise_are_told_apart():
@@ -142,3 +145,37 @@ def test_a_finished_run_without_its_metric_is_refused():
     fresh.loc[1, "recall_at_1"] = float("nan")
     with pytest.raises(SuiteError, match=r"fresh, line 3: recall_at_1 = nan; allowed: shares from 0 to 1"):
         compare(as_bytes(table(pfml=BASE)), as_bytes(fresh))
+
+
+def test_equal_differences_are_no_certainty():
+    (found,) = compare(as_bytes(table(pfml=BASE[:2])), as_bytes(table(pfml=BASE[:2] + 2.78))).conditions
+    assert found.outcome == RerunOutcome.CANNOT_TELL
+    assert found.remark == "equal differences: their scatter is unknown"
+    (same,) = compare(as_bytes(table(pfml=BASE)), as_bytes(table(pfml=BASE))).conditions
+    assert (same.outcome, same.remark) == (RerunOutcome.REPRODUCED, "the same values")
+
+
+def test_committed_records_reproduce_nothing():
+    tuned, paper = table(pfml=BASE, cpml=BASE - 1), table_of(("pfml", 0.2, list(BASE / 100)), track="paper_values")
+    first, second = (
+        as_bytes(pd.concat([tuned, paper])),
+        as_bytes(pd.concat([table(pfml=BASE + DRIFT, cpml=BASE), paper])),
+    )
+    found = compare(first, second, kept=[("emoji", "pfml")])
+    assert [each.outcome for each in found.conditions][2] == RerunOutcome.NOT_RECOMPUTED
+    assert len(found.recomputed) == 2
+    assert "1 not recomputed" in conclusion(found)
+    alone = compare(as_bytes(paper), as_bytes(paper), kept=[("emoji", "pfml")])
+    assert alone.outcome == RerunOutcome.CANNOT_TELL
+
+
+def test_ties_ranks_and_verdicts_that_change_are_told():
+    wide = 10 * DRIFT
+    first = table(pfml=BASE + 3, cpml=BASE + DRIFT)
+    told = conclusion(compare(as_bytes(first), as_bytes(table(pfml=BASE + 3 + wide, cpml=BASE + 2.5 - wide))))
+    place = "frozen tuned emoji symmetric 0.2"
+    assert "ties, ranks or verdicts are others:" in told
+    assert f"{place} cpml: joins the tie group of the best" in told
+    assert f"{place} pfml: ranks 1 to 1, now 1 to 2" in told
+    assert f"{place} pfml against best baseline: ahead, now not told apart" in told
+    assert "no tie, rank or verdict is another" in conclusion(compare(as_bytes(first), as_bytes(first)))

@@ -63,22 +63,12 @@ def test_details_have_one_row_a_loss_and_noise_level():
         "drop from clean",
         "failed runs",
     ]
-    # Paired differences without scatter; classes: shares .02 apart as in records.py, t(3 df) = 3.182.
-    assert found["a", "0"] == [
-        "0",
-        "1",
-        "**a**",
-        "51.00 ± 12.71",
-        "2.60",
-        "0",
-        "51.00 ± 12.71",
-        "+11.00",
-        "–",
-        "0 of 2",
-    ]
-    assert found["b", "0"][1:6] == ["2", "b", "41.00 ± 12.71", "2.60", "10.00 to 10.00"]
+    # Paired differences without scatter rule nothing out; classes: shares .02 apart as in records.py, t(3 df) = 3.182.
+    first = ["0", "1–2", "**a**", "51.00 ± 12.71", "2.60", "–", "51.00 ± 12.71", "+11.00", "–", "0 of 2"]
+    assert found["a", "0"] == first
+    assert found["b", "0"][1:6] == ["1–2", "**b**", "41.00 ± 12.71", "2.60", "–"]
     assert found["a", "0.2"][1:3] == ["1–2", "**a**"]
-    assert found["a", "0.2"][7:9] == ["+6.00", "5.00 ± 0.00"]
+    assert found["a", "0.2"][7:9] == ["+6.00", "5.00"]
     assert found[FROZEN, "0"] == ["0", "–", FROZEN, "40.00", "–", "–", "40.00", "–", "–", "–"]
 
 
@@ -161,7 +151,7 @@ def test_failed_runs_are_counted_where_the_mean_stands():
     found = lines(text.split(EXPLANATION)[0])
     assert found["frail"] == ["55.00 ± 63.53 (2 of 3 runs)"]
     assert found["dead"] == ["– (0 of 3 runs)"]
-    assert found["whole"] == ["**10.00 ± 0.00**"]
+    assert found["whole"] == ["**10.00**"]
     assert "\ndead finished no run without noise.\n" in text
 
 
@@ -172,7 +162,7 @@ def test_details_say_how_many_runs_failed(recalls, failed):
 
 
 def test_losses_without_a_tuned_recipe_are_named():
-    assert "\nNot tuned, class defaults: a, b.\n" in markdown(
+    assert "\nNot tuned, values set by hand or class defaults: a, b.\n" in markdown(
         ("b", 0, [0.5]), ("a", 0, [0.5]), hyperparameter_source="defaults"
     )
     assert "Not tuned" not in markdown(("b", 0, [0.5]))
@@ -212,7 +202,7 @@ def test_rows_of_latex_are_losses_and_columns_noise_levels():
 
 def test_names_are_escaped_and_failures_told_in_latex():
     found = body(latex("tuned"))
-    assert found[r"50\%\&more\$"] == [r"41.00 $\pm$ 12.71", "45.00 (1 of 2 runs)"]
+    assert found[r"50\%\&more\$"] == [r"\textbf{41.00 $\pm$ 12.71}", "45.00 (1 of 2 runs)"]
 
 
 def test_latex_is_well_formed():
@@ -225,3 +215,11 @@ def test_latex_is_well_formed():
     assert r"\label{tab:leaderboard-frozen-paper_values}" in text
     assert text.isascii()
     assert latex("tuned", "paper_values") == text
+
+
+def test_one_seed_has_no_interval_and_no_bold():
+    text = markdown(("a", 0, [0.5]), ("b", 0, [0.4]))
+    assert "of one seed: it has no interval, and nothing is told apart." in text
+    assert "1 seeds" not in text
+    assert "**a**" not in text
+    assert "**50.00**" not in text

@@ -17,7 +17,7 @@ from tests.suite.training.planning import RECIPE, SMALL
 
 @pytest.fixture
 def plan(workplace, monkeypatch):
-    """Write the plans of a small params.yaml with some settings changed; gives the remarks."""
+    """Write the plans of a small params.yaml with some settings changed; gives the remarks but the last, on the cost."""
     training_half.cache_clear()
     for name in ("emoji", "typefaces"):
         path = DATA_FOLDER / f"{name}.parquet"
@@ -29,6 +29,8 @@ def plan(workplace, monkeypatch):
             SMALL | {"noise": {"levels": [0, 0.2]}, "tuning": {"trials": 2, "folds": 2}, "recipe": RECIPE} | changes
         )
         Path("params.yaml").write_text(yaml.safe_dump(settings))
-        return write_plans(load_settings())
+        *remarks, cost = write_plans(load_settings())
+        assert cost.startswith("planned: ")
+        return remarks
 
     return planned

@@ -1,11 +1,14 @@
 """Plans: what is refused, and that nothing is written after an error."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from suite.errors import SuiteError
+from suite.settings.params import load_settings
 from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER
+from suite.training.planner import write_plans
 from tests.helpers.synthetic import own_loss
 from tests.suite.training.planning import RECIPE, planned, refused, save_recipe, written
 
@@ -64,7 +67,7 @@ def test_hyperparameters_that_the_loss_refuses(plan, params, message):
 
 def test_a_learning_rate_out_of_range(plan):
     message = refused(plan, losses={"pfml": {"params": {"learning_rate": -1}}})
-    assert message == "params.yaml: losses.pfml.params.learning_rate = -1; allowed: numbers above 0"
+    assert message == "params.yaml: losses.pfml.params.learning_rate = -1; allowed: numbers above 0, up to 1,000"
 
 
 def test_batches_that_the_data_cannot_fill(plan):
@@ -183,6 +186,109 @@ def test_noise_that_leaves_too_few_classes_with_images(plan):
     """5 classes of 3 images: where 4 of 5 classes dissolve, one is left."""
     message = refused(plan, noise={"kind": "small_cluster", "levels": [0, 0.8]})
     assert message == (
-        "params.yaml: recipe.classes_per_batch = 2: with small_cluster noise of 0.8 only 1 of 5 classes have images "
-        "(seed 0); allowed: 2 to 1, for this data set alone as datasets.emoji.classes_per_batch"
+        "params.yaml: noise: with small_cluster noise of 0.8 only 1 of 5 classes have images (seed 0), and a batch needs 2; "
+        "allowed: less noise, or more classes"
+    )
+
+
+def test_noise_that_leaves_a_search_too_few_classes(plan):
+    """5 classes in 5 folds: 4 train, and under noise of 0.75 of the classes 1 of them is left."""
+    tuning = {"trials": 2, "folds": 5, "tracks": ["tuned_under_noise"], "noise": 0.75}
+    message = refused(plan, noise={"kind": "small_cluster", "levels": [0, 0.2]}, tuning=tuning)
+    assert message == (
+        "params.yaml: noise: with small_cluster noise of 0.75 a search of pfml trains on 1 classes, and a batch needs 2; "
+        "allowed: less noise, or more classes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        (
+            {"alpha": {"low": -3.0, "high": 1.0}},
+            "params.yaml: losses.pfml.search.alpha = -3.0: params.yaml: losses.pfml",
+        ),
+        ({"alpha": {"values": [1, "steep"]}}, "params.yaml: losses.pfml.search.alpha = 'steep': "),
+        ({"proxies_per_class": {"low": 1, "high": 10**7}}, "its parameters take 1,600,000,000 bytes; allowed: up to"),
+    ],
+)
+def test_a_search_space_that_the_loss_refuses(plan, search, message):
+    assert message in refused(plan, losses={"pfml": {"search": search}})
+
+
+def test_values_that_fit_together_alone_are_no_fault_of_a_search_space(plan):
+    """The radius of repulsion may not be below that of attraction, whose default it is."""
+    plan(
+        losses={"pfml": {"search": {"delta": {"low": 0.1, "high": 1.5}, "delta_repulsion": {"low": 1.6, "high": 1.9}}}}
+    )
+
+
+def test_a_loss_that_would_fill_the_memory(plan):
+    message = refused(plan, losses={"pfml": {"params": {"proxies_per_class": 10**7}}})
+    assert message.startswith(
+        "params.yaml: losses.pfml: proxies_per_class = 10000000: its parameters take 1,600,000,000"
+    )
+
+
+def test_a_plan_that_cannot_be_written_leaves_the_old_ones(plan, monkeypatch):
+    plan()
+    before, count = written(), 0
+
+    def full(path, planned):
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[]")
+
+    monkeypatch.setattr("suite.training.plan_files.write_plan_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        plan(seeds=2)
+    assert written() == before
+    assert not list(Path().glob(".plan*"))
+
+
+def test_what_is_no_plan_stays_in_the_folder_of_plans(plan):
+    plan()
+    for name in ("plan/mine.txt", "plan/tuned/mine.txt", "plan/mine/x.json"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("mine")
+    plan(losses={"pfml": {}})
+    assert [Path(name).read_text() for name in ("plan/mine.txt", "plan/tuned/mine.txt", "plan/mine/x.json")] == [
+        "mine"
+    ] * 3
+    assert not Path("plan/tuned/emoji-triplet.json").exists()
+
+
+def test_more_classes_than_there_are_is_remarked(plan):
+    remarks = plan(datasets={"emoji": {"max_classes": 99999}}, losses={"pfml": {}})
+    assert remarks[0] == (
+        "params.yaml: datasets.emoji.max_classes = 99999: it has no more than 5 training classes, so all are kept"
+    )
+    assert not [remark for remark in plan(datasets={"emoji": {"max_classes": 10}}) if "max_classes" in remark]
+
+
+def test_what_a_study_names_outside_the_grid_is_remarked(plan):
+    remarks = plan(losses={"pfml": {}}, ablation={"furniture": {"alpha": [1]}}, paper_values={"triplet": {}})
+    assert [remark.partition(" is left out")[0] for remark in remarks[:2]] == [
+        "params.yaml: paper_values.triplet",
+        "params.yaml: ablation.furniture",
+    ]
+
+
+def test_the_cost_is_told(plan):
+    plan(seeds=3)
+    *_, cost = write_plans(load_settings())
+    assert cost == ("planned: 24 runs, after 16 trainings of searches; those in the run cache are not run again")
+
+
+@pytest.mark.parametrize("where", ["outside", "project"])
+def test_a_module_whose_edits_nobody_would_notice_is_refused(plan, tmp_path_factory, monkeypatch, where):
+    folder = tmp_path_factory.mktemp("lib") if where == "outside" else Path.cwd()
+    (folder / "lib_of_mine.py").write_text(Path(own_loss("return value").partition(":")[0]).read_text())
+    monkeypatch.syspath_prepend(str(folder))
+    message = refused(plan, losses={"own": {"target": "lib_of_mine:Own"}})
+    assert (
+        "lib_of_mine.py is not installed, so that an edit of it would go unnoticed; allowed: a module of an" in message
     )

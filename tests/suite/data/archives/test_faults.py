@@ -292,7 +292,7 @@ def test_settings_out_of_range(add, workplace):
     (workplace / "bad.yaml").write_text("cub: {title: x}")
     walk = add("cub", files, "--editions", "bad.yaml")
     assert walk.status == 2
-    assert walk.err.startswith("error: bad.yaml is no file of editions: ")
+    assert walk.err.startswith("error: bad.yaml: cub.classes is missing; ")
     assert walk.err.count("\n") == 1
 
 

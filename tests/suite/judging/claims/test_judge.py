@@ -272,7 +272,7 @@ def test_saturation(curve, verdict):
 
 @pytest.mark.parametrize(("own", "verdict"), [(0.3, "supported"), (0.7, "contradicted"), (0.5, "equivalent")])
 def test_closeness(own, verdict):
-    rows = [model(s, w2=[own + w / 50] * 3 + [0.9]) for s, w in enumerate(WIGGLE)]
+    rows = [model(s, w2=[own + w / 50] * 3 + [0.9 + w / 50]) for s, w in enumerate(WIGGLE)]
     write("geometry", rows + [model(s, loss="cpml") for s in range(5)])
     meets, rest = judged(claim("closeness"))
     assert (meets.verdict, meets.result.premise) == (verdict, 0.75)
@@ -294,7 +294,8 @@ def test_a_premise_that_no_class_meets_is_the_verdict():
     # As measured once on emoji: class sd .57, delta 1.0, and proxies that lie far from the data.
     write(
         "geometry",
-        [model(s, delta=1.0) for s in range(5)] + [model(s, loss="cpml", w2=[0.9] * 4) for s in range(5)],
+        [model(s, delta=1.0) for s in range(5)]
+        + [model(s, loss="cpml", w2=[0.9 + w / 50] * 4) for s, w in enumerate(WIGGLE)],
     )
     meets, rest = judged(claim("closeness"))
     assert meets.verdict == Verdict.PREMISE_NOT_MET

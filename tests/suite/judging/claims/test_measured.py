@@ -66,7 +66,8 @@ def test_studies_on_other_test_classes():
 @pytest.mark.parametrize("kind", ["runs", "paper_values", "ablations", "geometry"])
 def test_malformed_records_of_all_kinds_are_named_by_file_and_line(kind):
     path = write(kind, [run(50, 0), run(50, 1) | {"status": "fine"}], "a")
-    assert refused() == f"{path}, line 2: status = 'fine'; allowed: 'ok' or 'failed'"
+    cure = "delete it and run: dvc repro" if kind == "runs" else f"restore it with: git checkout {path}"
+    assert refused() == f"{path}, line 2: status = 'fine'; allowed: 'ok' or 'failed'; {cure}"
 
 
 def test_arrays_of_unequal_length():

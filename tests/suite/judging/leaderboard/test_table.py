@@ -42,7 +42,7 @@ def test_drop_from_clean_is_paired_by_seed():
 
 def test_clean_rows_drop_by_nothing():
     mine = rows(leaderboard(table(("pfml", 0, [0.5, 0.6])), frozen()))["emoji", "pfml", 0]
-    assert (mine["drop_from_clean"], mine["drop_low"], mine["drop_high"]) == (0, 0, 0)
+    assert mine["drop_from_clean"] == 0
 
 
 def test_drops_are_within_a_loss_and_a_data_set():
@@ -117,7 +117,7 @@ def test_a_loss_is_tuned_if_its_track_is_and_no_run_says_otherwise():
 
 def test_tracks_are_tables_of_their_own_and_tuned_comes_first():
     published = table(("a", 0, [0.5, 0.5]), ("a", 0.2, [0.2, 0.2]), track="paper_values")
-    tuned = table(("a", 0, [0.7, 0.7]), ("a", 0.2, [0.6, 0.6]), ("b", 0, [0.8, 0.8]), ("b", 0.2, [0.8, 0.8]))
+    tuned = table(("a", 0, [0.7, 0.7]), ("a", 0.2, [0.6, 0.6]), ("b", 0, [0.8, 0.8002]), ("b", 0.2, [0.8, 0.8]))
     board = leaderboard(pd.concat([published, tuned]), frozen())
     assert board["track"].tolist() == ["tuned"] * 6 + ["paper_values"] * 4
     assert rows(board, "paper_values")["emoji", "a", 0.2]["drop_from_clean"] == pytest.approx(30)
@@ -128,14 +128,14 @@ def test_tracks_are_tables_of_their_own_and_tuned_comes_first():
 
 def test_standing_is_that_of_the_paired_differences():
     first = [0.50, 0.60, 0.55]
-    cells = ("a", 0, first), ("b", 0, [r - 0.05 for r in first]), ("c", 0, [0.4502, 0.5499, 0.4999])
+    cells = ("a", 0, first), ("b", 0, [0.45, 0.55, 0.5001]), ("c", 0, [0.4502, 0.5499, 0.4999])
     board = rows(leaderboard(table(*cells), frozen()))
     spans = {
         loss: (int(board["emoji", loss, 0]["rank_low"]), int(board["emoji", loss, 0]["rank_high"])) for loss in "abc"
     }
     assert spans == {"a": (1, 1), "b": (2, 3), "c": (2, 3)}
     assert [board["emoji", loss, 0]["ties_best"] for loss in "abc"] == [True, False, False]
-    assert (board["emoji", "b", 0]["behind_low"], board["emoji", "b", 0]["behind_high"]) == (5, 5)
+    assert 4.9 < board["emoji", "b", 0]["behind_low"] < 5 < board["emoji", "b", 0]["behind_high"] < 5.1
     assert not board["emoji", FROZEN, 0]["ties_best"]
     assert pd.isna(board["emoji", FROZEN, 0]["rank_low"])
 
@@ -143,13 +143,14 @@ def test_standing_is_that_of_the_paired_differences():
 def test_one_seed_leaves_all_ranks_open():
     board = rows(leaderboard(table(("a", 0, [0.9]), ("b", 0, [0.1])), frozen()))
     assert all((board["emoji", loss, 0]["rank_low"], board["emoji", loss, 0]["rank_high"]) == (1, 2) for loss in "ab")
-    assert board["emoji", "b", 0]["ties_best"]
+    assert not board["emoji", "b", 0]["ties_best"]
+    assert not rows(leaderboard(table(("a", 0, [0.9])), frozen()))["emoji", "a", 0]["ties_best"]
 
 
 def test_failed_runs_never_help_a_loss():
     """Whatever the runs that finished are worth, a loss ends no better than if it had finished them all."""
-    others = ("a", 0, [0.50, 0.51, 0.52]), ("b", 0, [0.40, 0.41, 0.42])
-    whole = rows(leaderboard(table(*others, ("mine", 0, [0.60, 0.61, 0.62])), frozen()))["emoji", "mine", 0]
+    others = ("a", 0, [0.50, 0.51, 0.52]), ("b", 0, [0.40, 0.411, 0.42])
+    whole = rows(leaderboard(table(*others, ("mine", 0, [0.60, 0.6101, 0.62])), frozen()))["emoji", "mine", 0]
     assert (whole["rank_low"], whole["rank_high"], whole["ties_best"]) == (1, 1, True)
     for runs in ([0.60, 0.61, None], [0.99, None, None], [None, None, None]):
         board = rows(leaderboard(table(*others, ("mine", 0, runs)), frozen()))

@@ -98,7 +98,7 @@ def test_the_order_of_records_does_not_matter(values, random):
 
 
 def test_the_text_says_what_was_found():
-    records = pd.concat([RECORDS, table(("mine", 0.2, PFML), ("pfml", 0.2, PFML))])
+    records = pd.concat([RECORDS, table(("mine", 0.2, [0.5, 0.51, 0.53, 0.502]), ("pfml", 0.2, PFML))])
     mine = verdicts_on("mine", records, USERS)
     assert sentence(mine) == (
         "mine in 2 tables: against pfml ahead in 1, not told apart in 1; against the best baseline behind in 1."

@@ -63,14 +63,23 @@ def test_many_tables_at_once_equal_one_by_one():
         assert all_pairs(table).low == pytest.approx(together.low[place])
 
 
-def test_one_seed_has_no_interval_and_equal_runs_have_no_difference():
+def test_one_seed_has_no_interval():
     single = all_pairs(RUNS[:1])
     assert np.isnan(single.low[0, 1])
     assert np.isnan(single.p_adjusted[0, 1])
     assert single.difference[0, 1] == pytest.approx(1.1)
-    same = all_pairs(np.repeat(RUNS[:, :1], 2, axis=1))
-    assert (same.low[0, 1], same.high[0, 1], same.p[0, 1]) == (0, 0, 1)
     assert all_pairs(RUNS[:, :1]).low.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.78])
+def test_equal_differences_say_nothing_of_their_scatter(shift):
+    found = all_pairs(np.stack([RUNS[:, 0] + shift, RUNS[:, 0]], axis=1))
+    assert found.difference[0, 1] == pytest.approx(shift)
+    assert np.isnan([found.low[0, 1], found.high[0, 1], found.p[0, 1]]).all()
+    assert found.low[0, 0] == found.high[0, 0] == 0
+    places = standing(found)
+    assert places.rank_low.tolist() == [1, 1]
+    assert places.rank_high.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])

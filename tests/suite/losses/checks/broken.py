@@ -1,6 +1,8 @@
 """A sound loss, and losses that are wrong in one way each."""
 
+import os
 import time
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -54,6 +56,113 @@ class WrongSign(nn.Module):
         return ((embeddings @ embeddings.T) * (2 * same - 1)).mean()
 
 
+class Detached(Sound):
+    """Its proxies learn, the embeddings do not."""
+
+    def forward(self, embeddings, labels):
+        return super().forward(embeddings.detach(), labels) + 0 * embeddings.sum()
+
+
+class MakesLate(nn.Module):
+    """Its proxies are made when the first batch shows their dimension."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, embeddings, labels):
+        if not hasattr(self, "proxies"):
+            self.proxies = nn.Parameter(torch.randn(self.num_classes, embeddings.shape[1], dtype=embeddings.dtype))
+        return cross_entropy(10 * embeddings @ normalize(self.proxies, dim=1).T, labels)
+
+
+class Lazy(nn.Module):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.layer = nn.LazyLinear(num_classes)
+
+    def forward(self, embeddings, labels):
+        return cross_entropy(self.layer(embeddings), labels)
+
+
+class IgnoresLabels(nn.Module):
+    """Spreads the batch over the sphere."""
+
+    def forward(self, embeddings, labels):
+        return (2 * embeddings @ embeddings.T).exp().mean().log()
+
+
+class Tiny(Sound):
+    def forward(self, embeddings, labels):
+        return 1e-9 * super().forward(embeddings, labels)
+
+
+class Huge(Sound):
+    def forward(self, embeddings, labels):
+        return 1e6 * super().forward(embeddings, labels)
+
+
+class Summed(Sound):
+    def forward(self, embeddings, labels):
+        return cross_entropy(self.logits(embeddings), labels, reduction="sum")
+
+
+class SummedPairs(nn.Module):
+    def forward(self, embeddings, labels):
+        same = (labels[:, None] == labels).to(embeddings.dtype)
+        return ((embeddings @ embeddings.T) * (1 - 2 * same)).sum()
+
+
+class OnLengths(nn.Module):
+    """Wants longer vectors, the longer the higher their class's number: nothing that turns a unit vector."""
+
+    def forward(self, embeddings, labels):
+        return (embeddings.norm(dim=1) - 2 - labels).square().mean()
+
+
+class ExactlyUnit(Sound):
+    """An angle that exists for unit vectors alone; rounding makes it NaN."""
+
+    def forward(self, embeddings, labels):
+        return super().forward(embeddings, labels) + 1e-3 * embeddings.square().sum(dim=1).acos().mean()
+
+
+class OnlyPushes(nn.Module):
+    def forward(self, embeddings, labels):
+        different = labels[:, None] != labels
+        return (2 * (embeddings @ embeddings.T))[different].exp().sum() / len(labels) ** 2
+
+
+class FarMargin(nn.Module):
+    """A margin for vectors of length 3: positives are pulled from distance 3 on, which unit vectors never have."""
+
+    def forward(self, embeddings, labels):
+        distances = (embeddings[:, None] - embeddings).square().sum(dim=2).clamp(min=1e-6).sqrt()
+        same = labels[:, None] == labels
+        return torch.where(same, (distances - 3).clamp(min=0), (0.5 - distances).clamp(min=0)).mean()
+
+
+class Leaks(Sound):
+    """Its memory is the class's, not the instance's."""
+
+    seen: ClassVar = []
+
+    def forward(self, embeddings, labels):
+        self.seen.append((embeddings.detach(), labels))
+        last, classes = self.seen[-2] if len(self.seen) > 1 else self.seen[-1]
+        same = (labels[:, None] == classes).to(embeddings.dtype)
+        pulled = (
+            (same * (1 - embeddings @ last.to(embeddings.dtype).T)).mean()
+            if last.shape[1:] == embeddings.shape[1:]
+            else 0
+        )
+        return super().forward(embeddings, labels) + 0.1 * pulled
+
+
+class Idle(Sound):
+    active_shares: ClassVar = {"attractive": 0.5, "repulsive": 0.001}
+
+
 class ByPlace(Sound):
     def forward(self, embeddings, labels):
         weights = torch.arange(1.0, len(labels) + 1, dtype=embeddings.dtype)
@@ -75,7 +184,7 @@ class Rounded(Sound):
         return (super().forward(embeddings, labels) + 1e7) - 1e7
 
 
-class Detached(Sound):
+class PartlyDetached(Sound):
     def forward(self, embeddings, labels):
         value = super().forward(embeddings, labels)
         return value * value.detach()
@@ -146,6 +255,57 @@ class PushesPositives(Sound):
     def forward(self, embeddings, labels):
         same = (labels[:, None] == labels).to(embeddings.dtype)
         return super().forward(embeddings, labels) + 100 * (same * (embeddings @ embeddings.T)).sum()
+
+
+class IndexFails(Sound):
+    """Its negatives are looked up where there are none."""
+
+    def forward(self, embeddings, labels):
+        rows = torch.nonzero(labels != labels[0])
+        return super().forward(embeddings, labels) + 0 * embeddings[rows[0]].sum()
+
+
+class KeepsGraph(Sound):
+    """Its memory is not detached, so that the second backward pass runs into the first."""
+
+    last = None
+
+    def forward(self, embeddings, labels):
+        before, self.last = self.last, super().forward(embeddings, labels)
+        return self.last if before is None else self.last + 0.1 * before
+
+
+class WantsMore(Sound):
+    def forward(self, embeddings, labels, weights, epoch):
+        return super().forward(embeddings, labels) * weights
+
+
+class Takes(Sound):
+    """Asks for what the suite offers."""
+
+    def forward(self, embeddings, labels, indices, *, epoch):
+        assert indices.shape == labels.shape
+        assert epoch >= 1
+        return super().forward(embeddings, labels)
+
+
+class Complex(Sound):
+    def forward(self, embeddings, labels):
+        return super().forward(embeddings, labels) * (1 + 0j)
+
+
+class Leaves(Sound):
+    """Changes the working folder."""
+
+    def forward(self, embeddings, labels):
+        os.chdir("/")
+        return super().forward(embeddings, labels)
+
+
+class LeavesAtOnce(Sound):
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__(num_classes, embedding_dim)
+        os.chdir("/")
 
 
 class Exits(Sound):

@@ -1,13 +1,16 @@
 """Every check passes a sound loss and fails the one that is wrong in its way."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from suite.errors import SuiteError
 from suite.losses.checks import batches
 from suite.losses.checks.cost import PeakMemory
-from suite.losses.checks.run import CHECKS, _run, run_checks
-from suite.losses.checks.subject import Subject
+from suite.losses.checks.run import CHECKS, RAISED, _run, run_checks
+from suite.losses.checks.subject import Subject, find_subject
 from suite.losses.registry import BUILT_IN, LossEntry, load_target
 from tests.suite.losses.checks import broken
 
@@ -16,12 +19,19 @@ WRONG = {
     "finite value and gradient": broken.NotFinite,
     "gradient on the embeddings": broken.Constant,
     "gradient on its parameters": broken.Unreached,
-    "descent gathers classes": broken.WrongSign,
+    "parameters of the constructor": broken.MakesLate,
+    "labels matter": broken.IgnoresLabels,
+    "gradient not too small": broken.Tiny,
+    "gradient not too large": broken.Huge,
+    "mean over the batch": broken.Summed,
+    "unit rows": broken.OnLengths,
+    "positives are pulled": broken.OnlyPushes,
+    "learns a toy set": broken.WrongSign,
     "order of the batch": broken.ByPlace,
     "numbers of the classes": broken.ByNumber,
     "rotation": broken.ByAxis,
     "float32 against float64": broken.Rounded,
-    "gradient against slope": broken.Detached,
+    "gradient against slope": broken.PartlyDetached,
     "one class only": broken.NeedsNegatives,
     "one image a class": broken.NeedsPositives,
     "batch of two": broken.NeedsThree,
@@ -29,12 +39,55 @@ WRONG = {
     "absent classes": broken.AllClasses,
     "inputs unchanged": broken.InPlace,
     "repeatable": broken.OwnChance,
+    "memory between runs": broken.Leaks,
     "random numbers": broken.Chance,
     "memory between batches": broken.Remembers,
     "influence": broken.PushesPositives,
+    "pairs at work": broken.Idle,
 }
-NOTED = {"rotation", "gradient against slope", "random numbers", "memory between batches", "influence"}
+NOTED = {
+    "gradient not too large",
+    "mean over the batch",
+    "rotation",
+    "gradient against slope",
+    "random numbers",
+    "memory between batches",
+    "influence",
+    "pairs at work",
+}
 """What a sound loss may do."""
+MORE = [
+    ("gradient on the embeddings", broken.Detached, "is zero on all ordinary batches"),
+    ("parameters of the constructor", broken.Lazy, "layer.weight, layer.bias is made in the first forward pass"),
+    ("unit rows", broken.ExactlyUnit, "it gives nan"),
+    ("positives are pulled", broken.FarMargin, "positives are not pulled at any distance"),
+    ("positives are pulled", broken.WrongSign, "positives are not pulled at any distance"),
+    ("learns a toy set", broken.WrongSign, "where the loss is maximised: its sign is wrong"),
+    ("learns a toy set", broken.IgnoresLabels, "labels make no difference"),
+    ("learns a toy set", broken.Tiny, ""),
+    ("mean over the batch", broken.SummedPairs, "a sum over pairs, not a mean"),
+    ("inputs unchanged", broken.InPlaceLabels, "it changes the labels in place"),
+    ("inputs unchanged", broken.Leaves, "it changes the working folder to /"),
+    ("inputs unchanged", broken.LeavesAtOnce, "it changes the working folder to /"),
+    ("scalar output", broken.Complex, "of shape () and type torch.complex64"),
+    (
+        "scalar output",
+        broken.WantsMore,
+        "forward needs weights; allowed: embeddings, labels, and by these names epoch, indices",
+    ),
+]
+SOUND = [
+    ("ContrastiveLoss", None),
+    ("TripletMarginLoss", None),
+    ("MultiSimilarityLoss", None),
+    ("MarginLoss", None),
+    ("SupConLoss", None),
+    ("ProxyNCALoss", None),
+    ("SoftTripleLoss", None),
+    ("SubCenterArcFaceLoss", None),
+    ("CrossBatchMemory", "ContrastiveLoss"),
+]
+"""Of pytorch-metric-learning, each with what it wraps."""
 
 
 def subject(cls):
@@ -59,7 +112,19 @@ def test_a_check_fails_the_loss_that_is_wrong_in_its_way_and_passes_a_sound_one(
     assert (sound.status, sound.meaning) == ("pass", ""), sound
 
 
-@pytest.mark.parametrize("cls", [broken.Vector, broken.Exits])
+@pytest.mark.parametrize(("name", "cls", "found"), MORE)
+def test_a_check_fails_other_losses_that_are_wrong_in_its_way(name, cls, found):
+    wrong = finding(name, cls)
+    assert wrong.status == ("note" if name in NOTED else "fail"), wrong
+    assert found in wrong.found
+
+
+def test_what_the_suite_offers_may_be_asked_for():
+    for name in ("scalar output", "learns a toy set", "order of the batch", "positives are pulled", "inputs unchanged"):
+        assert finding(name, broken.Takes).status == "pass"
+
+
+@pytest.mark.parametrize("cls", [broken.Vector, broken.Exits, broken.Complex, broken.WantsMore])
 def test_without_a_scalar_nothing_else_is_looked_at(cls):
     """A loss that ends the process has not passed."""
     first, rest = run_checks(subject(cls))
@@ -67,8 +132,90 @@ def test_without_a_scalar_nothing_else_is_looked_at(cls):
     assert (rest.status, rest.found) == ("note", "not run")
 
 
-def test_changed_labels_are_seen_too():
-    assert finding("inputs unchanged", broken.InPlaceLabels).found == "it changes the labels in place"
+@pytest.mark.parametrize(
+    ("name", "cls", "found"),
+    [
+        ("one class only", broken.IndexFails, "on a batch of one class it raised IndexError: index 0 is out of bounds"),
+        ("batch of two", broken.IndexFails, "on two images of one class it raised IndexError: "),
+        ("equal embeddings", broken.NeedsThree, None),
+        ("learns a toy set", broken.KeepsGraph, "in step 2 of a training it raised RuntimeError: Trying to backward"),
+        (
+            "memory between batches",
+            broken.KeepsGraph,
+            "in backward() on a typical batch it raised RuntimeError: Trying to",
+        ),
+        ("scalar output", broken.Exits, "on a typical batch it raised SystemExit: 0 (broken.py, line "),
+        ("influence", broken.Exits, "SystemExit"),
+    ],
+)
+def test_an_exception_is_told_as_what_it_is(name, cls, found):
+    result = finding(name, cls)
+    if found is None:
+        assert result.status == "pass"
+        return
+    assert (result.status, result.meaning) == ("fail", RAISED)
+    assert found in result.found
+    assert "(broken.py, line " in result.found or name in {"influence", "learns a toy set", "memory between batches"}
+    assert "\n" not in result.found
+
+
+def test_a_working_folder_is_given_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in WRONG:
+        finding(name, broken.Leaves)
+    assert Path.cwd() == tmp_path
+
+
+def test_what_a_loss_prints_is_dropped(capsys):
+    class Loud(broken.Sound):
+        def forward(self, embeddings, labels):
+            sys.stdout.write("loud " * 1000)
+            return super().forward(embeddings, labels)
+
+    assert finding("learns a toy set", Loud).status == "pass"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_loss_whose_dimension_is_a_hyperparameter_is_shown_such_embeddings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("fixed.py").write_text(FIXED)
+    assert find_subject("fixed.py:Fixed").dim == 24
+    assert find_subject("fixed.py:Fixed", "{dim: 40}").dim == 40
+    found = find_subject("fixed.py:Fixed")
+    for check in CHECKS[:4]:
+        assert _run(check, found).status == "pass"
+    assert find_subject("pfml").dim == batches.EMBEDDING_DIM
+
+
+FIXED = """
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+class Fixed(nn.Module):
+    def __init__(self, num_classes, hidden=5, dim=24):
+        super().__init__()
+        self.proxies = nn.Parameter(torch.randn(num_classes, dim))
+
+    def forward(self, embeddings, labels):
+        return cross_entropy(embeddings @ self.proxies.T, labels)
+"""
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr("suite.losses.checks.subject.INFLUENCE_DISTANCES", (0.3, 1.3))
+    monkeypatch.setattr("suite.losses.checks.shape.INFLUENCE_DISTANCES", (0.3, 1.3))
+    monkeypatch.setattr("suite.losses.checks.cost._ROUNDS", 1)
+
+
+@pytest.mark.parametrize(("name", "wraps"), SOUND)
+def test_sound_losses_of_the_library_pass(name, wraps, quick):
+    library = "pytorch_metric_learning.losses:"
+    findings = list(run_checks(find_subject(library + name, wraps=wraps and library + wraps)))
+    assert [each for each in findings if each.status == "fail"] == []
+    notes = [each.check for each in findings if each.status == "note"]
+    assert notes == (["gradient against slope", "memory between batches"] if wraps else [])
 
 
 def test_a_finding_names_the_batch_and_the_value():
@@ -81,13 +228,24 @@ def test_chance_is_no_reason_to_fail_what_cannot_be_compared():
         assert finding(name, broken.Chance).status == "note"
 
 
-EXPECTED_NOTES = {"hist": ["rotation"]}  # its covariances are diagonal, and so have axes
+FIELD = ["mean over the batch", "pairs at work"]
+MEMORY = ["gradient against slope", "memory between batches"]
+EXPECTED_NOTES = {
+    "pfml": FIELD,  # Eq. 6 is a sum, and at its default radius no pair repels
+    "pfml_constant_force": FIELD,
+    "pfml_growing_force": FIELD,
+    "cpml": FIELD[:1],
+    "hist": ["rotation"],  # its covariances are diagonal, and so have axes
+    "prism": MEMORY,
+    "cross_batch_memory": MEMORY,
+    "circle": MEMORY[:1],  # no gradient runs through its weights
+    "super_loss": MEMORY[:1],
+    "smooth_proxy_anchor": MEMORY[:1],
+}
 
 
 @pytest.mark.parametrize("name", list(BUILT_IN))
-def test_built_in_losses_pass(name, monkeypatch):
-    monkeypatch.setattr("suite.losses.checks.shape.DISTANCES", (0.3, 1.3))
-    monkeypatch.setattr("suite.losses.checks.cost._ROUNDS", 1)
+def test_built_in_losses_pass(name, quick):
     findings = list(run_checks(Subject(load_target(name, BUILT_IN[name]))))
     assert [each for each in findings if each.status == "fail"] == []
     assert [each.check for each in findings if each.status == "note"] == EXPECTED_NOTES.get(name, [])

@@ -77,11 +77,19 @@ def test_proxy_anchor_meets_the_class_at_its_proxy():
     np.testing.assert_allclose(measured["positive"], expected, rtol=2e-3)
 
 
-def test_only_the_field_pulls_less_with_distance():
+def test_which_losses_pull_less_with_distance():
+    """Per unit of chord: the field decays, its control is constant, SuperLoss distrusts what lies far, all others grow."""
+    d = np.array((0.3, 0.6, 0.9, 1.2))
     for name in BUILT_IN:
-        d = (0.3, 0.6, 0.9, 1.2)
-        values = curves(name, distances=d)["positive"]
-        assert (np.diff(values) < 0).all() if name == "pfml" else (np.diff(values) >= 0).all(), name
+        steps = np.diff(curves(name, distances=d)["positive"] / along(d))
+        if name == "pfml":
+            assert (steps < 0).all()
+        elif name == "pfml_constant_force":
+            np.testing.assert_allclose(steps, 0, atol=1e-3)
+        elif name == "super_loss":
+            assert steps[0] > 0 > steps[-1]
+        else:
+            assert (steps >= 0).all(), name
 
 
 @pytest.mark.parametrize(

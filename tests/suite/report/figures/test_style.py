@@ -14,13 +14,14 @@ from suite.report.figures.style import (
     style,
 )
 
-USERS = [f"my_loss_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+USERS = [f"my_loss_{letter}" for letter in "abcdefghijklmnopqrst"]
 
 
 def test_up_to_49_losses_all_look_different():
     found = loss_styles([*BUILT_IN, *USERS])
-    assert len(set(found.values())) == len(found) == 34
-    assert len(set(loss_styles([f"x{number}" for number in range(41)]).values())) == 41
+    assert len(set(found.values())) == len(found) > 20
+    others = 49 - len(BUILT_IN)
+    assert len(set(loss_styles([f"x{number}" for number in range(others)]).values())) == others
 
 
 def test_no_look_changes_when_a_loss_is_added():

@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from suite.training.studies.minima import FIRST_STEP, STEPS, Decay, flow, meets_condition
+from suite.training.studies.minima import FIRST_STEP, STEPS, Decay, basin_radius, flow, meets_condition
 from suite.training.studies.proxy_geometry import beside
 from tests.helpers.synthetic import unit_points as points
 from tests.properties import geometry
@@ -116,3 +118,35 @@ def test_starts_lie_on_the_sphere_at_the_chord():
     starts = beside(z, 0.7, np.random.default_rng(1000))
     np.testing.assert_allclose(np.linalg.norm(starts, axis=1), 1)
     np.testing.assert_allclose(np.linalg.norm(starts - z, axis=1), 0.7)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.5, 6.0), st.floats(0.05, 0.3), st.integers(0, 50))
+def test_every_flow_from_within_the_basin_ends_at_its_embedding(alpha, delta, seed):
+    """Proposition 1 with room: from anywhere up to the radius a particle comes back to within delta."""
+    z, decay = points(12, seed, dim=10), Decay(alpha, delta)
+    radius = basin_radius(z, z[:0], decay)
+    held = meets_condition(z, z[:0], decay)
+    assert (radius[~held] == delta).all()
+    assert ((radius[held] > delta) & (radius[held] <= 2 * delta)).all()
+    starts = beside(z, (delta + 0.98 * (radius - delta))[:, None], np.random.default_rng(seed + 1000))
+    gaps = np.diag(end_distances(starts, z, decay))
+    assert (gaps[held] <= 1.001 * delta).all()
+
+
+def test_beyond_the_basin_a_flow_may_end_elsewhere():
+    """Ten sources at one place pull harder than one as soon as a particle is far enough out on their side."""
+    angle = 2 * np.arcsin(0.5)
+    alone, crowd = np.array([1.0, 0, 0]), np.array([np.cos(angle), np.sin(angle), 0])
+    sources = np.concatenate([[alone], np.tile(crowd, (4, 1))])
+    decay = Decay(1, 0.2)
+    radius = basin_radius(sources, sources[:0], decay)[0]
+    assert decay.delta < radius < 2 * decay.delta
+
+    def towards(chord):
+        turn = 2 * np.arcsin(chord / 2)
+        start = np.array([[np.cos(turn), np.sin(turn), 0]])
+        return end_distances(start, sources, decay)[0, 0]
+
+    assert towards(0.99 * radius) <= 1.001 * decay.delta
+    assert towards(1.3 * radius) > 2 * decay.delta

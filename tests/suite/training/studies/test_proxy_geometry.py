@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment, linprog
 
+from suite.training.studies import proxy_geometry
 from suite.training.studies.minima import Decay
 from suite.training.studies.proxy_geometry import MOST_STARTS, by_class, measure, nearest, spread, wasserstein
 from tests.helpers.synthetic import unit_points as points
@@ -105,6 +106,14 @@ def test_counts_split_by_the_condition():
     assert row["condition"] == [0.0]
     assert row["minima_met"] == [[0, 0]]
     assert row["minima_unmet"] == [[8, 7]]
+
+
+def test_a_particle_at_rest_has_not_arrived(monkeypatch):
+    """Flows start outside the ball of success, so that one that does not move is not counted."""
+    monkeypatch.setattr(proxy_geometry, "flow", lambda cosines, gram, decay: cosines)
+    z, labels = np.tile(np.eye(8), (2, 1)), np.repeat([0, 1], 8)
+    row = measure(by_class(z, labels, -np.eye(8)[:2], np.array([0, 1])), Decay(4, 0.3), rng())
+    assert row["minima_met"] == [[8, 0], [8, 0]]
 
 
 def test_at_most_so_many_flows_a_class():

@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
 from suite.settings.paths import TRIALS_FOLDER
 from suite.training.run.loop import TrainingFailure
-from suite.training.tuning import search
+from suite.training.tuning import search, validation
 from tests.helpers.synthetic import RECIPE, own_loss, silent
 from tests.suite.training.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
 
@@ -74,8 +74,8 @@ def by_epoch(inline, monkeypatch):
             judgements.append((int(labels.min()), epoch))
             return judged(scores[int(labels.min())][epoch - 1])
 
-        monkeypatch.setattr(search, "fit", fitting)
-        monkeypatch.setattr(search, "evaluate", evaluating)
+        monkeypatch.setattr(validation, "fit", fitting)
+        monkeypatch.setattr(validation, "evaluate", evaluating)
         return judgements
 
     return prepare
@@ -217,8 +217,8 @@ def test_each_fold_validates_on_classes_that_it_does_not_train_on(inline, monkey
         assert len(both) == len(training)
         return judged(float(labels.min()))
 
-    monkeypatch.setattr(search, "fit", fitting)
-    monkeypatch.setattr(search, "evaluate", evaluating)
+    monkeypatch.setattr(validation, "fit", fitting)
+    monkeypatch.setattr(validation, "evaluate", evaluating)
     recipe = found()
     assert len(seen) == 2 * (4 + 1)
     # 12 training classes in 2 folds: validation starts at class 0 and at class 6.
@@ -231,7 +231,7 @@ def test_label_noise_is_in_what_trains_and_never_in_what_validates(inline, monke
     """An exact share of wrong labels, the same ones in each trial; as many steps as a run takes."""
     _, labels = FEATURES.training()
     trained, validated = [], []
-    fit, evaluate = search.fit, search.evaluate
+    fit, evaluate = validation.fit, validation.evaluate
 
     def fitting(candidate, features, given, *rest):
         assert rest[-1] == len(labels)
@@ -242,8 +242,8 @@ def test_label_noise_is_in_what_trains_and_never_in_what_validates(inline, monke
         validated.append(truth)
         return evaluate(head, features, truth)
 
-    monkeypatch.setattr(search, "fit", fitting)
-    monkeypatch.setattr(search, "evaluate", evaluating)
+    monkeypatch.setattr(validation, "fit", fitting)
+    monkeypatch.setattr(validation, "evaluate", evaluating)
     assert found(searched=search_for(trials=2, noise=noise)).noise == noise
     half = len(labels) // 2
     truths = [labels[half:] - labels[half], labels[:half]]  # of the classes that each fold trains on
@@ -258,13 +258,13 @@ def test_validation_labels_are_wrong_where_that_is_asked_for(inline, monkeypatch
     _, labels = FEATURES.training()
     half = len(labels) // 2
     validated = []
-    evaluate = search.evaluate
+    evaluate = validation.evaluate
 
     def evaluating(head, features, given):
         validated.append(given)
         return evaluate(head, features, given)
 
-    monkeypatch.setattr(search, "evaluate", evaluating)
+    monkeypatch.setattr(validation, "evaluate", evaluating)
     found(searched=replace(search_for(trials=2, noise=0.25), noisy_validation=True))
     truths = [labels[:half], labels[half:] - labels[half]]
     for place in (0, 1):
@@ -275,13 +275,13 @@ def test_validation_labels_are_wrong_where_that_is_asked_for(inline, monkeypatch
 def test_searches_differ_in_their_streams_and_share_none_with_a_run(inline, monkeypatch):
     """Each number has a sampler, heads, batches and wrong labels of its own, the same for every loss but for the sampler."""
     streams = []
-    fit = search.fit
+    fit = validation.fit
 
     def fitting(candidate, features, given, seed, *rest):
         streams.append((seed, tuple(given)))
         return fit(candidate, features, given, seed, *rest)
 
-    monkeypatch.setattr(search, "fit", fitting)
+    monkeypatch.setattr(validation, "fit", fitting)
     recipes = {}
     for number in (0, 1):
         recipes[number] = found(searched=replace(search_for(trials=2, noise=0.25), number=number))
@@ -310,7 +310,7 @@ def test_test_classes_are_never_looked_at():
 
 def test_overlapping_classes_are_noticed():
     with pytest.raises(AssertionError, match="overlap"):
-        search._assert_disjoint(np.array([0, 1]), np.array([1, 2]), FEATURES)
+        validation._assert_disjoint(np.array([0, 1]), np.array([1, 2]), FEATURES.test()[1])
     with pytest.raises(AssertionError, match="overlap"):
         search._assert_disjoint(np.array([0, 1]), np.array([2, 12]), FEATURES)
     search._assert_disjoint(np.array([0, 1]), np.array([2, 3]), FEATURES)
@@ -335,15 +335,15 @@ def test_a_trial_with_one_failed_fold_has_failed(inline, monkeypatch):
             raise TrainingFailure("the embeddings collapsed to one point")
         return judged(1.0)
 
-    monkeypatch.setattr(search, "evaluate", evaluating)
+    monkeypatch.setattr(validation, "evaluate", evaluating)
     with pytest.raises(SuiteError, match=r"tuning own on emoji: none of 4 trials trained; narrow the search space"):
         found()
 
 
 def test_learning_rates_reach_the_optimiser_and_the_rest_the_loss(inline, monkeypatch):
     seen = []
-    monkeypatch.setattr(search, "fit", lambda candidate, *rest: (seen.append(candidate), None))
-    monkeypatch.setattr(search, "evaluate", lambda *rest: judged(0.5))
+    monkeypatch.setattr(validation, "fit", lambda candidate, *rest: (seen.append(candidate), None))
+    monkeypatch.setattr(validation, "evaluate", lambda *rest: judged(0.5))
     by_hand = plan(pos_margin=0.1)
     recipe = found(by_hand, search_for(by_hand={"pos_margin": 0.1}))
     for candidate, trial in zip(seen[:8:2], recipe.trials, strict=True):
@@ -355,8 +355,8 @@ def test_learning_rates_reach_the_optimiser_and_the_rest_the_loss(inline, monkey
 
 def test_the_best_trial_alone_is_trained_once_more(inline, monkeypatch):
     seen = []
-    fit = search.fit
-    monkeypatch.setattr(search, "fit", lambda candidate, *rest: (seen.append(candidate), fit(candidate, *rest))[1])
+    fit = validation.fit
+    monkeypatch.setattr(validation, "fit", lambda candidate, *rest: (seen.append(candidate), fit(candidate, *rest))[1])
     recipe = found()
     again = seen[-2:]
     assert len(seen) == 10

@@ -1,0 +1,75 @@
+"""How many trials the hyper-parameters on the leaderboard were chosen from: counted, not taken for granted."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from suite.evaluation.records import Record
+from suite.settings.paths import FOUND_RECIPE
+from suite.settings.plans import tuned_plan_path
+from suite.settings.tuned_recipes import load_tuned, tuned_path
+
+TRIALS = "trials"
+"""Column of the leaderboard: trials of the search behind each value of a row, the fewest where there were several searches.
+
+0 where nothing was searched; missing where the recipe of the search is not there.
+"""
+
+
+def with_trials(board: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
+    """The leaderboard with the column ``TRIALS``.
+
+    Raises:
+        SuiteError: a recipe is damaged.
+    """
+    found: dict[tuple[str, str, str], set[int | None]] = {}
+    known: dict[Path, int | None] = {}
+    for record in records:
+        trials = found.setdefault((record.track, record.dataset, record.loss), set())
+        if record.hyperparameter_source != "search":
+            trials.add(0)
+            continue
+        paths = _paths(record)
+        if paths[0] not in known:
+            known[paths[0]] = next((len(load_tuned(path).trials) for path in paths if path.is_file()), None)
+        trials.add(known[paths[0]])
+    fewest = {
+        place: None if None in trials else min(count for count in trials if count is not None)
+        for place, trials in found.items()
+    }
+    places = zip(board["track"], board["dataset"], board["loss"], strict=True)
+    return board.assign(**{TRIALS: pd.array([fewest.get(place) for place in places], dtype="Int64")})
+
+
+def _paths(record: Record) -> tuple[Path, Path]:
+    """The recipe of a record's search, in git and beside its plan."""
+    number = record.search or 0
+    beside = tuned_plan_path(record.dataset, record.loss)
+    return (
+        tuned_path(record.dataset, record.loss, record.track, number),
+        beside.with_name(FOUND_RECIPE.format(track=record.track, number=number)),
+    )
+
+
+def of_trials(rows: pd.DataFrame) -> str:
+    """What the values of trained losses were chosen from, e.g. ``25 trials for every loss``.
+
+    Args:
+        rows: of the leaderboard, of one regime and track.
+    """
+    counts = counted(rows)
+    if len(set(counts.values())) == 1:
+        (count,) = set(counts.values())
+        return f"{count} trials for every loss" if count else "no trials: values set by hand or class defaults"
+    if not counts:
+        return "trials"
+    return "unequal numbers of trials (" + ", ".join(f"{loss} {count}" for loss, count in counts.items()) + ")"
+
+
+def counted(rows: pd.DataFrame) -> dict[str, int]:
+    """The fewest trials of each trained loss, where they are known."""
+    if TRIALS not in rows:
+        return {}
+    known = rows[rows[TRIALS].notna()]
+    return {str(loss): int(trials) for loss, trials in known.groupby("loss", sort=True)[TRIALS].min().items()}

@@ -1,0 +1,134 @@
+"""``pipelines/finetuned/params.yaml``: how the network learns in the regime ``finetuned``.
+
+What is compared (data sets, losses, backbone, noise, seeds) stands in ``params.yaml``, for all regimes alike.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from suite.errors import SuiteError, allowed
+from suite.settings.params import (
+    BackboneSettings,
+    Filled,
+    Name,
+    Number,
+    Recipe,
+    Settings,
+    Strict,
+    TuningSettings,
+)
+from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
+from suite.settings.reading import read_settings
+
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+class FinetunedRecipe(Recipe):
+    """How views are made, and blocks and embedding layer trained: the same for every loss.
+
+    ``learning_rate`` is that of the embedding layer.
+    """
+
+    file: ClassVar[Path] = FINETUNED_FILE
+
+    cut: str
+    """The last block of the backbone that stands, by its name in timm; all blocks after it learn."""
+    views: Annotated[int, Field(ge=1, le=100, strict=True)]
+    """Random views of each training image; the plain image comes on top."""
+    crop: Annotated[Number, Field(gt=0, le=1)]
+    """Least share of an image's area that a view shows; it is scaled to the image's size."""
+    flip: bool
+    """Whether half of the views are mirrored."""
+    colour: Share
+    """By how much brightness, contrast and saturation of a view change at most, as a share."""
+    backbone_rate: Share
+    """Learning rate of the blocks as a share of that of the embedding layer."""
+
+
+class RecipeChanges(Strict):
+    """What a data set has in place of values of ``recipe``."""
+
+    flip: bool | None = None
+    colour: Share | None = None
+
+
+class SettingsOfRegime(Settings):
+    """``params.yaml`` with recipe and searches of this regime in place of its own."""
+
+    changes: dict[str, RecipeChanges]
+
+    def recipe_of(self, dataset: str) -> Recipe:
+        """The recipe on a data set, with its own values."""
+        mine = self.changes.get(dataset, RecipeChanges()).model_dump(exclude_none=True)
+        return super().recipe_of(dataset).model_copy(update=mine)
+
+
+class FinetunedSettings(Strict):
+    """The whole of the file."""
+
+    recipe: FinetunedRecipe
+    datasets: Annotated[dict[Name, RecipeChanges], Filled] = Field(default_factory=dict)
+    tuning: TuningSettings
+
+    def within(self, settings: Settings) -> SettingsOfRegime:
+        """All settings of the regime.
+
+        Raises:
+            SuiteError: a data set is not in ``params.yaml``.
+        """
+        for name in self.datasets:
+            if name not in settings.datasets:
+                raise SuiteError(
+                    f"{FINETUNED_FILE}: datasets.{name} is not under datasets in {PARAMS_FILE}; "
+                    f"allowed: {allowed(settings.datasets)}"
+                )
+        mine = {"recipe": self.recipe, "tuning": self.tuning, "changes": self.datasets}
+        return SettingsOfRegime.model_construct(**dict(settings) | mine)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPlan:
+    """What the views of a data set are made from.
+
+    Attributes:
+        dataset: its name.
+        data_sha256: digest of its file.
+        max_classes: the cut to fewer classes, or None for all.
+        backbone: the network.
+        cut: the last block that stands.
+        views: number of random views of each training image.
+        crop: least share of the area that they show.
+        flip: whether half of them are mirrored.
+        colour: by how much their colours change at most.
+    """
+
+    dataset: str
+    data_sha256: str
+    max_classes: int | None
+    backbone: BackboneSettings
+    cut: str
+    views: int
+    crop: float
+    flip: bool
+    colour: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self) | {"backbone": self.backbone.model_dump()}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "ViewPlan":
+        """The inverse of ``as_dict``."""
+        return cls(**value | {"backbone": BackboneSettings.model_validate(value["backbone"])})
+
+
+def load_finetuned(path: Path = FINETUNED_FILE) -> FinetunedSettings:
+    """Read and check the settings file.
+
+    Raises:
+        SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
+    """
+    return read_settings(path, FinetunedSettings, "settings file {} is missing; run from the project's root")

@@ -1,0 +1,191 @@
+"""Making views: images through the standing blocks of the backbone, block by block, in parallel processes.
+
+Where it was interrupted it goes on with the files that lack. The changes of an image belong to (data set, view, row) alone,
+blocks have a fixed size and one thread computes each: the bytes do not depend on the number of processes.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from torch import nn
+from torchvision.transforms import ColorJitter, Compose, RandomHorizontalFlip, RandomResizedCrop
+
+from suite.data.split import num_training_classes
+from suite.data.table import ImageTable
+from suite.errors import SuiteError
+from suite.files import replacing, write_json
+from suite.hashing import sha256_file
+from suite.processes import in_parallel
+from suite.progress import progress_bar
+from suite.randomness import torch_seed
+from suite.settings.finetuned import ViewPlan
+from suite.settings.paths import FINETUNED_FILE
+from suite.training.backbone import Backbone
+from suite.training.finetuned.views import (
+    FEATURES_NAME,
+    MANIFEST_NAME,
+    Maps,
+    Rows,
+    as_input,
+    cut,
+    made_from,
+    read_manifest,
+    views_folder,
+)
+
+_BLOCK = 64
+_SPARE = 1.1
+"""Room on the disk that is asked for, as a multiple of what the views take."""
+
+
+def write_views(plan: ViewPlan, table: ImageTable, backbone: Backbone, console: Console) -> None:
+    """Make the views that lack.
+
+    Args:
+        plan: what they are made from.
+        table: the images of the data set.
+        backbone: the whole network.
+        console: where size and progress are shown.
+
+    Raises:
+        SuiteError: the backbone cannot be cut there, or the disk has too little room.
+    """
+    folder = views_folder(plan.dataset)
+    standing, blocks = cut(plan, table, backbone)
+    maker = _Maker(plan, table, replace(backbone, model=standing))
+    training = np.flatnonzero(table.labels < num_training_classes(table.num_classes))
+    total = len(table.labels) + plan.views * len(training)
+    made = _Made(folder, made_from(plan, blocks))
+    _announce(made, plan.views, total, maker.maps(0, training[:1]).shape[1:], console)
+    with progress_bar(console, "images") as progress:
+        bar = progress.add_task(f"views of {plan.dataset}", total=total)
+        for number in range(plan.views + 1):
+            rows = training if number else np.arange(len(table.labels))
+            if not made.has(f"{number}.npy"):
+                made.add(f"{number}.npy", _assembled(_view_block, (maker, number, rows), len(rows), progress, bar))
+            progress.update(bar, completed=len(table.labels) + number * len(training), refresh=True)
+        if not made.has(FEATURES_NAME):
+            plain = np.load(folder / "0.npy", mmap_mode="r")
+            made.add(
+                FEATURES_NAME, _assembled(_features_block, (blocks, plain, training), len(training), progress, None)
+            )
+    console.print(f"views of {plan.dataset}: done")
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """What makes maps: ``standing`` gives maps in place of features."""
+
+    plan: ViewPlan
+    table: ImageTable
+    standing: Backbone
+
+    def maps(self, number: int, rows: Rows) -> Maps:
+        """Maps (B, C, h, w) of a view of these rows."""
+        images = self.table.decode(rows)
+        if number:
+            change = _changes(self.plan, images.shape[1])
+            for place, row in enumerate(rows):
+                torch.manual_seed(torch_seed("view", self.plan.dataset, number, int(row)))
+                images[place] = np.asarray(change(Image.fromarray(images[place])))
+        return self.standing.features(images).astype(np.float16)
+
+
+def _changes(plan: ViewPlan, side: int) -> Callable[[Image.Image], Image.Image]:
+    """Random changes of an image; their randomness is torch's global generator."""
+    colour = plan.colour
+    change: Callable[[Image.Image], Image.Image] = Compose(
+        [
+            RandomResizedCrop(side, scale=(plan.crop, 1.0)),
+            RandomHorizontalFlip(0.5 if plan.flip else 0.0),
+            ColorJitter(brightness=colour, contrast=colour, saturation=colour),
+        ]
+    )
+    return change
+
+
+def _view_block(shared: tuple[_Maker, int, Rows], start: int) -> Maps:
+    maker, number, rows = shared
+    return maker.maps(number, rows[start : start + _BLOCK])
+
+
+def _features_block(shared: tuple[nn.Module, Maps, Rows], start: int) -> NDArray[np.float16]:
+    blocks, plain, rows = shared
+    with torch.inference_mode():
+        features: NDArray[np.float32] = blocks(as_input(plain[rows[start : start + _BLOCK]])).numpy()
+    return features.astype(np.float16)
+
+
+def _assembled(
+    function: Callable[[Any, int], NDArray[np.float16]],
+    shared: object,
+    count: int,
+    progress: Progress,
+    bar: TaskID | None,
+) -> NDArray[np.float16]:
+    """What ``function(shared, start)`` gives for each block of ``count`` rows, as one array."""
+    found: dict[int, NDArray[np.float16]] = {}
+    for start, block in in_parallel(function, shared, range(0, count, _BLOCK)):
+        found[start] = block
+        if bar is not None:
+            progress.update(bar, advance=len(block), refresh=True)
+    return np.concatenate([found[start] for start in sorted(found)])
+
+
+class _Made:
+    """The files of a folder that are done; those that were made from something else are deleted.
+
+    Args:
+        folder: of the views.
+        made_from: all that decides their bytes.
+    """
+
+    def __init__(self, folder: Path, made_from: dict[str, Any]) -> None:
+        self.folder, self._made_from = folder, made_from
+        manifest = read_manifest(folder)
+        self._files: dict[str, str] = {}
+        if manifest.get("made_from") == made_from:
+            self._files = manifest["files"]
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def has(self, name: str) -> bool:
+        """Whether a file is done and whole."""
+        path = self.folder / name
+        return name in self._files and path.is_file() and sha256_file(path) == self._files[name]
+
+    def add(self, name: str, array: NDArray[np.float16]) -> None:
+        """Write a file, then name it in the manifest."""
+        path = self.folder / name
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            np.save(stream, array)
+        self._files[name] = sha256_file(path)
+        write_json(self.folder / MANIFEST_NAME, {"made_from": self._made_from, "files": self._files})
+
+
+def _announce(made: "_Made", views: int, total: int, shape: Sequence[int], console: Console) -> None:
+    """Say how large the views are.
+
+    Raises:
+        SuiteError: the disk has too little room.
+    """
+    size = total * int(np.prod(shape)) * 2
+    name = made.folder.name
+    console.print(f"views of {name}: {total} maps of {' x '.join(map(str, shape))}, {size / 1e6:.0f} MB")
+    made.folder.mkdir(parents=True, exist_ok=True)
+    have = sum(path.stat().st_size for path in made.folder.iterdir())
+    free = shutil.disk_usage(made.folder).free
+    if _SPARE * (size - have) > free:
+        raise SuiteError(
+            f"{FINETUNED_FILE}: recipe.views = {views}: the views of {name} take {size / 1e6:.0f} MB, the disk has "
+            f"{free / 1e6:.0f} MB left; allowed: fewer views, or a cut after a later block"
+        )

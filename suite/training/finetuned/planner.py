@@ -1,0 +1,118 @@
+"""Plans of the regime: for each data set what its views are made from, for each loss what is searched and run."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from suite.data.noise import check_kind
+from suite.errors import SuiteError
+from suite.files import read_json
+from suite.hashing import sha256_code
+from suite.losses.registry import find_loss
+from suite.settings.finetuned import FinetunedRecipe, FinetunedSettings, SettingsOfRegime, ViewPlan
+from suite.settings.params import Recipe, Settings
+from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE, VIEW_PLAN
+from suite.settings.plans import PlanKind, Planned, Regime
+from suite.training.backbone import check_backbone, load_backbone
+from suite.training.batch_checks import check_batch, check_noise
+from suite.training.dataset_plan import DatasetPlan, plan_dataset
+from suite.training.finetuned import run
+from suite.training.finetuned.network import cut_backbone
+from suite.training.plan_files import cost, remarks_on, write_all
+from suite.training.planner import Planner
+from suite.training.user_files import update_user_files
+
+_SIDE = 96
+"""Pixels of images at which a cut is tried."""
+REGIME: Regime = "finetuned"
+
+
+def finetuned_code_sha256() -> str:
+    """Digest of the code that decides the outcome of runs on views, without that of their losses."""
+    return sha256_code(Path(str(run.__file__)))
+
+
+def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> list[str]:
+    """Check all settings, data, backbone and losses; then write the plans of all data sets and losses of ``params.yaml``.
+
+    Returns:
+        Remarks for the user.
+
+    Raises:
+        SuiteError: anything is wrong; nothing was written then.
+    """
+    check_backbone(settings.backbone)
+    check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
+    backbone = load_backbone(settings.backbone)
+    side = backbone.side or _SIDE
+    parts = cut_backbone(backbone, side, finetuned.recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
+    _check_memory(finetuned.recipe, *parts, side)
+    mine = finetuned.within(settings)
+    remarks = update_user_files(settings)
+    datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
+    for dataset in datasets:
+        recipe = mine.recipe_of(dataset.dataset)
+        check_batch(mine, recipe, dataset.dataset, dataset.half)
+        check_noise(mine, recipe, dataset.dataset, dataset.half)
+    losses = [find_loss(name, entry) for name, entry in mine.losses.items()]
+    planner = Planner(mine, REGIME, finetuned_code_sha256())
+    kinds: dict[PlanKind, list[list[Planned]]] = {
+        "tuned": [planner.tuned(dataset, entry) for dataset in datasets for entry in losses],
+        "searches": [planner.searched(dataset, entry) for dataset in datasets for entry in losses],
+    }
+    views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
+    write_all(views, kinds, REGIME)
+    return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
+
+
+def _check_memory(recipe: Recipe, standing: nn.Module, blocks: nn.Module, side: int) -> None:
+    """Check that this machine can hold what a step keeps: the output of each layer that learns, and its gradient.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    counts: list[int] = []
+    leaves = [layer for layer in blocks.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(lambda *given: counts.append(given[2].numel())) for layer in leaves]
+    with torch.inference_mode():
+        blocks(standing(torch.zeros(1, 3, side, side)))
+    for hook in hooks:
+        hook.remove()
+    image = 2 * 4 * sum(counts)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    batch = recipe.classes_per_batch * recipe.samples_per_class
+    if batch * image > memory:
+        raise SuiteError(
+            f"{FINETUNED_FILE}: recipe: a step on classes_per_batch x samples_per_class = {batch} images takes about "
+            f"{batch * image / 1e9:.1f} GB, this machine has {memory / 1e9:.1f}; allowed: up to {memory // image} images"
+        )
+
+
+def _view_plan(settings: SettingsOfRegime, dataset: DatasetPlan) -> ViewPlan:
+    recipe = settings.recipe_of(dataset.dataset)
+    assert isinstance(recipe, FinetunedRecipe)
+    chosen = recipe.model_dump(include={"cut", "views", "crop", "flip", "colour"})
+    return ViewPlan(dataset.dataset, dataset.data_sha256, dataset.max_classes, dataset.backbone, **chosen)
+
+
+def view_plan_path(dataset: str) -> Path:
+    """Plan file of the views of a data set."""
+    return Path(VIEW_PLAN.format(dataset=dataset))
+
+
+def load_view_plan(dataset: str) -> ViewPlan:
+    """Read the plan of the views of a data set.
+
+    Raises:
+        SuiteError: there is none, or it is damaged.
+    """
+    path = view_plan_path(dataset)
+    again = f"name it in {PARAMS_FILE}, then: suite plan --regime {REGIME}"
+    if not path.is_file():
+        raise SuiteError(f"no plan for the views of {dataset!r} ({path}): {again}")
+    try:
+        return ViewPlan.from_dict(read_json(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise SuiteError(f"the plan {path} is damaged; {again}") from error

@@ -1,0 +1,73 @@
+"""The stages of the regime: views of a data set, searches of a loss, its runs."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from suite.data.catalog import verified
+from suite.data.table import read_table
+from suite.files import write_json
+from suite.hashing import sha256_code
+from suite.settings.paths import TIMES_FOLDER
+from suite.settings.plans import FinetunedPlan, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
+from suite.training.backbone import load_backbone
+from suite.training.cache import cached_runs, versions
+from suite.training.finetuned.making import write_views
+from suite.training.finetuned.planner import REGIME, finetuned_code_sha256, load_view_plan
+from suite.training.finetuned.run import run_finetuned
+from suite.training.finetuned.validation import validate_finetuned
+from suite.training.finetuned.views import Views, load_views
+from suite.training.stage import check_code, run_stage, write_runs
+from suite.training.tuning.resolve import Tools
+
+VERSIONED = ("timm",)
+"""Libraries that runs on views depend on besides those of all runs."""
+
+
+def make_views(dataset: str, console: Console) -> None:
+    """Make the views of a planned data set.
+
+    Raises:
+        SuiteError: there is no plan, the backbone cannot be cut there, or the disk has too little room.
+    """
+    started = time.perf_counter()
+    plan = load_view_plan(dataset)
+    table = read_table(verified(dataset).path, plan.max_classes)
+    write_views(plan, table, load_backbone(plan.backbone), console)
+    seconds = {"views": round(time.perf_counter() - started, 3)}
+    write_json(folder_of(REGIME) / TIMES_FOLDER / f"views-{dataset}.json", {"runs": seconds})
+
+
+def views_of(dataset: str) -> Views:
+    """The views of a planned data set.
+
+    Raises:
+        SuiteError: they are missing, stale, incomplete, cut short or altered.
+    """
+    plan = load_view_plan(dataset)
+    return load_views(plan, read_table(verified(dataset).path, plan.max_classes), load_backbone(plan.backbone))
+
+
+def tools() -> Tools:
+    """What searches of the regime need."""
+    return Tools(REGIME, finetuned_code_sha256, views_of, validate_finetuned)
+
+
+def train_finetuned(dataset: str, loss: str, console: Console) -> None:
+    """Run what is missing of a loss on a data set; writes ``runs`` and ``times`` below ``finetuned/``.
+
+    Raises:
+        SuiteError: the plan or the views are missing or stale, or code is not the planned one.
+    """
+    name = f"{dataset}-{loss}"
+    runs: list[Run[FinetunedPlan]] = []
+    for plan, _ in read_plan_file(tuned_plan_path(dataset, loss, REGIME)):
+        assert isinstance(plan, FinetunedPlan)
+        check_code(plan, finetuned_code_sha256())
+        runs += runs_of(plan, keep_embeddings=True)
+    views = views_of(dataset)
+    code = sha256_code(Path(run_finetuned.__code__.co_filename))
+    places = cached_runs(runs, views.sha256, code, versions(*VERSIONED))
+    finished = run_stage(name, places, views, run_finetuned, console)
+    write_runs(name, places, finished, folder_of(REGIME))

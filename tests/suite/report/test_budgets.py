@@ -1,0 +1,80 @@
+"""Trials are counted from recipes; "every loss" is said where it is true."""
+
+from suite.evaluation.tables import to_table
+from suite.judging.leaderboard.table import leaderboard
+from suite.judging.leaderboard.verdicts import verdicts
+from suite.report.budgets import TRIALS, counted, of_trials, with_trials
+from suite.report.readme import found_on_board
+from suite.report.tables import leaderboard_latex, leaderboard_page
+from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
+from tests.helpers.records import frozen, runs
+
+
+def write_recipe(loss, trials, number=0, dataset="emoji"):
+    """A recipe in git that a search of so many trials found."""
+    values = {
+        "data_sha256": "d",
+        "search_space": {},
+        "folds": 2,
+        "training": {},
+        "best": {},
+        "best_map_at_r": 0.5,
+        "best_fold_map_at_r": [0.5],
+        "trial_quartiles": [0.5] * 3,
+        "failed_trials": 0,
+        "validation_epoch": 1,
+        "seconds": 1.0,
+        "trials": [{"values": {}, "fold_map_at_r": [0.5]}] * trials,
+    }
+    save_tuned(TunedRecipe(dataset=dataset, loss=loss, **values), tuned_path(dataset, loss, "tuned", number))
+
+
+def board(**options):
+    records = runs(
+        ("pfml", 0, [0.5, 0.52, 0.51]), ("triplet", 0, [0.4, 0.43, 0.41]), ("mine", 0, [0.6, 0.59, 0.61]), **options
+    )
+    return with_trials(leaderboard(to_table(records), frozen()), records), to_table(records)
+
+
+def test_equal_numbers_are_said_to_be_so(workplace):
+    for loss in ("pfml", "triplet", "mine"):
+        write_recipe(loss, 25)
+    found, table = board()
+    assert counted(found) == {"mine": 25, "pfml": 25, "triplet": 25}
+    page = leaderboard_page(found, verdicts(table, ["mine"]))
+    assert "the best of 25 trials for every loss, by MAP@R" in page
+    assert "the best of 25 trials for every loss" in leaderboard_latex(found)
+    assert found_on_board(found, verdicts(table, ["mine"])).endswith("tuned with equal budgets).")
+
+
+def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):
+    for loss, trials in (("pfml", 25), ("triplet", 25), ("mine", 10)):
+        write_recipe(loss, trials)
+    found, table = board()
+    told = "unequal numbers of trials (mine 10, pfml 25, triplet 25)"
+    assert of_trials(found) == told
+    page = leaderboard_page(found, verdicts(table, ["mine"]))
+    assert f"the best of {told}" in page
+    assert "every loss" not in page
+    assert "equal budgets" not in found_on_board(found, verdicts(table, ["mine"]))
+
+
+def test_the_fewest_trials_of_several_searches_count(workplace):
+    for loss in ("pfml", "triplet"):
+        write_recipe(loss, 25)
+    for number, trials in enumerate((25, 5)):
+        write_recipe("mine", trials, number)
+    records = [
+        record.model_copy(update={"search": record.seed % 2 if record.loss == "mine" else 0})
+        for record in runs(("pfml", 0, [0.5, 0.52]), ("mine", 0, [0.6, 0.59]))
+    ]
+    assert counted(with_trials(leaderboard(to_table(records), frozen()), records)) == {"mine": 5, "pfml": 25}
+
+
+def test_values_by_hand_and_recipes_that_are_gone(workplace):
+    found, _ = board(hyperparameter_source="params.yaml")
+    assert set(found[TRIALS].dropna()) == {0}
+    assert of_trials(found) == "no trials: values set by hand or class defaults"
+    found, _ = board()
+    assert counted(found) == {}
+    assert of_trials(found) == "trials"

@@ -1,0 +1,220 @@
+"""The regime as typed, on a folder of own images: plan, views, search, runs; the same bytes again, and after a kill."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from suite.evaluation.records import read_records
+from suite.settings.tuned_recipes import load_tuned
+from tests.helpers.paths import ROOT
+from tests.helpers.synthetic import RECIPE
+from tests.helpers.views import FINETUNED_RECIPE
+
+SUITE = [sys.executable, "-c", "from suite.cli.main import main; main()"]
+FOLDER = Path("finetuned")
+REGIME = ("--regime", "finetuned")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with views of 8 classes of own images."""
+    path = tmp_path_factory.mktemp("project")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        folder = path / "photos" / f"bird{number}"
+        folder.mkdir(parents=True)
+        colour = rng.integers(60, 196, 3)
+        for image in range(5):
+            pixels = np.clip(colour + rng.normal(0, 30, (40, 48, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{image}.png")
+    write_params(path)
+    for words in (("plan", *REGIME), ("views", "birds")):
+        suite(path, *words)
+    return path
+
+
+def write_params(path, losses=("multi_similarity",), **changes):
+    own = {"path": "photos", "side": 32, "classes_per_batch": 2}
+    settings = {
+        "datasets": {"birds": own},
+        "losses": {name: {} for name in losses},
+        "noise": {"levels": [0, 0.2]},
+        "seeds": 2,
+        "recipe": RECIPE.model_dump(),
+        "tuning": {"trials": 1, "folds": 2},
+    }
+    tuning = {"trials": 2, "folds": 2, "held_out": 1, "searches": 2}
+    recipe = FINETUNED_RECIPE.model_dump() | {"epochs": 2} | changes.pop("recipe", {})
+    regime = {"recipe": recipe, "tuning": tuning, "datasets": {"birds": {"flip": False}}} | changes
+    (path / "params.yaml").write_text(yaml.safe_dump(settings))
+    (path / "pipelines/finetuned").mkdir(parents=True, exist_ok=True)
+    (path / "pipelines/finetuned/params.yaml").write_text(yaml.safe_dump(regime))
+
+
+def started(path, *words, workers="1"):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SUITE_WORKERS": workers}
+    return subprocess.Popen(
+        [*SUITE, *words], cwd=path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def suite(path, *words, workers="1", status=0):
+    """What a command printed."""
+    process = started(path, *words, workers=workers)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == status, out + err
+    return out + err
+
+
+@pytest.fixture
+def copy(project, tmp_path):
+    """A copy of the project."""
+    return Path(shutil.copytree(project, tmp_path / "copy"))
+
+
+def tuned(path, **options):
+    suite(path, "tune", "birds", "multi_similarity", *REGIME, **options)
+    folder = path / FOLDER / "tuned/birds-multi_similarity"
+    recipes = [load_tuned(folder / f"tuned-{number}.yaml") for number in (0, 1)]
+    plan = (folder / "plan.json").read_bytes()
+    return [recipe.model_copy(update={"seconds": 0.0}) for recipe in recipes], plan
+
+
+def trained(path, **options):
+    suite(path, "train", "birds", "multi_similarity", *REGIME, **options)
+    folder = path / FOLDER / "runs/birds-multi_similarity"
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def done(project, tmp_path_factory):
+    """Searches and runs of one process, uninterrupted: recipes, plan, files of the runs."""
+    path = Path(shutil.copytree(project, tmp_path_factory.mktemp("done") / "copy"))
+    return tuned(path), trained(path), path
+
+
+def test_own_images_go_through_the_regime(done):
+    (recipes, _), files, path = done
+    assert set(files) == {
+        "records.jsonl",
+        "curves.jsonl",
+        "embeddings-0.safetensors",
+        "embeddings-0.2.safetensors",
+    }
+    records = read_records([path / FOLDER / "runs/birds-multi_similarity/records.jsonl"])
+    assert {(record.noise_level, record.seed, record.search) for record in records} == {
+        (level, seed, seed) for level in (0.0, 0.2) for seed in (0, 1)
+    }
+    manifest = json.loads((path / FOLDER / "views/birds/manifest.json").read_text())
+    for record in records:
+        assert (record.regime, record.track, record.status) == ("finetuned", "tuned", "ok")
+        assert record.recipe["cut"] == "blocks.4.2"
+        assert record.recipe["flip"] is False
+        assert record.hyperparameters == {
+            name: value for name, value in recipes[record.search].best.items() if name != "learning_rate"
+        }
+    assert len({record.views_sha256 for record in records}) == 1
+    assert manifest["made_from"]["plan"]["flip"] is False
+    for recipe in recipes:
+        assert (recipe.regime, recipe.folds, recipe.held_out) == ("finetuned", 2, 1)
+        assert all(len(trial.fold_map_at_r) == 1 for trial in recipe.trials)
+
+
+def test_the_same_bytes_with_two_processes(done, copy):
+    assert tuned(copy, workers="2") == done[0]
+    assert trained(copy, workers="2") == done[1]
+
+
+def killed_at(path, pattern, *words):
+    """Start a command and kill it as soon as a file is there."""
+    process = started(path, *words)
+    while not list(path.glob(pattern)) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_killed_searches_and_runs_resume_to_the_same_bytes(done, copy):
+    killed_at(
+        copy, "finetuned/searches/birds-multi_similarity/tuned-0.yaml", "tune", "birds", "multi_similarity", *REGIME
+    )
+    found = copy / FOLDER / "searches/birds-multi_similarity/tuned-0.yaml"
+    before = found.read_bytes()
+    assert tuned(copy) == done[0]
+    assert found.read_bytes() == before  # it was not searched again
+    killed_at(copy, "finetuned/run_cache/birds-multi_similarity/*.json", "train", "birds", "multi_similarity", *REGIME)
+    assert len(list(copy.glob("finetuned/run_cache/birds-multi_similarity/*.json"))) < 4
+    assert trained(copy) == done[1]
+
+
+def test_recipes_in_git_are_taken(done, copy):
+    shutil.copytree(done[2] / FOLDER / "searches", copy / FOLDER / "searches")
+    out = suite(copy, "promote")
+    assert "wrote recipes/finetuned/tuned/birds/multi_similarity-1.yaml" in out
+    assert "has no tuned recipe" not in suite(copy, "plan", *REGIME)
+    shutil.rmtree(copy / FOLDER / "searches")
+    suite(copy, "tune", "birds", "multi_similarity", *REGIME)
+    assert not (copy / FOLDER / "searches").exists()
+    assert trained(copy) == done[1]
+    write_params(copy, recipe={"cut": "blocks.5.0"})
+    out = suite(copy, "plan", *REGIME)
+    assert "recipes/finetuned/tuned/birds/multi_similarity-0.yaml is stale: the recipe has changed since" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe": {"views": 0}}, "pipelines/finetuned/params.yaml: recipe.views = 0; allowed: numbers from 1"),
+        ({"recipe": {"crop": 0}}, "pipelines/finetuned/params.yaml: recipe.crop = 0; allowed: numbers above 0"),
+        ({"recipe": {"colour": 2}}, "pipelines/finetuned/params.yaml: recipe.colour = 2; allowed: numbers up to 1"),
+        (
+            {"recipe": {"zoom": 2}},
+            "pipelines/finetuned/params.yaml: recipe.zoom is not a setting; allowed: embedding_dim",
+        ),
+        (
+            {"recipe": {"samples_per_class": 30}},
+            "pipelines/finetuned/params.yaml: recipe.samples_per_class = 30: the largest training class of birds has 5",
+        ),
+        (
+            {"datasets": {"bird": {}}},
+            "pipelines/finetuned/params.yaml: datasets.bird is not under datasets in params.yaml; allowed: birds",
+        ),
+        (
+            {"datasets": {"birds": {"views": 3}}},
+            "pipelines/finetuned/params.yaml: datasets.birds.views is not a setting",
+        ),
+    ],
+)
+def test_bad_settings_are_one_line(copy, changes, message):
+    write_params(copy, **changes)
+    text = suite(copy, "plan", *REGIME, status=2)
+    assert text.startswith(f"error: {message}"), text
+    assert text.count("\n") == 1
+
+
+def test_an_unknown_cut_and_stale_views_are_one_line(copy):
+    write_params(copy, recipe={"cut": "blocks.7"})
+    text = suite(copy, "plan", *REGIME, status=2)
+    assert text.startswith(
+        "error: pipelines/finetuned/params.yaml: recipe.cut = 'blocks.7' is no block of the backbone"
+    )
+    write_params(copy, recipe={"crop": 0.9})
+    suite(copy, "plan", *REGIME)
+    text = suite(copy, "tune", "birds", "multi_similarity", *REGIME, status=2)
+    assert text == (
+        "error: views finetuned/views/birds are stale: plan.crop changed since they were made; "
+        "make them with: suite views birds\n"
+    )
+    shutil.rmtree(copy / FOLDER / "plan")
+    text = suite(copy, "views", "birds", status=2)
+    assert text.startswith("error: no plan for the views of 'birds' (finetuned/plan/views/birds.json): name it in")
