@@ -157,7 +157,7 @@ CURVES = pytest.mark.parametrize(
 
 
 def stepped(curve, values=(0, 0.1, 0.2)):
-    shifts = (WIGGLE, REST, REST)
+    shifts = (WIGGLE, REST, -WIGGLE)
     return dict(zip(values, (y + shift for y, shift in zip(curve, shifts, strict=True)), strict=True))
 
 
