@@ -1,5 +1,7 @@
 """The regime as typed, on a folder of own images: plan, views, search, runs; the same bytes again, and after a kill."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -8,14 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
+from suite.cli.main import main
 from suite.evaluation.records import read_records
 from suite.settings.tuned_recipes import load_tuned
+from suite.training.batch_checks import training_half
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import RECIPE
 from tests.helpers.views import FINETUNED_RECIPE
@@ -61,19 +66,16 @@ def write_params(path, losses=("multi_similarity",), **changes):
     (path / "pipelines/finetuned/params.yaml").write_text(yaml.safe_dump(regime))
 
 
-def started(path, *words, workers="1"):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "SUITE_WORKERS": workers}
-    return subprocess.Popen(
-        [*SUITE, *words], cwd=path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def suite(path, *words, workers="1", status=0):
-    """What a command printed."""
-    process = started(path, *words, workers=workers)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == status, out + err
-    return out + err
+    """What a command printed; it runs in this process."""
+    text = io.StringIO()
+    with contextlib.chdir(path), mock.patch.object(sys, "argv", ["suite", *words]):
+        with mock.patch.dict(os.environ, {"SUITE_WORKERS": workers}), pytest.raises(SystemExit) as caught:
+            with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+                main()
+    training_half.cache_clear()
+    assert (caught.value.code or 0) == status, text.getvalue()
+    return text.getvalue()
 
 
 @pytest.fixture
@@ -137,11 +139,12 @@ def test_the_same_bytes_with_two_processes(done, copy):
 
 def killed_at(path, pattern, *words):
     """Start a command and kill it as soon as a file is there."""
-    process = started(path, *words)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SUITE_WORKERS": "1"}
+    process = subprocess.Popen([*SUITE, *words], cwd=path, env=environment, stdout=subprocess.DEVNULL)
     while not list(path.glob(pattern)) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 def test_killed_searches_and_runs_resume_to_the_same_bytes(done, copy):
