@@ -69,10 +69,15 @@ def write_params(path, losses=("multi_similarity",), **changes):
 def suite(path, *words, workers="1", status=0):
     """What a command printed; it runs in this process."""
     text = io.StringIO()
-    with contextlib.chdir(path), mock.patch.object(sys, "argv", ["suite", *words]):
-        with mock.patch.dict(os.environ, {"SUITE_WORKERS": workers}), pytest.raises(SystemExit) as caught:
-            with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-                main()
+    with (
+        contextlib.chdir(path),
+        mock.patch.object(sys, "argv", ["suite", *words]),
+        mock.patch.dict(os.environ, {"SUITE_WORKERS": workers}),
+        contextlib.redirect_stdout(text),
+        contextlib.redirect_stderr(text),
+        pytest.raises(SystemExit) as caught,
+    ):
+        main()
     training_half.cache_clear()
     assert (caught.value.code or 0) == status, text.getvalue()
     return text.getvalue()
