@@ -182,7 +182,10 @@ def test_recipes_in_git_are_taken(done, copy):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": {"views": 0}}, "pipelines/finetuned/params.yaml: recipe.views = 0; allowed: whole numbers from 1 to 100"),
+        (
+            {"recipe": {"views": 0}},
+            "pipelines/finetuned/params.yaml: recipe.views = 0; allowed: whole numbers from 1",
+        ),
         ({"recipe": {"crop": 0}}, "pipelines/finetuned/params.yaml: recipe.crop = 0; allowed: numbers above 0"),
         ({"recipe": {"colour": 2}}, "pipelines/finetuned/params.yaml: recipe.colour = 2; allowed: numbers from 0 to 1"),
         (
