@@ -13,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from PIL import Image
@@ -177,6 +178,29 @@ def test_recipes_in_git_are_taken(done, copy):
     write_params(copy, recipe={"cut": "blocks.5.0"})
     out = suite(copy, "plan", *REGIME)
     assert "recipes/finetuned/tuned/birds/multi_similarity-0.yaml is stale: the recipe has changed since" in out
+
+
+def test_leaderboard_and_spot_check(done, copy):
+    shutil.copytree(done[2] / FOLDER, copy / FOLDER, dirs_exist_ok=True)
+    suite(copy, "promote")
+    suite(copy, "plan")
+    suite(copy, "features", "birds")
+    assert "| multi_similarity |" in suite(copy, "leaderboard", *REGIME)
+    records = "results/finetuned/records.csv"
+    check = ("verify", records, *REGIME, "--sample", "3")
+    out = suite(copy, *check)
+    assert "sample of 3 of 4 runs, drawn by --draw 0" in out
+    assert out.endswith("reproduced: all 3 runs gave the same values\n")
+    assert suite(copy, *check) == out
+    table = pd.read_csv(copy / records)
+    table["recall_at_1"] = (table["recall_at_1"] - 0.5).abs()
+    table.to_csv(copy / records, index=False)
+    out = suite(copy, *check, status=1)
+    assert "3 of 3 runs differ" in out
+    write_params(copy, recipe={"epochs": 3})
+    out = suite(copy, *check, status=2)
+    assert "is not planned: its settings, its loss or the code that trains are others than those of the record" in out
+    assert "--regime finetuned and --sample go together" in suite(copy, "verify", "--sample", "3", status=2)
 
 
 @pytest.mark.parametrize(
