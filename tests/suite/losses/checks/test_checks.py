@@ -159,6 +159,25 @@ def test_an_exception_is_told_as_what_it_is(name, cls, found):
     assert "\n" not in result.found
 
 
+def test_centres_in_buffers_are_moved_with_their_classes():
+    for name in (
+        "numbers of the classes",
+        "rotation",
+        "positives are pulled",
+        "learns a toy set",
+        "order of the batch",
+    ):
+        assert finding(name, broken.Centres).status == "pass"
+
+
+def test_proxies_that_no_shape_tells_are_no_reason_to_fail():
+    for name in ("numbers of the classes", "positives are pulled"):
+        found = finding(name, broken.OneMore)
+        assert found.status == "note"
+        assert found.found == "proxies may hold proxies, of which classes is not clear: (C * M, D) would be"
+    assert finding("learns a toy set", broken.OneMore).status == "pass"
+
+
 def test_a_working_folder_is_given_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in WRONG:
