@@ -5,8 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-
 
 def checked_integer(name: str, value: object, *, at_least: int) -> int:
     """Return ``value`` if it is an integer of at least ``at_least``.
@@ -72,13 +70,13 @@ def checked_flag(name: str, value: object) -> bool:
 
 
 def checked_batch(
-    embeddings: Tensor, labels: Tensor, *, num_classes: int | None = None, embedding_dim: int | None = None
+    embeddings: Tensor, labels: object, *, num_classes: int | None = None, embedding_dim: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return embeddings (B, D) and labels (B,) as int64 on one device.
 
     Args:
         embeddings: (B, D) floating point, B >= 1.
-        labels: (B,) integers.
+        labels: (B,) integers of any type, a tensor or what `torch.as_tensor` makes one of, such as an array of numpy.
         num_classes: if given, labels must lie in [0, num_classes).
         embedding_dim: if given, D must equal it.
 
@@ -92,9 +90,10 @@ def checked_batch(
         )
     if embedding_dim is not None and embeddings.shape[1] != embedding_dim:
         raise ValueError(f"embeddings have dimension {embeddings.shape[1]}, the loss embedding_dim = {embedding_dim}")
+    labels = torch.as_tensor(labels)
     if labels.shape != embeddings.shape[:1]:
         raise ValueError(f"labels must have shape ({len(embeddings)},), one a row, not {tuple(labels.shape)}")
-    if labels.dtype not in _INTEGERS:
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, not {labels.dtype}")
     labels = labels.to(device=embeddings.device, dtype=torch.int64)
     if num_classes is not None:

@@ -5,12 +5,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from pfml._kernel import Layout, NeighbourList, PairCounts, PairPotential, dense_energy, is_dense, sparse_energy
+from pfml._kernel import (
+    Layout,
+    NeighbourList,
+    PairCounts,
+    PairPotential,
+    dense_energy,
+    is_dense,
+    is_listed,
+    is_transformed,
+    listed_energy,
+    sparse_energy,
+)
 from pfml.checks import checked_batch, checked_choice, checked_integer
 from pfml.proxies import directions, initial_vectors
 
 _LENGTHS = ("keep", "normalize", "refuse")
-_PATHS = ("auto", "dense", "sparse")
+_PATHS = ("auto", "dense", "sparse", "listed")
 # Embeddings in bfloat16 are unit vectors up to about this.
 _NEARLY = 1e-2
 
@@ -30,7 +41,8 @@ class PairwiseLoss(nn.Module):
         proxy_vectors: (C * M, D), the parameter: proxies are its directions. None if M = 0.
         proxy_labels: (C * M,) int64, class of each proxy.
         path: how the sum is taken. "dense" takes all pairs in one matrix, "sparse" leaves out pairs that are too far apart
-            to count, "auto" chooses by number of points and device. Values agree up to rounding.
+            to count, "listed" those of proxies alone, "auto" chooses by numbers of points and device. Values agree up to
+            rounding.
 
     Raises:
         ValueError: an argument is out of range.
@@ -86,8 +98,8 @@ class PairwiseLoss(nn.Module):
 
         Returns:
             Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
-            (also under autocast). On the dense path (`path`) a label out of range gives NaN, as an error would have to wait
-            for the device.
+            (also under autocast). On the dense and the listed `path` a label out of range gives NaN, as an error would have to
+            wait for the device.
 
         Raises:
             ValueError: a shape, a type, a label or a length is not as above.
@@ -113,13 +125,18 @@ class PairwiseLoss(nn.Module):
         dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
         embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
         layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
-        path = checked_choice("path", self.path, _PATHS)
-        if path == "dense" or (path == "auto" and is_dense(embeddings.device, len(embeddings) + len(free))):
-            energy, self._counts = dense_energy(embeddings, free, layout, self._potential)
-            return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
-        checked_batch(embeddings, labels, num_classes=self.num_classes)
-        energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
-        return energy
+        path, found, sizes = checked_choice("path", self.path, _PATHS), None, (len(embeddings), len(free))
+        if path == "dense" or (path == "auto" and is_dense(embeddings.device, sum(sizes))):
+            found = dense_energy(embeddings, free, layout, self._potential)
+        elif path == "listed" or (path == "auto" and is_listed(embeddings.device, *sizes)):
+            found = listed_energy(embeddings, free, layout, self._potential)
+        if found is None:
+            checked_batch(embeddings, labels, num_classes=self.num_classes)
+            energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
+            return energy
+        energy, counts = found
+        self._counts = self._counts if is_transformed() else counts
+        return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
 
     def _on_sphere(self, embeddings: Tensor) -> Tensor:
         """Embeddings (B, D) as ``embedding_lengths`` wants them."""

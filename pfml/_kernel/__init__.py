@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from pfml._kernel.blocks import add_batch
-from pfml._kernel.dense import dense_energy
+from pfml._kernel.dense import dense_energy, listed_energy
 from pfml._kernel.evaluation import Evaluation, PairCounts
 from pfml._kernel.neighbours import NeighbourList
 from pfml._kernel.other_classes import add_batch_and_other_proxies, add_proxies_of_other_classes
@@ -29,6 +29,9 @@ __all__ = [
     "PotentialField",
     "dense_energy",
     "is_dense",
+    "is_listed",
+    "is_transformed",
+    "listed_energy",
     "sparse_energy",
 ]
 
@@ -36,9 +39,20 @@ __all__ = [
 _DENSE_POINTS = 4096
 
 
+def is_transformed() -> bool:
+    """Whether `torch.func` differentiates or maps what runs now; tensors then outlive the transform as empty shells."""
+    return torch._C._are_functorch_transforms_active()  # noqa: SLF001
+
+
 def is_dense(device: torch.device, points: int) -> bool:
-    """Whether the dense sum suits a number of points: on a GPU up to some thousands, and wherever it is compiled."""
-    return torch.compiler.is_compiling() or (device.type == "cuda" and points <= _DENSE_POINTS)
+    """Whether the dense sum suits a number of points: on a GPU up to some thousands, and wherever torch transforms it."""
+    small = device.type == "cuda" and points <= _DENSE_POINTS
+    return small or torch.compiler.is_compiling() or is_transformed()
+
+
+def is_listed(device: torch.device, batch: int, proxies: int) -> bool:
+    """Whether the sum over a batch with all points and over listed pairs of proxies suits: on a GPU, up to as many pairs."""
+    return device.type == "cuda" and 0 < batch * proxies <= _DENSE_POINTS**2
 
 
 def sparse_energy(
