@@ -11,6 +11,7 @@ from torch import Tensor
 # Rows and columns of a block, small enough for the processor's cache.
 _ROWS = 256
 _COLUMNS = 2048
+_COORDINATES = 2**17
 ROUNDING = 1e-5
 """Rounding of a product of unit vectors and of the norm of a rest: pairs this close to the edge are kept."""
 # A projection is good enough when it keeps this share of pairs.
@@ -36,6 +37,8 @@ class NeighbourList:
         self.searched_rows = 0
         self._anchors: Tensor | None = None
         self._pairs = torch.empty(0, 2, dtype=torch.int64)
+        self._apart: Tensor | None = None
+        self._moved_by: Tensor | None = None
         self._skin = 0.0
         self._steps = 0
         self._pause = 0
@@ -53,6 +56,7 @@ class NeighbourList:
         Returns:
             (K, 2) int64: pairs of different classes, each once; or None if they are too many for a list.
         """
+        self._moved_by = None
         if self._pause > 0:
             self._pause -= 1
             return None
@@ -64,11 +68,13 @@ class NeighbourList:
         ):
             return self._rebuild(points, classes, scale, skin=0.0)
         self._steps += 1
-        moved_by = _apart(points, scale, anchors)
+        moved_by = _moved(points, scale, anchors)
         # Written so that a point that was NaN counts as moved.
         moved = (~(moved_by <= self._skin / 2)).nonzero().squeeze(1)
         if len(moved) == 0:
+            self._moved_by = moved_by
             return self._pairs
+        self._apart = None
         if self._skin > 0 and len(moved) <= len(points) // 8:
             there = points.index_select(0, moved) * scale.index_select(0, moved)[:, None]
             found = self._search_anew(there, classes, moved)
@@ -77,6 +83,17 @@ class NeighbourList:
         skin = min(2 * _STEPS * speed, self._widest)
         del anchors  # as large as the proxies: not to be held while others are made
         return self._rebuild(points, classes, scale, skin if skin >= 2 * _FEWEST * speed else 0.0)
+
+    def possible(self) -> Tensor | None:
+        """Which pairs (K,) of the last call can be within the radius, as far as their points have moved; None for all."""
+        if self._moved_by is None or self._anchors is None:
+            return None
+        i, j = self._pairs.unbind(1)
+        if self._apart is None:
+            self._apart = _apart(self._anchors, i, j)
+        at_least = self._apart - self._moved_by.index_select(0, i) - self._moved_by.index_select(0, j)
+        # Written so that a point that was NaN counts.
+        return ~(at_least > self.radius + 4 * ROUNDING)
 
     def _rebuild(self, points: Tensor, classes: Tensor, scale: Tensor, skin: float) -> Tensor | None:
         """Search all pairs; where they are too many there is no list for a while."""
@@ -112,9 +129,10 @@ class NeighbourList:
         return self._pairs
 
 
-def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
-    """Distances (N,) of scaled rows, in blocks small enough for the processor's cache."""
-    blocks = zip(*(torch.split(tensor, _ROWS) for tensor in (anchors, points, scale[:, None])), strict=True)
+def _moved(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
+    """Distances (N,) of scaled rows from anchors, in blocks small enough for the processor's cache."""
+    rows = max(_ROWS, _COORDINATES // points.shape[1])
+    blocks = zip(*(torch.split(tensor, rows) for tensor in (anchors, points, scale[:, None])), strict=True)
     return torch.cat([torch.linalg.vector_norm(torch.addcmul(*block, value=-1), dim=1) for block in blocks])
 
 
@@ -145,10 +163,14 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
 
 def _verified(points: Tensor, i: Tensor, j: Tensor, radius: float) -> Tensor:
     """Those of the pairs (K,), (K,) that are within the radius, as (K', 2)."""
-    parts = zip(torch.split(i, _ROWS), torch.split(j, _ROWS), strict=True)
-    near = [torch.linalg.vector_norm(points[a] - points[b], dim=1) <= radius * (1 + ROUNDING) for a, b in parts]
-    kept = torch.cat(near)
+    kept = _apart(points, i, j) <= radius * (1 + ROUNDING)
     return torch.stack([i[kept], j[kept]], dim=1)
+
+
+def _apart(points: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """Distances (K,) of pairs (K,), (K,), in parts small enough for the processor's cache."""
+    parts = zip(torch.split(i, _ROWS), torch.split(j, _ROWS), strict=True)
+    return torch.cat([torch.linalg.vector_norm(points[a] - points[b], dim=1) for a, b in parts])
 
 
 def _projection(points: Tensor, norms: Tensor, threshold: float) -> Tensor:
