@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from pfml._kernel.evaluation import CANCELLATION, Evaluation, repair
+from pfml._kernel.gradient import in_parts
 
 _ROWS = 128
 _COLUMNS = 512
@@ -18,6 +20,8 @@ _COLUMNS = 512
 _FEW = 0.02
 # Above this share of active pairs in a block, masking the others is faster than picking these out.
 _MANY = 0.1
+# Pairs of proxies picked out of blocks are summed together, up to this many at once.
+_WAITING = 2**18
 
 
 class Points(NamedTuple):
@@ -54,32 +58,61 @@ def squared_distances(rows: Points, columns: Points) -> Tensor:
 
 def add_batch(evaluation: Evaluation) -> None:
     """All pairs of a batch."""
-    for rows, columns, start in _upper(embeddings_of(evaluation)):
+    for rows, columns, start, first in _upper(embeddings_of(evaluation)):
         squared = squared_distances(rows, columns)
         same = rows.classes[:, None] == columns.classes[None, :]
         for kind, of_kind in ((True, same), (False, ~same)):
             active = evaluation.potential.active(squared, same=kind).logical_and_(of_kind)
-            if start == 0:
+            if start == first:
                 active.triu_(diagonal=1)
             add_block(evaluation, squared, active, rows, columns, same=kind)
 
 
 def add_all_proxies(evaluation: Evaluation) -> None:
     """All pairs of proxies of different classes, where they are too many for a list."""
-    for rows, columns, _ in _upper(proxies_of(evaluation)):
+    proxies, waiting = proxies_of(evaluation), list[tuple[Tensor, Tensor, Tensor]]()
+    for rows, columns, start, first in _upper(proxies):
         squared = squared_distances(rows, columns)
         if int(columns.classes[0]) <= int(rows.classes[-1]):
             # Points stand class by class: only blocks at the diagonal hold pairs of one class, and pairs twice.
             squared.masked_fill_(rows.classes[:, None] >= columns.classes[None, :], math.inf)
         active = evaluation.potential.active(squared, same=False)
-        add_block(evaluation, squared, active, rows, columns, same=False)
+        if int(torch.count_nonzero(active)) > _MANY * active.numel():
+            add_block(evaluation, squared, active, rows, columns, same=False)
+            continue
+        i, j = active.nonzero().unbind(1)
+        waiting.append((i + start, j + first, squared.flatten().index_select(0, i * squared.shape[1] + j)))
+        if sum(len(pairs) for pairs, *_ in waiting) > _WAITING:
+            _add_picked(evaluation, proxies, *map(torch.cat, zip(*waiting, strict=True)))
+            waiting.clear()
+    if waiting:
+        _add_picked(evaluation, proxies, *map(torch.cat, zip(*waiting, strict=True)))
 
 
-def _upper(points: Points) -> list[tuple[Points, Points, int]]:
-    """Blocks of rows and columns that hold each unordered pair once, but for the square at the head of the first."""
+def _add_picked(evaluation: Evaluation, proxies: Points, i: Tensor, j: Tensor, squared: Tensor) -> None:
+    """Pairs (K,) of different classes, picked out of blocks, by sparse products of their weights with the points."""
+    points, gradient = proxies.points, proxies.gradient
+    close = (squared < CANCELLATION).nonzero().squeeze(1)
+    for (some,) in in_parts(points.shape[1], close):
+        squared.index_copy_(0, some, (points[i[some]] - points[j[some]]).square_().sum(dim=1))
+    weights = evaluation.weights(squared, same=False)
+    for (some,) in in_parts(points.shape[1], close):  # sums of points would lose the digits of their differences
+        terms = (points[i[some]] - points[j[some]]).mul_(weights[some, None])
+        gradient.index_add_(0, i[some], terms).index_add_(0, j[some], terms, alpha=-1)
+    weights.index_fill_(0, close, 0.0)
+    for ends, others in ((i, j), (j, i)):
+        order = ends.int().argsort()
+        firsts = torch.searchsorted(ends[order], torch.arange(len(points), device=ends.device))
+        sums = embedding_bag(others[order], points, firsts, mode="sum", per_sample_weights=weights[order])
+        total = weights.new_zeros(len(points)).index_add_(0, ends, weights)
+        gradient.addcmul_(total[:, None], points).sub_(sums)
+
+
+def _upper(points: Points) -> list[tuple[Points, Points, int, int]]:
+    """Blocks of rows and columns, with the first of each, that hold each unordered pair once, but for a square at the head."""
     count = len(points.points)
     return [
-        (points.rows(start, start + _ROWS), points.rows(first, min(first + _COLUMNS, count)), first - start)
+        (points.rows(start, start + _ROWS), points.rows(first, min(first + _COLUMNS, count)), start, first)
         for start in range(0, count, _ROWS)
         for first in range(start, count, _COLUMNS)
     ]

@@ -65,11 +65,11 @@ class Plain(Function):
         squares, gradient = points.square().sum(dim=1), torch.zeros_like(points)
         everything = blocks.Points(points, squares, classes, gradient)
         energy = torch.zeros((), dtype=torch.float64)
-        for rows, columns, start in blocks._upper(everything):
+        for rows, columns, start, first in blocks._upper(everything):
             squared = blocks.squared_distances(rows, columns)
             same = rows.classes[:, None] == columns.classes[None, :]
             active = torch.where(same, potential.active(squared, same=True), potential.active(squared, same=False))
-            if start == 0:
+            if start == first:
                 active.triu_(diagonal=1)
             i, j = (active & (squared < 1e-2)).nonzero().unbind(1)
             squared[i, j] = (rows.points[i] - columns.points[j]).square().sum(dim=1)
