@@ -43,23 +43,23 @@ def embeddings_of(evaluation: Evaluation) -> Points:
     return Points(sources.embeddings, sources.squares, sources.labels, evaluation.gradient.of_embeddings)
 
 
-def proxies_of(evaluation: Evaluation, rows: slice = slice(None)) -> Points:
-    """Some of the proxies, or all."""
+def proxies_of(evaluation: Evaluation, rows: slice, proxies: Tensor) -> Points:
+    """Some of the proxies, which are given."""
     sources = evaluation.sources
     gradient = evaluation.gradient.of_proxies(sources)[rows]
-    return Points(sources.proxies(rows), torch.ones_like(sources.scale[rows]), sources.classes[rows], gradient)
+    return Points(proxies, torch.ones_like(sources.scale[rows]), sources.classes[rows], gradient)
 
 
-def squared_distances(rows: Points, columns: Points) -> Tensor:
-    """Squared distances (R, C), near zero only up to rounding."""
-    products = torch.addmm(columns.squares[None, :], rows.points, columns.points.T, alpha=-2.0)
+def squared_distances(rows: Points, columns: Tensor, squares: Tensor) -> Tensor:
+    """Squared distances (R, C) of points (C, D) with their squared norms (C,), near zero only up to rounding."""
+    products = torch.addmm(squares[None, :], rows.points, columns.T, alpha=-2.0)
     return products.add_(rows.squares[:, None]).clamp_(min=0)
 
 
 def add_batch(evaluation: Evaluation) -> None:
     """All pairs of a batch."""
     for rows, columns, start, first in _upper(embeddings_of(evaluation)):
-        squared = squared_distances(rows, columns)
+        squared = squared_distances(rows, columns.points, columns.squares)
         same = rows.classes[:, None] == columns.classes[None, :]
         for kind, of_kind in ((True, same), (False, ~same)):
             active = evaluation.potential.active(squared, same=kind).logical_and_(of_kind)
@@ -70,9 +70,10 @@ def add_batch(evaluation: Evaluation) -> None:
 
 def add_all_proxies(evaluation: Evaluation) -> None:
     """All pairs of proxies of different classes, where they are too many for a list."""
-    proxies, waiting = proxies_of(evaluation), list[tuple[Tensor, Tensor, Tensor]]()
+    whole = slice(None)
+    proxies, waiting = proxies_of(evaluation, whole, evaluation.sources.proxies(whole)), list[tuple[Tensor, Tensor, Tensor]]()
     for rows, columns, start, first in _upper(proxies):
-        squared = squared_distances(rows, columns)
+        squared = squared_distances(rows, columns.points, columns.squares)
         if int(columns.classes[0]) <= int(rows.classes[-1]):
             # Points stand class by class: only blocks at the diagonal hold pairs of one class, and pairs twice.
             squared.masked_fill_(rows.classes[:, None] >= columns.classes[None, :], math.inf)

@@ -51,9 +51,12 @@ def add_batch_and_other_proxies(evaluation: Evaluation) -> None:
                 i, j = hits.nonzero().unbind(1)
                 _add_listed(evaluation, i, j + start, None, of_batch=True)
                 continue
-        rows, columns = embeddings_of(evaluation), proxies_of(evaluation, some)
-        squared = squared_distances(rows, columns)
+        rows, proxies = embeddings_of(evaluation), sources.proxies(some)
+        squared = squared_distances(rows, proxies, torch.ones_like(sources.scale[some]))
         _exclude_own(squared, sources, start, math.inf)
+        if squared.amin() >= radius**2:
+            continue
+        columns = proxies_of(evaluation, some, proxies)
         add_block(evaluation, squared, evaluation.potential.active(squared, same=False), rows, columns, same=False)
 
 
