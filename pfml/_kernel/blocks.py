@@ -100,7 +100,7 @@ def _add_picked(evaluation: Evaluation, proxies: Points, i: Tensor, j: Tensor, s
     weights = evaluation.weights(squared, same=False)
     for (some,) in in_parts(points.shape[1], close):  # sums of points would lose the digits of their differences
         terms = (points[i[some]] - points[j[some]]).mul_(weights[some, None])
-        gradient.index_add_(0, i[some], terms).index_add_(0, j[some], terms, alpha=-1)
+        gradient.index_add_(0, i[some], terms).index_add_(0, j[some], terms.neg_())
     weights.index_fill_(0, close, 0.0)
     for ends, others in ((i, j), (j, i)):
         order = ends.int().argsort()
@@ -155,7 +155,7 @@ def add_block(
         if count < _FEW * active.numel():
             terms = apart(i, j).mul_(weights[:, None])
             rows.gradient.index_add_(0, i, terms)
-            columns.gradient.index_add_(0, j, terms, alpha=-1)
+            columns.gradient.index_add_(0, j, terms.neg_())
         else:
             table = torch.zeros_like(squared)
             table.view(-1).index_copy_(0, flat, weights)

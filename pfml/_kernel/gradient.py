@@ -80,7 +80,7 @@ class Gradient:
                 term = differences(sources, i, j, of_batch=pairs.of_batch)
                 if not pairs.of_batch:
                     gradient.index_add_(0, i, term * (weights * scaled.index_select(0, i))[:, None])
-                gradient.index_add_(0, j, term.mul_((weights * scaled.index_select(0, j))[:, None]), alpha=-1)
+                gradient.index_add_(0, j, term.mul_((weights * scaled.index_select(0, j)).neg_()[:, None]))
         return gradient
 
 
