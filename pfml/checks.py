@@ -25,14 +25,7 @@ def checked_number(
     at_least: float = -math.inf,
     at_most: float = math.inf,
 ) -> float:
-    """Return ``value`` as a float if it is a finite number within the bounds given.
-
-    Args:
-        name: the setting, as the caller spells it.
-        value: what was passed for it.
-        above: exclusive lower bound.
-        at_least: inclusive lower bound.
-        at_most: inclusive upper bound.
+    """Return ``value`` as a float if it is a finite number within the bounds given, of which ``above`` is exclusive.
 
     Raises:
         ValueError: it is not a number (``bool`` is none here), not finite, or out of bounds.

@@ -5,18 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from pfml._kernel import (
-    Layout,
-    NeighbourList,
-    PairCounts,
-    PairPotential,
-    dense_energy,
-    is_dense,
-    is_listed,
-    is_transformed,
-    listed_energy,
-    sparse_energy,
-)
+from pfml import _kernel as kernel
 from pfml.checks import checked_batch, checked_choice, checked_integer
 from pfml.proxies import directions, initial_vectors
 
@@ -58,7 +47,7 @@ class PairwiseLoss(nn.Module):
         num_classes: int,
         embedding_dim: int,
         proxies_per_class: int,
-        potential: PairPotential,
+        potential: kernel.PairPotential,
         embedding_lengths: str = "keep",
     ) -> None:
         super().__init__()
@@ -69,8 +58,8 @@ class PairwiseLoss(nn.Module):
         self.register_parameter("proxy_vectors", initial_vectors(num_classes, embedding_dim, proxies_per_class))
         self.register_buffer("proxy_labels", torch.arange(num_classes).repeat_interleave(proxies_per_class))
         self._potential = potential
-        self._neighbours = NeighbourList(potential.repulsion_radius)
-        self._counts: PairCounts | None = None
+        self._neighbours = kernel.NeighbourList(potential.repulsion_radius)
+        self._counts: kernel.PairCounts | None = None
 
     @property
     def proxies(self) -> Tensor:
@@ -97,9 +86,8 @@ class PairwiseLoss(nn.Module):
             ref_labels: (R,) integers in [0, C), if and only if ``ref_emb`` is given.
 
         Returns:
-            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
-            (also under autocast). On the dense and the listed `path` a label out of range gives NaN, as an error would have to
-            wait for the device.
+            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32 (also under
+            autocast). On the dense and the listed `path` a label out of range gives NaN: an error would wait for the device.
 
         Raises:
             ValueError: a shape, a type, a label or a length is not as above.
@@ -124,18 +112,18 @@ class PairwiseLoss(nn.Module):
         free = embeddings.new_empty(0, self.embedding_dim) if self.proxy_vectors is None else self.proxy_vectors
         dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
         embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
-        layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
+        layout = kernel.Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
         path, found, sizes = checked_choice("path", self.path, _PATHS), None, (len(embeddings), len(free))
-        if path == "dense" or (path == "auto" and is_dense(embeddings.device, sum(sizes))):
-            found = dense_energy(embeddings, free, layout, self._potential)
-        elif path == "listed" or (path == "auto" and is_listed(embeddings.device, *sizes)):
-            found = listed_energy(embeddings, free, layout, self._potential)
+        if path == "dense" or (path == "auto" and kernel.is_dense(embeddings.device, sum(sizes))):
+            found = kernel.dense_energy(embeddings, free, layout, self._potential)
+        elif path == "listed" or (path == "auto" and kernel.is_listed(embeddings.device, *sizes)):
+            found = kernel.listed_energy(embeddings, free, layout, self._potential)
         if found is None:
             checked_batch(embeddings, labels, num_classes=self.num_classes)
-            energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
+            energy, self._counts = kernel.sparse_energy(embeddings, free, layout, self._potential)
             return energy
         energy, counts = found
-        self._counts = self._counts if is_transformed() else counts
+        self._counts = self._counts if kernel.is_transformed() else counts
         return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
 
     def _on_sphere(self, embeddings: Tensor) -> Tensor:

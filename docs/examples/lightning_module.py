@@ -42,7 +42,12 @@ def train(epochs: int = 8) -> list[float]:
     labels = torch.arange(20).repeat_interleave(12)
     images = torch.randn(20, 64)[labels] + torch.randn(240, 64)
     module = Embedding()
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
     trainer = lightning.Trainer(accelerator="cpu", max_epochs=epochs, **quiet)
     trainer.fit(module, DataLoader(TensorDataset(images, labels), batch_size=60, shuffle=True))
     return module.values

@@ -2,7 +2,7 @@
 
     U(x) = sum_i sum_j f(|x_i - x_j|^2)        dU/dx_i = 4 sum_j f'(|x_i - x_j|^2) (x_i - x_j)
 
-Only f depends on the loss: a `PairPotential` supplies it. Both ways to take the sum, dense and sparse, are exact.
+Only f depends on the loss: a `PairPotential` supplies it. All ways to take the sum are exact.
 """
 
 import warnings
@@ -21,19 +21,7 @@ from pfml._kernel.potentials import PairPotential, PotentialField
 from pfml._kernel.same_class import RowsByClass, add_batch_and_own_proxies, add_proxies_of_a_class
 from pfml._kernel.sources import Layout, Sources
 
-__all__ = [
-    "Layout",
-    "NeighbourList",
-    "PairCounts",
-    "PairPotential",
-    "PotentialField",
-    "dense_energy",
-    "is_dense",
-    "is_listed",
-    "is_transformed",
-    "listed_energy",
-    "sparse_energy",
-]
+__all__ = ["Layout", "NeighbourList", "PairCounts", "PairPotential", "PotentialField", "dense_energy", "listed_energy"]
 
 # Points up to which a GPU takes all pairs at once: their matrix is 128 MiB in float64.
 _DENSE_POINTS = 4096
@@ -60,14 +48,8 @@ def sparse_energy(
 ) -> tuple[Tensor, PairCounts]:
     """Sum f over all ordered pairs i != j, without the pairs of different classes that are too far apart to count.
 
-    Args:
-        embeddings: (B, D), float32 or float64.
-        free: (P, D) free vectors of the proxies in the same type, P >= 0.
-        layout: what is known of both.
-        potential: the function f.
-
-    Returns:
-        The energy, a scalar in the type of the embeddings, and the numbers of pairs.
+    Gives the energy, a scalar in the type of the embeddings (B, D), float32 or float64, and the numbers of pairs. The free
+    vectors (P, D) of the proxies have the same type; P may be 0.
     """
     found: list[PairCounts] = []
     energy: Tensor = _SparseEnergy.apply(embeddings, free, layout, potential, found)

@@ -71,7 +71,10 @@ def add_batch(evaluation: Evaluation) -> None:
 def add_all_proxies(evaluation: Evaluation) -> None:
     """All pairs of proxies of different classes, where they are too many for a list."""
     whole = slice(None)
-    proxies, waiting = proxies_of(evaluation, whole, evaluation.sources.proxies(whole)), list[tuple[Tensor, Tensor, Tensor]]()
+    proxies, waiting = (
+        proxies_of(evaluation, whole, evaluation.sources.proxies(whole)),
+        list[tuple[Tensor, Tensor, Tensor]](),
+    )
     for rows, columns, start, first in _upper(proxies):
         squared = squared_distances(rows, columns.points, columns.squares)
         if int(columns.classes[0]) <= int(rows.classes[-1]):
@@ -111,7 +114,7 @@ def _add_picked(evaluation: Evaluation, proxies: Points, i: Tensor, j: Tensor, s
 
 
 def _upper(points: Points) -> list[tuple[Points, Points, int, int]]:
-    """Blocks of rows and columns, with the first of each, that hold each unordered pair once, but for a square at the head."""
+    """Blocks with their first row and column, which hold each unordered pair once, but for a square at the head."""
     count = len(points.points)
     return [
         (points.rows(start, start + _ROWS), points.rows(first, min(first + _COLUMNS, count)), start, first)
@@ -123,16 +126,7 @@ def _upper(points: Points) -> list[tuple[Points, Points, int, int]]:
 def add_block(
     evaluation: Evaluation, squared: Tensor, active: Tensor, rows: Points, columns: Points, *, same: bool
 ) -> None:
-    """The active pairs of a block, each once.
-
-    Args:
-        evaluation: what to add to.
-        squared: (R, C) squared distances; those near zero are overwritten by better ones.
-        active: (R, C) which pairs to add.
-        rows: the R points.
-        columns: the C points.
-        same: whether these are pairs of one class.
-    """
+    """The ``active`` pairs (R, C) of a block, each once; squared distances near zero are overwritten by better ones."""
     count = int(torch.count_nonzero(active))
     if count == 0:
         return

@@ -26,11 +26,7 @@ _PAUSE = 50
 
 
 class NeighbourList:
-    """Candidate pairs among points of fixed classes, kept from call to call while the points move.
-
-    Args:
-        radius: distance within which no pair may be missed.
-    """
+    """Candidate pairs among points of fixed classes, none missed within the radius, kept from call to call."""
 
     def __init__(self, radius: float) -> None:
         self.radius = radius
@@ -46,26 +42,17 @@ class NeighbourList:
         self._widest = min(max(0.5 - radius, 0.25 * radius), 1.5 * radius)
 
     def near(self, points: Tensor, classes: Tensor, scale: Tensor) -> Tensor | None:
-        """Return candidates, a superset of all pairs of different classes within the radius.
+        """Candidates (K, 2) of different classes, each once, that include all within the radius; None if they are too many.
 
-        Args:
-            points: (P, D), without gradient; row i times ``scale[i]`` is the point.
-            classes: (P,), the same in every call.
-            scale: (P,).
-
-        Returns:
-            (K, 2) int64: pairs of different classes, each once; or None if they are too many for a list.
+        Row i of the points (P, D), without gradient, is meant times ``scale[i]``; classes (P,) are the same in every call.
         """
         self._moved_by = None
         if self._pause > 0:
             self._pause -= 1
             return None
         anchors = self._anchors
-        if anchors is None or (anchors.shape, anchors.dtype, anchors.device) != (
-            points.shape,
-            points.dtype,
-            points.device,
-        ):
+        kind = points.shape, points.dtype, points.device
+        if anchors is None or (anchors.shape, anchors.dtype, anchors.device) != kind:
             return self._rebuild(points, classes, scale, skin=0.0)
         self._steps += 1
         moved_by = _moved(points, scale, anchors)
@@ -74,7 +61,6 @@ class NeighbourList:
         if len(moved) == 0:
             self._moved_by = moved_by
             return self._pairs
-        self._apart = None
         if self._skin > 0 and len(moved) <= len(points) // 8:
             there = points.index_select(0, moved) * scale.index_select(0, moved)[:, None]
             found = self._search_anew(there, classes, moved)
@@ -98,7 +84,7 @@ class NeighbourList:
     def _rebuild(self, points: Tensor, classes: Tensor, scale: Tensor, skin: float) -> Tensor | None:
         """Search all pairs; where they are too many there is no list for a while."""
         self._skin, self._steps = skin, 0
-        self._anchors = None  # released before there is another
+        self._anchors = self._apart = None  # released before there is another
         self._anchors = points * scale[:, None]
         self.searched_rows += len(points)
         pairs = _search(self._anchors, None, self.radius + skin)
@@ -115,7 +101,7 @@ class NeighbourList:
         """Replace the pairs of points that left their skin for ``points``; None if they are too many."""
         assert self._anchors is not None
         self.searched_rows += len(moved)
-        self._anchors[moved] = points
+        self._anchors[moved], self._apart = points, None
         found = _search(self._anchors, moved, self.radius + self._skin)
         if found is None:
             return None
@@ -153,18 +139,13 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
             row, column = hits.nonzero().unbind(1)
             i, j = block[row], column + columns
             once = i < j if rows is None else i != j
-            near = _verified(points, i[once], j[once], radius)
-            if len(near) > 0:  # small tensors that are kept would break up the memory that blocks come from
-                found.append(near)
+            i, j = i[once], j[once]
+            near = _apart(points, i, j) <= radius * (1 + ROUNDING)
+            if near.any():  # small tensors that are kept would break up the memory that blocks come from
+                found.append(torch.stack([i[near], j[near]], dim=1))
         if sum(map(len, found)) > limit:
             return None
     return torch.cat(found)
-
-
-def _verified(points: Tensor, i: Tensor, j: Tensor, radius: float) -> Tensor:
-    """Those of the pairs (K,), (K,) that are within the radius, as (K', 2)."""
-    kept = _apart(points, i, j) <= radius * (1 + ROUNDING)
-    return torch.stack([i[kept], j[kept]], dim=1)
 
 
 def _apart(points: Tensor, i: Tensor, j: Tensor) -> Tensor:
