@@ -7,11 +7,7 @@ from torch import Tensor
 
 
 def checked_integer(name: str, value: object, *, at_least: int) -> int:
-    """Return ``value`` if it is an integer of at least ``at_least``.
-
-    Raises:
-        ValueError: it is not an ``int`` (``bool`` is none here) or it is too small.
-    """
+    """Return ``value`` if it is an ``int`` (``bool`` is none here) of at least ``at_least``; else raise ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         raise ValueError(f"{name} = {value!r}: allowed are integers >= {at_least}")
     return value
@@ -41,22 +37,14 @@ def checked_number(
 
 
 def checked_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
-    """Return ``value`` if it is one of ``choices``.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """Return ``value`` if it is one of ``choices``; else raise ValueError."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} = {value!r}: allowed are {', '.join(choices)}")
     return value
 
 
 def checked_flag(name: str, value: object) -> bool:
-    """Return ``value`` if it is ``True`` or ``False``.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """Return ``value`` if it is ``True`` or ``False``; else raise ValueError."""
     if value is not True and value is not False:
         raise ValueError(f"{name} = {value!r}: allowed are True and False")
     return value

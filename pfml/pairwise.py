@@ -29,9 +29,8 @@ class PairwiseLoss(nn.Module):
     Attributes:
         proxy_vectors: (C * M, D), the parameter: proxies are its directions. None if M = 0.
         proxy_labels: (C * M,) int64, class of each proxy.
-        path: how the sum is taken. "dense" takes all pairs in one matrix, "sparse" leaves out pairs that are too far apart
-            to count, "listed" those of proxies alone, "auto" chooses by numbers of points and device. Values agree up to
-            rounding.
+        path: how the sum is taken: "dense" takes all pairs, "sparse" leaves out those that are too far apart to count, "listed"
+            leaves out such pairs of proxies, "auto" chooses by numbers of points and device. Values agree up to rounding.
 
     Raises:
         ValueError: an argument is out of range.
@@ -133,8 +132,6 @@ class PairwiseLoss(nn.Module):
         if self.embedding_lengths == "refuse":
             off = (torch.linalg.vector_norm(embeddings.detach(), dim=1) - 1).abs().max()
             if off > _NEARLY:
-                raise ValueError(
-                    f"embeddings have lengths that differ from 1 by up to {off:.3g}: divide them by their lengths, or ask "
-                    'for embedding_lengths="normalize"'
-                )
+                wrong = f"embeddings have lengths that differ from 1 by up to {off:.3g}"
+                raise ValueError(f'{wrong}: divide them by their lengths, or ask for embedding_lengths="normalize"')
         return embeddings

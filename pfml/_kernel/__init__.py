@@ -93,10 +93,8 @@ class _SparseEnergy(Function):
 
 def _twice_differentiable(ctx: Any, embeddings: Tensor, free: Tensor, upstream: Tensor) -> list[Tensor | None]:
     """The same gradient from all pairs by autograd."""
-    points = len(embeddings) + len(free)
-    warnings.warn(
-        f"create_graph=True takes all pairs of {points} points by autograd, slowly and with much memory", stacklevel=2
-    )
+    pairs = f"all pairs of {len(embeddings) + len(free)} points"
+    warnings.warn(f"create_graph=True takes {pairs} by autograd, slowly and with much memory", stacklevel=2)
     energy, _ = dense_energy(embeddings, free, ctx.layout, ctx.potential)
     needed = ctx.needs_input_grad[:2]
     wanted = [tensor for tensor, is_needed in zip((embeddings, free), needed, strict=True) if is_needed]

@@ -14,8 +14,7 @@ from torch.nn.functional import embedding_bag
 from pfml._kernel.evaluation import CANCELLATION, Evaluation, repair
 from pfml._kernel.gradient import in_parts
 
-_ROWS = 128
-_COLUMNS = 512
+_ROWS, _COLUMNS = 128, 512
 # Below this share of active pairs in a block, the gradient is summed pair by pair and not by a matrix product.
 _FEW = 0.02
 # Above this share of active pairs in a block, masking the others is faster than picking these out.
@@ -70,11 +69,8 @@ def add_batch(evaluation: Evaluation) -> None:
 
 def add_all_proxies(evaluation: Evaluation) -> None:
     """All pairs of proxies of different classes, where they are too many for a list."""
-    whole = slice(None)
-    proxies, waiting = (
-        proxies_of(evaluation, whole, evaluation.sources.proxies(whole)),
-        list[tuple[Tensor, Tensor, Tensor]](),
-    )
+    whole, waiting = slice(None), list[tuple[Tensor, Tensor, Tensor]]()
+    proxies = proxies_of(evaluation, whole, evaluation.sources.proxies(whole))
     for rows, columns, start, first in _upper(proxies):
         squared = squared_distances(rows, columns.points, columns.squares)
         if int(columns.classes[0]) <= int(rows.classes[-1]):
@@ -84,14 +80,12 @@ def add_all_proxies(evaluation: Evaluation) -> None:
         sample = active[::8]
         if int(torch.count_nonzero(sample)) > _MANY * sample.numel():
             add_block(evaluation, squared, active, rows, columns, same=False)
-            continue
-        i, j = active.nonzero().unbind(1)
-        waiting.append((i + start, j + first, squared.flatten().index_select(0, i * squared.shape[1] + j)))
-        if sum(len(pairs) for pairs, *_ in waiting) > _WAITING:
+        else:
+            i, j = active.nonzero().unbind(1)
+            waiting.append((i + start, j + first, squared.flatten().index_select(0, i * squared.shape[1] + j)))
+        if waiting and (start + _ROWS >= len(proxies.points) or sum(len(i) for i, *_ in waiting) > _WAITING):
             _add_picked(evaluation, proxies, *map(torch.cat, zip(*waiting, strict=True)))
             waiting.clear()
-    if waiting:
-        _add_picked(evaluation, proxies, *map(torch.cat, zip(*waiting, strict=True)))
 
 
 def _add_picked(evaluation: Evaluation, proxies: Points, i: Tensor, j: Tensor, squared: Tensor) -> None:

@@ -5,7 +5,6 @@ Inner products are taken in float64: they lose no digits at small distances, wha
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,17 +14,9 @@ from pfml._kernel.potentials import PairPotential
 from pfml._kernel.sources import Layout
 from pfml.proxies import SHORTEST, directions
 
+_Group = tuple[Tensor, Tensor, Tensor, int]
 # Listed pairs of which the differences fit into memory at once: 512 MiB at D = 512.
 _LISTED = 2**17
-
-
-class _Pairs(NamedTuple):
-    """Pairs of one shape: squared distances, which are of one class, which of these count, and how often."""
-
-    squared: Tensor
-    alike: Tensor
-    same: Tensor
-    times: int = 1
 
 
 def dense_energy(
@@ -61,19 +52,18 @@ def listed_energy(
     none = torch.zeros_like(listed[:, 0], dtype=torch.bool)
     groups = [
         _all_pairs(batch, layout.labels),
-        _Pairs(_squared(batch, proxies), own, own, times=2),
-        _Pairs(_squared(by_class, by_class), torch.ones_like(others), others),
-        _Pairs(apart.square().sum(dim=1), none, none, times=2),
+        (_squared(batch, proxies), own, own, 2),
+        (_squared(by_class, by_class), torch.ones_like(others), others, 1),
+        (apart.square().sum(dim=1), none, none, 2),
     ]
     return _sum(groups, [batch, proxies], embeddings, potential)
 
 
-def _all_pairs(points: Tensor, classes: Tensor) -> _Pairs:
-    """All pairs i != j of points (N, D) with classes (N,)."""
+def _all_pairs(points: Tensor, classes: Tensor) -> _Group:
+    """All pairs i != j of points (N, D) with classes (N,), for `_sum`."""
     alike = classes[:, None] == classes[None, :]
-    return _Pairs(
-        _squared(points, points), alike, alike & ~torch.eye(len(points), dtype=torch.bool, device=points.device)
-    )
+    itself = torch.eye(len(points), dtype=torch.bool, device=points.device)
+    return _squared(points, points), alike, alike & ~itself, 1
 
 
 def _squared(rows: Tensor, columns: Tensor) -> Tensor:
@@ -84,9 +74,12 @@ def _squared(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _sum(
-    groups: Iterable[_Pairs], sources: list[Tensor], embeddings: Tensor, potential: PairPotential
+    groups: Iterable[_Group], sources: list[Tensor], embeddings: Tensor, potential: PairPotential
 ) -> tuple[Tensor, PairCounts]:
-    """Energy in the type of the embeddings, and counts, of all pairs."""
+    """Energy in the type of the embeddings, and counts.
+
+    Groups of pairs have squared distances, masks of those of one class and of those of them that count, and how often.
+    """
     number = sum(map(len, sources))
     # NaN compares as neither near nor far: without this a point that diverged would go unnoticed.
     energy = 0.0 * torch.stack([points.square().sum() for points in sources]).sum()

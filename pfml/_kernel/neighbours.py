@@ -1,28 +1,22 @@
 """Pairs of proxies of different classes that may repel each other, found without all distances.
 
-The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search of all pairs
-bounds inner products from above by one small matrix product (`with_rest`). Its coordinates are those of largest variance,
-the fewest that leave few pairs, judged on a sample.
+The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search bounds inner
+products by a small matrix product (`with_rest`), of the fewest coordinates of large variance that leave few pairs of a sample.
 """
 
 import torch
 from torch import Tensor
 
-# Rows and columns of a block, small enough for the processor's cache.
-_ROWS = 256
-_COLUMNS = 2048
-_COORDINATES = 2**17
 ROUNDING = 1e-5
 """Rounding of a product of unit vectors and of the norm of a rest: pairs this close to the edge are kept."""
-# A projection is good enough when it keeps this share of pairs.
-_KEPT = 2e-4
-_SAMPLE = 64
+# Rows, columns and coordinates of a block, small enough for the processor's cache.
+_ROWS, _COLUMNS, _COORDINATES = 256, 2048, 2**17
+# A projection is good enough when it keeps this share of pairs, with this many points.
+_KEPT, _SAMPLE = 2e-4, 64
 # How many steps a skin should last, and how few make it worth while.
-_STEPS = 16
-_FEWEST = 2
+_STEPS, _FEWEST = 16, 2
 # Beyond this share of all (ordered) pairs blocks are faster than a list; it is tried again after some calls.
-_LISTED = 0.005
-_PAUSE = 50
+_LISTED, _PAUSE = 0.005, 50
 
 
 class NeighbourList:

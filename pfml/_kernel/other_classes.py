@@ -1,7 +1,4 @@
-"""Pairs of different classes that involve proxies: nearly all are too far apart to count, so the work is to find the rest.
-
-What cannot be excluded is evaluated one by one, or, where it is much, in blocks of all pairs.
-"""
+"""Pairs of different classes that involve proxies: nearly all are too far apart to count, and the others are to be found."""
 
 import math
 
