@@ -29,8 +29,8 @@ class PairwiseLoss(nn.Module):
     Attributes:
         proxy_vectors: (C * M, D), the parameter: proxies are its directions. None if M = 0.
         proxy_labels: (C * M,) int64, class of each proxy.
-        path: how the sum is taken: "dense" takes all pairs, "sparse" leaves out those that are too far apart to count, "listed"
-            leaves out such pairs of proxies, "auto" chooses by numbers of points and device. Values agree up to rounding.
+        path: how the sum is taken. "dense": all pairs; "sparse": without those that are too far apart to count; "listed":
+            without such pairs of proxies; "auto": by numbers of points and device. Values agree up to rounding.
 
     Raises:
         ValueError: an argument is out of range.

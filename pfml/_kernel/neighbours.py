@@ -1,7 +1,7 @@
 """Pairs of proxies of different classes that may repel each other, found without all distances.
 
 The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search bounds inner
-products by a small matrix product (`with_rest`), of the fewest coordinates of large variance that leave few pairs of a sample.
+products by a small matrix product (`with_rest`): of the fewest coordinates of large variance that leave few pairs.
 """
 
 import torch

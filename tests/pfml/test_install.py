@@ -1,7 +1,7 @@
 """`pip install pfml-suite` brings the losses with torch alone.
 
-The wheel of this tree asks for torch and nothing else. pip installs it into a new virtual environment, alone; then links to torch
-and to what torch requires here are laid beside it, so that torch is not downloaded again. pip never runs where links are.
+The wheel of this tree asks for torch and nothing else. pip installs it into a new virtual environment, alone; then links to
+torch and to what torch requires here are laid beside it, so that torch is not downloaded again. pip never sees the links.
 """
 
 import subprocess

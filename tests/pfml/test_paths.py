@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from baselines.cpml import CPMLLoss
 from pfml import PotentialFieldLoss
-from pfml._kernel import is_dense, is_listed
+from pfml._kernel import blocks, is_dense, is_listed
 
 MAKERS: dict[str, Any] = {
     "paper's values": lambda *shape: PotentialFieldLoss(*shape, alpha=3.0, delta=0.2),
@@ -198,6 +198,34 @@ def test_listed_and_sparse_agree(maker: str, proxies: int, dtype: torch.dtype, t
         assert [int(count) for count in loss._counts] == [int(count) for count in counts]
         with torch.no_grad():
             loss.proxy_vectors += 0.02 * torch.randn_like(loss.proxy_vectors)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("waiting", [0, 2**18])
+@pytest.mark.parametrize(
+    ("delta", "radius", "share"), [(1.3, 1.3, 0.02), (0.5, 1.0, 1e-6), (0.5, 0.1, 0.0), (1.0, 1.6, 0.9)]
+)
+def test_pairs_of_proxies_without_a_list(
+    delta: float, radius: float, share: float, waiting: int, dtype: torch.dtype, tolerance: float, monkeypatch: Any
+) -> None:
+    """Few, none and most of all pairs repel, some at no distance to speak of; they are summed at once or block by block."""
+    monkeypatch.setattr(blocks, "_WAITING", waiting)
+    torch.manual_seed(0)
+    settings = {"alpha": 2.0, "delta": delta, "delta_repulsion": radius, "min_distance_ratio": 1e-3}
+    loss = PotentialFieldLoss(400, 96, 2, **settings).to(dtype)
+    weight = loss.proxy_vectors
+    assert weight is not None
+    with torch.no_grad():
+        if share > 0:
+            weight[7] = weight[700] + 1e-3 * torch.randn(96, dtype=dtype)
+        weight.mul_(torch.linspace(0.5, 2, 800, dtype=dtype)[:, None])
+    labels, embeddings = torch.arange(60), normalize(torch.randn(60, 96, dtype=dtype)).requires_grad_()
+    expected, counts = outcome(loss, embeddings, labels, "dense"), loss._counts
+    assert (share == 0) == (int(counts.repulsive) == 0)
+    assert int(counts.repulsive) >= share * int(counts.different)
+    monkeypatch.setattr(loss._neighbours, "near", lambda *_: None)
+    assert_agree(outcome(loss, embeddings, labels, "sparse"), expected, tolerance)
+    assert [int(count) for count in loss._counts] == [int(count) for count in counts]
 
 
 class Waits(TorchDispatchMode):
