@@ -79,7 +79,7 @@ class PairwiseLoss(nn.Module):
 
         Args:
             embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
+            labels: (B,) integers in [0, C): a tensor, an array of numpy or a list.
             indices_tuple: None; what a miner picks has no meaning here.
             ref_emb: (R, D), further sources, which count as if they were in the batch.
             ref_labels: (R,) integers in [0, C), if and only if ``ref_emb`` is given.
@@ -115,7 +115,7 @@ class PairwiseLoss(nn.Module):
         path, found, sizes = checked_choice("path", self.path, _PATHS), None, (len(embeddings), len(free))
         if path == "dense" or (path == "auto" and kernel.is_dense(embeddings.device, sum(sizes))):
             found = kernel.dense_energy(embeddings, free, layout, self._potential)
-        elif path == "listed" or (path == "auto" and kernel.is_listed(embeddings.device, *sizes)):
+        elif len(free) > 0 and (path == "listed" or (path == "auto" and kernel.is_listed(embeddings.device, *sizes))):
             found = kernel.listed_energy(embeddings, free, layout, self._potential)
         if found is None:
             checked_batch(embeddings, labels, num_classes=self.num_classes)
