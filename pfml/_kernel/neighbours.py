@@ -111,7 +111,7 @@ class NeighbourList:
 
 def _moved(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
     """Distances (N,) of scaled rows from anchors, in blocks small enough for the processor's cache."""
-    rows = max(_ROWS, _COORDINATES // points.shape[1])
+    rows = len(points) if points.is_cuda else max(_ROWS, _COORDINATES // points.shape[1])
     blocks = zip(*(torch.split(tensor, rows) for tensor in (anchors, points, scale[:, None])), strict=True)
     return torch.cat([torch.linalg.vector_norm(torch.addcmul(*block, value=-1), dim=1) for block in blocks])
 
@@ -125,11 +125,12 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
     sources = torch.arange(len(points), device=points.device) if rows is None else rows
     limit = _LISTED * len(sources) * len(points)
     found = [sources.new_empty(0, 2)]
-    for start in range(0, len(sources), _ROWS):
-        block = sources[start : start + _ROWS]
+    height, width = (16 * _ROWS, len(points)) if points.is_cuda else (_ROWS, _COLUMNS)  # a GPU has no such cache
+    for start in range(0, len(sources), height):
+        block = sources[start : start + height]
         first = 0 if rows is not None else start
-        for columns in range(first, len(points), _COLUMNS):
-            hits = bounding[block] @ bounding[columns : columns + _COLUMNS].T > threshold
+        for columns in range(first, len(points), width):
+            hits = bounding[block] @ bounding[columns : columns + width].T > threshold
             row, column = hits.nonzero().unbind(1)
             i, j = block[row], column + columns
             once = i < j if rows is None else i != j
