@@ -66,7 +66,7 @@ class Plain(Function):
         everything = blocks.Points(points, squares, classes, gradient)
         energy = torch.zeros((), dtype=torch.float64)
         for rows, columns, start, first in blocks._upper(everything):
-            squared = blocks.squared_distances(rows, columns)
+            squared = blocks.squared_distances(rows, columns.points, columns.squares)
             same = rows.classes[:, None] == columns.classes[None, :]
             active = torch.where(same, potential.active(squared, same=True), potential.active(squared, same=False))
             if start == first:
@@ -104,12 +104,24 @@ def own_by_blocks(evaluation: Any, _: Any) -> None:
     step = 2048 // per_class * per_class
     for start in range(0, count, step):
         rows = blocks.embeddings_of(evaluation)
-        columns = blocks.proxies_of(evaluation, slice(start, min(start + step, count)))
-        squared = blocks.squared_distances(rows, columns)
+        some = slice(start, min(start + step, count))
+        columns = blocks.proxies_of(evaluation, some, evaluation.sources.proxies(some))
+        squared = blocks.squared_distances(rows, columns.points, columns.squares)
         own = rows.classes[:, None] == columns.classes[None, :]
         blocks.add_block(
             evaluation, squared, own & evaluation.potential.active(squared, same=True), rows, columns, same=True
         )
+
+
+def proxies_block_by_block(evaluation: Any) -> None:
+    """All pairs of proxies, those picked out of a block summed with it."""
+    whole = slice(None)
+    proxies = blocks.proxies_of(evaluation, whole, evaluation.sources.proxies(whole))
+    for rows, columns, _, _ in blocks._upper(proxies):
+        squared = blocks.squared_distances(rows, columns.points, columns.squares)
+        squared.masked_fill_(rows.classes[:, None] >= columns.classes[None, :], torch.inf)
+        active = evaluation.potential.active(squared, same=False)
+        blocks.add_block(evaluation, squared, active, rows, columns, same=False)
 
 
 def evaluate(loss: PairwiseLoss, embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -137,7 +149,9 @@ WAYS: dict[str, Callable[..., Tensor]] = {
     "no projection bound, batch and proxies": without((other_classes, "coordinates", lambda dim, _: dim)),
     "no projection bound, search": without((neighbours, "_projection", lambda points, *_: points)),
     "no neighbour list": without((neighbours.NeighbourList, "near", lambda *_: None)),
+    "every listed pair": without((neighbours.NeighbourList, "possible", lambda *_: None)),
     "no search of moved proxies alone": without((neighbours.NeighbourList, "_search_anew", lambda *_: None)),
+    "blocks: no sparse products": without((other_classes, "add_all_proxies", proxies_block_by_block)),
     "blocks: never masked": without((blocks, "_MANY", 2.0)),
     "blocks: always masked": without((blocks, "_MANY", -1.0)),
     "blocks: no sums pair by pair": without((blocks, "_FEW", 0.0)),
