@@ -46,6 +46,7 @@ SIZES = {
     "sop": Size(11318, 2, 512, 0.2, steps=20),
     "sop, fast": Size(11318, 2, 512, 0.2, speed=0.1, steps=4),
     "sop, jumps": Size(11318, 2, 512, 0.2, speed=0.001, jumping=0.002, steps=12),
+    "embedded, M 1": Size(791, 1, 128, 1.0),
     "embedded, M 2": Size(300, 2, 128, 0.95),
     "embedded, M 4": Size(300, 4, 128, 0.95),
     "crowded": Size(780, 2, 128, 1.3, steps=24),
