@@ -162,7 +162,7 @@ def check_suite(words):
     from suite.cli.main import app
 
     group, words = typer.main.get_command(app), words[1:]
-    while words and hasattr(group, "commands"):
+    while words and hasattr(group, "commands") and not words[0].startswith("--"):
         if words[0] not in group.commands:
             return [words[0]]
         group, words = group.commands[words[0]], words[1:]

@@ -17,6 +17,9 @@ from suite.settings.paths import PARAMS_FILE
 app = typer.Typer(help=__doc__.split("\n")[0], no_args_is_help=True, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="The data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+claims_app = typer.Typer(invoke_without_command=True)
+claims_app.callback()(pipeline.claims)
+app.add_typer(claims_app, name="claims")
 
 COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
     app: [
@@ -29,7 +32,6 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.train_network,
         cluster.grid,
         pipeline.leaderboard,
-        pipeline.claims,
         pipeline.times,
         pipeline.site,
         studies.paper_values,
@@ -47,6 +49,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         data.datasets,
         data.noise,
     ],
+    claims_app: [pipeline.freeze],
     data_app: [data.verify, data.user, data.build, data.sheet, data.add],
 }
 for group, commands in COMMANDS.items():

@@ -136,16 +136,49 @@ def leaderboard(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime
     console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
 
 
-def claims(*, benchmarks: Benchmarks = False) -> None:
+def claims(
+    ctx: typer.Context,
+    *,
+    benchmarks: Benchmarks = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Only print what 5, 10 and 20 units could find, before anything is run.")
+    ] = False,
+) -> None:
     """Judge all claims by the records and write results/claims.{json,md} and results/sensitivity.md."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from suite.judging.claims.load import load_claims
+    from suite.judging.claims.plan import plan_families
+    from suite.judging.claims.report import as_json
     from suite.report.claims import write_benchmark_claims, write_claims
     from suite.report.families import claims_summary
+    from suite.report.plans import plan_section
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
 
+    if plan_only:
+        settings = load_settings()
+        files = load_claims(settings.losses, settings.datasets)
+        console.print(
+            plan_section(as_json(plan_families([file.claim for file in files]))), markup=False, soft_wrap=True
+        )
+        return
     found = write_benchmark_claims(load_benchmarks()) if benchmarks else write_claims(load_settings())
     for line in claims_summary(found):
         console.print(line, markup=False, highlight=False)
+
+
+def freeze(
+    *, renew: Annotated[bool, typer.Option("--renew", help="Freeze anew what was frozen before.")] = False
+) -> None:
+    """Write claims/frozen.json: digests of claims and search spaces, budget, seeds, noise, date, commit; before runs."""
+    from suite.judging.claims.freeze import freeze as write_frozen
+    from suite.judging.claims.load import load_claims
+    from suite.settings.params import load_settings
+
+    settings = load_settings()
+    path = write_frozen(load_claims(settings.losses, settings.datasets), settings, renew=renew)
+    console.print(f"wrote {path}: commit it before the runs that it is about", markup=False, highlight=False)
 
 
 def times(*, benchmarks: Benchmarks = False) -> None:

@@ -1,6 +1,6 @@
 """Writes ``results/claims.json``, ``claims.md`` and ``sensitivity.md``: a pure function of claim files and records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.files import write_json, write_text
 from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.freeze import Frozen, load_frozen
 from suite.judging.claims.judge import judge
 from suite.judging.claims.load import ClaimFile, load_claims
 from suite.judging.claims.measured import Measured, read_measured
@@ -26,6 +27,7 @@ from suite.report.families import (
     was_run,
 )
 from suite.report.leaderboard import record_files
+from suite.report.plans import plan_section, standing_sentence
 from suite.report.text import (
     adjusted_p_text,
     beyond_text,
@@ -89,7 +91,8 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, 
         return planned and record.seed < settings.seeds
 
     measured = read_measured(cut, in_grid=is_planned, losses=settings.losses)
-    return _judge(files, measured, RESULTS_FOLDER)
+    frozen = load_frozen(folder)
+    return _judge(files, measured, RESULTS_FOLDER, frozen, frozen.changes(settings) if frozen else ())
 
 
 def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK_CLAIMS_FOLDER) -> dict[str, Any]:
@@ -104,13 +107,20 @@ def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK
         return (record.dataset, record.loss, record.noise_level) in planned and record.seed < settings.seeds
 
     measured = read_measured(dict.fromkeys(settings.datasets, False), BENCHMARKS_FOLDER, is_planned, settings.losses)
-    return _judge(load_claims(settings.losses, (), folder), measured, BENCHMARK_RESULTS)
+    return _judge(load_claims(settings.losses, (), folder), measured, BENCHMARK_RESULTS, load_frozen(folder.parent))
 
 
-def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str, Any]:
+def _judge(
+    files: list[ClaimFile],
+    measured: Measured,
+    folder: Path,
+    frozen: Frozen | None,
+    changes: Sequence[str] = (),
+) -> dict[str, Any]:
     claims = [file.claim for file in files]
     judged = judge(claims, measured)
-    found = report(files, judged, sensitivity(claims, measured, judged), measured.counts(), measured.datasets())
+    looks = sensitivity(claims, measured, judged)
+    found = report(files, judged, looks, measured.counts(), measured.datasets(), frozen, changes)
     write_json(folder / CLAIMS_FILE.name, found)
     write_text(folder / "claims.md", claims_page(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))
@@ -120,7 +130,8 @@ def _judge(files: list[ClaimFile], measured: Measured, folder: Path) -> dict[str
 def claims_page(report: ReportJson) -> str:
     """A summary, then all claims that were run, by speaker and family, and lists of those that were not and cannot be."""
     digest = f"Digest of the claim files: sha256 {report['claims_sha256']}."
-    parts = ["# Claims\n", f"{totals(report)}\n", family_table(report), f"{_EXPLAINED}\n{digest}\n"]
+    parts = ["# Claims\n", f"{totals(report)}\n", f"{standing_sentence(report)}\n", family_table(report)]
+    parts += [f"{_EXPLAINED}\n{digest}\n", plan_section(report["plan"])]
     for speaker, words in SPEAKERS.items():
         run: dict[str, list[ClaimJson]] = {}
         for claim in report["claims"]:
@@ -168,10 +179,14 @@ def _statements(claims: list[ClaimJson]) -> str:
         source = ", ".join(claim["source"].values())
         least = f"{claim['smallest_effect']:g} {claim['unit']}"
         lines.append(
-            f"- `{claim['id']}` ({regime_name(claim['regime'])}): {claim['statement']} Source: {source}. "
+            f"- `{claim['id']}` ({_standing(claim)}{regime_name(claim['regime'])}): {claim['statement']} Source: {source}. "
             f"Smallest effect of interest: {least}."
         )
     return "\n".join(lines) + "\n"
+
+
+def _standing(claim: ClaimJson) -> str:
+    return f"{claim['standing']}; " if claim["standing"] else ""
 
 
 def _waiting(title: str, claims: list[ClaimJson]) -> str:
@@ -180,7 +195,7 @@ def _waiting(title: str, claims: list[ClaimJson]) -> str:
         reasons = list(dict.fromkeys(remark for line in claim["lines"] for remark in line["remarks"]))
         more = f"; {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
         reason = claim.get("out_of_reach") or f"{reasons[0]}{more}"
-        lines.append(f"- `{claim['id']}`: {claim['statement']} ({reason})")
+        lines.append(f"- `{claim['id']}`: {claim['statement']} ({_standing(claim)}{reason})")
     return f"## {title}\n\n" + ("\n".join(lines) or "None.") + "\n"
 
 

@@ -137,11 +137,12 @@ def fragile(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [line for line in lines if line.get("flips")]
 
 
-def result_counts(family: Family) -> str:
-    """Results of a family by verdict; of those that show something, how many MAP@R shows, too."""
+def result_counts(family: Family, *, waiting: bool = True) -> str:
+    """Results of a family by verdict, with those not run if asked; of what is shown, how much MAP@R shows, too."""
     told = []
     for verdict in Verdict:
-        if number := family.results[verdict]:
+        number = family.results[verdict]
+        if number and (waiting or verdict != Verdict.NOT_RUN):
             shows = verdict in {Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT}
             also = f" ({family.both[verdict]} by MAP@R too)" if shows and family.both else ""
             told.append(f"{number} {verdict_word(verdict, family.regime)}{also}")
@@ -199,11 +200,12 @@ def family_table(report: ReportJson) -> str:
         if rows:
             heads = ("question", "judged", "claims", "results, a claim on a data set each", "fragile")
             parts.append(f"{words.capitalize()}:\n\n{markdown_table(heads, rows)}")
-    return "\n".join([*parts, *([f"{_not_run(report)}\n"] if _not_run(report) else [])])
+    waiting = " ".join(_not_run(report))
+    return "\n".join([*parts, *([f"{waiting}\n"] if waiting else [])])
 
 
-def _not_run(report: ReportJson) -> str:
-    """What was not run, and what nobody can run here, by regime."""
+def _not_run(report: ReportJson) -> list[str]:
+    """What was not run, and what nobody can run here, by regime: a sentence each."""
     told = []
     for reach in (False, True):
         waiting: dict[str | None, list[ClaimJson]] = {regime: [] for regime in (*REGIMES, None)}
@@ -217,7 +219,7 @@ def _not_run(report: ReportJson) -> str:
         ]
         if lines:
             told.append(f"{OUT_OF_REACH.capitalize() if reach else 'Not run'}: {'; '.join(lines)}.")
-    return " ".join(told)
+    return told
 
 
 def _why(claims: Sequence[ClaimJson]) -> str:
@@ -243,9 +245,8 @@ def claims_summary(report: ReportJson) -> list[str]:
         whose = "Claims" if speaker == "paper" else "The suite's own claims"
         lines.append(f"{whose}, {regime_name(regime)}.{learns}")
         lines += [
-            f"  {family.question:<{width}}  {result_counts(family)}"
+            f"  {family.question:<{width}}  {result_counts(family, waiting=False)}"
             for family in shown
             if (family.said_by, family.regime) == (speaker, regime)
         ]
-    waiting = _not_run(report)
-    return [*lines, *([waiting] if waiting else [])]
+    return [*lines, *_not_run(report)]

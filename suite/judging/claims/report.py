@@ -5,9 +5,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.freeze import Frozen
 from suite.judging.claims.judge import Judged, overall
 from suite.judging.claims.load import ClaimFile, claims_hash
 from suite.judging.claims.measured import SWAPPED
+from suite.judging.claims.plan import UNITS, FamilyPlan, plan_families
 from suite.judging.claims.schema import (
     Claim,
     ClaimOnAblation,
@@ -38,6 +40,8 @@ def report(
     sensitivities: Sequence[Sensitivity],
     counts: dict[str, int],
     present: Collection[str] = (),
+    frozen: Frozen | None = None,
+    changes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything that was concluded, and from what.
 
@@ -47,14 +51,40 @@ def report(
         sensitivities: an entry for each result.
         counts: records that were read, by kind.
         present: data sets that there are records of.
+        frozen: what was frozen before the runs, if anything was.
+        changes: what is other than it was frozen, besides the claims.
     """
     claims = []
     for file in files:
         mine = [
             (one, other) for one, other in zip(judged, sensitivities, strict=True) if one.result.claim is file.claim
         ]
-        claims.append(_claim(file, mine, present))
-    return {"claims_sha256": claims_hash(files), "level": LEVEL, "rows": counts, "claims": claims}
+        claims.append(_claim(file, mine, present) | {"standing": frozen and frozen.standing_of(file)})
+    return {
+        "claims_sha256": claims_hash(files),
+        "level": LEVEL,
+        "rows": counts,
+        "frozen": frozen and frozen.model_dump(mode="json", include={"date", "commit"}) | {"changes": list(changes)},
+        "plan": as_json(plan_families([file.claim for file in files], judged)),
+        "claims": claims,
+    }
+
+
+def as_json(plan: Sequence[FamilyPlan]) -> list[dict[str, Any]]:
+    """A plan as plain values."""
+    return [
+        {
+            "family": each.family,
+            "tests": each.tests,
+            "smallest": each.smallest,
+            "shows": each.shows,
+            "units": list(UNITS),
+            "detectable": [_number(value) for value in each.detectable],
+            "tolerable": [_number(value) for value in each.tolerable],
+            "scatter": None if each.scatter is None else _number(each.scatter),
+        }
+        for each in plan
+    ]
 
 
 def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], present: Collection[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from suite.report.families import (
     totals,
     was_run,
 )
+from suite.report.plans import PLAN_EXPLAINED, PLAN_HEADS, plan_rows, standing_sentence
 from suite.report.site.charts import VERDICTS, Spec, forest_chart
 from suite.report.site.pages import Pages, slug
 from suite.report.text import (
@@ -109,6 +110,10 @@ def _page(report: Any) -> dict[str, Any]:
     return {
         "known": report is not None,
         "totals": "" if report is None else totals(report),
+        "standing": "" if report is None else standing_sentence(report).replace("`", ""),
+        "plan_heads": PLAN_HEADS,
+        "plan_explained": PLAN_EXPLAINED,
+        "plan": [] if report is None else plan_rows(report.get("plan", [])),
         "digest": "" if report is None else report["claims_sha256"],
         "verdicts": verdict_badges(report),
         "summary": [] if report is None else _summary(report),
@@ -163,6 +168,7 @@ def _family(name: str, speaker: str, claims: list[ClaimJson], charts: dict[str, 
             "id": claim["id"],
             "statement": claim["statement"],
             "regime": regime_name(claim["regime"]),
+            "standing": claim.get("standing") or "",
             "source": ", ".join(claim["source"].values()),
             "smallest": f"{claim['smallest_effect']:g} {claim['unit']}",
             "badge": badge(claim["verdict"], shown_verdict(claim, claim["regime"])),

@@ -25,6 +25,7 @@ from suite.report.site.losses import write_losses
 from suite.report.site.pages import Pages, charts_script, slug, tables_script
 from suite.report.site.provenance import write_provenance
 from suite.report.site.retrieval import find_embeddings, retrieval_page, write_retrieval
+from suite.report.site.tuning import write_tuning
 from suite.settings.params import Settings
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, PARAMS_FILE, SITE_FOLDER, TIMES_FILE
 
@@ -83,6 +84,7 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console 
         write_datasets(pages, inputs, pictures, retrieval)
         write_losses(pages, inputs)
         write_claims_page(pages, inputs.claims)
+        write_tuning(pages, inputs)
         _write_figures(pages, inputs.figures)
         write_provenance(pages, inputs.records, PROVENANCE_FILES)
         _write_index(pages, inputs, retrieval)
@@ -95,6 +97,7 @@ def _navigation() -> list[tuple[str, str]]:
         ("claims.html", "Claims"),
         ("losses.html", "Losses"),
         ("datasets.html", "Data sets"),
+        ("tuning.html", "Tuning"),
         ("figures.html", "Figures"),
         ("provenance.html", "Provenance"),
     ]
@@ -172,6 +175,7 @@ def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str
             (href, f"Retrieval on {name}", "nearest neighbours under every loss, maps")
             for name, href in retrieval.items()
         ),
+        ("tuning.html", "Tuning", "what more trials would give, where scatter comes from"),
         ("figures.html", "Figures", "as in papers"),
         ("provenance.html", "Provenance", "commit, digests, versions"),
     ]

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
+from suite.judging.claims.freeze import freeze
+from suite.judging.claims.load import load_claims
 from suite.report.claims import write_claims
 from suite.settings.params import load_settings
 from tests.helpers.paths import ROOT
@@ -37,9 +39,11 @@ def test_report_and_pages(project):
     assert second["verdict"] == "not run"
     page = Path("results/claims.md").read_text()
     assert "| first | emoji | supported | +2.00 [" in page
-    assert "| second | all | not run |" in page
+    assert "| second | all | supported (1 of 2 data sets), not run (1 of 2) |" in page
     assert found["claims_sha256"] in page
-    assert page.index("| question | judged | claims | on single data sets |") < page.index("| first | emoji |")
+    assert page.index("| question | judged | claims | results, a claim on a data set each | fragile |") < page.index(
+        "| first | emoji |"
+    )
     assert "| first | emoji | supported | not run | same |" in Path("results/sensitivity.md").read_text()
 
 
@@ -62,3 +66,112 @@ def test_the_report_is_a_function_of_the_records(project):
     first = [(project / "results" / name).read_bytes() for name in names]
     write_claims(load_settings(), project / "claims")
     assert [(project / "results" / name).read_bytes() for name in names] == first
+
+
+def report_of(project, records, **changes):
+    """The report on one claim, and its row on emoji."""
+    for path in (project / "claims").iterdir():
+        path.unlink()
+    values = values_of("superiority", **changes) | {"id": "first"}
+    (project / "claims/first.yaml").write_text(yaml.safe_dump(values))
+    write("runs", records)
+    (claim,) = write_claims(load_settings(), project / "claims")["claims"]
+    (row,) = [row for row in Path("results/claims.md").read_text().splitlines() if row.startswith("| first | emoji |")]
+    return claim, [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def compared(recall, map_at_r, **more):
+    mine = [run(50 + recall + w, s, map_at_r=20 + map_at_r + w, **more) for s, w in enumerate(WIGGLE)]
+    return mine + [run(50 - w / 2, s, loss="cpml", map_at_r=20 - w / 2, **more) for s, w in enumerate(WIGGLE)]
+
+
+def test_both_metrics_are_judged_and_the_verdict_says_which_gave_what(project):
+    claim, row = report_of(project, compared(2.0, 1.5))
+    (line,) = claim["lines"]
+    assert (line["verdict"], line["shown"], line["metric"]) == ("supported", "supported", "recall_at_1")
+    other = line["other_metric"]
+    assert (other["metric"], other["verdict"], other["effect"]) == ("map_at_r", "supported", pytest.approx(1.5))
+    assert row[2] == "supported"
+    assert row[4].startswith("+1.50 [+1.")
+    claim, row = report_of(project, compared(2.0, -1.5))
+    assert claim["lines"][0]["verdict"] == "supported"
+    assert row[2] == "supported by R@1, not found on frozen features by MAP@R, fragile"
+    assert claim["shown"] == "supported (1 of 1 data sets)"
+
+
+def test_contradicted_stays_for_machines_and_is_not_said_of_frozen_features(project):
+    claim, row = report_of(project, compared(-2.0, -1.5))
+    assert (claim["verdict"], claim["lines"][0]["verdict"]) == ("contradicted", "contradicted")
+    assert row[2] == "not found on frozen features"
+    assert "contradicted" not in Path("results/claims.md").read_text().split("## one")[1]
+
+
+def test_sizes_stand_beside_verdicts(project):
+    claim, row = report_of(project, compared(2.0, 1.5))
+    assert claim["lines"][0]["beyond_smallest"]["shown"]
+    assert row[7].startswith("yes (p ")
+    claim, row = report_of(project, compared(0.65, 0.65))
+    assert claim["lines"][0]["beyond_smallest"]["shown"] is False
+    assert row[7].startswith("open (p ")
+
+
+def test_gains_over_the_frozen_backbone_are_among_the_remarks(project):
+    (project / "frozen").mkdir()
+    (project / "frozen/emoji.json").write_text('{"metrics": {"recall_at_1": 0.4, "map_at_r": 0.2}}')
+    claim, row = report_of(project, compared(2.0, 1.5))
+    assert claim["lines"][0]["gains_over_frozen"] == {"pfml": pytest.approx(12.0), "cpml": pytest.approx(10.0)}
+    assert row[8] == "above the frozen backbone: pfml +12.00, cpml +10.00"
+
+
+def test_what_the_suite_says_itself_has_tables_of_its_own(project):
+    report_of(project, compared(2.0, 1.5), said_by="paper")
+    assert "## one: what the paper says" in Path("results/claims.md").read_text()
+    report_of(project, compared(2.0, 1.5), said_by="suite")
+    assert "## one: what the suite has carried on" in Path("results/claims.md").read_text()
+
+
+def test_claims_that_nobody_can_run_here_say_why(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    for name, changes in (
+        ("images", {"datasets": ["cub", "sop"], "backbone": "resnet50_512"}),
+        ("method", {"contrast": {"subject": "pfml", "reference": "hse_pa"}}),
+        ("waits", {"datasets": ["typefaces"]}),
+    ):
+        values = values_of("superiority", family=name, **changes) | {"id": name}
+        (project / f"claims/{name}.yaml").write_text(yaml.safe_dump(values))
+    found = {claim["id"]: claim for claim in write_claims(load_settings(), project / "claims")["claims"]}
+    assert found["images"]["out_of_reach"] == "needs images of CUB, Cars or SOP, which are not here"
+    assert found["method"]["out_of_reach"] == "needs a method that the suite does not have"
+    assert (found["waits"]["out_of_reach"], found["waits"]["shown"]) == (None, "not run (1 of 1 data sets)")
+    assert {claim["verdict"] for name, claim in found.items() if name != "first"} == {"not run"}
+    page = Path("results/claims.md").read_text()
+    not_run, beyond = page.split("## Not run")[1].split("## Cannot be run here")
+    assert "`waits`" in not_run
+    assert "`images`" in beyond
+    assert "`method`" in beyond
+    assert "1 not run, 2 cannot be run here" in page
+
+
+def test_what_was_frozen_is_shown_with_what_changed_since(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    found = write_claims(load_settings(), project / "claims")
+    assert (found["frozen"], {claim["standing"] for claim in found["claims"]}) == (None, {None})
+    assert "Nothing has been frozen" in Path("results/claims.md").read_text()
+    freeze(load_claims(folder=project / "claims"), load_settings(), folder=project / "claims")
+    (project / "claims/second.yaml").write_text(yaml.safe_dump(values_of("superiority") | {"id": "second"}))
+    settings = load_settings().model_copy(update={"seeds": 20})
+    found = write_claims(settings, project / "claims")
+    assert [claim["standing"] for claim in found["claims"]] == ["as frozen", "changed since"]
+    assert found["frozen"]["changes"] == ["seeds: 5 then, 20 now"]
+    page = Path("results/claims.md").read_text()
+    assert ": of 2 claims 1 as frozen, 1 changed since. " in page
+    assert "that are other now: seeds: 5 then, 20 now." in page
+    assert "- `second` (changed since; regime frozen): " in page
+
+
+def test_what_could_be_found_stands_in_the_page(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    plan = {each["family"]: each for each in write_claims(load_settings(), project / "claims")["plan"]}
+    assert (plan["one"]["tests"], plan["two"]["tests"], plan["one"]["units"]) == (1, 2, [5, 10, 20])
+    rows = [row for row in Path("results/claims.md").read_text().splitlines() if row.startswith("| two | 2 | 0.5 |")]
+    assert len(rows) == 1

@@ -55,8 +55,13 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
 
 def test_the_second_sentence_counts_the_claims_of_the_regime_that_were_run():
     assert found_of_claims(REPORT, "frozen") == (
-        "Of 4 claims of the paper that were judged in this regime, over all data sets, 1 is supported, 1 is contradicted, "
-        "1 is shown to make no difference, 1 is inconclusive."
+        "On what the paper says, 6 results in this regime, a claim on a data set each: 2 supported, "
+        "1 not found on frozen features, 1 equivalent, 1 inconclusive, 1 not run; 1 of 6 fragile."
+    )
+    own = {"claims": [*REPORT["claims"], REPORT["claims"][3] | {"said_by": "suite"}]}
+    assert found_of_claims(own, "frozen").endswith(
+        " On what the suite has carried on, 1 result in this regime, a claim on a data set each: 1 equivalent; "
+        "0 of 1 fragile."
     )
 
 

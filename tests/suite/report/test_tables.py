@@ -59,15 +59,17 @@ def test_details_have_one_row_a_loss_and_noise_level():
         "± classes",
         "behind the best",
         "MAP@R ± seeds",
+        "over frozen",
         "drop from clean",
         "failed runs",
     ]
     # Paired differences without scatter rule nothing out; classes: shares .02 apart as in records.py, t(3 df) = 3.182.
-    assert found["a", "0"] == ["0", "1–2", "**a**", "51.00 ± 12.71", "2.60", "–", "51.00 ± 12.71", "–", "0 of 2"]
+    cells = ["0", "1–2", "**a**", "51.00 ± 12.71", "2.60", "–", "51.00 ± 12.71", "+11.00", "–", "0 of 2"]
+    assert found["a", "0"] == cells
     assert found["b", "0"][1:6] == ["1–2", "**b**", "41.00 ± 12.71", "2.60", "–"]
     assert found["a", "0.2"][1:3] == ["1–2", "**a**"]
-    assert found["a", "0.2"][7] == "5.00"
-    assert found[FROZEN, "0"] == ["0", "–", FROZEN, "40.00", "–", "–", "40.00", "–", "–"]
+    assert found["a", "0.2"][7:9] == ["+6.00", "5.00"]
+    assert found[FROZEN, "0"] == ["0", "–", FROZEN, "40.00", "–", "–", "40.00", "–", "–", "–"]
 
 
 def test_tracks_follow_each_other_and_the_glance_is_of_the_first():
@@ -168,7 +170,7 @@ def test_losses_without_a_tuned_recipe_are_named():
 
 
 def test_without_clean_runs_there_is_no_drop():
-    assert details(("a", 0.2, [0.5, 0.6]))["a", "0.2"][7] == "–"
+    assert details(("a", 0.2, [0.5, 0.6]))["a", "0.2"][8] == "–"
 
 
 CONDITIONS = [

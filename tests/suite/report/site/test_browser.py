@@ -16,6 +16,7 @@ PAGES = (
     "datasets.html",
     "dataset-shapes.html",
     "retrieval-shapes.html",
+    "tuning.html",
     "figures.html",
     "provenance.html",
 )

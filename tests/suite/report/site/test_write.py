@@ -110,7 +110,7 @@ def test_notices_go_with_the_images(site):
 def test_every_claim_is_shown_run_or_not(site):
     page = (site / "claims.html").read_text()
     assert "<caption>Verdicts by question</caption>" in page
-    assert '<td class="text">1 supported, 1 contradicted, 1 not run</td>' in page
+    assert '<td class="text">1 supported, 1 not found on frozen features, 1 not run</td>' in page
     assert all(f"Statement of {name}." in page for name in ("one", "two", "three"))
     assert "+1.50 [+1.00, +2.00]" in page
 
@@ -185,7 +185,7 @@ def test_the_first_page_counts_the_claims_that_were_judged_on_the_data_shown(wor
     told = page[page.index("Claims judged on these data") :].partition("</p>")[0]
     assert [" ".join(text.split()[1:]) for text in re.findall(r"</span>([^<]+)</a>", told)] == [
         "supported",
-        "contradicted",
+        "not found on frozen features",
     ]
     assert re.findall(r"(\d+) supported", told) == ["2"]
     others = settings().model_copy(update={"datasets": {"mine": settings().datasets["shapes"]}})

@@ -1,0 +1,126 @@
+"""Preregistration: what was frozen, what changed since, what came after; and refusals in one line."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from suite.errors import SuiteError
+from suite.judging.claims.freeze import Frozen, freeze, load_frozen
+from suite.judging.claims.load import load_claims
+from suite.settings.params import Settings, load_settings
+from tests.helpers.paths import ROOT
+from tests.suite.judging.claims.synthetic import values_of
+
+
+@pytest.fixture
+def folder(workplace):
+    (workplace / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    path = workplace / "claims"
+    path.mkdir()
+    for name in ("first", "second"):
+        put(path, name)
+    return path
+
+
+def put(folder, name, **changes):
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(values_of("superiority", **changes) | {"id": name}))
+
+
+def changed(**changes):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for place, value in changes.items():
+        *path, last = place.split("__")
+        inner = values
+        for name in path:
+            inner = inner[name]
+        inner[last] = value
+    return Settings.model_validate(values)
+
+
+def test_each_claim_stands_as_frozen_was_changed_or_came_after(folder):
+    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    put(folder, "second", minimum_seeds=4)
+    put(folder, "third")
+    frozen = load_frozen(folder)
+    standings = {file.claim.id: frozen.standing_of(file) for file in load_claims(folder=folder)}
+    assert standings == {"first": "as frozen", "second": "changed since", "third": "came after"}
+
+
+def test_without_a_freeze_there_is_none(folder):
+    assert load_frozen(folder) is None
+
+
+def test_nothing_else_has_changed_right_after(folder):
+    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    assert load_frozen(folder).changes(load_settings()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"seeds": 20}, ["seeds: 5 then, 20 now"]),
+        ({"noise__levels": [0, 0.2]}, ["noise.levels: [0.0, 0.2, 0.4] then, [0.0, 0.2] now"]),
+        ({"tuning__searches": 7}, ["tuning.searches: "]),
+        ({"tuning__trials": 999}, ["tuning.trials: "]),
+        ({"losses__pfml": {"search": {"alpha": {"values": [1, 2]}}}}, ["search space of pfml: changed"]),
+        ({"losses__hist": {}}, ["search space of hist: came after"]),
+    ],
+)
+def test_what_else_changed_is_named(folder, changes, told):
+    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    found = load_frozen(folder).changes(changed(**changes))
+    assert len(found) == len(told)
+    assert all(text.startswith(start) for text, start in zip(found, told, strict=True))
+
+
+def test_a_shared_search_space_is_part_of_each_losss(folder):
+    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    found = load_frozen(folder).changes(changed(tuning__space={"epochs": {"values": [5, 6]}}))
+    spaces = [text for text in found if text.startswith("search space of")]
+    assert len(spaces) == len(load_settings().all_losses)
+
+
+def test_the_commit_is_that_of_the_working_tree_and_says_what_was_not_committed(folder):
+    path = freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    assert Frozen.model_validate_json(path.read_text()).commit is None
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "claims/first.yaml"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    freeze(load_claims(folder=folder), load_settings(), renew=True, folder=folder)
+    commit = load_frozen(folder).commit
+    assert len(commit) == 40
+    put(folder, "first", minimum_seeds=4)
+    freeze(load_claims(folder=folder), load_settings(), renew=True, folder=folder)
+    assert load_frozen(folder).commit == f"{commit}+"
+
+
+def test_a_second_freeze_needs_to_be_asked_for(folder):
+    path = freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    before = path.read_bytes()
+    message = r"claims/frozen\.json was written on \d{4}-\d\d-\d\d; .*suite claims freeze --renew"
+    with pytest.raises(SuiteError, match=message) as caught:
+        freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "claims/frozen.json is not valid JSON"),
+        ("[]", "claims/frozen.json holds no frozen claims"),
+        ("{}", "claims/frozen.json: date is missing"),
+        ('{"date": "soon"}', "claims/frozen.json: "),
+    ],
+)
+def test_a_damaged_file_is_told_in_one_line_with_its_cure(folder, text, message):
+    (folder / "frozen.json").write_text(text)
+    with pytest.raises(SuiteError) as caught:
+        load_frozen(folder)
+    told = str(caught.value)
+    assert message in told
+    assert "\n" not in told
+    assert "suite claims freeze --renew" in told
+    with pytest.raises(SuiteError, match="was written; a second freeze hides"):
+        freeze(load_claims(folder=folder), load_settings(), folder=folder)

@@ -1,0 +1,70 @@
+"""The page of tuning: budget curves with bands over searches, and the table of scatter."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite.errors import SuiteError
+from suite.judging.scatter import Scatter
+from suite.report.site.tuning import budget_points, scatter_cells, searches_in_git
+from suite.report.site.write import write_site
+from suite.settings.tuned_recipes import load_tuned
+from tests.helpers.paths import ROOT
+from tests.suite.report.site.project import settings, write_board
+
+RECIPE = ROOT / "recipes/tuned/emoji/pfml-0.yaml"
+
+
+def recipe(number, scores):
+    found = load_tuned(RECIPE)
+    trials = [found.trials[0].model_copy(update={"fold_map_at_r": [] if s is None else [s]}) for s in scores]
+    return found.model_copy(update={"number": number, "trials": trials})
+
+
+def test_curves_have_the_range_over_searches_up_to_the_shortest():
+    points = budget_points({"pfml": [recipe(0, [0.2, 0.4]), recipe(1, [0.1, None, 0.3])], "cpml": [recipe(0, [0.5])]})
+    shown = [(point["loss"], point["trials"], point["searches"]) for point in points]
+    assert shown == [("pfml", 1, 2), ("pfml", 2, 2), ("cpml", 1, 1)]
+    first, second, _ = points
+    # Means of one: 30 and 40 / 3; of two: (20 + 3 * 40) / 4, and 30 * 5/9 + 10 * 3/9.
+    assert (first["low"], first["high"]) == pytest.approx((40 / 3, 30))
+    assert (second["low"], second["high"], second["value"]) == pytest.approx((20, 35, 27.5))
+
+
+def test_searches_come_by_number_from_the_folder_of_their_track(workplace):
+    folder = workplace / "recipes/tuned_under_noise/emoji"
+    folder.mkdir(parents=True)
+    values = yaml.safe_load(RECIPE.read_text())
+    for number in (10, 2):
+        (folder / f"pfml-{number}.yaml").write_text(yaml.safe_dump(values | {"number": number}))
+    shutil.copy(RECIPE, folder / "cpml-0.yaml")
+    assert [each.number for each in searches_in_git("tuned_under_noise", "emoji", "pfml")] == [2, 10]
+    assert searches_in_git("tuned", "emoji", "pfml") == []
+
+
+def test_the_page_has_a_chart_for_each_data_set_and_track_that_was_searched(workplace):
+    write_board()
+    folder = workplace / "recipes/tuned/shapes"
+    folder.mkdir(parents=True)
+    shutil.copy(RECIPE, folder / "pfml-0.yaml")
+    page = write_site(settings()).with_name("tuning.html").read_text()
+    assert "shapes, tuned: one search each, so no bands." in page
+    assert page.count('class="plot"') == 1
+    (folder / "pfml-1.yaml").write_text("loss: [")
+    with pytest.raises(SuiteError, match=r"recipes/tuned/shapes/pfml-1\.yaml is not valid YAML"):
+        write_site(settings())
+
+
+def test_without_searches_it_says_how_to_make_them(workplace):
+    page = write_site(settings()).with_name("tuning.html").read_text()
+    assert "suite search" in page
+    assert not Path("recipes").exists()
+
+
+def test_scatter_is_shown_in_points_and_an_estimate_below_zero_as_such():
+    place = ("frozen", "tuned", "emoji", "pfml", "symmetric", 0.2)
+    cells = scatter_cells(Scatter(place, 20, {"search": 4.0, "seed": -1.0}, "a remark"))
+    assert cells[:6] == ["frozen", "tuned", "emoji", "pfml", "symmetric 0.2", "20"]
+    assert cells[6:] == ["–", "2.00", "–", "0 (estimate below 0)", "a remark"]
