@@ -312,8 +312,8 @@ def test_overlapping_classes_are_noticed():
     with pytest.raises(AssertionError, match="overlap"):
         validation._assert_disjoint(np.array([0, 1]), np.array([1, 2]), FEATURES.test()[1])
     with pytest.raises(AssertionError, match="overlap"):
-        search._assert_disjoint(np.array([0, 1]), np.array([2, 12]), FEATURES)
-    search._assert_disjoint(np.array([0, 1]), np.array([2, 3]), FEATURES)
+        validation._assert_disjoint(np.array([0, 1]), np.array([2, 12]), FEATURES.test()[1])
+    validation._assert_disjoint(np.array([0, 1]), np.array([2, 3]), FEATURES.test()[1])
 
 
 def test_failed_trials_count_as_trials():
