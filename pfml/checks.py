@@ -5,15 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-
 
 def checked_integer(name: str, value: object, *, at_least: int) -> int:
-    """Return ``value`` if it is an integer of at least ``at_least``.
-
-    Raises:
-        ValueError: it is not an ``int`` (``bool`` is none here) or it is too small.
-    """
+    """Return ``value`` if it is an ``int`` (``bool`` is none here) of at least ``at_least``; else raise ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         raise ValueError(f"{name} = {value!r}: allowed are integers >= {at_least}")
     return value
@@ -27,14 +21,7 @@ def checked_number(
     at_least: float = -math.inf,
     at_most: float = math.inf,
 ) -> float:
-    """Return ``value`` as a float if it is a finite number within the bounds given.
-
-    Args:
-        name: the setting, as the caller spells it.
-        value: what was passed for it.
-        above: exclusive lower bound.
-        at_least: inclusive lower bound.
-        at_most: inclusive upper bound.
+    """Return ``value`` as a float if it is a finite number within the bounds given, of which ``above`` is exclusive.
 
     Raises:
         ValueError: it is not a number (``bool`` is none here), not finite, or out of bounds.
@@ -50,35 +37,27 @@ def checked_number(
 
 
 def checked_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
-    """Return ``value`` if it is one of ``choices``.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """Return ``value`` if it is one of ``choices``; else raise ValueError."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} = {value!r}: allowed are {', '.join(choices)}")
     return value
 
 
 def checked_flag(name: str, value: object) -> bool:
-    """Return ``value`` if it is ``True`` or ``False``.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """Return ``value`` if it is ``True`` or ``False``; else raise ValueError."""
     if value is not True and value is not False:
         raise ValueError(f"{name} = {value!r}: allowed are True and False")
     return value
 
 
 def checked_batch(
-    embeddings: Tensor, labels: Tensor, *, num_classes: int | None = None, embedding_dim: int | None = None
+    embeddings: Tensor, labels: object, *, num_classes: int | None = None, embedding_dim: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return embeddings (B, D) and labels (B,) as int64 on one device.
 
     Args:
         embeddings: (B, D) floating point, B >= 1.
-        labels: (B,) integers.
+        labels: (B,) integers of any type, a tensor or what `torch.as_tensor` makes one of, such as an array of numpy.
         num_classes: if given, labels must lie in [0, num_classes).
         embedding_dim: if given, D must equal it.
 
@@ -92,9 +71,10 @@ def checked_batch(
         )
     if embedding_dim is not None and embeddings.shape[1] != embedding_dim:
         raise ValueError(f"embeddings have dimension {embeddings.shape[1]}, the loss embedding_dim = {embedding_dim}")
+    labels = torch.as_tensor(labels)
     if labels.shape != embeddings.shape[:1]:
         raise ValueError(f"labels must have shape ({len(embeddings)},), one a row, not {tuple(labels.shape)}")
-    if labels.dtype not in _INTEGERS:
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, not {labels.dtype}")
     labels = labels.to(device=embeddings.device, dtype=torch.int64)
     if num_classes is not None:

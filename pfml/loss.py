@@ -1,8 +1,7 @@
 """PotentialFieldLoss: the paper's objective as a module.
 
 Source: Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025 (arXiv 2405.18560), Eq. 1 to 6, which the
-docstring of the class states. Two files say the same sum in other ways: `pfml/energy.py` is the slow reference, eight lines
-against which the loss is tested; `pfml/_kernel/` is what makes the loss fast, and its README.md explains how.
+docstring of the class states. `pfml/energy.py` is the slow reference; `pfml/_kernel/README.md` explains what is fast.
 
 Deviations and readings of what the paper leaves open:
 

@@ -5,12 +5,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from pfml._kernel import Layout, NeighbourList, PairCounts, PairPotential, dense_energy, is_dense, sparse_energy
+from pfml import _kernel as kernel
 from pfml.checks import checked_batch, checked_choice, checked_integer
 from pfml.proxies import directions, initial_vectors
 
 _LENGTHS = ("keep", "normalize", "refuse")
-_PATHS = ("auto", "dense", "sparse")
+_PATHS = ("auto", "dense", "sparse", "listed")
 # Embeddings in bfloat16 are unit vectors up to about this.
 _NEARLY = 1e-2
 
@@ -29,8 +29,8 @@ class PairwiseLoss(nn.Module):
     Attributes:
         proxy_vectors: (C * M, D), the parameter: proxies are its directions. None if M = 0.
         proxy_labels: (C * M,) int64, class of each proxy.
-        path: how the sum is taken. "dense" takes all pairs in one matrix, "sparse" leaves out pairs that are too far apart
-            to count, "auto" chooses by number of points and device. Values agree up to rounding.
+        path: how the sum is taken. "dense": all pairs; "sparse": without those that are too far apart to count; "listed":
+            without such pairs of proxies; "auto": by numbers of points and device. Values agree up to rounding.
 
     Raises:
         ValueError: an argument is out of range.
@@ -46,7 +46,7 @@ class PairwiseLoss(nn.Module):
         num_classes: int,
         embedding_dim: int,
         proxies_per_class: int,
-        potential: PairPotential,
+        potential: kernel.PairPotential,
         embedding_lengths: str = "keep",
     ) -> None:
         super().__init__()
@@ -57,8 +57,8 @@ class PairwiseLoss(nn.Module):
         self.register_parameter("proxy_vectors", initial_vectors(num_classes, embedding_dim, proxies_per_class))
         self.register_buffer("proxy_labels", torch.arange(num_classes).repeat_interleave(proxies_per_class))
         self._potential = potential
-        self._neighbours = NeighbourList(potential.repulsion_radius)
-        self._counts: PairCounts | None = None
+        self._neighbours = kernel.NeighbourList(potential.repulsion_radius)
+        self._counts: kernel.PairCounts | None = None
 
     @property
     def proxies(self) -> Tensor:
@@ -79,15 +79,14 @@ class PairwiseLoss(nn.Module):
 
         Args:
             embeddings: (B, D), rows of unit norm, B >= 1.
-            labels: (B,) integers in [0, C).
+            labels: (B,) integers in [0, C): a tensor, an array of numpy or a list.
             indices_tuple: None; what a miner picks has no meaning here.
             ref_emb: (R, D), further sources, which count as if they were in the batch.
             ref_labels: (R,) integers in [0, C), if and only if ``ref_emb`` is given.
 
         Returns:
-            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32
-            (also under autocast). On the dense path (`path`) a label out of range gives NaN, as an error would have to wait
-            for the device.
+            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32 (also under
+            autocast). On the dense and the listed `path` a label out of range gives NaN: an error would wait for the device.
 
         Raises:
             ValueError: a shape, a type, a label or a length is not as above.
@@ -112,14 +111,19 @@ class PairwiseLoss(nn.Module):
         free = embeddings.new_empty(0, self.embedding_dim) if self.proxy_vectors is None else self.proxy_vectors
         dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
         embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
-        layout = Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
-        path = checked_choice("path", self.path, _PATHS)
-        if path == "dense" or (path == "auto" and is_dense(embeddings.device, len(embeddings) + len(free))):
-            energy, self._counts = dense_energy(embeddings, free, layout, self._potential)
-            return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
-        checked_batch(embeddings, labels, num_classes=self.num_classes)
-        energy, self._counts = sparse_energy(embeddings, free, layout, self._potential)
-        return energy
+        layout = kernel.Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
+        path, found, sizes = checked_choice("path", self.path, _PATHS), None, (len(embeddings), len(free))
+        if path == "dense" or (path == "auto" and kernel.is_dense(embeddings.device, sum(sizes))):
+            found = kernel.dense_energy(embeddings, free, layout, self._potential)
+        elif len(free) > 0 and (path == "listed" or (path == "auto" and kernel.is_listed(embeddings.device, *sizes))):
+            found = kernel.listed_energy(embeddings, free, layout, self._potential)
+        if found is None:
+            checked_batch(embeddings, labels, num_classes=self.num_classes)
+            energy, self._counts = kernel.sparse_energy(embeddings, free, layout, self._potential)
+            return energy
+        energy, counts = found
+        self._counts = self._counts if kernel.is_transformed() else counts
+        return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
 
     def _on_sphere(self, embeddings: Tensor) -> Tensor:
         """Embeddings (B, D) as ``embedding_lengths`` wants them."""
@@ -128,8 +132,6 @@ class PairwiseLoss(nn.Module):
         if self.embedding_lengths == "refuse":
             off = (torch.linalg.vector_norm(embeddings.detach(), dim=1) - 1).abs().max()
             if off > _NEARLY:
-                raise ValueError(
-                    f"embeddings have lengths that differ from 1 by up to {off:.3g}: divide them by their lengths, or ask "
-                    'for embedding_lengths="normalize"'
-                )
+                wrong = f"embeddings have lengths that differ from 1 by up to {off:.3g}"
+                raise ValueError(f'{wrong}: divide them by their lengths, or ask for embedding_lengths="normalize"')
         return embeddings

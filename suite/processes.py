@@ -32,6 +32,8 @@ MOST_LINES = 20
 _PRINTED = "the last line that it printed"
 _POLL_SECONDS = 0.2
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_END = os._exit
+"""Ends this process, also while code of others is kept from it."""
 _work: tuple[Callable[[Any, Any], Any], Any] | None = None
 """In a worker process: the function, and what its tasks share."""
 
@@ -139,7 +141,7 @@ def _end_with(parent: int) -> None:
     """End this process soon after its parent: one that waits for a task would else wait for ever."""
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
-    os._exit(1)
+    _END(1)
 
 
 def _run(task: Any) -> Any:

@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from suite.hashing import code_files
+from suite.losses.registry import BUILT_IN
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.paper_recipes import find_paper_recipe
 from suite.settings.params import DatasetSettings, LossSettings
@@ -251,6 +252,13 @@ def test_links_to_a_part_of_a_page_find_its_head(page):
 def test_a_page_explains_every_setting(page, settings):
     cells = re.findall(r"^\| (`[^|]+`) \|", text_of(page), re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(settings.model_fields)
+
+
+def test_the_page_of_losses_lists_all_and_says_which_run_by_default():
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (default|extended) \|$", text_of("docs/losses.md"), re.MULTILINE))
+    assert rows.keys() == BUILT_IN.keys()
+    default = {name for name, where in rows.items() if where == "default"}
+    assert default == set(yaml.safe_load(text_of("params.yaml"))["losses"])
 
 
 def test_the_example_of_benchmarks_is_valid():

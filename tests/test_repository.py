@@ -7,6 +7,7 @@ import sys
 import tomllib
 
 import pytest
+import yaml
 
 from suite.report.readme import filled
 from tests.helpers.paths import ROOT
@@ -85,3 +86,17 @@ def test_an_altered_file_in_the_store_is_not_pulled(tmp_path):
     largest.write_bytes(content)
     assert subprocess.run(pull, cwd=tmp_path, capture_output=True, check=False).returncode != 0
     assert not list(tmp_path.glob("data/*.parquet"))
+
+
+def test_studies_without_their_sections_have_no_stages(tmp_path):
+    """DVC reads the whole file before any stage: a section that is absent means none."""
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    shutil.copytree(ROOT / "pipelines/studies", tmp_path / "pipelines/studies", ignore=shutil.ignore_patterns("*.lock"))
+    (tmp_path / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    left = {name: value for name, value in params.items() if name not in ("paper_values", "ablation", "geometry")}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(left))
+    listing = [sys.executable, "-m", "dvc", "stage", "list", "--name-only", "pipelines/studies/dvc.yaml"]
+    listed = subprocess.run(listing, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (listed.returncode, listed.stdout.split()) == (0, []), listed.stderr

@@ -2,7 +2,7 @@
 
     U(x) = sum_i sum_j f(|x_i - x_j|^2)        dU/dx_i = 4 sum_j f'(|x_i - x_j|^2) (x_i - x_j)
 
-Only f depends on the loss: a `PairPotential` supplies it. Both ways to take the sum, dense and sparse, are exact.
+Only f depends on the loss: a `PairPotential` supplies it. All ways to take the sum are exact.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from pfml._kernel.blocks import add_batch
-from pfml._kernel.dense import dense_energy
+from pfml._kernel.dense import dense_energy, listed_energy
 from pfml._kernel.evaluation import Evaluation, PairCounts
 from pfml._kernel.neighbours import NeighbourList
 from pfml._kernel.other_classes import add_batch_and_other_proxies, add_proxies_of_other_classes
@@ -21,24 +21,26 @@ from pfml._kernel.potentials import PairPotential, PotentialField
 from pfml._kernel.same_class import RowsByClass, add_batch_and_own_proxies, add_proxies_of_a_class
 from pfml._kernel.sources import Layout, Sources
 
-__all__ = [
-    "Layout",
-    "NeighbourList",
-    "PairCounts",
-    "PairPotential",
-    "PotentialField",
-    "dense_energy",
-    "is_dense",
-    "sparse_energy",
-]
+__all__ = ["Layout", "NeighbourList", "PairCounts", "PairPotential", "PotentialField", "dense_energy", "listed_energy"]
 
 # Points up to which a GPU takes all pairs at once: their matrix is 128 MiB in float64.
 _DENSE_POINTS = 4096
 
 
+def is_transformed() -> bool:
+    """Whether `torch.func` differentiates or maps what runs now; tensors then outlive the transform as empty shells."""
+    return torch._C._are_functorch_transforms_active()  # noqa: SLF001
+
+
 def is_dense(device: torch.device, points: int) -> bool:
-    """Whether the dense sum suits a number of points: on a GPU up to some thousands, and wherever it is compiled."""
-    return torch.compiler.is_compiling() or (device.type == "cuda" and points <= _DENSE_POINTS)
+    """Whether the dense sum suits a number of points: on a GPU up to some thousands, and wherever torch transforms it."""
+    small = device.type == "cuda" and points <= _DENSE_POINTS
+    return small or torch.compiler.is_compiling() or is_transformed()
+
+
+def is_listed(device: torch.device, batch: int, proxies: int) -> bool:
+    """Whether the sum over a batch with all points and over listed pairs of proxies suits: on a GPU, up to as many pairs."""
+    return device.type == "cuda" and 0 < batch * proxies <= _DENSE_POINTS**2
 
 
 def sparse_energy(
@@ -46,14 +48,8 @@ def sparse_energy(
 ) -> tuple[Tensor, PairCounts]:
     """Sum f over all ordered pairs i != j, without the pairs of different classes that are too far apart to count.
 
-    Args:
-        embeddings: (B, D), float32 or float64.
-        free: (P, D) free vectors of the proxies in the same type, P >= 0.
-        layout: what is known of both.
-        potential: the function f.
-
-    Returns:
-        The energy, a scalar in the type of the embeddings, and the numbers of pairs.
+    Gives the energy, a scalar in the type of the embeddings (B, D), float32 or float64, and the numbers of pairs. The free
+    vectors (P, D) of the proxies have the same type; P may be 0.
     """
     found: list[PairCounts] = []
     energy: Tensor = _SparseEnergy.apply(embeddings, free, layout, potential, found)
@@ -97,10 +93,8 @@ class _SparseEnergy(Function):
 
 def _twice_differentiable(ctx: Any, embeddings: Tensor, free: Tensor, upstream: Tensor) -> list[Tensor | None]:
     """The same gradient from all pairs by autograd."""
-    points = len(embeddings) + len(free)
-    warnings.warn(
-        f"create_graph=True takes all pairs of {points} points by autograd, slowly and with much memory", stacklevel=2
-    )
+    pairs = f"all pairs of {len(embeddings) + len(free)} points"
+    warnings.warn(f"create_graph=True takes {pairs} by autograd, slowly and with much memory", stacklevel=2)
     energy, _ = dense_energy(embeddings, free, ctx.layout, ctx.potential)
     needed = ctx.needs_input_grad[:2]
     wanted = [tensor for tensor, is_needed in zip((embeddings, free), needed, strict=True) if is_needed]

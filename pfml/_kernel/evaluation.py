@@ -25,13 +25,7 @@ class PairCounts(NamedTuple):
 
 
 class Evaluation:
-    """Sources and potential, and the sums over pairs so far.
-
-    Attributes:
-        energy: float64 scalar.
-        attractive: active ordered pairs of one class so far; ``repulsive`` and ``bounded`` likewise of different classes.
-        gradient: where weights 4 f' go.
-    """
+    """Sources and potential, and the sums over pairs so far: energy in float64, numbers of active pairs, gradient."""
 
     def __init__(self, sources: Sources, potential: PairPotential) -> None:
         self.sources, self.potential = sources, potential
@@ -46,11 +40,8 @@ class Evaluation:
     def weights(self, squared: Tensor, active: Tensor | None = None, *, same: bool, times: int = 2) -> Tensor:
         """Count the energy of pairs and give their weights 4 f'.
 
-        Args:
-            squared: squared distances, any shape.
-            active: which of them count, in the same shape; None for all.
-            same: whether they are pairs of one class.
-            times: how many ordered pairs each stands for.
+        They have squared distances of any shape, of which those count that are ``active`` (None for all). Each stands for a
+        number of ordered pairs.
         """
         value, slope = self.potential.value_and_slope(squared, same=same)
         weights = slope.mul_(4)
@@ -76,13 +67,9 @@ class Evaluation:
 
 
 def repair(squared: Tensor, close: Tensor, difference: Callable[[Tensor], Tensor]) -> None:
-    """Replace squared distances that are too small for the Gram form, in place.
+    """Replace, in place, the squared distances (contiguous, any shape) that are too ``close`` for the Gram form.
 
-    Args:
-        squared: squared distances, any shape, contiguous.
-        close: which to replace, in the same shape.
-        difference: gives the vectors (K, D) between the points of pairs, told by their positions (K,) in the flattened
-            ``squared``.
+    ``difference`` gives the vectors (K, D) between points of pairs, told by positions (K,) in the flattened ``squared``.
     """
     positions = close.flatten().nonzero().squeeze(1)
     if len(positions) > 0:

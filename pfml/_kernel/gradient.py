@@ -31,22 +31,18 @@ class WeightedPairs(NamedTuple):
 
 
 class Gradient:
-    """Collects the gradient of one evaluation.
-
-    Attributes:
-        of_embeddings: (B, D), G of the embeddings.
-        along: (P,) G . p of what was added to the proxies here, in the form in which it was added.
-        within: (C, M, M) weights w_ij of terms -w_ij p_j within classes, or None.
-        own: classes (U,) and terms (U, M, D) on their proxies, or None; a class may occur more than once.
-        pairs: pairs that count one by one.
-    """
+    """Collects the gradient of one evaluation."""
 
     def __init__(self, sources: Sources) -> None:
-        self.of_embeddings = torch.zeros_like(sources.embeddings)
-        self.along = torch.zeros_like(sources.scale)
-        self.within: Tensor | None = None
-        self.own: tuple[Tensor, Tensor] | None = None
-        self.pairs: list[WeightedPairs] = []
+        self.of_embeddings = torch.zeros_like(sources.embeddings)  # (B, D), their G
+        self.along = torch.zeros_like(
+            sources.scale
+        )  # (P,) G . p of what was added to the proxies here, as it was added
+        self.within: Tensor | None = None  # (C, M, M) weights w_ij of terms -w_ij p_j within classes
+        self.own: tuple[Tensor, Tensor] | None = (
+            None  # classes (U,), also repeated, and terms (U, M, D) on their proxies
+        )
+        self.pairs: list[WeightedPairs] = []  # those that count one by one
         self._of_proxies: Tensor | None = None
 
     def of_proxies(self, sources: Sources) -> Tensor:
@@ -80,7 +76,7 @@ class Gradient:
                 term = differences(sources, i, j, of_batch=pairs.of_batch)
                 if not pairs.of_batch:
                     gradient.index_add_(0, i, term * (weights * scaled.index_select(0, i))[:, None])
-                gradient.index_add_(0, j, term.mul_((weights * scaled.index_select(0, j))[:, None]), alpha=-1)
+                gradient.index_add_(0, j, term.mul_((weights * scaled.index_select(0, j)).neg_()[:, None]))
         return gradient
 
 

@@ -1,41 +1,34 @@
 """Pairs of proxies of different classes that may repel each other, found without all distances.
 
-The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search of all pairs
-bounds inner products from above by one small matrix product (`with_rest`). Its coordinates are those of largest variance,
-the fewest that leave few pairs, judged on a sample.
+The neighbour list is Verlet's ("Computer experiments on classical fluids", Physical Review 159, 1967). A search bounds inner
+products by a small matrix product (`with_rest`): of the fewest coordinates of large variance that leave few pairs.
 """
 
 import torch
 from torch import Tensor
 
-# Rows and columns of a block, small enough for the processor's cache.
-_ROWS = 256
-_COLUMNS = 2048
 ROUNDING = 1e-5
 """Rounding of a product of unit vectors and of the norm of a rest: pairs this close to the edge are kept."""
-# A projection is good enough when it keeps this share of pairs.
-_KEPT = 2e-4
-_SAMPLE = 64
+# Rows, columns and coordinates of a block, small enough for the processor's cache.
+_ROWS, _COLUMNS, _COORDINATES = 256, 2048, 2**17
+# A projection is good enough when it keeps this share of pairs, with this many points.
+_KEPT, _SAMPLE = 2e-4, 64
 # How many steps a skin should last, and how few make it worth while.
-_STEPS = 16
-_FEWEST = 2
+_STEPS, _FEWEST = 16, 2
 # Beyond this share of all (ordered) pairs blocks are faster than a list; it is tried again after some calls.
-_LISTED = 0.005
-_PAUSE = 50
+_LISTED, _PAUSE = 0.005, 50
 
 
 class NeighbourList:
-    """Candidate pairs among points of fixed classes, kept from call to call while the points move.
-
-    Args:
-        radius: distance within which no pair may be missed.
-    """
+    """Candidate pairs among points of fixed classes, none missed within the radius, kept from call to call."""
 
     def __init__(self, radius: float) -> None:
         self.radius = radius
         self.searched_rows = 0
         self._anchors: Tensor | None = None
         self._pairs = torch.empty(0, 2, dtype=torch.int64)
+        self._apart: Tensor | None = None
+        self._moved_by: Tensor | None = None
         self._skin = 0.0
         self._steps = 0
         self._pause = 0
@@ -43,31 +36,24 @@ class NeighbourList:
         self._widest = min(max(0.5 - radius, 0.25 * radius), 1.5 * radius)
 
     def near(self, points: Tensor, classes: Tensor, scale: Tensor) -> Tensor | None:
-        """Return candidates, a superset of all pairs of different classes within the radius.
+        """Candidates (K, 2) of different classes, each once, that include all within the radius; None if they are too many.
 
-        Args:
-            points: (P, D), without gradient; row i times ``scale[i]`` is the point.
-            classes: (P,), the same in every call.
-            scale: (P,).
-
-        Returns:
-            (K, 2) int64: pairs of different classes, each once; or None if they are too many for a list.
+        Row i of the points (P, D), without gradient, is meant times ``scale[i]``; classes (P,) are the same in every call.
         """
+        self._moved_by = None
         if self._pause > 0:
             self._pause -= 1
             return None
         anchors = self._anchors
-        if anchors is None or (anchors.shape, anchors.dtype, anchors.device) != (
-            points.shape,
-            points.dtype,
-            points.device,
-        ):
+        kind = points.shape, points.dtype, points.device
+        if anchors is None or (anchors.shape, anchors.dtype, anchors.device) != kind:
             return self._rebuild(points, classes, scale, skin=0.0)
         self._steps += 1
-        moved_by = _apart(points, scale, anchors)
+        moved_by = _moved(points, scale, anchors)
         # Written so that a point that was NaN counts as moved.
         moved = (~(moved_by <= self._skin / 2)).nonzero().squeeze(1)
         if len(moved) == 0:
+            self._moved_by = moved_by
             return self._pairs
         if self._skin > 0 and len(moved) <= len(points) // 8:
             there = points.index_select(0, moved) * scale.index_select(0, moved)[:, None]
@@ -78,10 +64,21 @@ class NeighbourList:
         del anchors  # as large as the proxies: not to be held while others are made
         return self._rebuild(points, classes, scale, skin if skin >= 2 * _FEWEST * speed else 0.0)
 
+    def possible(self) -> Tensor | None:
+        """Which pairs (K,) of the last call can be within the radius, as far as their points have moved; None for all."""
+        if self._moved_by is None or self._anchors is None:
+            return None
+        i, j = self._pairs.unbind(1)
+        if self._apart is None:
+            self._apart = _apart(self._anchors, i, j)
+        at_least = self._apart - self._moved_by.index_select(0, i) - self._moved_by.index_select(0, j)
+        # Written so that a point that was NaN counts.
+        return ~(at_least > self.radius + 4 * ROUNDING)
+
     def _rebuild(self, points: Tensor, classes: Tensor, scale: Tensor, skin: float) -> Tensor | None:
         """Search all pairs; where they are too many there is no list for a while."""
         self._skin, self._steps = skin, 0
-        self._anchors = None  # released before there is another
+        self._anchors = self._apart = None  # released before there is another
         self._anchors = points * scale[:, None]
         self.searched_rows += len(points)
         pairs = _search(self._anchors, None, self.radius + skin)
@@ -98,7 +95,7 @@ class NeighbourList:
         """Replace the pairs of points that left their skin for ``points``; None if they are too many."""
         assert self._anchors is not None
         self.searched_rows += len(moved)
-        self._anchors[moved] = points
+        self._anchors[moved], self._apart = points, None
         found = _search(self._anchors, moved, self.radius + self._skin)
         if found is None:
             return None
@@ -112,9 +109,10 @@ class NeighbourList:
         return self._pairs
 
 
-def _apart(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
-    """Distances (N,) of scaled rows, in blocks small enough for the processor's cache."""
-    blocks = zip(*(torch.split(tensor, _ROWS) for tensor in (anchors, points, scale[:, None])), strict=True)
+def _moved(points: Tensor, scale: Tensor, anchors: Tensor) -> Tensor:
+    """Distances (N,) of scaled rows from anchors, in blocks small enough for the processor's cache."""
+    rows = len(points) if points.is_cuda else max(_ROWS, _COORDINATES // points.shape[1])
+    blocks = zip(*(torch.split(tensor, rows) for tensor in (anchors, points, scale[:, None])), strict=True)
     return torch.cat([torch.linalg.vector_norm(torch.addcmul(*block, value=-1), dim=1) for block in blocks])
 
 
@@ -127,28 +125,28 @@ def _search(points: Tensor, rows: Tensor | None, radius: float) -> Tensor | None
     sources = torch.arange(len(points), device=points.device) if rows is None else rows
     limit = _LISTED * len(sources) * len(points)
     found = [sources.new_empty(0, 2)]
-    for start in range(0, len(sources), _ROWS):
-        block = sources[start : start + _ROWS]
+    height, width = (16 * _ROWS, len(points)) if points.is_cuda else (_ROWS, _COLUMNS)  # a GPU has no such cache
+    for start in range(0, len(sources), height):
+        block = sources[start : start + height]
         first = 0 if rows is not None else start
-        for columns in range(first, len(points), _COLUMNS):
-            hits = bounding[block] @ bounding[columns : columns + _COLUMNS].T > threshold
+        for columns in range(first, len(points), width):
+            hits = bounding[block] @ bounding[columns : columns + width].T > threshold
             row, column = hits.nonzero().unbind(1)
             i, j = block[row], column + columns
             once = i < j if rows is None else i != j
-            near = _verified(points, i[once], j[once], radius)
-            if len(near) > 0:  # small tensors that are kept would break up the memory that blocks come from
-                found.append(near)
+            i, j = i[once], j[once]
+            near = _apart(points, i, j) <= radius * (1 + ROUNDING)
+            if near.any():  # small tensors that are kept would break up the memory that blocks come from
+                found.append(torch.stack([i[near], j[near]], dim=1))
         if sum(map(len, found)) > limit:
             return None
     return torch.cat(found)
 
 
-def _verified(points: Tensor, i: Tensor, j: Tensor, radius: float) -> Tensor:
-    """Those of the pairs (K,), (K,) that are within the radius, as (K', 2)."""
+def _apart(points: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """Distances (K,) of pairs (K,), (K,), in parts small enough for the processor's cache."""
     parts = zip(torch.split(i, _ROWS), torch.split(j, _ROWS), strict=True)
-    near = [torch.linalg.vector_norm(points[a] - points[b], dim=1) <= radius * (1 + ROUNDING) for a, b in parts]
-    kept = torch.cat(near)
-    return torch.stack([i[kept], j[kept]], dim=1)
+    return torch.cat([torch.linalg.vector_norm(points[a] - points[b], dim=1) for a, b in parts])
 
 
 def _projection(points: Tensor, norms: Tensor, threshold: float) -> Tensor:

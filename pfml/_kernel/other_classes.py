@@ -1,7 +1,4 @@
-"""Pairs of different classes that involve proxies: nearly all are too far apart to count, so the work is to find the rest.
-
-What cannot be excluded is evaluated one by one, or, where it is much, in blocks of all pairs.
-"""
+"""Pairs of different classes that involve proxies: nearly all are too far apart to count, and the others are to be found."""
 
 import math
 
@@ -49,11 +46,14 @@ def add_batch_and_other_proxies(evaluation: Evaluation) -> None:
             hits = bound > threshold[:, None]
             if int(torch.count_nonzero(hits)) <= _FEW * hits.numel():
                 i, j = hits.nonzero().unbind(1)
-                _add_listed(evaluation, i, j + start, of_batch=True)
+                _add_listed(evaluation, i, j + start, None, of_batch=True)
                 continue
-        rows, columns = embeddings_of(evaluation), proxies_of(evaluation, some)
-        squared = squared_distances(rows, columns)
+        rows, proxies = embeddings_of(evaluation), sources.proxies(some)
+        squared = squared_distances(rows, proxies, torch.ones_like(sources.scale[some]))
         _exclude_own(squared, sources, start, math.inf)
+        if squared.amin() >= radius**2:
+            continue
+        columns = proxies_of(evaluation, some, proxies)
         add_block(evaluation, squared, evaluation.potential.active(squared, same=False), rows, columns, same=False)
 
 
@@ -72,13 +72,15 @@ def add_proxies_of_other_classes(evaluation: Evaluation, neighbours: NeighbourLi
     if pairs is None:
         add_all_proxies(evaluation)
     else:
-        _add_listed(evaluation, pairs[:, 0], pairs[:, 1], of_batch=False)
+        _add_listed(evaluation, pairs[:, 0], pairs[:, 1], neighbours.possible(), of_batch=False)
 
 
-def _add_listed(evaluation: Evaluation, i: Tensor, j: Tensor, *, of_batch: bool) -> None:
-    """Listed pairs of different classes, those that are active."""
+def _add_listed(evaluation: Evaluation, i: Tensor, j: Tensor, possible: Tensor | None, *, of_batch: bool) -> None:
+    """Listed pairs of different classes, those that are active; where some of them are possible, no others are."""
     sources, gradient = evaluation.sources, evaluation.gradient
-    for row, column in in_parts(sources.free.shape[1], i, j):
+    for row, column, *kept in in_parts(sources.free.shape[1], i, j, *(() if possible is None else (possible,))):
+        for mask in kept:
+            row, column = row[mask], column[mask]  # noqa: PLW2901
         difference = differences(sources, row, column, of_batch=of_batch)
         squared = difference.square().sum(dim=1)
         near = evaluation.potential.active(squared, same=False).nonzero().squeeze(1)

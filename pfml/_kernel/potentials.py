@@ -18,44 +18,32 @@ class PairPotential(Protocol):
     @property
     def repulsion_radius(self) -> float:
         """Distance beyond which points of different classes exert no force."""
-        ...
 
     @property
     def smooth_attraction(self) -> bool:
         """Whether f' within a class is nearly constant at small distances, so that rounding of these does no harm."""
-        ...
 
     def active(self, squared: Tensor, *, same: bool) -> Tensor:
         """Mask of pairs that exert a force, for squared distances >= 0 of any shape."""
-        ...
 
     def value_and_slope(self, squared: Tensor, *, same: bool) -> tuple[Tensor, Tensor]:
         """Value f and derivative f' of active pairs, in new tensors; of inactive ones anything finite.
 
         The value is differentiable twice by autograd.
         """
-        ...
 
     def bounded(self, squared: Tensor) -> Tensor:
         """Mask of the active pairs of different classes on which the bound at coinciding points acts."""
-        ...
 
 
 @dataclass(frozen=True)
 class PotentialField:
-    """Pair potential of the paper, as a `PairPotential`.
+    """Pair potential of the paper, as a `PairPotential`."""
 
-    Attributes:
-        alpha: exponent of decay; 0 is the log potential.
-        delta: radius of attraction.
-        delta_repulsion: radius of repulsion.
-        min_distance: distance below which repulsion is the bounding parabola.
-    """
-
-    alpha: float
-    delta: float
-    delta_repulsion: float
-    min_distance: float
+    alpha: float  # exponent of decay; 0 is the log potential
+    delta: float  # radius of attraction
+    delta_repulsion: float  # radius of repulsion
+    min_distance: float  # distance below which repulsion is the bounding parabola
 
     @property
     def repulsion_radius(self) -> float:

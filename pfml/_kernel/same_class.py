@@ -33,18 +33,12 @@ class RowsByClass(NamedTuple):
     """The rows of a batch laid out by class: U groups of K slots, a class over several groups where it has more rows.
 
     K is the mean number of rows of a class, so that groups are fewer than two a class and slots at most 4 B.
-
-    Attributes:
-        classes: (U,) class of each group.
-        slots: (B,) slot of each row in the flattened (U, K).
-        width: K.
-        sizes: rows of each class that is present.
     """
 
-    classes: Tensor
-    slots: Tensor
-    width: int
-    sizes: Tensor
+    classes: Tensor  # (U,) class of each group
+    slots: Tensor  # (B,) slot of each row in the flattened (U, K)
+    width: int  # K
+    sizes: Tensor  # rows of each class that is present
 
     @classmethod
     def of(cls, labels: Tensor) -> "RowsByClass":

@@ -10,45 +10,26 @@ from pfml.proxies import SHORTEST
 
 
 class Layout(NamedTuple):
-    """What is known of points besides where they are.
+    """What is known of points besides where they are."""
 
-    Attributes:
-        labels: (B,) int64, classes of the embeddings.
-        classes: (P,) int64, of the proxies: 0 to C - 1, each M times in a row.
-        per_class: M.
-        neighbours: finds near pairs of proxies and remembers them between calls.
-    """
-
-    labels: Tensor
-    classes: Tensor
-    per_class: int
-    neighbours: NeighbourList
+    labels: Tensor  # (B,) int64, classes of the embeddings
+    classes: Tensor  # (P,) int64, of the proxies: 0 to C - 1, each M times in a row
+    per_class: int  # M
+    neighbours: NeighbourList  # finds near pairs of proxies and remembers them between calls
 
 
 class Sources(NamedTuple):
-    """What the parts of an evaluation read.
+    """What the parts of an evaluation read."""
 
-    Attributes:
-        embeddings: (B, D).
-        labels: (B,) int64.
-        squares: (B,) squared norms of the embeddings.
-        free: (P, D) free vectors of the proxies, class by class.
-        norms: (P,) their squared norms.
-        scale: (P,) one over their norms: proxy j is ``scale[j] * free[j]``.
-        classes: (P,) int64 classes of the proxies.
-        per_class: M.
-        cosines: (C, M, M) inner products of the proxies of each class; None if M < 2.
-    """
-
-    embeddings: Tensor
-    labels: Tensor
-    squares: Tensor
-    free: Tensor
-    norms: Tensor
-    scale: Tensor
-    classes: Tensor
-    per_class: int
-    cosines: Tensor | None
+    embeddings: Tensor  # (B, D)
+    labels: Tensor  # (B,) int64
+    squares: Tensor  # (B,) squared norms of the embeddings
+    free: Tensor  # (P, D) free vectors of the proxies, class by class
+    norms: Tensor  # (P,) their squared norms
+    scale: Tensor  # (P,) one over their norms: proxy j is scale[j] * free[j]
+    classes: Tensor  # (P,) int64 classes of the proxies
+    per_class: int  # M
+    cosines: Tensor | None  # (C, M, M) inner products of the proxies of each class; None if M < 2
 
     @classmethod
     def of(cls, embeddings: Tensor, free: Tensor, layout: Layout) -> "Sources":

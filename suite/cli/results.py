@@ -9,7 +9,14 @@ from rich.console import Console
 
 from suite.cli.shared import Regime, RegimeOption, console, errors
 from suite.errors import SuiteError
-from suite.settings.paths import FINETUNED_RESULTS, PAPER_VALUES, RECORDS_FILE, STUDIES_FOLDER
+from suite.settings.paths import (
+    FINETUNED_RESULTS,
+    PAPER_VALUES,
+    RECORDS_FILE,
+    RECORDS_NAME,
+    RUNS_FOLDER,
+    STUDIES_FOLDER,
+)
 
 
 def compare(
@@ -72,6 +79,8 @@ def verify(
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
     reference = _read(committed) if committed else _of_head()
+    if not committed and fresh == RECORDS_FILE and not any(RUNS_FOLDER.glob(f"*/{RECORDS_NAME}")):
+        raise SuiteError(f"{RUNS_FOLDER}/ holds no run, so nothing was recomputed; run: dvc repro")
     kept = () if committed else _kept_in_git()
     found = compare(reference, _read(fresh), margin, names, kept)
     heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")

@@ -181,7 +181,7 @@ class TuningSettings(Strict):
     """Which searches there are: on true labels, with wrong training labels, or with wrong validation labels, too."""
     noise: NoiseLevel = 0.2
     """Label noise in the searches under noise, of the kind of ``noise``."""
-    held_out: Annotated[int, Field(ge=1, strict=True)] | None = None
+    held_out: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
     """How many of the folds validate, each once: search s begins with fold s. All of them if left out."""
     space: Annotated[dict[Name, dict[str, Any]], Filled] = {}
     """Searched for every loss besides its own search space, e.g. ``epochs``."""

@@ -46,6 +46,7 @@ SIZES = {
     "sop": Size(11318, 2, 512, 0.2, steps=20),
     "sop, fast": Size(11318, 2, 512, 0.2, speed=0.1, steps=4),
     "sop, jumps": Size(11318, 2, 512, 0.2, speed=0.001, jumping=0.002, steps=12),
+    "embedded, M 1": Size(791, 1, 128, 1.0),
     "embedded, M 2": Size(300, 2, 128, 0.95),
     "embedded, M 4": Size(300, 4, 128, 0.95),
     "crowded": Size(780, 2, 128, 1.3, steps=24),
@@ -65,11 +66,11 @@ class Plain(Function):
         squares, gradient = points.square().sum(dim=1), torch.zeros_like(points)
         everything = blocks.Points(points, squares, classes, gradient)
         energy = torch.zeros((), dtype=torch.float64)
-        for rows, columns, start in blocks._upper(everything):
-            squared = blocks.squared_distances(rows, columns)
+        for rows, columns, start, first in blocks._upper(everything):
+            squared = blocks.squared_distances(rows, columns.points, columns.squares)
             same = rows.classes[:, None] == columns.classes[None, :]
             active = torch.where(same, potential.active(squared, same=True), potential.active(squared, same=False))
-            if start == 0:
+            if start == first:
                 active.triu_(diagonal=1)
             i, j = (active & (squared < 1e-2)).nonzero().unbind(1)
             squared[i, j] = (rows.points[i] - columns.points[j]).square().sum(dim=1)
@@ -104,12 +105,24 @@ def own_by_blocks(evaluation: Any, _: Any) -> None:
     step = 2048 // per_class * per_class
     for start in range(0, count, step):
         rows = blocks.embeddings_of(evaluation)
-        columns = blocks.proxies_of(evaluation, slice(start, min(start + step, count)))
-        squared = blocks.squared_distances(rows, columns)
+        some = slice(start, min(start + step, count))
+        columns = blocks.proxies_of(evaluation, some, evaluation.sources.proxies(some))
+        squared = blocks.squared_distances(rows, columns.points, columns.squares)
         own = rows.classes[:, None] == columns.classes[None, :]
         blocks.add_block(
             evaluation, squared, own & evaluation.potential.active(squared, same=True), rows, columns, same=True
         )
+
+
+def proxies_block_by_block(evaluation: Any) -> None:
+    """All pairs of proxies, those picked out of a block summed with it."""
+    whole = slice(None)
+    proxies = blocks.proxies_of(evaluation, whole, evaluation.sources.proxies(whole))
+    for rows, columns, _, _ in blocks._upper(proxies):
+        squared = blocks.squared_distances(rows, columns.points, columns.squares)
+        squared.masked_fill_(rows.classes[:, None] >= columns.classes[None, :], torch.inf)
+        active = evaluation.potential.active(squared, same=False)
+        blocks.add_block(evaluation, squared, active, rows, columns, same=False)
 
 
 def evaluate(loss: PairwiseLoss, embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -137,7 +150,9 @@ WAYS: dict[str, Callable[..., Tensor]] = {
     "no projection bound, batch and proxies": without((other_classes, "coordinates", lambda dim, _: dim)),
     "no projection bound, search": without((neighbours, "_projection", lambda points, *_: points)),
     "no neighbour list": without((neighbours.NeighbourList, "near", lambda *_: None)),
+    "every listed pair": without((neighbours.NeighbourList, "possible", lambda *_: None)),
     "no search of moved proxies alone": without((neighbours.NeighbourList, "_search_anew", lambda *_: None)),
+    "blocks: no sparse products": without((other_classes, "add_all_proxies", proxies_block_by_block)),
     "blocks: never masked": without((blocks, "_MANY", 2.0)),
     "blocks: always masked": without((blocks, "_MANY", -1.0)),
     "blocks: no sums pair by pair": without((blocks, "_FEW", 0.0)),

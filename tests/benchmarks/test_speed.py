@@ -4,7 +4,7 @@ Not run by default: ``tox -e bench`` prints the table, with the ratios below it.
 would move them, by ``speed`` along the sphere, so that the neighbour list has something to follow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import pytest
@@ -62,13 +62,21 @@ def data(scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
     return embeddings.requires_grad_(), labels, proxies
 
 
-def measure(benchmark: Any, step: Callable[[], Tensor], between: Callable[[], None], rounds: int) -> None:
-    """Time ``step`` and its backward pass, with ``between`` before each round, untimed."""
+def measure(
+    benchmark: Any, step: Callable[[], Tensor], leaves: Iterable[Tensor], rounds: int, between: Callable[[], None] = int
+) -> None:
+    """Time ``step`` and its backward pass; before each round, untimed, ``between``, and gradients go as in `zero_grad`."""
+    leaves = list(leaves)
+
+    def setup() -> None:
+        between()
+        for leaf in leaves:
+            leaf.grad = None
 
     def run() -> None:
         step().backward()
 
-    benchmark.pedantic(run, setup=between, rounds=rounds, warmup_rounds=3, iterations=1)
+    benchmark.pedantic(run, setup=setup, rounds=rounds, warmup_rounds=3, iterations=1)
 
 
 def moves(weight: nn.Parameter | None, speed: float) -> Callable[[], None]:
@@ -96,7 +104,8 @@ def test_potential_field(name: str, speed: float, threads: int, benchmark: Any) 
             weight.copy_(proxies)
     benchmark.group = group(name, threads)
     benchmark.extra_info["row"] = f"pfml, proxies move by {speed:g}"
-    measure(benchmark, lambda: loss(embeddings, labels), moves(weight, speed), scale.rounds)
+    leaves = [embeddings, *loss.parameters()]
+    measure(benchmark, lambda: loss(embeddings, labels), leaves, scale.rounds, moves(weight, speed))
 
 
 @pytest.mark.parametrize("name", SCALES)
@@ -106,7 +115,7 @@ def test_proxy_anchor(name: str, threads: int, benchmark: Any) -> None:
     loss = ProxyAnchorLoss(scale.classes, scale.dim)
     benchmark.group = group(name, threads)
     benchmark.extra_info["row"] = PEER
-    measure(benchmark, lambda: loss(embeddings, labels), lambda: None, scale.rounds)
+    measure(benchmark, lambda: loss(embeddings, labels), [embeddings, *loss.parameters()], scale.rounds)
 
 
 @pytest.mark.parametrize("name", [name for name in SCALES if SCALES[name].proxies > 0])
@@ -117,7 +126,7 @@ def test_soft_triple(name: str, threads: int, benchmark: Any) -> None:
     loss = SoftTripleLoss(scale.classes, scale.dim, scale.proxies, tau=0.0)
     benchmark.group = group(name, threads)
     benchmark.extra_info["row"] = SECOND_PEER
-    measure(benchmark, lambda: loss(embeddings, labels), lambda: None, scale.rounds)
+    measure(benchmark, lambda: loss(embeddings, labels), [embeddings, *loss.parameters()], scale.rounds)
 
 
 def gram_energy(points: Tensor, classes: Tensor, potential: Any) -> Tensor:
@@ -150,4 +159,4 @@ def test_all_pairs(name: str, way: str, threads: int, benchmark: Any) -> None:
     }
     benchmark.group = group(name, threads)
     benchmark.extra_info["row"] = way
-    measure(benchmark, steps[way], lambda: None, rounds=5)
+    measure(benchmark, steps[way], [embeddings, proxies, *loss.parameters()], rounds=5)

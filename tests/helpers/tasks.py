@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from suite.errors import SuiteError
+from suite.processes import guarded
 
 
 def square(shared, task):
@@ -23,6 +24,12 @@ def refuse(shared, task):
 def die(shared, task):
     """End as if the system had killed this process."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def linger_guarded(folder, task):
+    """As ``linger``, as code of others is run."""
+    with guarded("a task"):
+        linger(folder, task)
 
 
 def linger(folder, task):

@@ -15,11 +15,11 @@ from pfml import PotentialFieldLoss
 WORLD, SIZE = 2, 12
 
 
-def parts() -> tuple[nn.Linear, PotentialFieldLoss, Tensor, Tensor]:
+def parts(proxies: int) -> tuple[nn.Linear, PotentialFieldLoss, Tensor, Tensor]:
     """The same network, loss and batch in every process."""
     torch.manual_seed(0)
     network = nn.Linear(6, 5, dtype=torch.float64)
-    loss = PotentialFieldLoss(4, 5, 2, alpha=2.0, delta=0.8, scale="dimensionless").double()
+    loss = PotentialFieldLoss(4, 5, proxies, alpha=2.0, delta=0.8, scale="dimensionless").double()
     return network, loss, torch.randn(SIZE, 6, dtype=torch.float64), torch.arange(SIZE) % 4
 
 
@@ -27,12 +27,14 @@ def gradients(*modules: nn.Module) -> list[Tensor]:
     return [weight.grad for module in modules for weight in module.parameters() if weight.grad is not None]
 
 
-def work(rank: int, folder: str) -> None:
+def work(rank: int, folder: str, proxies: int) -> None:
     """One process: embed its half of the batch, gather all embeddings, step on the loss of the whole batch."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=WORLD)
-    network, loss, inputs, labels = parts()
-    network_ddp, loss_ddp = DistributedDataParallel(network), DistributedDataParallel(loss)
+    network, loss, inputs, labels = parts(proxies)
+    network_ddp = DistributedDataParallel(network)
+    # A module without parameters needs no wrapper, and DistributedDataParallel refuses it.
+    loss_ddp = DistributedDataParallel(loss) if proxies else loss
     mine = slice(rank * SIZE // WORLD, (rank + 1) * SIZE // WORLD)
     gathered = torch.distributed.nn.functional.all_gather(normalize(network_ddp(inputs[mine])))
     value = loss_ddp(torch.cat(list(gathered)), labels)
@@ -42,13 +44,14 @@ def work(rank: int, folder: str) -> None:
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo")
-def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
-    network, loss, inputs, labels = parts()
+@pytest.mark.parametrize("proxies", [2, 0])
+def test_two_processes_take_the_step_of_one(tmp_path: Path, proxies: int) -> None:
+    network, loss, inputs, labels = parts(proxies)
     value = loss(normalize(network(inputs)), labels)
     value.backward()
     expected = gradients(network, loss)
-    assert len(expected) == 3
-    torch.multiprocessing.spawn(work, args=(str(tmp_path),), nprocs=WORLD)
+    assert len(expected) == 2 + (proxies > 0)
+    torch.multiprocessing.spawn(work, args=(str(tmp_path), proxies), nprocs=WORLD)
     for rank in range(WORLD):
         found_value, found = torch.load(tmp_path / f"{rank}.pt")
         torch.testing.assert_close(found_value, value.detach(), rtol=1e-12, atol=0)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from baselines.cpml import CPMLLoss
 from pfml import PotentialFieldLoss
-from pfml._kernel import is_dense
+from pfml._kernel import blocks, is_dense, is_listed
 
 MAKERS: dict[str, Any] = {
     "paper's values": lambda *shape: PotentialFieldLoss(*shape, alpha=3.0, delta=0.2),
@@ -184,3 +185,99 @@ def test_differentiating_twice_warns_that_it_is_slow(make: Any) -> None:
     gradient.square().sum().backward()
     assert embeddings.grad is not None
     assert loss.proxy_vectors.grad is not None
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("proxies", [0, 1, 4])
+@pytest.mark.parametrize("maker", MAKERS)
+def test_listed_and_sparse_agree(maker: str, proxies: int, dtype: torch.dtype, tolerance: float) -> None:
+    loss, embeddings, labels = setup(maker, 40, 24, proxies, dtype)
+    for _ in range(3):
+        sparse, counts = outcome(loss, embeddings, labels, "sparse"), loss._counts
+        assert_agree(outcome(loss, embeddings, labels, "listed"), sparse, tolerance)
+        assert [int(count) for count in loss._counts] == [int(count) for count in counts]
+        with torch.no_grad():
+            for weight in loss.parameters():
+                weight.add_(0.02 * torch.randn_like(weight))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("waiting", [0, 2**18])
+@pytest.mark.parametrize(
+    ("delta", "radius", "share"), [(1.3, 1.3, 0.02), (0.5, 1.0, 1e-6), (0.5, 0.1, 0.0), (1.0, 1.6, 0.9)]
+)
+def test_pairs_of_proxies_without_a_list(
+    delta: float, radius: float, share: float, waiting: int, dtype: torch.dtype, tolerance: float, monkeypatch: Any
+) -> None:
+    """Few, none and most of all pairs repel, some at no distance to speak of; they are summed at once or block by block."""
+    monkeypatch.setattr(blocks, "_WAITING", waiting)
+    torch.manual_seed(0)
+    settings = {"alpha": 2.0, "delta": delta, "delta_repulsion": radius, "min_distance_ratio": 1e-3}
+    loss = PotentialFieldLoss(400, 96, 2, **settings).to(dtype)
+    weight = loss.proxy_vectors
+    assert weight is not None
+    with torch.no_grad():
+        if share > 0:
+            weight[7] = weight[700] + 1e-3 * torch.randn(96, dtype=dtype)
+        weight.mul_(torch.linspace(0.5, 2, 800, dtype=dtype)[:, None])
+    labels, embeddings = torch.arange(60), normalize(torch.randn(60, 96, dtype=dtype)).requires_grad_()
+    expected, counts = outcome(loss, embeddings, labels, "dense"), loss._counts
+    assert (share == 0) == (int(counts.repulsive) == 0)
+    assert int(counts.repulsive) >= share * int(counts.different)
+    monkeypatch.setattr(loss._neighbours, "near", lambda *_: None)
+    assert_agree(outcome(loss, embeddings, labels, "sparse"), expected, tolerance)
+    assert [int(count) for count in loss._counts] == [int(count) for count in counts]
+
+
+class Waits(TorchDispatchMode):
+    """Counts the operations for which the processor has to wait for a GPU: those that give it a number or a shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.name()
+        by_mask = name.startswith(("aten::index.", "aten::index_put")) and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        if by_mask or name.split(".")[0] in WAITING:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+WAITING = {
+    f"aten::{name}" for name in ("_local_scalar_dense", "nonzero", "masked_select", "unique_consecutive", "equal")
+}
+
+
+def waits_of_steps(path: str, steps: int) -> list[int]:
+    """How often each step would wait for a GPU, while proxies move."""
+    torch.manual_seed(0)
+    loss = PotentialFieldLoss(300, 64, 2, delta=0.2)
+    loss.path = path
+    weight, labels = loss.proxy_vectors, torch.randint(300, (30,)).repeat_interleave(4)
+    assert weight is not None
+    counts = []
+    for _ in range(steps):
+        embeddings = normalize(torch.randn(120, 64)).requires_grad_()
+        with Waits() as waits:
+            loss(embeddings, labels).backward()
+        counts.append(len(waits.names))
+        with torch.no_grad():
+            weight.add_(1e-3 * normalize(torch.randn_like(weight)))
+    return counts
+
+
+def test_a_step_by_list_waits_once() -> None:
+    """For a GPU at the size of SOP, but for steps that renew the list."""
+    counts = waits_of_steps("listed", 40)
+    assert min(counts[2:]) == 1
+    assert sum(count > 1 for count in counts[2:]) <= 3
+    assert min(waits_of_steps("sparse", 4)) > 5, "the count can fail"
+
+
+def test_choice_of_the_list_by_device_and_size() -> None:
+    assert [is_listed(torch.device(name), 120, 22636) for name in ("cpu", "cuda")] == [False, True]
+    assert not is_listed(torch.device("cuda"), 4096, 22636), "the matrix of batch and proxies would be large"
+    assert not is_listed(torch.device("cuda"), 8192, 0)

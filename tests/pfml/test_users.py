@@ -62,10 +62,60 @@ def test_what_has_no_meaning_is_refused(make: Any) -> None:
         loss(points, labels, ref_emb=points[:1], ref_labels=torch.tensor([7]))
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.uint16])
 def test_labels_of_any_integer_type(dtype: torch.dtype) -> None:
     loss, points, labels = setup()
     assert torch.equal(loss(points, labels.to(dtype)), loss(points, labels))
+
+
+@pytest.mark.parametrize("make", [Tensor.numpy, lambda labels: labels.to(torch.uint8).numpy(), Tensor.tolist])
+@pytest.mark.parametrize("path", ["sparse", "dense"])
+def test_labels_that_are_no_tensor(make: Any, path: str) -> None:
+    loss, points, labels = setup()
+    loss.path = path
+    assert torch.equal(loss(points, make(labels)), loss(points, labels))
+    assert torch.equal(
+        loss(points[:7], labels[:7], ref_emb=points[7:], ref_labels=make(labels[7:])), loss(points, labels)
+    )
+
+
+@pytest.mark.parametrize(
+    "labels", [torch.zeros(12, dtype=torch.bool), [0.5] * 12, torch.zeros(12, dtype=torch.complex64)]
+)
+def test_labels_that_are_no_integers(labels: Any) -> None:
+    loss, points, _ = setup()
+    with pytest.raises(ValueError, match="labels must be integers, not torch"):
+        loss(points, labels)
+
+
+@pytest.mark.parametrize("path", ["auto", "dense"])
+def test_gradients_as_functions(path: str) -> None:
+    """`torch.func.grad`, also of itself and of the proxies, gives what backward gives."""
+    loss, points, labels = setup()
+    of_points, of_proxies = gradients(loss, points, loss(points, labels))
+    loss.path = path
+
+    def value(rows: Tensor, free: Tensor) -> Tensor:
+        found: Tensor = torch.func.functional_call(loss, {"proxy_vectors": free}, (rows, labels))
+        return found
+
+    free = loss.proxy_vectors.detach()
+    by_function = torch.func.grad(value, argnums=(0, 1))(points.detach(), free)
+    for one, other in zip(by_function, (of_points, of_proxies), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * other.abs().max().item())
+    way = torch.randn_like(points)
+    along = torch.func.grad(lambda rows: (torch.func.grad(value)(rows, free) * way).sum())(points.detach())
+    (gradient,) = torch.autograd.grad(dense_value(loss, points, labels), points, create_graph=True)
+    (expected,) = torch.autograd.grad(gradient, points, way)
+    torch.testing.assert_close(along, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+    assert copy.deepcopy(loss).active_shares == loss.active_shares, "nothing of the transform is left in the loss"
+
+
+def dense_value(loss: PotentialFieldLoss, points: Tensor, labels: Tensor) -> Tensor:
+    twin = copy.deepcopy(loss)
+    twin.path = "dense"
+    value: Tensor = twin(points, labels)
+    return value
 
 
 def test_embeddings_that_are_not_unit_vectors() -> None:

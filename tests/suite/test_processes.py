@@ -16,7 +16,7 @@ PARENT = """
 import sys
 from suite.processes import in_parallel
 from tests.helpers import tasks
-list(in_parallel(tasks.linger, sys.argv[1], [{}]))
+list(in_parallel(tasks.{}, sys.argv[1], [{}]))
 """
 
 
@@ -59,10 +59,11 @@ def test_no_more_workers_than_tasks(monkeypatch):
 
 # In the second case a worker has finished its task and waits for another one.
 @pytest.mark.parametrize("tasks_of_parent", ["1, 2", "0, 2"])
-def test_workers_end_when_their_parent_is_killed(tmp_path, monkeypatch, tasks_of_parent):
+@pytest.mark.parametrize("task", ["linger", "linger_guarded"])
+def test_workers_end_when_their_parent_is_killed(tmp_path, monkeypatch, task, tasks_of_parent):
     monkeypatch.setenv("SUITE_WORKERS", "2")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    parent = subprocess.Popen([sys.executable, "-c", PARENT.format(tasks_of_parent), tmp_path])
+    parent = subprocess.Popen([sys.executable, "-c", PARENT.format(task, tasks_of_parent), tmp_path])
     workers = []
     try:
         wait_for(lambda: len(list(tmp_path.iterdir())) == 2)

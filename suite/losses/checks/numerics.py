@@ -110,3 +110,16 @@ def forgets_batches(subject: Subject) -> str:
     if len(set(values)) > 1:
         raise Broken(f"the same batch three times gives {', '.join(f'{value:.6g}' for value in values)}")
     return "the same value for the same batch each time"
+
+
+def goes_on_from_its_state(subject: Subject) -> str:
+    """The same value from a loss that went on and from a new one that was given its state dict."""
+    loss, other = subject.build(), subject.build()
+    for batch in (crowded(subject.dim), separated(subject.dim)):
+        evaluate(loss, batch)
+    with raising("load_state_dict:"):
+        other.load_state_dict(loss.state_dict())
+    went_on, resumed = (evaluate(each, typical(subject.dim)).value for each in (loss, other))
+    if went_on != resumed:
+        raise Broken(f"a loss that went on gives {went_on:.6g}, one that was given its state dict {resumed:.6g}")
+    return "a state dict holds what it remembers"

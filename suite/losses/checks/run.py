@@ -179,7 +179,14 @@ CHECKS = (
     Check(
         "memory between batches",
         numerics.forgets_batches,
-        "the loss keeps a state between batches; each run starts with a new one. Resuming needs it in buffers",
+        "the loss keeps a state between batches; each run starts with a new one",
+        otherwise="note",
+    ),
+    Check(
+        "memory in the state dict",
+        numerics.goes_on_from_its_state,
+        "a run that was interrupted goes on otherwise than one that was not; keep what is remembered in buffers "
+        "(register_buffer)",
         otherwise="note",
     ),
     Check(

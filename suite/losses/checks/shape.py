@@ -3,6 +3,7 @@
 import numpy as np
 
 from suite.losses.checks.subject import INFLUENCE_DISTANCES, Broken, Subject
+from suite.losses.checks.symmetry import check_placed
 from suite.losses.influence.scene import PAIRS
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -15,6 +16,8 @@ def pulls_positives(subject: Subject) -> str:
     """A positive is pulled nearer at some distance, and pushed away more strongly at none."""
     shares = _shares(subject, "positive")
     text = f"pull of a positive {_bars(shares)}, {_highest(shares)} {_RANGE}"
+    if -shares.min() > shares.max() or shares.max() <= 0:
+        check_placed(subject)
     if shares.max() <= 0:
         raise Broken(f"positives are not pulled at any distance {_RANGE}")
     if -shares.min() > shares.max():

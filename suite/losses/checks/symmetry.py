@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.losses.checks.batches import NUM_CLASSES, Batch, ordinary, typical
-from suite.losses.checks.subject import Broken, Evaluation, Subject
-from suite.losses.influence.proxies import find_proxies
+from suite.losses.checks.subject import Broken, Evaluation, Raised, Subject
+from suite.losses.influence.proxies import find_proxies, unplaced
 from suite.randomness import stream
 
 TOLERANCE = 1e-3
@@ -31,7 +31,23 @@ def ignores_class_numbers(subject: Subject) -> str:
     batch = typical(subject.dim)
     numbers = torch.from_numpy(stream("checks", "numbers").permutation(NUM_CLASSES))
     renamed = Batch(batch.name, batch.embeddings, numbers[batch.labels])
-    return _compare(subject, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers, subject.dim))
+    try:
+        return _compare(subject, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers, subject.dim))
+    except Raised:
+        raise
+    except Broken:
+        check_placed(subject)
+        raise
+
+
+def check_placed(subject: Subject) -> None:
+    """Check that all proxies of a loss are found, so that they can be moved as a check wants it.
+
+    Raises:
+        Incomparable: there may be others.
+    """
+    if names := unplaced(subject.build(), NUM_CLASSES, subject.dim):
+        raise Incomparable(f"{', '.join(names)} may hold proxies, of which classes is not clear: (C * M, D) would be")
 
 
 def heeds_labels(subject: Subject) -> str:

@@ -10,14 +10,33 @@ from matplotlib.figure import Figure
 
 from suite.files import replacing
 from suite.hashing import sha256_value
-from suite.losses.registry import BUILT_IN
 
 # Okabe & Ito's palette, distinguishable for all common kinds of colour blindness; markers differ besides.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_FIRST = ("cpml", "multi_similarity", "pfml", "proxy_anchor", "triplet")
-_FIXED = (*_FIRST, *(name for name in BUILT_IN if name not in _FIRST))
-"""Built-in losses, in the order of their styles."""
+_FIXED = (
+    "cpml",
+    "multi_similarity",
+    "pfml",
+    "proxy_anchor",
+    "triplet",
+    "soft_triple",
+    "proxy_nca_pp",
+    "hist",
+    "prism",
+    "sub_center_arcface",
+    "smooth_ap",
+    "recall_at_k",
+    "supcon",
+    "circle",
+    "normalized_softmax",
+    "cross_batch_memory",
+    "super_loss",
+    "smooth_proxy_anchor",
+    "pfml_constant_force",
+    "pfml_growing_force",
+)
+"""Built-in losses, in the order of their styles; the registry itself would load torch, which takes seconds."""
 GRID_COLOUR = "0.9"
 BLACK = "#000000"
 _ENTRY, _CHARACTER = 0.6, 0.08

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from suite.errors import SuiteError
 from suite.files import write_text
-from suite.settings.paths import SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
+from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
 from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
 
 
@@ -17,7 +17,8 @@ def promote() -> list[Path]:
     Raises:
         SuiteError: there is none, or a recipe is damaged; nothing is written then.
     """
-    found = [*sorted(TUNED_FOLDER.glob("*/*.yaml")), *sorted(SEARCHES_FOLDER.glob("*/*.yaml"))]
+    folders = [root / name for root in (Path(), *FOLDERS.values()) for name in (TUNED_FOLDER, SEARCHES_FOLDER)]
+    found = [path for folder in folders for path in sorted(folder.glob("*/*.yaml"))]
     studies = sorted(STUDY_OUTPUTS.glob("*/*.jsonl"))
     if not found and not studies:
         raise SuiteError(

@@ -108,6 +108,13 @@ def test_the_command_compares_with_head(workplace, command):
     path.write_bytes(as_bytes(table(pfml=BASE)))
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
         subprocess.run(["git", *words], check=True)
+    status, _, err = command("verify")
+    assert status == 2
+    assert err.startswith(
+        "error: runs/ holds no run, so nothing was recomputed; run: dvc repro; there is no params.yaml"
+    )
+    (workplace / "runs/emoji-pfml").mkdir(parents=True)
+    (workplace / "runs/emoji-pfml/records.jsonl").touch()
     status, out, _ = command("verify")
     assert status == 0
     assert "identical" in out

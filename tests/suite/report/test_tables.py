@@ -64,8 +64,8 @@ def test_details_have_one_row_a_loss_and_noise_level():
         "failed runs",
     ]
     # Paired differences without scatter rule nothing out; classes: shares .02 apart as in records.py, t(3 df) = 3.182.
-    first = ["0", "1–2", "**a**", "51.00 ± 12.71", "2.60", "–", "51.00 ± 12.71", "+11.00", "–", "0 of 2"]
-    assert found["a", "0"] == first
+    cells = ["0", "1–2", "**a**", "51.00 ± 12.71", "2.60", "–", "51.00 ± 12.71", "+11.00", "–", "0 of 2"]
+    assert found["a", "0"] == cells
     assert found["b", "0"][1:6] == ["1–2", "**b**", "41.00 ± 12.71", "2.60", "–"]
     assert found["a", "0.2"][1:3] == ["1–2", "**a**"]
     assert found["a", "0.2"][7:9] == ["+6.00", "5.00"]

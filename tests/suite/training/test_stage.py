@@ -378,6 +378,22 @@ def test_whatever_a_loss_raises_is_one_line_with_its_place(one_worker, body, wha
     assert len(told) < 500
 
 
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("import os\nos._exit(0)", "the run raised SystemExit: os._exit(0)"),
+        ("[print('step', n) for n in range(99)]\n1 / 0", "the last line that it printed: step 98"),
+        ("raise type('Mine', (BaseException,), {})", "the run raised Mine (own.py, line "),
+    ],
+)
+def test_a_loss_can_neither_end_a_run_nor_flood_it(one_worker, body, what):
+    indented = body.replace("\n", "\n    ")
+    with pytest.raises(SuiteError) as caught:
+        run(users(f"if self.calls > 1:\n    {indented}\nreturn value"))
+    assert what in str(caught.value)
+    assert str(caught.value).startswith("emoji own (my_losses/own.py:Own) noise 0 seed 0: ")
+
+
 def test_ctrl_c_ends_soon_with_a_line_and_keeps_what_has_finished():
     plan = users(COUNT + "time.sleep(0.05)\nreturn value")
     write_plan(tuned_plan_path("emoji", "own"), plan)

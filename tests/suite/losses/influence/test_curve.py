@@ -19,8 +19,8 @@ DIM = 32
 SOME = (0.05, 0.15, 0.3, 0.8, 1.2, 1.7)
 
 
-def curves(name, values=None, distances=SOME, target=None):
-    table = influence_curves(find_loss(name, LossSettings(target=target)), values or {}, DIM, distances)
+def curves(name, values=None, distances=SOME, target=None, every=1):
+    table = influence_curves(find_loss(name, LossSettings(target=target)), values or {}, DIM, distances, every)
     assert tuple(table.columns) == COLUMNS
     return {pair: table[table["pair"] == pair]["influence"].to_numpy() for pair in ("positive", "negative")}
 
@@ -77,11 +77,20 @@ def test_proxy_anchor_meets_the_class_at_its_proxy():
     np.testing.assert_allclose(measured["positive"], expected, rtol=2e-3)
 
 
+def test_some_reference_batches_stand_for_all():
+    """For the field each batch has the same influence; a loss that mines has another one in each."""
+    whole, some = (curves("pfml", every=every)["positive"] for every in (1, 4))
+    np.testing.assert_allclose(some, whole, rtol=1e-3)
+    whole, some, one = (curves("triplet", every=every)["positive"] for every in (1, 4, 16))
+    assert not np.array_equal(whole, one)
+    assert np.abs(some - whole).max() <= 0.25 * np.abs(whole).max()
+
+
 def test_which_losses_pull_less_with_distance():
     """Per unit of chord: the field decays, its control is constant, SuperLoss distrusts what lies far, all others grow."""
     d = np.array((0.3, 0.6, 0.9, 1.2))
     for name in BUILT_IN:
-        steps = np.diff(curves(name, distances=d)["positive"] / along(d))
+        steps = np.diff(curves(name, distances=d, every=4)["positive"] / along(d))
         if name == "pfml":
             assert (steps < 0).all()
         elif name == "pfml_constant_force":

@@ -8,7 +8,7 @@ import pfml
 from baselines.cpml import CPMLLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
 from baselines.triplet import TripletLoss
-from suite.losses.influence.proxies import place_proxies
+from suite.losses.influence.proxies import MOST_CENTRES, place_proxies, unplaced
 
 PLACES = nn.functional.normalize(torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1)
 
@@ -52,3 +52,29 @@ def test_declared_labels_of_proxies_win():
     loss.register_buffer("proxy_labels", torch.arange(5).repeat(2))
     place_proxies(loss, PLACES)
     assert torch.equal(loss.weight.T, PLACES.repeat(2, 1))
+
+
+def test_centres_in_a_buffer_are_placed_and_a_memory_is_not():
+    class Both(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("centres", torch.zeros(2 * 3, 5))
+            self.register_buffer("memory", torch.zeros(3 * (MOST_CENTRES + 1), 5))
+            self.register_buffer("counts", torch.zeros(3, 5, dtype=torch.int64))
+
+    loss, places = Both(), torch.eye(5)[:3]
+    assert place_proxies(loss, places) == 6
+    assert torch.equal(loss.centres, places.repeat_interleave(2, dim=0))
+    assert not loss.memory.any()
+    assert not loss.counts.any()
+
+
+def test_what_may_be_proxies_and_has_no_shape_of_them_is_named():
+    class Odd(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.more = torch.nn.Parameter(torch.zeros(4, 5))
+            self.proxies = torch.nn.Parameter(torch.zeros(3, 5))
+            self.margins = torch.nn.Parameter(torch.zeros(4))
+
+    assert unplaced(Odd(), 3, 5) == ["more"]

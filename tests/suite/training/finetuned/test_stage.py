@@ -1,5 +1,7 @@
 """The regime as typed, on a folder of own images: plan, views, search, runs; the same bytes again, and after a kill."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -8,14 +10,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from PIL import Image
 
+from suite.cli.main import main
 from suite.evaluation.records import read_records
 from suite.settings.tuned_recipes import load_tuned
+from suite.training.batch_checks import training_half
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import RECIPE
 from tests.helpers.views import FINETUNED_RECIPE
@@ -61,19 +67,21 @@ def write_params(path, losses=("multi_similarity",), **changes):
     (path / "pipelines/finetuned/params.yaml").write_text(yaml.safe_dump(regime))
 
 
-def started(path, *words, workers="1"):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "SUITE_WORKERS": workers}
-    return subprocess.Popen(
-        [*SUITE, *words], cwd=path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def suite(path, *words, workers="1", status=0):
-    """What a command printed."""
-    process = started(path, *words, workers=workers)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == status, out + err
-    return out + err
+    """What a command printed; it runs in this process."""
+    text = io.StringIO()
+    with (
+        contextlib.chdir(path),
+        mock.patch.object(sys, "argv", ["suite", *words]),
+        mock.patch.dict(os.environ, {"SUITE_WORKERS": workers}),
+        contextlib.redirect_stdout(text),
+        contextlib.redirect_stderr(text),
+        pytest.raises(SystemExit) as caught,
+    ):
+        main()
+    training_half.cache_clear()
+    assert (caught.value.code or 0) == status, text.getvalue()
+    return text.getvalue()
 
 
 @pytest.fixture
@@ -137,11 +145,12 @@ def test_the_same_bytes_with_two_processes(done, copy):
 
 def killed_at(path, pattern, *words):
     """Start a command and kill it as soon as a file is there."""
-    process = started(path, *words)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SUITE_WORKERS": "1"}
+    process = subprocess.Popen([*SUITE, *words], cwd=path, env=environment, stdout=subprocess.DEVNULL)
     while not list(path.glob(pattern)) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 def test_killed_searches_and_runs_resume_to_the_same_bytes(done, copy):
@@ -171,12 +180,38 @@ def test_recipes_in_git_are_taken(done, copy):
     assert "recipes/finetuned/tuned/birds/multi_similarity-0.yaml is stale: the recipe has changed since" in out
 
 
+def test_leaderboard_and_spot_check(done, copy):
+    shutil.copytree(done[2] / FOLDER, copy / FOLDER, dirs_exist_ok=True)
+    suite(copy, "promote")
+    suite(copy, "plan")
+    suite(copy, "features", "birds")
+    assert "| multi_similarity |" in suite(copy, "leaderboard", *REGIME)
+    records = "results/finetuned/records.csv"
+    check = ("verify", records, *REGIME, "--sample", "3")
+    out = suite(copy, *check)
+    assert "sample of 3 of 4 runs, drawn by --draw 0" in out
+    assert out.endswith("reproduced: all 3 runs gave the same values\n")
+    assert suite(copy, *check) == out
+    table = pd.read_csv(copy / records)
+    table["recall_at_1"] = (table["recall_at_1"] - 0.5).abs()
+    table.to_csv(copy / records, index=False)
+    out = suite(copy, *check, status=1)
+    assert "3 of 3 runs differ" in out
+    write_params(copy, recipe={"epochs": 3})
+    out = suite(copy, *check, status=2)
+    assert "is not planned: its settings, its loss or the code that trains are others than those of the record" in out
+    assert "--regime finetuned and --sample go together" in suite(copy, "verify", "--sample", "3", status=2)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": {"views": 0}}, "pipelines/finetuned/params.yaml: recipe.views = 0; allowed: numbers from 1"),
+        (
+            {"recipe": {"views": 0}},
+            "pipelines/finetuned/params.yaml: recipe.views = 0; allowed: whole numbers from 1",
+        ),
         ({"recipe": {"crop": 0}}, "pipelines/finetuned/params.yaml: recipe.crop = 0; allowed: numbers above 0"),
-        ({"recipe": {"colour": 2}}, "pipelines/finetuned/params.yaml: recipe.colour = 2; allowed: numbers up to 1"),
+        ({"recipe": {"colour": 2}}, "pipelines/finetuned/params.yaml: recipe.colour = 2; allowed: numbers from 0 to 1"),
         (
             {"recipe": {"zoom": 2}},
             "pipelines/finetuned/params.yaml: recipe.zoom is not a setting; allowed: embedding_dim",

@@ -312,8 +312,8 @@ def test_overlapping_classes_are_noticed():
     with pytest.raises(AssertionError, match="overlap"):
         validation._assert_disjoint(np.array([0, 1]), np.array([1, 2]), FEATURES.test()[1])
     with pytest.raises(AssertionError, match="overlap"):
-        search._assert_disjoint(np.array([0, 1]), np.array([2, 12]), FEATURES)
-    search._assert_disjoint(np.array([0, 1]), np.array([2, 3]), FEATURES)
+        validation._assert_disjoint(np.array([0, 1]), np.array([2, 12]), FEATURES.test()[1])
+    validation._assert_disjoint(np.array([0, 1]), np.array([2, 3]), FEATURES.test()[1])
 
 
 def test_failed_trials_count_as_trials():
@@ -380,3 +380,20 @@ def test_spaces_and_batches_that_do_not_fit():
     assert journal() is None
     with pytest.raises(SuiteError, match=r"recipe\.classes_per_batch = 7: only 6 classes have images; allowed: 2 to 6"):
         found(plan(recipe=SHORT.model_copy(update={"classes_per_batch": 7})))
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("raise KeyError('gamma')", "KeyError: 'gamma' (own.py, line "),
+        ("import os\nos._exit(0)", "SystemExit: os._exit(0)"),
+        ("[print('step', n) for n in range(99)]\n1 / 0", "the last line that it printed: step 98"),
+    ],
+)
+def test_whatever_a_loss_does_in_a_trial_is_one_line_with_its_values(body, what):
+    with pytest.raises(SuiteError) as caught:
+        found(plan(own_loss(body)), search_for({"learning_rate": {"low": 1e-3, "high": 1e-2}}))
+    told = str(caught.value)
+    assert told.startswith("tuning own (my_losses/own.py:Own) on emoji with {} raised ")
+    assert what in told
+    assert "\n" not in told

@@ -10,6 +10,9 @@ import torch
 from torch import nn
 
 from suite.errors import SuiteError
+from suite.losses.build import offered_to
+from suite.losses.registry import find_loss
+from suite.settings.params import LossSettings
 from suite.training.whole_network.checkpoint import Checkpoint
 
 
@@ -64,3 +67,37 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
     assert checkpoint.load(parts(1)) == [1.0]
+
+
+@pytest.mark.parametrize("name", ["cross_batch_memory", "prism", "super_loss", "smooth_proxy_anchor"])
+def test_a_run_with_a_memory_goes_on_bit_by_bit(tmp_path, name):
+    """Half a run, a checkpoint and the other half in a new process, beside a run in one piece."""
+
+    def fresh():
+        torch.manual_seed(0)
+        loss = find_loss(name, LossSettings()).build({}, num_classes=6, embedding_dim=8)
+        network = nn.Linear(5, 8)
+        return {"network": network, "loss": loss, "optimizer": torch.optim.SGD([*network.parameters()], lr=0.1)}
+
+    def train(parts, steps):
+        values = []
+        for step in steps:
+            generator = torch.Generator().manual_seed(step)
+            labels = torch.randint(6, (40,), generator=generator)
+            inputs = torch.eye(6)[labels, :5] + 0.5 * torch.randn(40, 5, generator=generator)
+            embeddings = nn.functional.normalize(parts["network"](inputs), dim=1)
+            value = parts["loss"](embeddings, labels, **offered_to(parts["loss"])(torch.arange(40), 1 + step // 4))
+            parts["optimizer"].zero_grad()
+            value.backward()
+            parts["optimizer"].step()
+            values.append(value.item())
+        return values
+
+    whole, first, second = fresh(), fresh(), fresh()
+    expected = train(whole, range(16))
+    checkpoint = Checkpoint(tmp_path / "run.pt", "key")
+    assert train(first, range(8)) == expected[:8]
+    checkpoint.save([1.0], first)
+    assert checkpoint.load(second) == [1.0]
+    assert train(second, range(8, 16)) == expected[8:]
+    assert torch.equal(whole["network"].weight, second["network"].weight)
