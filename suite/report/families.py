@@ -226,7 +226,7 @@ def _why(claims: Sequence[ClaimJson]) -> str:
     """The commonest reason, with how many others there are."""
     if any(claim.get("out_of_reach") for claim in claims):
         reasons = Counter(claim["out_of_reach"] for claim in claims)
-        return ", because " + "; ".join(f"{number} {reason}" for reason, number in reasons.items())
+        return ", " + "; ".join(f"{number} {reason}" for reason, number in reasons.items())
     reasons = Counter(line["remarks"][0] for claim in claims for line in claim["lines"] if line.get("remarks"))
     if not reasons:
         return ""

@@ -16,8 +16,8 @@ _NOT_FOUND = {
     "frozen": "not found on frozen features",
     "finetuned": "not found where the last stages learn",
 }
-NO_IMAGES = "needs images of CUB, Cars or SOP, which are not here"
-NO_METHOD = "needs a method that the suite does not have"
+NO_IMAGES = "for want of images of CUB, Cars or SOP"
+NO_METHOD = "for want of a method in the suite"
 OUT_OF_REACH = "cannot be run here"
 """Instead of "not run", of a claim that nobody can run with what the repository holds."""
 

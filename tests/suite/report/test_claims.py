@@ -140,8 +140,8 @@ def test_claims_that_nobody_can_run_here_say_why(project):
         values = values_of("superiority", family=name, **changes) | {"id": name}
         (project / f"claims/{name}.yaml").write_text(yaml.safe_dump(values))
     found = {claim["id"]: claim for claim in write_claims(load_settings(), project / "claims")["claims"]}
-    assert found["images"]["out_of_reach"] == "needs images of CUB, Cars or SOP, which are not here"
-    assert found["method"]["out_of_reach"] == "needs a method that the suite does not have"
+    assert found["images"]["out_of_reach"] == "for want of images of CUB, Cars or SOP"
+    assert found["method"]["out_of_reach"] == "for want of a method in the suite"
     assert (found["waits"]["out_of_reach"], found["waits"]["shown"]) == (None, "not run (1 of 1 data sets)")
     assert {claim["verdict"] for name, claim in found.items() if name != "first"} == {"not run"}
     page = Path("results/claims.md").read_text()

@@ -117,14 +117,14 @@ def test_what_the_suite_has_carried_on_stands_apart():
 
 
 def test_what_nobody_can_run_here_is_counted_apart():
-    reasons = ["needs images", "needs images", "needs a method"]
+    reasons = ["for want of images", "for want of images", "for want of a method"]
     waiting = [claim("mine", "not run", regime="published", out_of_reach=reason) for reason in reasons]
     report = {"claims": [claim("ablation-alpha", "not run"), *waiting]}
     assert family_table(report) == (
         "Not run: 1 claim (regime frozen). "
-        "Cannot be run here: 3 claims (regime published), because 2 needs images; 1 needs a method.\n"
+        "Cannot be run here: 3 claims (regime published), 2 for want of images; 1 for want of a method.\n"
     )
-    assert "0 were judged, 1 not run, 3 cannot be run here (2 needs images; 1 needs a method)" in totals(report)
+    assert "0 were judged, 1 not run, 3 cannot be run here (2 for want of images; 1 for want of a method)" in totals(report)
 
 
 def test_contradicted_is_said_of_the_papers_own_regime_alone():
