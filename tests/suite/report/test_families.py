@@ -124,7 +124,9 @@ def test_what_nobody_can_run_here_is_counted_apart():
         "Not run: 1 claim (regime frozen). "
         "Cannot be run here: 3 claims (regime published), 2 for want of images; 1 for want of a method.\n"
     )
-    assert "0 were judged, 1 not run, 3 cannot be run here (2 for want of images; 1 for want of a method)" in totals(report)
+    assert "0 were judged, 1 not run, 3 cannot be run here (2 for want of images; 1 for want of a method)" in totals(
+        report
+    )
 
 
 def test_contradicted_is_said_of_the_papers_own_regime_alone():
