@@ -65,11 +65,11 @@ def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
     tuned = reproduced.path / "tuned"
     assert [path.relative_to(tuned).as_posix() for path in sorted(tuned.rglob("*.*"))] == [
         "emoji-pfml/plan.json",
-        "emoji-pfml/recipe.yaml",
+        "emoji-pfml/tuned-0.yaml",
         "emoji-triplet/plan.json",
     ]
     found, _ = rows_of(reproduced, "emoji-pfml")
-    search = yaml.safe_load((tuned / "emoji-pfml/recipe.yaml").read_text())
+    search = yaml.safe_load((tuned / "emoji-pfml/tuned-0.yaml").read_text())
     assert (found["track"], found["hyperparameter_source"], len(search["trials"])) == ("tuned", "search", 2)
     taken, _ = rows_of(reproduced, "emoji-triplet")
     assert (taken["track"], taken["hyperparameter_source"]) == ("tuned", "search")
@@ -251,9 +251,9 @@ def test_a_pipeline_killed_at_random_ends_in_the_same_bytes(reproduced, tmp_path
 def test_a_search_and_a_stage_that_were_killed_go_on(reproduced, tmp_path):
     project = clone(tmp_path / "project")
     kill_once(project, lambda: trials_done(project) == 1)
-    assert not list((project.path / "tuned").glob("*/*"))
+    assert not list((project.path / "tuned").glob("emoji-pfml/*"))
     printed = kill_once(project, lambda: len(list((project.path / "run_cache/emoji-pfml").glob("*.json"))) == 1)
-    assert "emoji pfml: resuming, 1 of 2 trials are done" in printed
+    assert "emoji pfml tuned 0: resuming, 1 of 2 trials are done" in printed
     assert not (project.path / "runs/emoji-pfml/records.jsonl").exists()
     # On a busy machine the second run may end before the kill, too.
     done = len(list((project.path / "run_cache/emoji-pfml").glob("*.json")))
@@ -330,22 +330,22 @@ def test_studies_are_asked_for_by_name_and_promoted(reproduced):
     finally:
         forget_studies(reproduced.path)
         shutil.rmtree(reproduced.path / "studies", ignore_errors=True)
-        (reproduced.path / "recipes/tuned/emoji/pfml.yaml").unlink(missing_ok=True)
+        (reproduced.path / "recipes/tuned/emoji/pfml-0.yaml").unlink(missing_ok=True)
 
 
 def test_a_search_is_asked_for_by_name_and_promoted(reproduced):
     stage = "pipelines/tuning/dvc.yaml:search@emoji-triplet"
-    recipe = reproduced.path / "recipes/tuned/emoji/triplet.yaml"
-    other = recipe.with_name("pfml.yaml")  # that of the search within the pipeline is promoted as well
+    recipe = reproduced.path / "recipes/tuned/emoji/triplet-0.yaml"
+    other = recipe.with_name("pfml-0.yaml")  # that of the search within the pipeline is promoted as well
     before = recipe.read_bytes()
     try:
         assert stage in stages_run(reproduced.dvc("repro", stage).stdout)
         assert recipe.read_bytes() == before
         printed = reproduced.run("suite", "promote").stdout
-        assert "wrote recipes/tuned/emoji/triplet.yaml" in printed
-        assert recipe.read_bytes() == (reproduced.path / "searches/emoji-triplet.yaml").read_bytes()
+        assert "wrote recipes/tuned/emoji/triplet-0.yaml" in printed
+        assert recipe.read_bytes() == (reproduced.path / "searches/emoji-triplet/tuned-0.yaml").read_bytes()
         status = reproduced.dvc("status", "plan").stdout
-        assert "recipes/tuned" in status
+        assert "recipes" in status
     finally:
         recipe.write_bytes(before)
         other.unlink(missing_ok=True)

@@ -71,7 +71,9 @@ def write_noise_kind(project):
         "suite/data/noise.py",
         before="KINDS: dict[str,",
         text=(
-            "def _first_class(labels: Labels, num_classes: int, level: float, rng: np.random.Generator) -> Labels:\n"
+            "def _first_class(\n"
+            "    labels: Labels, num_classes: int, level: float, rng: np.random.Generator, _: Vectors | None\n"
+            ") -> Labels:\n"
             "    given = labels.copy()\n"
             "    given[rng.permutation(len(labels))[: round(level * len(labels))]] = 0\n"
             "    return given\n\n\n"

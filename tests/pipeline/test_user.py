@@ -84,7 +84,7 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
     # What was searched becomes the recipe and its plan comes out the same: nothing is trained again. The site shows recipes.
     assert commands[7][1] == {"user@files", "plan", "site"} | tuned("pfml", "my_loss", "circle")
     found = project.path / "recipes/tuned/emoji"
-    assert {path.stem for path in found.iterdir()} == {"pfml", "triplet", "my_loss", "circle"}
+    assert {path.stem for path in found.iterdir()} == {"pfml-0", "triplet-0", "my_loss-0", "circle-0"}
     assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
 
 

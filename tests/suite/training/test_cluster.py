@@ -152,7 +152,7 @@ def test_a_search_runs_on_the_cluster_and_tune_finds_its_trials(dask, one_worker
     shutil.rmtree("tuned")
     done = grid(dask)
     assert done.failures == []
-    assert done.printed.count("emoji contrastive trial") == 3
+    assert done.printed.count("emoji contrastive tuned 0 trial") == 3
     console = silent()
     resolve_hyperparameters("emoji", "contrastive", console)
     assert "resuming, 3 of 3 trials are done" in console.file.getvalue()
