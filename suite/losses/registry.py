@@ -112,11 +112,11 @@ class LossEntry:
             SuiteError: the constructor refuses a value.
         """
         setting = self.setting or f"params.yaml: losses.{self.name}"
-        self._check_size(values, num_classes, embedding_dim)
+        self.check_size(values, num_classes, embedding_dim)
         with guarded(f"{setting}: the constructor"):
             return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
 
-    def _check_size(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> None:
+    def check_size(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> None:
         """Refuse numbers that would fill the memory: large ones are tried without any memory first."""
         large = {name: value for name, value in values.items() if type(value) is int and value > _LARGE}
         if not large:

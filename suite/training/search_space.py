@@ -55,6 +55,8 @@ class Values(Strict):
 
 
 Space = dict[str, Range | Values]
+_FEW_CLASSES = 8
+"""At the ends of a search space a loss is asked with so many classes: what it refuses there has nothing to do with them."""
 
 
 def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
@@ -109,8 +111,10 @@ def check_ends(
             problem = None
             for others in ({}, lows, highs):
                 try:
-                    loss = entry.build({**others, **values, name: end}, num_classes, embedding_dim)
-                    ask(entry.name, loss, num_classes, embedding_dim)
+                    tried = {**others, **values, name: end}
+                    entry.check_size(tried, num_classes, embedding_dim)
+                    few = min(num_classes, _FEW_CLASSES)
+                    ask(entry.name, entry.build(tried, few, embedding_dim), few, embedding_dim)
                     break
                 except SuiteError as error:
                     problem = problem or error
