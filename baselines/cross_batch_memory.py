@@ -59,7 +59,7 @@ class CrossBatchMemoryLoss(nn.Module):
     paper_values: ClassVar[dict[str, Any]] = {"margin": 0.5, "learning_rate": 3e-4}
     undisclosed: ClassVar[tuple[str, ...]] = (
         "the length of the queue for other data: the paper takes up to all training images",
-        "learning rate and margin are those of the authors' code",
+        "where learning rate and margin stand: they are given as those of the authors' code, which was not read again",
     )
 
     def __init__(

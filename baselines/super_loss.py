@@ -9,9 +9,7 @@ gradient runs,
 
 sigma_i minimises what it stands in, so that the gradient is that of sum_i sigma_i l_i: above 1 for images that fit (at
 most e), falling to 0 for those that do not. l_i is the normalised softmax of `baselines.normalized_softmax`, the distance
-of an image from its class's proxy among all proxies. ProcSim (Barbany et al., WACV 2024, arXiv 2311.00668) rests on such a
-confidence, by the normalised distance from the class's proxy, but weighs a loss of pairs and adds guidance by a language
-model; that loss is not this one.
+of an image from its class's proxy among all proxies.
 """
 
 import math

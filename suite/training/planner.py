@@ -107,6 +107,7 @@ class Planner:
         self.remarks: list[str] = []
         self._settings, self._regime = settings, regime
         self._code_sha256 = code or code_sha256()
+        self._searched: dict[tuple[str, str], list[Planned]] = {}
 
     def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
         """Plan the tuning tracks of a loss: the values of its tuned recipes; values set in ``params.yaml`` replace them.
@@ -147,6 +148,12 @@ class Planner:
         Raises:
             SuiteError: as ``tuned``.
         """
+        place = dataset.dataset, entry.name
+        if place not in self._searched:  # asked for up to three times, and checks of a loss take a while
+            self._searched[place] = self._plan_searches(dataset, entry)
+        return self._searched[place]
+
+    def _plan_searches(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
         mine = self._settings.all_losses[entry.name]
         by_hand = values_by_hand(mine)
         check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
