@@ -147,7 +147,11 @@ def _end_with(parent: int) -> None:
 def _run(task: Any) -> Any:
     assert _work is not None
     function, shared = _work
-    return function(shared, task)
+    try:
+        return function(shared, task)
+    except SuiteError as error:
+        error.__cause__ = error.__context__ = None  # exceptions of users: their classes may be unknown to the parent
+        raise
 
 
 @contextlib.contextmanager

@@ -250,19 +250,22 @@ def test_a_pipeline_killed_at_random_ends_in_the_same_bytes(reproduced, tmp_path
 
 def test_a_search_and_a_stage_that_were_killed_go_on(reproduced, tmp_path):
     project = clone(tmp_path / "project")
-    kill_once(project, lambda: trials_done(project) == 1)
+    kill_once(project, lambda: trials_done(project) >= 1)
     assert not list((project.path / "tuned").glob("emoji-pfml/*"))
-    printed = kill_once(project, lambda: len(list((project.path / "run_cache/emoji-pfml").glob("*.json"))) == 1)
+    printed = kill_once(project, lambda: runs_done(project) >= 1)
     assert "emoji pfml tuned 0: resuming, 1 of 2 trials are done" in printed
-    assert not (project.path / "runs/emoji-pfml/records.jsonl").exists()
-    # On a busy machine the second run may end before the kill, too.
-    done = len(list((project.path / "run_cache/emoji-pfml").glob("*.json")))
+    done = runs_done(project)  # on a busy machine the second run may end before the kill, too
+    assert done == 2 or not (project.path / "runs/emoji-pfml/records.jsonl").exists()
     assert f"emoji-pfml: {done} of 2 runs are in the run cache" in project.dvc("repro").stdout
     assert project.results() == reproduced.results()
 
 
 def trials_done(project):
     return sum(path.read_text().count('"fold_map_at_r"') for path in (project.path / "run_cache/trials").glob("*.log"))
+
+
+def runs_done(project):
+    return len(list((project.path / "run_cache/emoji-pfml").glob("*.json")))
 
 
 def start_repro(project, output=subprocess.DEVNULL):

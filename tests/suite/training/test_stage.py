@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from safetensors.numpy import load_file
+from tblib import pickling_support
 
 from suite.data.features import save_features
 from suite.errors import SuiteError
@@ -387,6 +388,7 @@ def test_whatever_a_loss_raises_is_one_line_with_its_place(one_worker, body, wha
     ],
 )
 def test_a_loss_can_neither_end_a_run_nor_flood_it(one_worker, body, what):
+    pickling_support.install()  # as Dask does: an exception is then pickled with its causes
     indented = body.replace("\n", "\n    ")
     with pytest.raises(SuiteError) as caught:
         run(users(f"if self.calls > 1:\n    {indented}\nreturn value"))
