@@ -36,6 +36,8 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         pipeline.site,
         studies.paper_values,
         studies.ablation,
+        studies.crossed,
+        studies.splits,
         studies.geometry,
         studies.search,
         studies.promote,

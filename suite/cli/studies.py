@@ -32,6 +32,25 @@ def ablation(
     console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console)}")
 
 
+def crossed(
+    dataset: Dataset,
+    axis: Annotated[str, typer.Argument(help="alpha, delta, repulsion_margin or proxies_per_class.")],
+) -> None:
+    """Vary one value of pfml under label noise, its rates searched anew at each value."""
+    from suite.settings.params import load_settings
+    from suite.training.studies.crossed import run_crossed
+
+    console.print(f"wrote {run_crossed(dataset, axis, load_settings().crossed, console)}")
+
+
+def splits(dataset: Dataset, loss: Loss) -> None:
+    """Train and evaluate a loss under further splits of the classes, searched anew under each."""
+    from suite.settings.params import load_settings
+    from suite.training.studies.splits import run_splits
+
+    console.print(f"wrote {run_splits(dataset, loss, load_settings().splits, console)}")
+
+
 def geometry(dataset: Dataset, loss: Loss) -> None:
     """Train a loss and measure where its proxies lie among embeddings of their class; all losses get as many proxies."""
     from suite.settings.params import load_settings

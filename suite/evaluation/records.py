@@ -51,6 +51,8 @@ class AblationPoint(_Part):
 
     axis: str
     value: Annotated[float, Field(allow_inf_nan=False)]
+    crossed: bool = False
+    """Whether other values were searched anew at this one; else they are as they were tuned."""
 
 
 class ProxyPlaces(_Part):
@@ -135,7 +137,7 @@ class Record(_Part):
     @property
     def variant(self) -> Hashable:
         """What tells runs of a study apart: the point of an ablation, or the number of proxies."""
-        point = (self.ablation.axis, self.ablation.value) if self.ablation else None
+        point = tuple(self.ablation) if self.ablation else None
         return point, self.proxies.proxies_per_class if self.proxies else None
 
     @property

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from suite.errors import SuiteError
 from suite.files import write_text
 from suite.losses.registry import BUILT_IN
-from suite.settings.params import Name
+from suite.settings.reading import Name
 
 TEMPLATE = Path(__file__).parent / "template.py.txt"
 

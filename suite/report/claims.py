@@ -11,7 +11,8 @@ from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.freeze import Frozen, load_frozen
 from suite.judging.claims.judge import judge
 from suite.judging.claims.load import ClaimFile, load_claims
-from suite.judging.claims.measured import Measured, read_measured
+from suite.judging.claims.measured import Measured
+from suite.judging.claims.read import read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
 from suite.judging.claims.words import OUT_OF_REACH

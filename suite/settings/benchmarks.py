@@ -8,10 +8,10 @@ from pydantic import Field
 
 from suite.errors import SuiteError, allowed
 from suite.settings.paper_recipes import RecipeSettings, find_paper_recipe
-from suite.settings.params import BenchmarkName, Filled, Name, NoiseSettings, Scalar, Seeds, Strict
+from suite.settings.params import BenchmarkName, NoiseSettings
 from suite.settings.paths import BENCHMARKS_FILE, BENCHMARKS_FOLDER
 from suite.settings.plans import Plan
-from suite.settings.reading import read_settings
+from suite.settings.reading import Filled, Name, Scalar, Seeds, Strict, read_settings
 
 
 class Benchmark(Strict):

@@ -10,18 +10,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import (
-    BackboneSettings,
-    Filled,
-    Name,
-    Number,
-    Recipe,
-    Settings,
-    Strict,
-    TuningSettings,
-)
+from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
-from suite.settings.reading import read_settings
+from suite.settings.reading import Filled, Name, Number, Strict, read_settings
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 

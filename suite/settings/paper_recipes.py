@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import EMBEDDED_BACKBONE, BenchmarkName, Count, Number, Positive, Scalar, Strict
+from suite.settings.params import EMBEDDED_BACKBONE, BenchmarkName
 from suite.settings.paths import PAPER_RECIPES_FOLDER
-from suite.settings.reading import read_settings
+from suite.settings.reading import Count, Number, Positive, Scalar, Strict, read_settings
 
 Text = Annotated[str, Field(min_length=3)]
 Share = Annotated[Number, Field(ge=0, le=1)]

@@ -6,11 +6,26 @@ Every model refuses unknown settings; every error is one line that names the set
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from suite.errors import allowed
 from suite.settings.paths import PARAMS_FILE
-from suite.settings.reading import read_settings
+from suite.settings.reading import (
+    LEAST_LEVEL,
+    AtLeastTwo,
+    Dimension,
+    Distinct,
+    Filled,
+    Name,
+    NoiseLevel,
+    Number,
+    Rate,
+    Scalar,
+    Seeds,
+    Strict,
+    read_settings,
+)
+from suite.settings.studies import AblationAxes, Chosen, CrossedSettings, GeometrySettings, SplitSettings
 
 BATCH = ("classes_per_batch", "samples_per_class")
 """Settings of ``recipe`` that a data set may have of its own."""
@@ -18,48 +33,8 @@ BenchmarkName = Literal["cub", "cars", "sop"]
 """The benchmarks, whose images people bring."""
 EMBEDDED_BACKBONE = "tf_efficientnet_lite0"
 """The network whose weights come with the suite."""
-
-
-def _filled(entries: Any) -> Any:
-    if isinstance(entries, dict):
-        return {name: {} if value is None else value for name, value in entries.items()}
-    return entries
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("a value is named twice; allowed: each value once")
-    return values
-
-
-Filled = BeforeValidator(_filled)
-"""``emoji:`` with nothing behind it means ``emoji: {}``."""
-Distinct = AfterValidator(_distinct)
-Scalar = bool | int | float | str | None
-Number = Annotated[float, Field(strict=True)]
-"""A whole or real number; true and false are none."""
-Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
-Dimension = Annotated[int, Field(ge=1, le=65_536, strict=True)]
-Seeds = Annotated[int, Field(ge=1, le=1_000, strict=True)]
 TuningTrack = Literal["tuned", "tuned_under_noise", "tuned_with_noisy_validation"]
 """Which labels are wrong in a search: none; those that train; those that validate, too."""
-LEAST_LEVEL = 0.001
-"""Of label noise, besides none."""
-NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
-AtLeastTwo = Annotated[int, Field(ge=2, le=10_000, strict=True)]
-Rate = Annotated[Number, Field(gt=0, le=1_000, allow_inf_nan=False)]
-"""A learning rate."""
-Chord = Annotated[Number, Field(gt=0, le=2, allow_inf_nan=False)]
-"""A distance of unit vectors."""
-# Names become parts of stage and file names.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-
-
-class Strict(BaseModel):
-    """Base of all settings: unknown names raise, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DatasetSettings(Strict):
@@ -211,28 +186,6 @@ class BackboneSettings(Strict):
         return self
 
 
-class Chosen(Strict):
-    """An entry without settings: its name says all."""
-
-
-class AblationAxes(Strict):
-    """Values of pfml that are varied one at a time around its tuned ones; an axis without values cannot be run."""
-
-    proxies_per_class: Annotated[tuple[Annotated[int, Field(ge=0, le=1_000, strict=True)], ...], Distinct] = ()
-    alpha: Annotated[tuple[Annotated[Number, Field(ge=0, le=100, allow_inf_nan=False)], ...], Distinct] = ()
-    delta: Annotated[tuple[Chord, ...], Distinct] = ()
-    repulsion_margin: Annotated[tuple[Annotated[Number, Field(ge=0, le=2, allow_inf_nan=False)], ...], Distinct] = ()
-    """By how much the radius of repulsion exceeds that of attraction."""
-
-
-class GeometrySettings(Strict):
-    """Where proxies lie among the embeddings of trained models."""
-
-    losses: Annotated[dict[Name, Chosen], Filled] = {}
-    """Losses with proxies; all take the same number of them a class."""
-    proxies_per_class: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 2
-
-
 class Settings(Strict):
     """The whole of ``params.yaml``."""
 
@@ -246,6 +199,8 @@ class Settings(Strict):
     recipe: Recipe
     tuning: TuningSettings
     ablation: Annotated[dict[Name, AblationAxes], Filled] = {}
+    crossed: CrossedSettings = CrossedSettings()
+    splits: SplitSettings = SplitSettings()
     geometry: GeometrySettings = GeometrySettings()
 
     @property
@@ -267,6 +222,7 @@ class Settings(Strict):
             for setting, names, place, known in (
                 ("paper_values", self.paper_values, "losses", self.losses),
                 ("ablation", self.ablation, "datasets", self.datasets),
+                ("splits.losses", self.splits.losses, "losses", self.losses),
                 ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
             )
             for name in names

@@ -53,7 +53,7 @@ STUDY_OUTPUTS = Path("studies")
 # Results, in git.
 RESULTS_FOLDER = Path("results")
 STUDIES_FOLDER = RESULTS_FOLDER / "studies"
-PAPER_VALUES, ABLATIONS, GEOMETRY = "paper_values", "ablations", "geometry"
+PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS = "paper_values", "ablations", "crossed", "geometry", "splits"
 """Kinds of studies, as folders below ``studies`` and ``results/studies``."""
 RECORDS_FILE = RESULTS_FOLDER / "records.csv"
 VERDICTS_FILE = RESULTS_FOLDER / "verdicts.csv"

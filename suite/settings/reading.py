@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from suite.errors import SuiteError, allowed, told
@@ -16,6 +16,46 @@ from suite.files import shown
 M = TypeVar("M", bound=BaseModel)
 _LONGEST = 80
 """Characters of a value in a message."""
+
+
+def _filled(entries: Any) -> Any:
+    if isinstance(entries, dict):
+        return {name: {} if value is None else value for name, value in entries.items()}
+    return entries
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("a value is named twice; allowed: each value once")
+    return values
+
+
+Filled = BeforeValidator(_filled)
+"""``emoji:`` with nothing behind it means ``emoji: {}``."""
+Distinct = AfterValidator(_distinct)
+Scalar = bool | int | float | str | None
+Number = Annotated[float, Field(strict=True)]
+"""A whole or real number; true and false are none."""
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Dimension = Annotated[int, Field(ge=1, le=65_536, strict=True)]
+Seeds = Annotated[int, Field(ge=1, le=1_000, strict=True)]
+LEAST_LEVEL = 0.001
+"""Of label noise, besides none."""
+NoiseLevel = Annotated[Number, Field(ge=0, lt=1)]
+AtLeastTwo = Annotated[int, Field(ge=2, le=10_000, strict=True)]
+Rate = Annotated[Number, Field(gt=0, le=1_000, allow_inf_nan=False)]
+"""A learning rate."""
+Chord = Annotated[Number, Field(gt=0, le=2, allow_inf_nan=False)]
+"""A distance of unit vectors."""
+# Names become parts of stage and file names.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+class Strict(BaseModel):
+    """Base of all settings: unknown names raise, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Loader(yaml.SafeLoader):

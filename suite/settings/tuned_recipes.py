@@ -8,10 +8,10 @@ import yaml
 from pydantic import Field
 
 from suite.files import write_text
-from suite.settings.params import Recipe, Scalar, Strict, TuningTrack
+from suite.settings.params import Recipe, TuningTrack
 from suite.settings.paths import TUNED_RECIPE
 from suite.settings.plans import Regime
-from suite.settings.reading import read_settings
+from suite.settings.reading import Scalar, Strict, read_settings
 
 
 class Trial(Strict):

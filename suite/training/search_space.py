@@ -9,9 +9,9 @@ from suite.errors import SuiteError
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import ask
 from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, values_by_hand
-from suite.settings.params import LossSettings, Scalar, Strict
+from suite.settings.params import LossSettings
 from suite.settings.paths import PARAMS_FILE
-from suite.settings.reading import explain
+from suite.settings.reading import Scalar, Strict, explain
 
 
 class Range(Strict):

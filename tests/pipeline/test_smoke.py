@@ -82,6 +82,8 @@ def test_a_recipe_in_git_is_taken_and_a_missing_one_is_searched(reproduced):
 STUDIES = {
     "paper-values@emoji-pfml",
     *(f"ablation@emoji-{axis}" for axis in ("proxies_per_class", "alpha", "delta", "repulsion_margin")),
+    "crossed@emoji-alpha",
+    "splits@emoji-triplet",
     "geometry@emoji-pfml",
 }
 
@@ -302,7 +304,7 @@ def wait_for(condition, seconds=300):
 
 
 def test_studies_are_asked_for_by_name_and_promoted(reproduced):
-    """Values of papers, ablations and geometry; what is promoted reaches leaderboard and claims and runs nothing else."""
+    """Values of papers, ablations, splits and geometry; what is promoted reaches leaderboard and claims and runs nothing else."""
     reproduced.dvc("repro")  # what other tests changed is back
     before = (reproduced.path / "results/leaderboard.csv").read_bytes()
     try:
@@ -316,6 +318,10 @@ def test_studies_are_asked_for_by_name_and_promoted(reproduced):
         ]
         assert rows[0]["hyperparameters"] == {"alpha": 3.0, "delta": 0.2, "proxies_per_class": 2}
         assert (rows[0]["recipe"]["learning_rate"], rows[0]["recipe"]["proxy_learning_rate"]) == (5e-4, 5e-2)
+        rows = json_rows(reproduced.path / "studies/crossed/emoji-alpha.jsonl")
+        assert [(row["ablation"]["value"], row["noise_level"]) for row in rows] == [(0, 0), (0, 0.2), (3, 0), (3, 0.2)]
+        rows = json_rows(reproduced.path / "studies/splits/emoji-triplet.jsonl")
+        assert [(row["split"], row["noise_level"]) for row in rows] == [(1, 0), (1, 0.2)]
         printed = reproduced.run("suite", "promote").stdout
         assert printed.count("wrote results/studies/") == len(STUDIES)
         # The recipe that the pipeline found is promoted as well: its plan is made anew and comes out the same.

@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import Count, Strict
-from suite.settings.reading import explain, read_yaml
+from suite.settings.reading import Count, Strict, explain, read_yaml
 
 EDITIONS_FILE = Path(__file__).with_name("editions.yaml")
 """The editions that the field's papers use."""

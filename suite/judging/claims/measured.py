@@ -1,29 +1,18 @@
-"""Everything that claims are judged by, checked as a whole: records of runs and studies, and influence curves."""
+"""Everything that claims are judged by: records of runs and studies, indexed by what they measure, and influence curves."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from suite.errors import SuiteError, allowed
-from suite.evaluation.records import Record, check_records, read_records
+from suite.errors import SuiteError
+from suite.evaluation.records import Record
 from suite.evaluation.retrieval import METRICS
-from suite.judging.backbone import backbone_file, backbone_metrics
 from suite.judging.statistics.estimates import PERCENT, Array
 from suite.judging.statistics.units import by_unit, units
 from suite.settings.params import TuningTrack
-from suite.settings.paths import (
-    ABLATIONS,
-    GEOMETRY,
-    INFLUENCE_FILE,
-    PAPER_VALUES,
-    RECORDS_NAME,
-    RUNS_FOLDER,
-    STUDIES_FOLDER,
-)
 
 SWAPPED = {"recall_at_1": "map_at_r", "map_at_r": "recall_at_1"}
 """The metric that the sensitivity page puts in place of another."""
@@ -78,20 +67,24 @@ class Measured:
     Attributes:
         runs: by condition, by seed.
         ablations: by condition and axis, by value, by seed.
+        crossed: the same, of ablations in which the rates were searched anew at each value and noise level counts.
         geometry: by condition (without the loss) and proxies per class, by loss, by seed.
         influence: curves with columns loss, pair, distance, normalised; None where there are none.
         cut: data sets that ``params.yaml`` cuts down. Claims are about whole data sets.
         view: how to look at them.
         backbone: metrics of the frozen backbone on test classes, as shares, by data set; of regime ``frozen``.
+        splits: the same under further splits of the classes, by the split's number.
     """
 
     runs: dict[Condition, BySeed] = field(default_factory=dict)
     ablations: dict[tuple[Condition, str], dict[float, BySeed]] = field(default_factory=dict)
+    crossed: dict[tuple[Condition, str], dict[float, BySeed]] = field(default_factory=dict)
     geometry: dict[tuple[Condition, int], dict[str, BySeed]] = field(default_factory=dict)
     influence: pd.DataFrame | None = None
     cut: tuple[str, ...] = ()
     view: View = View()
     backbone: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    splits: Mapping[int, "Measured"] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -108,17 +101,23 @@ class Measured:
         condition = Condition.of(record)
         if record.ablation is not None:
             place = (condition, record.ablation.axis)
-            return self.ablations.setdefault(place, {}).setdefault(record.ablation.value, {})
+            study = self.crossed if record.ablation.crossed else self.ablations
+            return study.setdefault(place, {}).setdefault(record.ablation.value, {})
         if record.proxies is not None:
-            study = (condition._replace(loss=""), record.proxies.proxies_per_class)
-            return self.geometry.setdefault(study, {}).setdefault(record.loss, {})
+            models = (condition._replace(loss=""), record.proxies.proxies_per_class)
+            return self.geometry.setdefault(models, {}).setdefault(record.loss, {})
         return self.runs.setdefault(condition, {})
 
     def counts(self) -> dict[str, int]:
         """Number of records of each kind."""
         return {
             "records": sum(map(len, self.runs.values())),
-            "ablations": sum(len(runs) for by_value in self.ablations.values() for runs in by_value.values()),
+            "ablations": sum(
+                len(runs)
+                for study in (self.ablations, self.crossed)
+                for by_value in study.values()
+                for runs in by_value.values()
+            ),
             "geometry": sum(len(runs) for by_loss in self.geometry.values() for runs in by_loss.values()),
         }
 
@@ -170,19 +169,27 @@ class Measured:
             raise NotRunError(f"no records of {condition.loss} on {on} with {where}")
         return runs
 
-    def ablation(
-        self, condition: Condition, axis: str, noise_kind: str = _CLEAN, noise_level: float = 0.0
-    ) -> dict[float, BySeed]:
-        """Runs of an ablation by value of its axis, at one level of noise.
+    def ablation(self, condition: Condition, axis: str) -> dict[float, BySeed]:
+        """Runs of an ablation by value of its axis, all else as it was tuned; without label noise.
 
         Raises:
             NotRunError: there are none.
         """
-        where = condition._replace(noise_kind=noise_kind if noise_level else _CLEAN, noise_level=noise_level)
-        found = self.ablations.get((where, axis))
+        found = self.ablations.get((condition, axis))
         if not found:
-            under = f" at noise {noise_level:g}" if noise_level else ""
-            raise NotRunError(f"no ablation of {axis} on {where.dataset}{under} in regime {where.regime}")
+            raise NotRunError(f"no ablation of {axis} on {condition.dataset} in regime {condition.regime}")
+        return found
+
+    def crossed_ablation(self, condition: Condition, axis: str) -> dict[float, BySeed]:
+        """Runs by value of an axis at one level of noise, the rates searched anew at each value.
+
+        Raises:
+            NotRunError: there are none.
+        """
+        found = self.crossed.get((condition, axis))
+        if not found:
+            where = f"{condition.dataset} at noise {condition.noise_level:g} in regime {condition.regime}"
+            raise NotRunError(f"no crossed ablation of {axis} on {where}")
         return found
 
     def table(self, conditions: Sequence[Mapping[int, Record]], metric: str, minimum: int) -> Array:
@@ -241,59 +248,3 @@ class Measured:
         if name not in metrics:
             raise NotRunError(f"{run.where}: {METRICS[name].label} ({name}) was not measured")
         return PERCENT * metrics[name]
-
-
-def read_measured(
-    datasets: Mapping[str, bool],
-    root: Path = Path(),
-    in_grid: Callable[[Record], bool] | None = None,
-    losses: Collection[str] | None = None,
-) -> Measured:
-    """Read and check the folders of the pipeline; what is missing is empty.
-
-    Args:
-        datasets: data sets of ``params.yaml``, and whether it cuts them down. Records of others are left out.
-        root: folder that holds ``runs``, ``results`` and ``docs``.
-        in_grid: which records of ``runs`` count; None for all.
-        losses: losses whose folders in ``runs`` are read; None for all. Folders of losses that are run no more stay there.
-
-    Raises:
-        SuiteError: a record is malformed, stands twice, or had other data than the rest.
-    """
-    folders = ["*"] if losses is None else [f"{dataset}-{loss}" for dataset in datasets for loss in losses]
-    found = [record for name in folders for record in _read(root / RUNS_FOLDER, f"{name}/{RECORDS_NAME}")]
-    runs = [record for record in found if in_grid is None or in_grid(record)]
-    studies = [
-        record
-        for kind in (PAPER_VALUES, ABLATIONS, GEOMETRY)
-        for record in _read(root / STUDIES_FOLDER / kind, "*.jsonl")
-    ]
-    records = [record for record in (*runs, *studies) if record.dataset in datasets]
-    # Studies in git are of whole data sets, and have other test classes than runs on a part.
-    check_records([record for record in records if not datasets[record.dataset]])
-    cut = tuple(name for name, is_cut in datasets.items() if is_cut)
-    path = root / INFLUENCE_FILE
-    measured = Measured.of(records, read_influence(path) if path.is_file() else None, cut)
-    there = [name for name in datasets if backbone_file(name, root).is_file()]
-    return replace(measured, backbone={name: backbone_metrics(name, root) for name in there})
-
-
-def _read(folder: Path, files: str) -> list[Record]:
-    """Records of all files of a folder, each file checked by itself."""
-    return [record for path in sorted(folder.glob(files)) for record in read_records([path])]
-
-
-def read_influence(path: Path) -> pd.DataFrame:
-    """The influence curves of ``suite figures``.
-
-    Raises:
-        SuiteError: the file is no CSV, or lacks a column.
-    """
-    try:
-        curves = pd.read_csv(path)
-    except ValueError as error:
-        raise SuiteError(f"{path} is not valid CSV: {error}; run: suite figures") from error
-    missing = [column for column in ("loss", "pair", "distance", "normalised") if column not in curves]
-    if missing:
-        raise SuiteError(f"{path} lacks column {allowed(missing)}; run: suite figures")
-    return curves

@@ -14,7 +14,9 @@ from suite.data.noise import KINDS as NOISE_KINDS
 from suite.errors import allowed
 from suite.evaluation.retrieval import METRICS
 from suite.losses.registry import BUILT_IN
-from suite.settings.params import AblationAxes, BenchmarkName, Positive, TuningTrack
+from suite.settings.params import BenchmarkName, TuningTrack
+from suite.settings.reading import Positive
+from suite.settings.studies import AblationAxes
 
 BENCHMARKS: tuple[str, ...] = get_args(BenchmarkName)
 NOT_IMPLEMENTED = ("proxy_nca", "hse_pa", "ms_das", "hier")

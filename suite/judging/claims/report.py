@@ -143,7 +143,8 @@ def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]
         "family_size": one.family_size,
         "detectable": None if one.detectable is None else _number(one.detectable),
         "premise_share": None if result.premise is None else _number(result.premise),
-        "remarks": [*([result.reason] if result.reason else []), *remarks],
+        "splits": {str(split): _number(effect) for split, effect in other.splits.items()},
+        "remarks": [*([result.reason] if result.reason else []), *remarks, *_over_splits(one, other)],
         "flips": dict(other.flips),
         "sensitivity": dict(other.others),
     }
@@ -156,6 +157,16 @@ def _effect(one: Judged) -> dict[str, Any]:
     if evidence is not None:
         numbers = {name: _number(getattr(evidence, name)) for name in ("effect", "low", "high")} | {"n": evidence.n}
     return numbers | {"p": None if p is None else _number(p)}
+
+
+def _over_splits(one: Judged, other: Sensitivity) -> list[str]:
+    """Whether the effect holds over further splits of the classes: each effect, and how many have its sign."""
+    evidence = one.result.evidence
+    if evidence is None or not other.splits:
+        return []
+    effects = ", ".join(f"{effect:+.2f}" for effect in other.splits.values())
+    same = sum(effect * float(evidence.effect) > 0 for effect in other.splits.values())
+    return [f"under further splits of the classes {effects}: the same sign in {same} of {len(other.splits)}"]
 
 
 def _beyond(one: Judged) -> dict[str, Any] | None:

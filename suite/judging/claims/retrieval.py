@@ -157,8 +157,10 @@ def assess_interaction(claim: Interaction, measured: Measured) -> list[ClaimResu
     def assess(dataset: str) -> list[ClaimResult]:
         axis = claim.contrast.axis
         measured.check_whole(dataset)
-        place = Condition(claim.regime, "ablation", dataset, claim.backbone, claim.contrast.subject)
-        by_level = [measured.ablation(place, axis, claim.noise.kind, level) for level in levels]
+        clean = Condition(claim.regime, "ablation", dataset, claim.backbone, claim.contrast.subject)
+        noisy = [clean._replace(noise_kind=claim.noise.kind, noise_level=level) for level in levels]
+        places = [each if each.noise_level else clean for each in noisy]
+        by_level = [measured.crossed_ablation(place, axis) for place in places]
         runs = [by_value[value] for value in claim.values for by_value in by_level if value in by_value]
         if len(runs) < len(levels) * len(claim.values):
             asked = ", ".join(f"{value:g}" for value in claim.values)

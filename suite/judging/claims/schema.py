@@ -31,8 +31,9 @@ from suite.judging.claims.parts import (
     SmallestEffect,
 )
 from suite.settings.paper_recipes import BACKBONES
-from suite.settings.params import EMBEDDED_BACKBONE, Positive
+from suite.settings.params import EMBEDDED_BACKBONE
 from suite.settings.plans import Regime
+from suite.settings.reading import Positive
 
 
 class Claim(ClaimPart):

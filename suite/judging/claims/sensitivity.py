@@ -1,10 +1,10 @@
 """Would another reasonable look at the records have changed a verdict? Then it is fragile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from suite.judging.claims.evidence import Verdict
-from suite.judging.claims.judge import Judged, judge
+from suite.judging.claims.judge import Judged, assess, judge
 from suite.judging.claims.measured import SWAPPED, Measured, View
 from suite.judging.claims.schema import Claim, ClaimOnAblation, ClaimOnRecords, ClaimOnRuns, Reproduction
 
@@ -20,11 +20,13 @@ class Sensitivity:
         verdict: by all seeds, the last epoch and the claim's own metric.
         others: verdicts under the other views.
         swapped: the result by the other metric, where the claim is judged by two.
+        splits: the effect under each further split of the classes, by the split's number; empty if it was not measured.
     """
 
     verdict: Verdict
     others: dict[str, Verdict]
     swapped: Judged | None = None
+    splits: dict[int, float] = field(default_factory=dict)
 
     @property
     def flips(self) -> dict[str, Verdict]:
@@ -47,6 +49,12 @@ def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judg
         name: {other.result.key: other for other in judge(claims, measured.seen_as(view))}
         for name, view in views(measured).items()
     }
+    over_splits = {
+        split: {
+            each.key: each.evidence for claim in claims for each in assess(claim, found) if each.evidence is not None
+        }
+        for split, found in measured.splits.items()
+    }
     return [
         Sensitivity(
             one.verdict,
@@ -56,6 +64,11 @@ def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judg
                 if one.verdict != Verdict.NOT_RUN and one.result.key in found and _concerns(name, one)
             },
             under[SWAPPED_METRIC].get(one.result.key) if _concerns(SWAPPED_METRIC, one) else None,
+            {
+                split: float(found[one.result.key].effect)
+                for split, found in over_splits.items()
+                if one.result.evidence is not None and one.result.key in found
+            },
         )
         for one in base
     ]

@@ -11,7 +11,7 @@ from rich.console import Console
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
-from suite.judging.claims.measured import read_influence
+from suite.judging.claims.read import read_influence
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import user_losses
 from suite.losses.influence.kept import kept_curves

@@ -9,9 +9,9 @@ from rich.console import Console
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import AblationPoint, write_records
 from suite.losses.registry import Hyperparameters, load_target
-from suite.settings.params import AblationAxes
 from suite.settings.paths import ABLATIONS, PARAMS_FILE, STUDY_OUTPUTS
 from suite.settings.plans import Run, SomePlan, read_plan_file, seeds_of, tuned_plan_path
+from suite.settings.studies import AblationAxes
 from suite.training.hyperparameters import with_values
 from suite.training.stage import run_frozen_stage
 

@@ -55,6 +55,7 @@ def search_recipe(
     *,
     keep_trials: bool = False,
     validate: Validate = validate_frozen,
+    label: str = "",
 ) -> TunedRecipe:
     """Search one loss's hyper-parameters on one data set.
 
@@ -66,17 +67,21 @@ def search_recipe(
         execute: trains on folds, here by default.
         keep_trials: whether the finished trials stay, for a command that will ask for the same search.
         validate: trains and validates on a fold; a function of a module, which workers find by its name.
+        label: what tells it from other searches of this plan's track and this number, if anything.
 
     Raises:
         SuiteError: a search space that does not fit the loss, or no trial that trained.
     """
     started = time.perf_counter()
     space = parse_space(plan.loss, search.space)
-    journal = _journal(plan, search, data)
+    name = f"{plan.dataset} {plan.loss} {plan.track} {search.number}"
+    if label:
+        name = f"{label} {name}"
+    journal = _journal(name, plan, search, data)
     study = _open_study(journal)
     before = sum(trial.user_attrs[_SECONDS] for trial in _finished(study))
     measure = partial(_scores, plan, search, data, partial(execute or in_parallel, validate))
-    trials = _run_trials(study, plan, search, space, measure, console)
+    trials = _run_trials(name, study, plan, search, space, measure, console)
     trained = [trial for trial in trials if trial.fold_map_at_r]
     if not trained:
         raise SuiteError(
@@ -111,11 +116,11 @@ def search_recipe(
     return recipe
 
 
-def _journal(plan: SomePlan, search: Search, data: TrainingData) -> Path:
+def _journal(name: str, plan: SomePlan, search: Search, data: TrainingData) -> Path:
     """The journal of this search: its name covers all that the trials depend on; journals of others are deleted."""
     decides = {name: value for name, value in search.as_dict().items() if name != "trials"}
     parts = [plan.as_dict(), decides, data.data_sha256]
-    name = f"{plan.dataset}-{plan.loss}-{plan.track}-{search.number}"
+    name = name.replace(" ", "-")
     folder = folder_of(plan.regime) / TRIALS_FOLDER
     mine = folder / f"{name}-{sha256_value(parts)[:16]}.log"
     for other in folder.glob(f"{name}-*.log"):
@@ -151,9 +156,8 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _run_trials(
-    study: optuna.Study, plan: SomePlan, search: Search, space: Space, measure: Measure, console: Console
+    name: str, study: optuna.Study, plan: SomePlan, search: Search, space: Space, measure: Measure, console: Console
 ) -> list[Trial]:
-    name = f"{plan.dataset} {plan.loss} {plan.track} {search.number}"
     trials = [
         Trial(values=trial.params, fold_map_at_r=trial.user_attrs[_SCORES])
         for trial in _finished(study)[: search.trials]

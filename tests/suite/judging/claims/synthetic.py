@@ -3,7 +3,7 @@
 import json
 
 from suite.judging.claims.judge import judge
-from suite.judging.claims.measured import read_measured
+from suite.judging.claims.read import read_measured
 from suite.judging.claims.schema import CLAIM_KINDS
 from suite.settings.paths import RECORDS_NAME, RUNS_FOLDER, STUDIES_FOLDER
 
@@ -151,11 +151,11 @@ def runs(recalls, **condition):
     return [run(recall, seed, **condition) for seed, recall in enumerate(recalls)]
 
 
-def along(axis, table, **condition):
+def along(axis, table, *, crossed=False, **condition):
     """Records of an ablation: R@1 by value of the axis, seed by seed."""
     condition = {"track": "ablation"} | condition
     return [
-        run(recall, seed, ablation={"axis": axis, "value": value}, **condition)
+        run(recall, seed, ablation={"axis": axis, "value": value, "crossed": crossed}, **condition)
         for value, recalls in table.items()
         for seed, recall in enumerate(recalls)
     ]

@@ -189,14 +189,18 @@ def test_numbers_of_a_trend_are_those_of_scipy_step_by_step():
     assert found.p[Verdict.CONTRADICTED] == pytest.approx(min(1, 4 * min(rises)))
 
 
+def crossed(table, **condition):
+    """Records of the crossed ablation of alpha."""
+    return along("alpha", table, crossed=True, **condition)
+
+
 @CURVES
 def test_interaction_is_a_trend_of_what_noise_takes(curve, verdict):
     clean, lost = 70 + 5 * WIGGLE, stepped(np.array(curve) - 40, (0, 2, 4))
-    write(
-        "ablations",
-        along("alpha", dict.fromkeys(lost, clean))
-        + along("alpha", {value: clean - less for value, less in lost.items()}, level=0.4),
-    )
+    noisy = {value: clean - less for value, less in lost.items()}
+    write("crossed", crossed(dict.fromkeys(lost, clean)) + crossed(noisy, level=0.4))
+    # Those of the same axis around tuned values are another study.
+    write("ablations", along("alpha", dict.fromkeys((0, 1, 2, 4), 10 + WIGGLE)))
     found = one(claim("interaction"))
     assert found.verdict == verdict
     assert float(found.result.evidence.effect) == pytest.approx(curve[-1] - curve[0])
@@ -205,8 +209,11 @@ def test_interaction_is_a_trend_of_what_noise_takes(curve, verdict):
 def test_an_interaction_needs_every_value_at_every_level():
     values = dict.fromkeys((0, 2, 4), 50 + WIGGLE)
     write("ablations", along("alpha", values))
-    assert one(claim("interaction")).result.reason == "no ablation of alpha on emoji at noise 0.4 in regime frozen"
-    write("ablations", along("alpha", values) + along("alpha", {0: 50 + WIGGLE, 2: 50 + REST}, level=0.4))
+    assert one(claim("interaction")).result.reason == "no crossed ablation of alpha on emoji at noise 0 in regime frozen"
+    write("crossed", crossed(values))
+    missing = "no crossed ablation of alpha on emoji at noise 0.4 in regime frozen"
+    assert one(claim("interaction")).result.reason == missing
+    write("crossed", crossed(values) + crossed({0: 50 + WIGGLE, 2: 50 + REST}, level=0.4))
     found = one(claim("interaction"))
     assert found.verdict == Verdict.NOT_RUN
     assert found.result.reason == "the ablation of alpha on emoji lacks a value of 0, 2, 4 at a level of noise"

@@ -4,7 +4,7 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.judging.claims.evidence import Verdict
-from suite.judging.claims.measured import read_measured
+from suite.judging.claims.read import read_measured
 from tests.suite.judging.claims.synthetic import DATASETS, along, claim, judged, model, run, runs, write
 
 pytestmark = pytest.mark.usefixtures("workplace")

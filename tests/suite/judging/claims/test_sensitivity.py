@@ -8,7 +8,7 @@ import pytest
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.judge import overall
 from suite.judging.claims.load import load_claims
-from suite.judging.claims.measured import read_measured
+from suite.judging.claims.read import read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import SWAPPED_METRIC, VALIDATION_EPOCH, sensitivity
 from tests.helpers.paths import ROOT
@@ -76,6 +76,26 @@ def test_a_look_that_was_not_measured_flips_nothing(workplace):
     found = looks(runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     assert found.others[VALIDATION_EPOCH] == Verdict.NOT_RUN
     assert VALIDATION_EPOCH not in found.flips
+
+
+def test_a_claim_says_under_how_many_splits_its_effect_has_the_same_sign(workplace):
+    """Two further splits: one agrees, one does not; the verdict stays that of the stored split."""
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    further = [
+        record | {"split": split, "noise_sha256": f"{record['noise_sha256']} {split}"}
+        for split, mean in ((1, 51.0), (2, 49.0))
+        for record in runs(mean + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml")
+    ]
+    write("splits", further)
+    files = [file for file in load_claims() if file.claim.id == "above-cpml-noise-0"]
+    claims = [file.claim for file in files]
+    found = judged(*claims)
+    told = report(files, found, sensitivity(claims, read_measured(DATASETS), found), {})
+    (line,) = [line for line in told["claims"][0]["lines"] if line["dataset"] == "emoji"]
+    assert line["effect"] == pytest.approx(2, abs=0.1)
+    assert line["splits"] == {"1": pytest.approx(1.0, abs=0.1), "2": pytest.approx(-1.0, abs=0.1)}
+    effects = ", ".join(f"{line['splits'][split]:+.2f}" for split in "12")
+    assert line["remarks"][-1] == f"under further splits of the classes {effects}: the same sign in 1 of 2"
 
 
 def test_the_report_says_the_regime_of_each_claim_and_none_for_influence(workplace):

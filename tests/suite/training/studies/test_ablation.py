@@ -7,8 +7,8 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.losses.registry import load_target
-from suite.settings.params import AblationAxes
 from suite.settings.plans import Run
+from suite.settings.studies import AblationAxes
 from suite.training.stage import run_frozen_stage
 from suite.training.studies.ablation import run_ablation, vary
 from tests.helpers.synthetic import json_rows, silent, tuned

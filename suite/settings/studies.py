@@ -1,0 +1,54 @@
+"""The part of ``params.yaml`` that sets studies, which are run by name."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from suite.settings.reading import Chord, Distinct, Filled, Name, Number, Strict
+
+
+class Chosen(Strict):
+    """An entry without settings: its name says all."""
+
+
+class AblationAxes(Strict):
+    """Values of pfml that are varied one at a time around its tuned ones; an axis without values cannot be run."""
+
+    proxies_per_class: Annotated[tuple[Annotated[int, Field(ge=0, le=1_000, strict=True)], ...], Distinct] = ()
+    alpha: Annotated[tuple[Annotated[Number, Field(ge=0, le=100, allow_inf_nan=False)], ...], Distinct] = ()
+    delta: Annotated[tuple[Chord, ...], Distinct] = ()
+    repulsion_margin: Annotated[tuple[Annotated[Number, Field(ge=0, le=2, allow_inf_nan=False)], ...], Distinct] = ()
+    """By how much the radius of repulsion exceeds that of attraction."""
+
+
+class CrossedSettings(Strict):
+    """Ablations of pfml under label noise, with the rates searched anew at each value."""
+
+    values: AblationAxes = AblationAxes()
+    searched: Annotated[tuple[Name, ...], Field(min_length=1), Distinct] = (
+        "learning_rate",
+        "proxy_learning_rate",
+        "min_distance_ratio",
+    )
+    """What is searched at each value: entries of pfml's search space."""
+    trials: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
+    folds: Annotated[int, Field(ge=2, le=100, strict=True)] = 2
+
+
+class SplitSettings(Strict):
+    """Losses under further splits of the classes, drawn at random, each searched anew on its own training classes."""
+
+    losses: Annotated[dict[Name, Chosen], Filled] = {}
+    """Losses that are studied."""
+    count: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    """Number of splits besides the stored one."""
+    trials: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
+    folds: Annotated[int, Field(ge=2, le=100, strict=True)] = 2
+
+
+class GeometrySettings(Strict):
+    """Where proxies lie among the embeddings of trained models."""
+
+    losses: Annotated[dict[Name, Chosen], Filled] = {}
+    """Losses with proxies; all take the same number of them a class."""
+    proxies_per_class: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 2

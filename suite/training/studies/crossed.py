@@ -1,0 +1,85 @@
+"""Ablations of pfml crossed with label noise: one value held, the rates searched anew at each of its values."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from suite.data.features import load_features
+from suite.errors import SuiteError, allowed
+from suite.evaluation.records import AblationPoint, write_records
+from suite.settings.paths import CROSSED, FEATURES, PARAMS_FILE, STUDY_OUTPUTS
+from suite.settings.plans import Run, Search, SomePlan, plan_path, read_plan_file, seeds_of, tuned_plan_path
+from suite.settings.studies import AblationAxes, CrossedSettings
+from suite.training.stage import check_code, code_sha256, run_frozen_stage
+from suite.training.studies.ablation import ABLATED, vary
+from suite.training.tuning.resolve import with_recipe
+from suite.training.tuning.search import search_recipe
+
+
+def run_crossed(dataset: str, axis: str, crossed: CrossedSettings, console: Console) -> Path:
+    """Run or resume a crossed ablation of pfml; writes a record for each value, noise level and seed.
+
+    Each tuned search of pfml is the start of a replicate: at each value of the axis the rates are searched on true labels,
+    all else stays as that search found it, and the seeds of that search run at all noise levels.
+
+    Args:
+        dataset: name of the data set.
+        axis: name of the axis.
+        crossed: values of each axis, and the searches.
+        console: where progress is shown.
+
+    Returns:
+        The file written.
+
+    Raises:
+        SuiteError: the axis is unknown or has no values, pfml has no complete plan, or a name to search is not in its
+            search space.
+    """
+    if axis not in AblationAxes.model_fields:
+        raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
+    values: tuple[float, ...] = getattr(crossed.values, axis)
+    if not values:
+        raise SuiteError(f"{PARAMS_FILE}: crossed.values.{axis} has no values; allowed: a list of numbers")
+    space = _space(dataset, axis, crossed)
+    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
+    for plan in plans:
+        check_code(plan, code_sha256())
+    features = load_features(Path(FEATURES.format(dataset=dataset)))
+    points: list[tuple[float, Run[SomePlan]]] = []
+    for value in values:
+        for plan in plans:
+            search = Search(space, {}, crossed.trials, crossed.folds, number=plan.search or 0)
+            held = replace(vary(plan, axis, value), track="tuned")
+            label = f"{axis} {value:g}"
+            recipe = search_recipe(held, search, features, console, keep_trials=True, label=label)
+            found = replace(with_recipe(held, search, recipe), track="ablation", validation_epoch=None)
+            points += [
+                (value, Run(found, level, seed, label=f"{label} noise {level:g}"))
+                for level in plan.noise_levels
+                for seed in seeds_of(plan)
+            ]
+    _, finished = run_frozen_stage(f"crossed-{dataset}-{axis}", [run for _, run in points], console)
+    path = STUDY_OUTPUTS / CROSSED / f"{dataset}-{axis}.jsonl"
+    write_records(
+        path,
+        [
+            each.record.model_copy(update={"ablation": AblationPoint(axis=axis, value=float(value), crossed=True)})
+            for each, (value, _) in zip(finished, points, strict=True)
+        ],
+    )
+    return path
+
+
+def _space(dataset: str, axis: str, crossed: CrossedSettings) -> dict[str, dict[str, object]]:
+    """What is searched at each value: entries of pfml's search space."""
+    declared = next(
+        (search.space for _, search in read_plan_file(plan_path("searches", dataset, ABLATED)) if search is not None),
+        {},
+    )
+    file = f"{PARAMS_FILE}: crossed.searched"
+    if unknown := [name for name in crossed.searched if name not in declared]:
+        raise SuiteError(f"{file}: {unknown[0]!r} is not searched for {ABLATED}; allowed: {allowed(declared)}")
+    if axis in crossed.searched:
+        raise SuiteError(f"{file}: {axis!r} is what the ablation holds; allowed: others of {ABLATED}'s search space")
+    return {name: declared[name] for name in crossed.searched}

@@ -1,0 +1,52 @@
+"""The study of splits: other classes train, values are searched on them alone, and every seed runs at every level."""
+
+from dataclasses import replace
+
+import pytest
+
+from suite.data.features import load_features
+from suite.errors import SuiteError
+from suite.evaluation.records import read_records
+from suite.settings.plans import Search, plan_path, write_plan_file
+from suite.settings.studies import SplitSettings
+from suite.training.studies.splits import run_splits
+from tests.helpers.synthetic import features_path, json_rows, silent, tuned
+
+SPLITS = SplitSettings(count=2, trials=2, folds=2)
+SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
+
+
+@pytest.fixture
+def planned(workplace, one_worker):
+    plan = replace(tuned("triplet"), noise_levels=(0.0, 0.4), searches=5, search=0)
+    write_plan_file(plan_path("searches", "emoji", "triplet"), [(plan, Search(SPACE, {}, 9, 4, held_out=1))])
+    return plan
+
+
+def test_each_split_has_its_own_classes_search_and_runs(planned):
+    console = silent()
+    path = run_splits("emoji", "triplet", SPLITS, console)
+    read_records([path])
+    rows, printed = json_rows(path), console.file.getvalue()
+    assert [(row["split"], row["noise_level"], row["seed"]) for row in rows] == [
+        (split, level, seed) for split in (1, 2) for level in (0.0, 0.4) for seed in range(planned.seeds)
+    ]
+    assert {row["track"] for row in rows} == {"tuned"}
+    assert {row["hyperparameter_source"] for row in rows} == {"search"}
+    features = load_features(features_path())
+    halves = [
+        set(features.labels[features.under_split(split).labels < features.num_training_classes]) for split in (0, 1, 2)
+    ]
+    assert halves[0] != halves[1] != halves[2] != halves[0]
+    rates = [{row["recipe"]["learning_rate"] for row in rows if row["split"] == split} for split in (1, 2)]
+    assert all(len(each) == 1 for each in rates)
+    assert "split 2 emoji triplet tuned 0 trial 1: MAP@R" in printed
+    run_splits("emoji", "triplet", SPLITS, again := silent())
+    assert json_rows(path) == rows
+    assert "trial 0:" not in again.file.getvalue()
+
+
+def test_a_loss_with_nothing_to_search_is_refused(planned):
+    write_plan_file(plan_path("searches", "emoji", "triplet"), [(planned, None)])
+    with pytest.raises(SuiteError, match=r"losses\.triplet has no search space"):
+        run_splits("emoji", "triplet", SPLITS, silent())
