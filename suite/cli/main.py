@@ -38,6 +38,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         studies.ablation,
         studies.crossed,
         studies.splits,
+        studies.fresh_seeds,
         studies.geometry,
         studies.search,
         studies.promote,

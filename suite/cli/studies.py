@@ -51,6 +51,14 @@ def splits(dataset: Dataset, loss: Loss) -> None:
     console.print(f"wrote {run_splits(dataset, loss, load_settings().splits, console)}")
 
 
+def fresh_seeds(dataset: Dataset, loss: Loss) -> None:
+    """Train and evaluate a loss with its tuned values on the seeds that follow those of the grid."""
+    from suite.settings.params import load_settings
+    from suite.training.studies.fresh_seeds import run_fresh_seeds
+
+    console.print(f"wrote {run_fresh_seeds(dataset, loss, load_settings().fresh_seeds.count, console)}")
+
+
 def geometry(dataset: Dataset, loss: Loss) -> None:
     """Train a loss and measure where its proxies lie among embeddings of their class; all losses get as many proxies."""
     from suite.settings.params import load_settings

@@ -25,7 +25,14 @@ from suite.settings.reading import (
     Strict,
     read_settings,
 )
-from suite.settings.studies import AblationAxes, Chosen, CrossedSettings, GeometrySettings, SplitSettings
+from suite.settings.studies import (
+    AblationAxes,
+    Chosen,
+    CrossedSettings,
+    FreshSeedSettings,
+    GeometrySettings,
+    SplitSettings,
+)
 
 BATCH = ("classes_per_batch", "samples_per_class")
 """Settings of ``recipe`` that a data set may have of its own."""
@@ -201,6 +208,7 @@ class Settings(Strict):
     ablation: Annotated[dict[Name, AblationAxes], Filled] = {}
     crossed: CrossedSettings = CrossedSettings()
     splits: SplitSettings = SplitSettings()
+    fresh_seeds: FreshSeedSettings = FreshSeedSettings()
     geometry: GeometrySettings = GeometrySettings()
 
     @property
@@ -223,6 +231,7 @@ class Settings(Strict):
                 ("paper_values", self.paper_values, "losses", self.losses),
                 ("ablation", self.ablation, "datasets", self.datasets),
                 ("splits.losses", self.splits.losses, "losses", self.losses),
+                ("fresh_seeds.losses", self.fresh_seeds.losses, "losses", self.losses),
                 ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
             )
             for name in names

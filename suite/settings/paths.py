@@ -53,7 +53,8 @@ STUDY_OUTPUTS = Path("studies")
 # Results, in git.
 RESULTS_FOLDER = Path("results")
 STUDIES_FOLDER = RESULTS_FOLDER / "studies"
-PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS = "paper_values", "ablations", "crossed", "geometry", "splits"
+PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY = "paper_values", "ablations", "crossed", "geometry"
+SPLITS, FRESH_SEEDS = "splits", "fresh_seeds"
 """Kinds of studies, as folders below ``studies`` and ``results/studies``."""
 RECORDS_FILE = RESULTS_FOLDER / "records.csv"
 VERDICTS_FILE = RESULTS_FOLDER / "verdicts.csv"

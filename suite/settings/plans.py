@@ -180,6 +180,12 @@ def seeds_of(plan: Plan[Any]) -> range:
     return range(plan.seeds)
 
 
+def fresh_seeds(plan: SomePlan, count: int) -> list[int]:
+    """Of the ``count`` seeds that follow those of the grid, the ones that run with the values of a plan."""
+    seeds = range(plan.seeds, plan.seeds + count)
+    return [seed for seed in seeds if plan.search is None or seed % plan.searches == plan.search]
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """One of several searches for hyper-parameters that differ in their random streams alone.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from suite.settings.reading import Chord, Distinct, Filled, Name, Number, Strict
+from suite.settings.reading import Chord, Distinct, Filled, Name, Number, Seeds, Strict
 
 
 class Chosen(Strict):
@@ -44,6 +44,15 @@ class SplitSettings(Strict):
     """Number of splits besides the stored one."""
     trials: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
     folds: Annotated[int, Field(ge=2, le=100, strict=True)] = 2
+
+
+class FreshSeedSettings(Strict):
+    """Runs of tuned losses on seeds that follow those of the grid: a confirmatory run, more seeds, or both."""
+
+    losses: Annotated[dict[Name, Chosen], Filled] = {}
+    """Losses that are run."""
+    count: Seeds = 20
+    """Number of seeds."""
 
 
 class GeometrySettings(Strict):

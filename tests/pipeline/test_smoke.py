@@ -84,6 +84,7 @@ STUDIES = {
     *(f"ablation@emoji-{axis}" for axis in ("proxies_per_class", "alpha", "delta", "repulsion_margin")),
     "crossed@emoji-alpha",
     "splits@emoji-triplet",
+    "fresh-seeds@emoji-triplet",
     "geometry@emoji-pfml",
 }
 
@@ -304,7 +305,7 @@ def wait_for(condition, seconds=300):
 
 
 def test_studies_are_asked_for_by_name_and_promoted(reproduced):
-    """Values of papers, ablations, splits and geometry; what is promoted reaches leaderboard and claims and runs nothing else."""
+    """All studies; what is promoted reaches leaderboard and claims and runs nothing else."""
     reproduced.dvc("repro")  # what other tests changed is back
     before = (reproduced.path / "results/leaderboard.csv").read_bytes()
     try:

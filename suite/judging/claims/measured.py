@@ -74,6 +74,7 @@ class Measured:
         view: how to look at them.
         backbone: metrics of the frozen backbone on test classes, as shares, by data set; of regime ``frozen``.
         splits: the same under further splits of the classes, by the split's number.
+        fresh: the same on fresh seeds alone; None where there are none.
     """
 
     runs: dict[Condition, BySeed] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Measured:
     view: View = View()
     backbone: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     splits: Mapping[int, "Measured"] = field(default_factory=dict)
+    fresh: "Measured | None" = None
 
     @classmethod
     def of(

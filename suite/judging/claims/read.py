@@ -13,6 +13,7 @@ from suite.judging.claims.measured import Measured
 from suite.settings.paths import (
     ABLATIONS,
     CROSSED,
+    FRESH_SEEDS,
     GEOMETRY,
     INFLUENCE_FILE,
     PAPER_VALUES,
@@ -48,9 +49,10 @@ def read_measured(
         for kind in (PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS)
         for record in _read(root / STUDIES_FOLDER / kind, "*.jsonl")
     ]
+    fresh = [record for record in _read(root / STUDIES_FOLDER / FRESH_SEEDS, "*.jsonl") if record.dataset in datasets]
     records = [record for record in (*runs, *studies) if record.dataset in datasets]
     # Studies in git are of whole data sets, and have other test classes than runs on a part.
-    check_records([record for record in records if not datasets[record.dataset]])
+    check_records([record for record in (*records, *fresh) if not datasets[record.dataset]])
     cut = tuple(name for name, is_cut in datasets.items() if is_cut)
     path = root / INFLUENCE_FILE
     of_split: dict[int, list[Record]] = {0: []}
@@ -58,9 +60,11 @@ def read_measured(
         of_split.setdefault(record.split, []).append(record)
     measured = Measured.of(of_split.pop(0), read_influence(path) if path.is_file() else None, cut)
     there = [name for name in datasets if backbone_file(name, root).is_file()]
+    backbone = {name: backbone_metrics(name, root) for name in there}
     return replace(
         measured,
-        backbone={name: backbone_metrics(name, root) for name in there},
+        backbone=backbone,
+        fresh=replace(Measured.of(fresh, cut=cut), backbone=backbone) if fresh else None,
         splits={split: Measured.of(of_split[split], cut=cut) for split in sorted(of_split)},
     )
 

@@ -143,8 +143,14 @@ def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]
         "family_size": one.family_size,
         "detectable": None if one.detectable is None else _number(one.detectable),
         "premise_share": None if result.premise is None else _number(result.premise),
+        "fresh_seeds": _on_fresh_seeds(other.fresh),
         "splits": {str(split): _number(effect) for split, effect in other.splits.items()},
-        "remarks": [*([result.reason] if result.reason else []), *remarks, *_over_splits(one, other)],
+        "remarks": [
+            *([result.reason] if result.reason else []),
+            *remarks,
+            *_told_of_fresh(other.fresh),
+            *_over_splits(one, other),
+        ],
         "flips": dict(other.flips),
         "sensitivity": dict(other.others),
     }
@@ -157,6 +163,21 @@ def _effect(one: Judged) -> dict[str, Any]:
     if evidence is not None:
         numbers = {name: _number(getattr(evidence, name)) for name in ("effect", "low", "high")} | {"n": evidence.n}
     return numbers | {"p": None if p is None else _number(p)}
+
+
+def _on_fresh_seeds(fresh: Judged | None) -> dict[str, Any] | None:
+    """The result on fresh seeds."""
+    if fresh is None or fresh.result.evidence is None:
+        return None
+    return {"verdict": fresh.verdict, **_effect(fresh), "beyond_smallest": _beyond(fresh)}
+
+
+def _told_of_fresh(fresh: Judged | None) -> list[str]:
+    evidence = fresh.result.evidence if fresh else None
+    if fresh is None or evidence is None:
+        return []
+    interval = f"[{float(evidence.low):+.2f}, {float(evidence.high):+.2f}]"
+    return [f"on fresh seeds alone: {fresh.verdict}, {float(evidence.effect):+.2f} {interval}, n {evidence.n}"]
 
 
 def _over_splits(one: Judged, other: Sensitivity) -> list[str]:

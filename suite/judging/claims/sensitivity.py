@@ -20,12 +20,14 @@ class Sensitivity:
         verdict: by all seeds, the last epoch and the claim's own metric.
         others: verdicts under the other views.
         swapped: the result by the other metric, where the claim is judged by two.
+        fresh: the result on fresh seeds alone; None where it was not run there.
         splits: the effect under each further split of the classes, by the split's number; empty if it was not measured.
     """
 
     verdict: Verdict
     others: dict[str, Verdict]
     swapped: Judged | None = None
+    fresh: Judged | None = None
     splits: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -49,6 +51,7 @@ def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judg
         name: {other.result.key: other for other in judge(claims, measured.seen_as(view))}
         for name, view in views(measured).items()
     }
+    on_fresh = {other.result.key: other for other in judge(claims, measured.fresh)} if measured.fresh else {}
     over_splits = {
         split: {
             each.key: each.evidence for claim in claims for each in assess(claim, found) if each.evidence is not None
@@ -64,6 +67,7 @@ def sensitivity(claims: Sequence[Claim], measured: Measured, base: Sequence[Judg
                 if one.verdict != Verdict.NOT_RUN and one.result.key in found and _concerns(name, one)
             },
             under[SWAPPED_METRIC].get(one.result.key) if _concerns(SWAPPED_METRIC, one) else None,
+            on_fresh.get(one.result.key),
             {
                 split: float(found[one.result.key].effect)
                 for split, found in over_splits.items()

@@ -9,7 +9,7 @@ from suite.data.features import load_features
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import AblationPoint, write_records
 from suite.settings.paths import CROSSED, FEATURES, PARAMS_FILE, STUDY_OUTPUTS
-from suite.settings.plans import Run, Search, SomePlan, plan_path, read_plan_file, seeds_of, tuned_plan_path
+from suite.settings.plans import Run, Search, SomePlan, fresh_seeds, plan_path, read_plan_file, tuned_plan_path
 from suite.settings.studies import AblationAxes, CrossedSettings
 from suite.training.stage import check_code, code_sha256, run_frozen_stage
 from suite.training.studies.ablation import ABLATED, vary
@@ -21,7 +21,7 @@ def run_crossed(dataset: str, axis: str, crossed: CrossedSettings, console: Cons
     """Run or resume a crossed ablation of pfml; writes a record for each value, noise level and seed.
 
     Each tuned search of pfml is the start of a replicate: at each value of the axis the rates are searched on true labels,
-    all else stays as that search found it, and the seeds of that search run at all noise levels.
+    all else stays as that search found it. Its share of the fresh seeds, as many as the grid has, runs at all noise levels.
 
     Args:
         dataset: name of the data set.
@@ -57,7 +57,7 @@ def run_crossed(dataset: str, axis: str, crossed: CrossedSettings, console: Cons
             points += [
                 (value, Run(found, level, seed, label=f"{label} noise {level:g}"))
                 for level in plan.noise_levels
-                for seed in seeds_of(plan)
+                for seed in fresh_seeds(plan, plan.seeds)
             ]
     _, finished = run_frozen_stage(f"crossed-{dataset}-{axis}", [run for _, run in points], console)
     path = STUDY_OUTPUTS / CROSSED / f"{dataset}-{axis}.jsonl"

@@ -209,7 +209,9 @@ def test_interaction_is_a_trend_of_what_noise_takes(curve, verdict):
 def test_an_interaction_needs_every_value_at_every_level():
     values = dict.fromkeys((0, 2, 4), 50 + WIGGLE)
     write("ablations", along("alpha", values))
-    assert one(claim("interaction")).result.reason == "no crossed ablation of alpha on emoji at noise 0 in regime frozen"
+    assert (
+        one(claim("interaction")).result.reason == "no crossed ablation of alpha on emoji at noise 0 in regime frozen"
+    )
     write("crossed", crossed(values))
     missing = "no crossed ablation of alpha on emoji at noise 0.4 in regime frozen"
     assert one(claim("interaction")).result.reason == missing

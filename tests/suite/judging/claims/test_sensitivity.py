@@ -98,6 +98,21 @@ def test_a_claim_says_under_how_many_splits_its_effect_has_the_same_sign(workpla
     assert line["remarks"][-1] == f"under further splits of the classes {effects}: the same sign in 1 of 2"
 
 
+def test_fresh_seeds_have_a_verdict_of_their_own(workplace):
+    """The grid's seeds support, the fresh ones contradict: neither touches the other."""
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    fresh = runs(48 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml")
+    write("fresh_seeds", [record | {"seed": record["seed"] + 5} for record in fresh])
+    files = [file for file in load_claims() if file.claim.id == "above-cpml-noise-0"]
+    claims = [file.claim for file in files]
+    found = judged(*claims)
+    told = report(files, found, sensitivity(claims, read_measured(DATASETS), found), {})
+    (line,) = [line for line in told["claims"][0]["lines"] if line["dataset"] == "emoji"]
+    assert (line["verdict"], line["n"]) == ("supported", 5)
+    assert (line["fresh_seeds"]["verdict"], line["fresh_seeds"]["n"]) == ("contradicted", 5)
+    assert line["remarks"][-1].startswith("on fresh seeds alone: contradicted, -2.0")
+
+
 def test_the_report_says_the_regime_of_each_claim_and_none_for_influence(workplace):
     files = load_claims()
     claims = [file.claim for file in files]

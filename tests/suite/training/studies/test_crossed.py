@@ -23,7 +23,7 @@ CROSSED = CrossedSettings(
 
 @pytest.fixture
 def replicates(workplace, one_worker):
-    """Two tuned searches of pfml with a seed each, that differ in delta; noise 0 and .4."""
+    """Two tuned searches of pfml with a seed each, 0 and 1, that differ in delta; noise 0 and .4."""
     plan = replace(tuned("pfml", alpha=1, delta=0.8, proxies_per_class=1), searches=2, seeds=2, noise_levels=(0.0, 0.4))
     plans = [
         replace(plan, search=number, hyperparameters=plan.hyperparameters | {"delta": 0.8 + number / 10})
@@ -45,7 +45,7 @@ def crossed(settings=CROSSED):
 def test_each_value_is_run_at_each_level_with_rates_of_its_own(replicates):
     rows, printed = crossed()
     assert [(row["ablation"]["value"], row["search"], row["noise_level"], row["seed"]) for row in rows] == [
-        (value, number, level, number) for value in (0.0, 2.0) for number in (0, 1) for level in (0.0, 0.4)
+        (value, number, level, 2 + number) for value in (0.0, 2.0) for number in (0, 1) for level in (0.0, 0.4)
     ]
     assert {(row["track"], row["ablation"]["axis"], row["ablation"]["crossed"]) for row in rows} == {
         ("ablation", "alpha", True)
