@@ -1,8 +1,8 @@
 """Preregistration: what was fixed before a confirmatory run, and what has become of it since.
 
-``claims/frozen.json`` holds the digest of every claim file and of every search space, budget, seeds, noise, date, and the
-commit of the working tree. It is written once, before runs on fresh seeds; a claim then stands as frozen, was changed
-since, or came after.
+``claims/frozen.json`` holds the digest of every claim file and of every search space, budget, seeds, noise, studies, date,
+and the commit of the working tree. It is written once, before runs on fresh seeds; a claim then stands as frozen, was
+changed since, or came after.
 """
 
 import subprocess
@@ -24,6 +24,7 @@ from suite.settings.reading import explain
 from suite.training.search_space import declared_space
 
 FROZEN_NAME = "frozen.json"
+_STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "geometry"}
 AS_FROZEN, CHANGED, CAME_AFTER = "as frozen", "changed since", "came after"
 Standing = Literal["as frozen", "changed since", "came after"]
 
@@ -44,6 +45,8 @@ class Frozen(BaseModel):
     """``tuning`` of ``params.yaml`` without its losses: trials, folds, searches, tracks, noise, shared space."""
     seeds: int
     noise: dict[str, Any]
+    studies: dict[str, Any]
+    """``ablation``, ``crossed``, ``splits``, ``fresh_seeds`` and ``geometry`` of ``params.yaml``."""
 
     def standing_of(self, file: ClaimFile) -> Standing:
         """Whether a claim stands as it was frozen."""
@@ -53,7 +56,7 @@ class Frozen(BaseModel):
         return "as frozen" if digest == file.sha256 else "changed since"
 
     def changes(self, settings: Settings) -> list[str]:
-        """What else is other than it was, a phrase each: search spaces, budget, seeds, noise."""
+        """What else is other than it was, a phrase each: search spaces, budget, seeds, noise, studies."""
         now = design_of(settings)
         told = [
             f"search space of {loss}: {'changed' if loss in self.search_spaces else 'came after'}"
@@ -63,6 +66,7 @@ class Frozen(BaseModel):
         for name, was, value in (
             *((f"tuning.{key}", self.budget.get(key), now["budget"][key]) for key in now["budget"]),
             *((f"noise.{key}", self.noise.get(key), now["noise"][key]) for key in now["noise"]),
+            *((key, self.studies.get(key), now["studies"][key]) for key in now["studies"]),
             ("seeds", self.seeds, now["seeds"]),
         ):
             if was != value:
@@ -71,7 +75,7 @@ class Frozen(BaseModel):
 
 
 def design_of(settings: Settings) -> dict[str, Any]:
-    """What is fixed besides the claims: digests of search spaces, budget, seeds and noise, as plain values.
+    """What is fixed besides the claims: digests of search spaces, budget, seeds, noise and studies, as plain values.
 
     Raises:
         SuiteError: a loss cannot be found, or its search space is none.
@@ -86,6 +90,7 @@ def design_of(settings: Settings) -> dict[str, Any]:
         "budget": budget,
         "seeds": settings.seeds,
         "noise": settings.noise.model_dump(mode="json"),
+        "studies": settings.model_dump(mode="json", include=_STUDIES),
     }
 
 
