@@ -63,6 +63,8 @@ def test_nothing_else_has_changed_right_after(folder):
         ({"noise__levels": [0, 0.2]}, ["noise.levels: [0.0, 0.2, 0.4] then, [0.0, 0.2] now"]),
         ({"tuning__searches": 7}, ["tuning.searches: "]),
         ({"tuning__trials": 999}, ["tuning.trials: "]),
+        ({"splits__count": 4}, ["splits: {"]),
+        ({"fresh_seeds__count": 5}, ["fresh_seeds: {"]),
         ({"losses__pfml": {"search": {"alpha": {"values": [1, 2]}}}}, ["search space of pfml: changed"]),
         ({"losses__hist": {}}, ["search space of hist: came after"]),
     ],
