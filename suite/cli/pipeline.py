@@ -140,6 +140,7 @@ def claims(
     ctx: typer.Context,
     *,
     benchmarks: Benchmarks = False,
+    regime: RegimeOption = Regime.frozen,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Only print what 5, 10 and 20 units could find, before anything is run.")
     ] = False,
@@ -163,7 +164,9 @@ def claims(
             plan_section(as_json(plan_families([file.claim for file in files]))), markup=False, soft_wrap=True
         )
         return
-    found = write_benchmark_claims(load_benchmarks()) if benchmarks else write_claims(load_settings())
+    found = (
+        write_benchmark_claims(load_benchmarks()) if benchmarks else write_claims(load_settings(), regime=regime.value)
+    )
     for line in claims_summary(found):
         console.print(line, markup=False, highlight=False)
 

@@ -46,9 +46,11 @@ from suite.settings.paths import (
     BENCHMARKS_FOLDER,
     CLAIMS_FILE,
     CLAIMS_FOLDER,
+    FINETUNED_RESULTS,
     RESULTS_FOLDER,
     RUNS_FOLDER,
 )
+from suite.settings.plans import Regime, folder_of
 
 _HEAD = (
     "claim",
@@ -74,26 +76,33 @@ kind of claim is judged: [docs/claims.md](../docs/claims.md).
 """
 
 
-def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER) -> dict[str, Any]:
+def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regime = "frozen") -> dict[str, Any]:
     """Judge all claims by what lies in ``runs/``, ``results/studies/`` and ``docs/figures/``; gives the report.
 
+    In the regime ``finetuned`` the same claims are judged by its runs and studies, and reported in its folder of results.
     Claims whose records are missing or too few are "not run". Nothing is written if anything is wrong.
 
     Raises:
         SuiteError: the grid has not run, a claim file is refused, or records are malformed or contradict each other.
     """
-    if not any(path.is_file() for path in record_files(settings)):
-        raise SuiteError(f"{RUNS_FOLDER}/ holds no run of the losses and data sets of params.yaml; run: dvc repro")
+    if not any((folder_of(regime) / path).is_file() for path in record_files(settings)):
+        again = "dvc repro" if regime == "frozen" else f"dvc repro pipelines/{regime}/dvc.yaml"
+        where = folder_of(regime) / RUNS_FOLDER
+        raise SuiteError(f"{where}/ holds no run of the losses and data sets of params.yaml; run: {again}")
     files = load_claims(settings.losses, settings.datasets, folder)
+    results = RESULTS_FOLDER
+    if regime != "frozen":
+        files = [mine for file in files if (mine := file.within(regime)) is not None]
+        results = FINETUNED_RESULTS
     cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
 
     def is_planned(record: Record) -> bool:
         planned = record.loss in settings.losses and record.noise_level in settings.noise.levels
         return planned and record.seed < settings.seeds
 
-    measured = read_measured(cut, in_grid=is_planned, losses=settings.losses)
+    measured = read_measured(cut, in_grid=is_planned, losses=settings.losses, regime=regime)
     frozen = load_frozen(folder)
-    return _judge(files, measured, RESULTS_FOLDER, frozen, frozen.changes(settings) if frozen else ())
+    return _judge(files, measured, results, frozen, frozen.changes(settings) if frozen else ())
 
 
 def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK_CLAIMS_FOLDER) -> dict[str, Any]:

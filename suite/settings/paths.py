@@ -52,7 +52,8 @@ STUDY_OUTPUTS = Path("studies")
 
 # Results, in git.
 RESULTS_FOLDER = Path("results")
-STUDIES_FOLDER = RESULTS_FOLDER / "studies"
+STUDIES = "studies"
+STUDIES_FOLDER = RESULTS_FOLDER / STUDIES
 PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY = "paper_values", "ablations", "crossed", "geometry"
 SPLITS, FRESH_SEEDS = "splits", "fresh_seeds"
 """Kinds of studies, as folders below ``studies`` and ``results/studies``."""

@@ -19,7 +19,7 @@ from suite.files import write_json
 from suite.hashing import sha256_value
 from suite.settings.finetuned import FinetunedRecipe
 from suite.settings.params import Recipe, TuningTrack
-from suite.settings.paths import FOLDERS, PLAN, TUNED_PLAN
+from suite.settings.paths import FINETUNED_RESULTS, FOLDERS, PLAN, RESULTS_FOLDER, STUDIES, TUNED_PLAN
 
 Hyperparameters = dict[str, Any]
 Regime = Literal["frozen", "finetuned", "published"]
@@ -222,6 +222,11 @@ Planned = tuple[SomePlan, Search | None]
 def folder_of(regime: Regime) -> Path:
     """What the plans, searches, runs and times of a regime lie in."""
     return FOLDERS.get(regime, Path())
+
+
+def studies_of(regime: Regime) -> Path:
+    """What the records of a regime's studies lie in, in git."""
+    return (FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER) / STUDIES
 
 
 PlanKind = Literal["tuned", "searches", "paper_values", "geometry"]

@@ -1,7 +1,7 @@
 """Reads the claim files: one claim a file, checked, and their common hash."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from suite.errors import SuiteError, allowed
 from suite.files import shown
 from suite.hashing import sha256_file, sha256_value
 from suite.judging.claims.parts import DATASET, LOSS
-from suite.judging.claims.schema import CLAIM_KINDS, Claim
+from suite.judging.claims.schema import CLAIM_KINDS, Claim, ClaimOnRecords
 from suite.settings.paths import CLAIMS_FOLDER
+from suite.settings.plans import Regime
 from suite.settings.reading import explain, read_yaml
 
 
@@ -29,6 +30,16 @@ class ClaimFile:
     claim: Claim
     path: Path
     sha256: str
+
+    def within(self, regime: Regime) -> "ClaimFile | None":
+        """The same claim about another regime; None where it is about none, or about the published benchmarks.
+
+        A claim that names ``finetuned`` in its file stays as it is.
+        """
+        claim = self.claim
+        if not isinstance(claim, ClaimOnRecords) or claim.regime == "published":
+            return None
+        return replace(self, claim=claim.model_copy(update={"regime": regime}))
 
 
 def load_claims(

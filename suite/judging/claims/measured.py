@@ -19,6 +19,9 @@ SWAPPED = {"recall_at_1": "map_at_r", "map_at_r": "recall_at_1"}
 _CLEAN = "none"
 """Noise kind of runs without label noise: they belong to every kind."""
 
+_ON_EMBEDDED_DATA = ("frozen", "finetuned")
+"""Regimes whose runs begin at the frozen backbone."""
+
 BySeed = dict[int, Record]
 
 
@@ -72,7 +75,7 @@ class Measured:
         influence: curves with columns loss, pair, distance, normalised; None where there are none.
         cut: data sets that ``params.yaml`` cuts down. Claims are about whole data sets.
         view: how to look at them.
-        backbone: metrics of the frozen backbone on test classes, as shares, by data set; of regime ``frozen``.
+        backbone: metrics of the frozen backbone on test classes, as shares, by data set.
         splits: the same under further splits of the classes, by the split's number.
         fresh: the same on fresh seeds alone; None where there are none.
     """
@@ -131,7 +134,7 @@ class Measured:
     def gains(self, values: Mapping[str, Array], dataset: str, regime: str, metric: str) -> dict[str, float]:
         """Mean points above the frozen backbone of values (units,) in percent, by name; empty where it was not measured."""
         name = SWAPPED.get(metric, metric) if self.view.swap else metric
-        reference = self.backbone.get(dataset, {}).get(name) if regime == "frozen" else None
+        reference = self.backbone.get(dataset, {}).get(name) if regime in _ON_EMBEDDED_DATA else None
         if reference is None:
             return {}
         return {

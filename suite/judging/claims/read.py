@@ -20,8 +20,8 @@ from suite.settings.paths import (
     RECORDS_NAME,
     RUNS_FOLDER,
     SPLITS,
-    STUDIES_FOLDER,
 )
+from suite.settings.plans import Regime, folder_of, studies_of
 
 
 def read_measured(
@@ -29,6 +29,7 @@ def read_measured(
     root: Path = Path(),
     in_grid: Callable[[Record], bool] | None = None,
     losses: Collection[str] | None = None,
+    regime: Regime = "frozen",
 ) -> Measured:
     """Read and check the folders of the pipeline; what is missing is empty.
 
@@ -36,20 +37,25 @@ def read_measured(
         datasets: data sets of ``params.yaml``, and whether it cuts them down. Records of others are left out.
         root: folder that holds ``runs``, ``results`` and ``docs``.
         in_grid: which records of ``runs`` count; None for all.
+        regime: whose runs and studies are read, where several are below one root.
         losses: losses whose folders in ``runs`` are read; None for all. Folders of losses that are run no more stay there.
 
     Raises:
         SuiteError: a record is malformed, stands twice, or had other data than the rest.
     """
     folders = ["*"] if losses is None else [f"{dataset}-{loss}" for dataset in datasets for loss in losses]
-    found = [record for name in folders for record in _read(root / RUNS_FOLDER, f"{name}/{RECORDS_NAME}")]
+    found = [
+        record for name in folders for record in _read(root / folder_of(regime) / RUNS_FOLDER, f"{name}/{RECORDS_NAME}")
+    ]
     runs = [record for record in found if in_grid is None or in_grid(record)]
     studies = [
         record
         for kind in (PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS)
-        for record in _read(root / STUDIES_FOLDER / kind, "*.jsonl")
+        for record in _read(root / studies_of(regime) / kind, "*.jsonl")
     ]
-    fresh = [record for record in _read(root / STUDIES_FOLDER / FRESH_SEEDS, "*.jsonl") if record.dataset in datasets]
+    fresh = [
+        record for record in _read(root / studies_of(regime) / FRESH_SEEDS, "*.jsonl") if record.dataset in datasets
+    ]
     records = [record for record in (*runs, *studies) if record.dataset in datasets]
     # Studies in git are of whole data sets, and have other test classes than runs on a part.
     check_records([record for record in (*records, *fresh) if not datasets[record.dataset]])

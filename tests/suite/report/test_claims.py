@@ -47,6 +47,29 @@ def test_report_and_pages(project):
     assert "| first | emoji | supported | not run | same |" in Path("results/sensitivity.md").read_text()
 
 
+def test_each_regime_has_its_own_verdicts(project):
+    """The same claim, supported on frozen features and contradicted where the last stages learn."""
+    settings = load_settings()
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    frozen = write_claims(settings, project / "claims")
+    with pytest.raises(
+        SuiteError, match=r"finetuned/runs/ holds no run .*; run: dvc repro pipelines/finetuned/dvc\.yaml"
+    ):
+        write_claims(settings, project / "claims", "finetuned")
+    finetuned = runs(48 + WIGGLE, regime="finetuned") + runs(50 - WIGGLE / 2, loss="cpml", regime="finetuned")
+    for loss in ("pfml", "cpml"):
+        path = Path(f"finetuned/runs/emoji-{loss}/records.jsonl")
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(json.dumps(record) + "\n" for record in finetuned if record["loss"] == loss))
+    found = write_claims(settings, project / "claims", "finetuned")
+    assert json.loads(Path("results/finetuned/claims.json").read_text()) == found
+    assert {claim["regime"] for claim in found["claims"]} == {"finetuned"}
+    (line,) = found["claims"][0]["lines"]
+    assert line["verdict"] == "contradicted"
+    assert "not found where the last stages learn" in Path("results/finetuned/claims.md").read_text()
+    assert write_claims(settings, project / "claims") == frozen
+
+
 def test_runs_that_params_yaml_names_no_more_do_not_count(project):
     settings = load_settings()
     with pytest.raises(
