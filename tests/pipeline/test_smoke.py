@@ -288,10 +288,11 @@ def kill_once(project, condition):
     with log.open("w") as output:
         process = start_repro(project, output)
         try:
-            wait_for(condition)
+            wait_for(lambda: condition() or process.poll() is not None)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    assert condition(), log.read_text()
     return log.read_text()
 
 
