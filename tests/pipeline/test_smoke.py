@@ -290,8 +290,9 @@ def kill_once(project, condition):
         try:
             wait_for(lambda: condition() or process.poll() is not None)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     assert condition(), log.read_text()
     return log.read_text()
 

@@ -39,7 +39,7 @@ from suite.training.tuning.validation import Fold, TrainingData, Validate, valid
 _RANDOM_TRIALS = 5
 """Trials before TPE models the objective."""
 _SCORES, _SECONDS = "fold_map_at_r", "seconds"
-"""What a finished trial keeps in the journal; one that was killed keeps neither."""
+"""What a finished trial keeps in the journal; the scores, which are written last, say that it is finished."""
 
 
 Measure = Callable[..., list[list[float]]]
@@ -141,9 +141,15 @@ def _open_study(journal: Path) -> optuna.Study:
     except (ValueError, KeyError):  # damaged otherwise: search anew
         journal.unlink()
         study = _load_study(journal)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)  # it was killed; the sampler leaves failed trials out
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # it was killed, perhaps right after its last fold
+        _tell(study, trial.number, trial.user_attrs.get(_SCORES, []))
     return study
+
+
+def _tell(study: optuna.Study, number: int, scores: list[float]) -> None:
+    """End a trial; the sampler leaves failed ones out."""
+    value = Trial(values={}, fold_map_at_r=scores).map_at_r
+    study.tell(number, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
 
 
 def _load_study(journal: Path) -> optuna.Study:
@@ -183,9 +189,9 @@ def _run_trial(study: optuna.Study, seed: int, space: Space, measure: Measure) -
     values = {key: item.suggest(asked, key) for key, item in space.items()}
     scores = [fold[-1] for fold in measure(values)]
     trial = Trial(values=values, fold_map_at_r=scores)
-    asked.set_user_attr(_SCORES, scores)
     asked.set_user_attr(_SECONDS, time.perf_counter() - started)
-    study.tell(asked, trial.map_at_r, state=TrialState.FAIL if trial.map_at_r is None else TrialState.COMPLETE)
+    asked.set_user_attr(_SCORES, scores)
+    _tell(study, asked.number, scores)
     return trial
 
 

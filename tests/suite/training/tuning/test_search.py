@@ -127,6 +127,26 @@ def test_a_search_that_was_killed_ends_in_the_same_recipe(inline, monkeypatch):
     assert journal() is None
 
 
+def test_a_search_that_was_killed_after_any_line_of_its_journal_ends_in_the_same_recipe(inline, monkeypatch):
+    """A kill may come between any two writes, e.g. after the scores of a trial and before its end."""
+
+    def score(_data, fold):
+        return [fold.plan.recipe.learning_rate % 0.01 * 50]
+
+    def recipe():
+        trials = search_for(trials=5)
+        return but_for_time(search.search_recipe(plan(), trials, FEATURES, silent(), keep_trials=True, validate=score))
+
+    monkeypatch.setattr(search, "_RANDOM_TRIALS", 2)
+    undisturbed = recipe()
+    path = journal()
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(lines) > 20
+    for count in range(len(lines)):
+        path.write_text("".join(lines[:count]))
+        assert recipe() == undisturbed, f"killed after line {count}"
+
+
 def test_a_killed_search_counts_the_seconds_of_all_its_parts(inline, monkeypatch):
     keep_two_trials(monkeypatch)
     journal().write_text(re.sub(r'"seconds":[0-9.e-]+', '"seconds":1000.0', journal().read_text()))
