@@ -5,7 +5,7 @@ What is compared (data sets, losses, backbone, noise, seeds) stands in ``params.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,11 @@ class FinetunedRecipe(Recipe):
 
     file: ClassVar[Path] = FINETUNED_FILE
 
+    whole_network: Annotated[bool, Field(strict=True)] | Literal["on_cpu"] = False
+    """Whether all blocks learn, from images, on a GPU; ``on_cpu`` does it without one.
+
+    ``cut`` and ``views`` count for nothing then: each image is changed anew for each batch.
+    """
     cut: str
     """The last block of the backbone that stands, by its name in timm; all blocks after it learn."""
     views: Annotated[int, Field(ge=1, le=100, strict=True)]
@@ -89,8 +94,8 @@ class ViewPlan:
         data_sha256: digest of its file.
         max_classes: the cut to fewer classes, or None for all.
         backbone: the network.
-        cut: the last block that stands.
-        views: number of random views of each training image.
+        cut: the last block that stands; empty where the whole network learns.
+        views: number of random views of each training image; 0 where the whole network learns.
         crop: least share of the area that they show.
         flip: whether half of them are mirrored.
         colour: by how much their colours change at most.
@@ -105,6 +110,11 @@ class ViewPlan:
     crop: float
     flip: bool
     colour: float
+
+    @property
+    def whole_network(self) -> bool:
+        """Whether no block stands, so that images are changed for each batch."""
+        return not self.cut
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -49,10 +49,11 @@ class Backbone:
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, F) of images (N, H, W, 3) of 0..255."""
         with torch.inference_mode():
-            features: NDArray[np.float32] = self.model(self._pixels(images)).float().numpy()
+            features: NDArray[np.float32] = self.model(self.pixels(images)).float().numpy()
         return features
 
-    def _pixels(self, images: NDArray[np.uint8]) -> Tensor:
+    def pixels(self, images: NDArray[np.uint8]) -> Tensor:
+        """Pixels (N, 3, H, W), as the network takes them, of images (N, H, W, 3) of 0..255."""
         pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).contiguous().float()
         if set(self.mean) == set(self.deviation) == {0.5}:
             pixels = pixels.div_(127.5).sub_(1.0)

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from torch import nn
-from torchvision.transforms import ColorJitter, Compose, RandomHorizontalFlip, RandomResizedCrop
 
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
@@ -30,6 +28,7 @@ from suite.randomness import torch_seed
 from suite.settings.finetuned import ViewPlan
 from suite.settings.paths import FINETUNED_FILE
 from suite.training.backbone import Backbone
+from suite.training.finetuned.changes import changed
 from suite.training.finetuned.views import (
     FEATURES_NAME,
     MANIFEST_NAME,
@@ -65,6 +64,9 @@ def write_views(plan: ViewPlan, table: ImageTable, backbone: Backbone, console: 
     training = np.flatnonzero(table.labels < num_training_classes(table.num_classes))
     total = len(table.labels) + plan.views * len(training)
     made = _Made(folder, made_from(plan, blocks))
+    if plan.whole_network:
+        _write_features(made, backbone, table, training, console)
+        return
     _announce(made, plan.views, total, maker.maps(0, training[:1]).shape[1:], console)
     with progress_bar(console, "images") as progress:
         bar = progress.add_task(f"views of {plan.dataset}", total=total)
@@ -81,6 +83,23 @@ def write_views(plan: ViewPlan, table: ImageTable, backbone: Backbone, console: 
     console.print(f"views of {plan.dataset}: done")
 
 
+def _write_features(made: "_Made", backbone: Backbone, table: ImageTable, rows: Rows, console: Console) -> None:
+    """Where the whole network learns, all that is made is the features of the plain training images."""
+    with progress_bar(console, "images") as progress:
+        bar = progress.add_task(f"features of {made.folder.name}", total=len(rows))
+        if not made.has(FEATURES_NAME):
+            made.add(
+                FEATURES_NAME,
+                _assembled(_backbone_block, (backbone, table, rows), len(rows), progress, bar),
+            )
+    console.print(f"features of {made.folder.name}: done; the whole network learns, there are no views")
+
+
+def _backbone_block(shared: tuple[Backbone, ImageTable, Rows], start: int) -> NDArray[np.float16]:
+    backbone, table, rows = shared
+    return backbone.features(table.decode(rows[start : start + _BLOCK])).astype(np.float16)
+
+
 @dataclass(frozen=True, slots=True)
 class _Maker:
     """What makes maps: ``standing`` gives maps in place of features."""
@@ -93,24 +112,10 @@ class _Maker:
         """Maps (B, C, h, w) of a view of these rows."""
         images = self.table.decode(rows)
         if number:
-            change = _changes(self.plan, images.shape[1])
-            for place, row in enumerate(rows):
-                torch.manual_seed(torch_seed("view", self.plan.dataset, number, int(row)))
-                images[place] = np.asarray(change(Image.fromarray(images[place])))
+            images = changed(
+                self.plan, images, [torch_seed("view", self.plan.dataset, number, int(row)) for row in rows]
+            )
         return self.standing.features(images).astype(np.float16)
-
-
-def _changes(plan: ViewPlan, side: int) -> Callable[[Image.Image], Image.Image]:
-    """Random changes of an image; their randomness is torch's global generator."""
-    colour = plan.colour
-    change: Callable[[Image.Image], Image.Image] = Compose(
-        [
-            RandomResizedCrop(side, scale=(plan.crop, 1.0)),
-            RandomHorizontalFlip(0.5 if plan.flip else 0.0),
-            ColorJitter(brightness=colour, contrast=colour, saturation=colour),
-        ]
-    )
-    return change
 
 
 def _view_block(shared: tuple[_Maker, int, Rows], start: int) -> Maps:

@@ -50,7 +50,7 @@ def cut_backbone(backbone: Backbone, side: int, cut: str, setting: str) -> tuple
         raise SuiteError(f"{setting} = {cut!r} is no block of the backbone before its last; allowed: {allowed(places)}")
     last = places.index(cut) + 1
     standing, learning = (nn.Sequential(*(step for _, step in chosen)) for chosen in (steps[:last], steps[last:]))
-    pixels = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pixels = _pixels(side)
     with torch.inference_mode():
         expected = backbone.model(pixels)
     _check_same(nn.Sequential(standing, learning), pixels, expected, setting)
@@ -62,6 +62,30 @@ def cut_backbone(backbone: Backbone, side: int, cut: str, setting: str) -> tuple
     learning = fast(learning, shape)
     _check_same(nn.Sequential(standing, learning), pixels, expected, setting)
     return standing, learning
+
+
+def whole_backbone(backbone: Backbone, side: int, setting: str) -> nn.Module:
+    """A copy of a backbone all of whose blocks learn, from pixels (N, 3, H, W) to pooled features (N, F), batch norm folded.
+
+    Args:
+        backbone: in evaluation mode.
+        side: pixels of the images.
+        setting: what asks for it, for error messages.
+
+    Raises:
+        SuiteError: folding batch norm changes what the network computes.
+    """
+    network = copy.deepcopy(backbone.model)
+    pixels = _pixels(side)
+    with torch.inference_mode():
+        expected = backbone.model(pixels)
+    fold_batch_norm(network)
+    _check_same(network, pixels, expected, setting)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _pixels(side: int) -> Tensor:
+    return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def chain(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

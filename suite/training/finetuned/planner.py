@@ -1,6 +1,8 @@
 """Plans of the regime: for each data set what its views are made from, for each loss what is searched and run."""
 
+import copy
 import os
+import time
 from pathlib import Path
 
 import torch
@@ -19,7 +21,7 @@ from suite.training.backbone import check_backbone, load_backbone
 from suite.training.batch_checks import check_batch, check_noise
 from suite.training.dataset_plan import DatasetPlan, plan_dataset
 from suite.training.finetuned import run
-from suite.training.finetuned.network import cut_backbone
+from suite.training.finetuned.network import cut_backbone, whole_backbone
 from suite.training.plan_files import cost, remarks_on, write_all
 from suite.training.planner import Planner
 from suite.training.user_files import update_user_files
@@ -27,6 +29,9 @@ from suite.training.user_files import update_user_files
 _SIDE = 96
 """Pixels of images at which a cut is tried."""
 REGIME: Regime = "finetuned"
+_WHOLE = f"{FINETUNED_FILE}: recipe.whole_network"
+_TIMED = 8
+"""Images by which the time of a run is estimated."""
 
 
 def finetuned_code_sha256() -> str:
@@ -47,11 +52,16 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
     backbone = load_backbone(settings.backbone)
     side = backbone.side or _SIDE
-    parts = cut_backbone(backbone, side, finetuned.recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
+    if finetuned.recipe.whole_network:
+        parts: tuple[nn.Module, nn.Module] = nn.Identity(), whole_backbone(backbone, side, _WHOLE)
+    else:
+        parts = cut_backbone(backbone, side, finetuned.recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
     _check_memory(finetuned.recipe, *parts, side)
     mine = finetuned.within(settings)
     remarks = update_user_files(settings)
     datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
+    if finetuned.recipe.whole_network is True and not torch.cuda.is_available():
+        raise SuiteError(_without_gpu(mine, datasets, parts[1], side))
     for dataset in datasets:
         recipe = mine.recipe_of(dataset.dataset)
         check_batch(mine, recipe, dataset.dataset, dataset.half)
@@ -65,6 +75,25 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
     return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
+
+
+def _without_gpu(settings: SettingsOfRegime, datasets: list[DatasetPlan], blocks: nn.Module, side: int) -> str:
+    """Why the whole network is not trained here, and how long it would take."""
+    pixels = torch.rand(_TIMED, 3, side, side)
+    blocks = copy.deepcopy(blocks).requires_grad_()
+    blocks(pixels).sum().backward()
+    started = time.process_time()
+    blocks(pixels).sum().backward()
+    an_image = (time.process_time() - started) / _TIMED
+    images = {each.dataset: len(each.half.labels) * settings.recipe_of(each.dataset).epochs for each in datasets}
+    hours = {name: count * an_image / 3600 for name, count in images.items()}
+    runs = len(settings.losses) * len(settings.noise.levels) * settings.seeds
+    each_run = ", ".join(f"{name} {60 * value:.0f} min" for name, value in hours.items())
+    return (
+        f"{_WHOLE} = true needs a GPU, and this machine has none; on one core of its processor a run would take about "
+        f"{each_run}, and the {runs * len(datasets)} runs without their searches {runs * sum(hours.values()):.0f} h; "
+        "allowed: false, on_cpu, or a machine with a GPU"
+    )
 
 
 def _check_memory(recipe: Recipe, standing: nn.Module, blocks: nn.Module, side: int) -> None:
@@ -94,6 +123,8 @@ def _view_plan(settings: SettingsOfRegime, dataset: DatasetPlan) -> ViewPlan:
     recipe = settings.recipe_of(dataset.dataset)
     assert isinstance(recipe, FinetunedRecipe)
     chosen = recipe.model_dump(include={"cut", "views", "crop", "flip", "colour"})
+    if recipe.whole_network:
+        chosen |= {"cut": "", "views": 0}
     return ViewPlan(dataset.dataset, dataset.data_sha256, dataset.max_classes, dataset.backbone, **chosen)
 
 

@@ -12,7 +12,7 @@ from suite.settings.plans import FinetunedPlan, Run, plan_path, read_plan_file, 
 from suite.training.finetuned.planner import REGIME
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import make_views, views_of
-from suite.training.finetuned.views import Views
+from suite.training.finetuned.views import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _planned(wanted: Wanted) -> Run[FinetunedPlan]:
     )
 
 
-def _recall(shared: tuple[Views, Sequence[Run[FinetunedPlan]]], place: int) -> float | None:
+def _recall(shared: tuple[Source, Sequence[Run[FinetunedPlan]]], place: int) -> float | None:
     views, runs = shared
     found = run_finetuned(runs[place], views).found
     return None if found is None else found.metrics[MAIN_METRIC]

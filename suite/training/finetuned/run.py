@@ -18,7 +18,7 @@ from suite.data.noise import corrupt
 from suite.evaluation.retrieval import Retrieval, retrieve
 from suite.losses.build import build_loss, offered_to
 from suite.randomness import stream, torch_seed
-from suite.training.finetuned.views import Rows, Views
+from suite.training.finetuned.views import Rows, Source
 from suite.training.run.frozen import Head, Outcome, check_embeddings, use_one_thread
 from suite.training.run.loop import Batch, CosineAdamW, PKSampler, Sampler, TrainingFailure, UniformSampler, run_epochs
 
@@ -78,7 +78,7 @@ class CosineAdamWs:
             part.step()
 
 
-def run_finetuned(run: "Run[FinetunedPlan]", views: Views) -> Outcome:
+def run_finetuned(run: "Run[FinetunedPlan]", views: Source) -> Outcome:
     """Train and evaluate a run. A NaN or a collapse is an outcome, not an error.
 
     Args:
@@ -130,7 +130,7 @@ def run_finetuned(run: "Run[FinetunedPlan]", views: Views) -> Outcome:
 
 def fit(
     plan: "FinetunedPlan",
-    views: Views,
+    views: Source,
     places: Rows,
     labels: NDArray[np.int64],
     seed: int | str,
@@ -161,19 +161,19 @@ def fit(
     generator = torch.Generator().manual_seed(torch_seed("head", plan.dataset, seed))
     features = torch.from_numpy(views.features[places].astype(np.float32))
     head = Head(features, recipe.embedding_dim, recipe.hidden_dim, generator)
-    network = FinetunedNetwork(copy.deepcopy(views.blocks), head)
+    network = FinetunedNetwork(copy.deepcopy(views.blocks), head).to(views.device)
     torch.manual_seed(torch_seed("loss", plan.dataset, seed))
     setting = f"params.yaml: losses.{plan.loss}"
-    loss = build_loss(plan.target, plan.hyperparameters, num_classes, recipe.embedding_dim, setting)
+    loss = build_loss(plan.target, plan.hyperparameters, num_classes, recipe.embedding_dim, setting).to(views.device)
     sampler = sampler_of(recipe, labels, stream("batches", plan.dataset, seed), images)
     shown = stream("views", plan.dataset, seed)
-    given = torch.from_numpy(labels)
+    given = torch.from_numpy(labels).to(views.device)
     optimizer = CosineAdamWs(network, loss, recipe, recipe.epochs * sampler.batches_per_epoch)
 
     def batches(_: int) -> Iterator[Batch]:
         for rows in sampler.epoch():
             maps = views.drawn(places[rows], shown.integers(views.count, size=len(rows)))
-            yield Batch(maps, given[rows], torch.from_numpy(rows))
+            yield Batch(maps, given[rows], torch.from_numpy(rows).to(views.device))
 
     offered = offered_to(loss)
 
@@ -200,7 +200,7 @@ def sampler_of(
     return UniformSampler(len(labels), classes * each, max(1, (images or len(labels)) // (classes * each)), rng)
 
 
-def evaluate(network: nn.Module, views: Views, rows: Rows, labels: NDArray[np.int64]) -> Retrieval:
+def evaluate(network: nn.Module, views: Source, rows: Rows, labels: NDArray[np.int64]) -> Retrieval:
     """Retrieval on the plain images of these rows (N,) of the data set, by labels (N,) for them.
 
     Raises:
@@ -211,15 +211,15 @@ def evaluate(network: nn.Module, views: Views, rows: Rows, labels: NDArray[np.in
     return retrieve(embeddings, labels)
 
 
-def embed(network: nn.Module, views: Views, rows: Rows) -> NDArray[np.float32]:
+def embed(network: nn.Module, views: Source, rows: Rows) -> NDArray[np.float32]:
     """Embeddings (N, D) of the plain images of these rows of the data set."""
     with torch.inference_mode():
         blocks = [network(views.plain(rows[start : start + _BLOCK])) for start in range(0, len(rows), _BLOCK)]
-        embeddings: NDArray[np.float32] = torch.cat(blocks).numpy()
+        embeddings: NDArray[np.float32] = torch.cat(blocks).cpu().numpy()
     return embeddings
 
 
-def _kept(network: nn.Module | None, views: Views) -> dict[str, NDArray[np.generic]]:
+def _kept(network: nn.Module | None, views: Source) -> dict[str, NDArray[np.generic]]:
     """Embeddings of the test classes as float16, their labels and rows in the data set; none without a network."""
     rows = views.test_rows
     embeddings = np.empty((0, 0), np.float32) if network is None else embed(network, views, rows)

@@ -13,11 +13,12 @@ from suite.settings.paths import TIMES_FOLDER
 from suite.settings.plans import FinetunedPlan, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
 from suite.training.backbone import load_backbone
 from suite.training.cache import cached_runs, versions
+from suite.training.finetuned.images import load_images
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.planner import REGIME, finetuned_code_sha256, load_view_plan
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.validation import validate_finetuned
-from suite.training.finetuned.views import Views, load_views
+from suite.training.finetuned.views import Source, load_views
 from suite.training.stage import check_code, run_stage, write_runs
 from suite.training.tuning.resolve import Tools
 
@@ -39,14 +40,15 @@ def make_views(dataset: str, console: Console) -> None:
     write_json(folder_of(REGIME) / TIMES_FOLDER / f"views-{dataset}.json", {"runs": seconds})
 
 
-def views_of(dataset: str) -> Views:
-    """The views of a planned data set.
+def views_of(dataset: str) -> Source:
+    """The views of a planned data set, or its images where the whole network learns.
 
     Raises:
         SuiteError: they are missing, stale, incomplete, cut short or altered.
     """
     plan = load_view_plan(dataset)
-    return load_views(plan, read_table(verified(dataset).path, plan.max_classes), load_backbone(plan.backbone))
+    load = load_images if plan.whole_network else load_views
+    return load(plan, read_table(verified(dataset).path, plan.max_classes), load_backbone(plan.backbone))
 
 
 def tools() -> Tools:

@@ -8,14 +8,14 @@ from torch import nn
 
 from suite.evaluation.retrieval import Retrieval
 from suite.training.finetuned.run import evaluate, fit
-from suite.training.finetuned.views import Views
+from suite.training.finetuned.views import Source
 from suite.training.tuning.validation import AfterEpoch, Fold, Labels, validate
 
 
 class FinetunedLearner:
     """The regime in which late blocks of the backbone learn too, as ``suite.training.tuning.validation.Learner``."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: Source) -> None:
         self._views = views
         self.features = views.features
         self.labels = views.labels[views.training_rows]
@@ -34,6 +34,6 @@ class FinetunedLearner:
         return evaluate(model, self._views, self._views.training_rows[chosen], answers)
 
 
-def validate_finetuned(views: Views, fold: Fold) -> list[float]:
+def validate_finetuned(views: Source, fold: Fold) -> list[float]:
     """Scores of a fold on views, as ``validate`` gives them."""
     return validate(FinetunedLearner(views), fold)

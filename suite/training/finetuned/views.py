@@ -6,7 +6,7 @@ features of the plain training images and a manifest that says what all was made
 They are read as memory maps, which processes share.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from suite.hashing import sha256_file, sha256_value
 from suite.settings.finetuned import ViewPlan
 from suite.settings.paths import FINETUNED_FILE, VIEWS_FOLDER
 from suite.training.backbone import Backbone
-from suite.training.finetuned.network import cut_backbone, sha256_weights
+from suite.training.finetuned.network import cut_backbone, sha256_weights, whole_backbone
 
 FEATURES_NAME = "features.npy"
 MANIFEST_NAME = "manifest.json"
@@ -32,32 +32,27 @@ Rows = NDArray[np.int64]
 Maps = NDArray[np.float16]
 
 
-@dataclass(frozen=True, slots=True)
-class Views:
-    """Views of a data set, read as memory maps, which processes share.
+@dataclass(frozen=True)
+class Source:
+    """What runs learn from.
 
     Attributes:
-        maps: view 0 (N, C, h, w) of all images, then V views (M, C, h, w) of the training images, float16.
         features: (M, F) pooled features of the plain training images, float16.
         labels: (N,) of all images, 0 to C - 1 in the stored order.
         num_training_classes: labels below it train, the others test.
-        blocks: the blocks of the backbone that learn, as pretrained; from maps to pooled features.
+        blocks: the blocks of the backbone that learn, as pretrained; to pooled features.
         data_sha256: digest of the data file that they come from.
         sha256: digest of all files, of what they were made from, and of the weights of ``blocks``.
     """
 
-    maps: tuple[Maps, ...]
     features: NDArray[np.float16]
     labels: Rows
     num_training_classes: int
     blocks: nn.Module = field(repr=False)
     data_sha256: str
     sha256: str
-
-    @property
-    def count(self) -> int:
-        """Number of views of a training image, the plain one among them."""
-        return len(self.maps)
+    device = torch.device("cpu")
+    """Where networks learn."""
 
     @property
     def training_rows(self) -> Rows:
@@ -68,6 +63,35 @@ class Views:
     def test_rows(self) -> Rows:
         """Rows of the test images in the data set."""
         return np.flatnonzero(self.labels >= self.num_training_classes)
+
+    @property
+    def count(self) -> int:
+        """Number of views of a training image."""
+        raise NotImplementedError
+
+    def plain(self, rows: Rows) -> Tensor:
+        """What blocks take (B, C, h, w) of the plain images of these rows of the data set."""
+        raise NotImplementedError
+
+    def drawn(self, places: Rows, numbers: Rows) -> Tensor:
+        """The same of the training images at these places (B,) of ``training_rows``, in the views (B,) named."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Views(Source):
+    """Views of a data set, read as memory maps, which processes share.
+
+    Attributes:
+        maps: view 0 (N, C, h, w) of all images, then V views (M, C, h, w) of the training images, float16.
+    """
+
+    maps: tuple[Maps, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of views of a training image, the plain one among them."""
+        return len(self.maps)
 
     def plain(self, rows: Rows) -> Tensor:
         """Maps (B, C, h, w) of the plain images of these rows of the data set."""
@@ -111,9 +135,11 @@ def cut(plan: ViewPlan, table: ImageTable, backbone: Backbone) -> tuple[nn.Modul
     """The blocks that stand and those that learn, for the images of a data set.
 
     Raises:
-        SuiteError: the backbone cannot be cut there.
+        SuiteError: the backbone cannot be cut there, or not learn as a whole.
     """
     side = backbone.side or table.decode(np.arange(1)).shape[1]
+    if plan.whole_network:
+        return nn.Identity(), whole_backbone(backbone, side, f"{FINETUNED_FILE}: recipe.whole_network")
     return cut_backbone(backbone, side, plan.cut, f"{FINETUNED_FILE}: recipe.cut")
 
 
@@ -128,6 +154,19 @@ def load_views(plan: ViewPlan, table: ImageTable, backbone: Backbone) -> Views:
     Raises:
         SuiteError: they are missing, stale, incomplete, cut short or altered.
     """
+    names = [*(f"{number}.npy" for number in range(plan.views + 1)), FEATURES_NAME]
+    arrays, known = open_files(plan, table, backbone, names)
+    return Views(maps=tuple(arrays[:-1]), features=arrays[-1], **known)
+
+
+def open_files(
+    plan: ViewPlan, table: ImageTable, backbone: Backbone, names: Sequence[str]
+) -> tuple[list[NDArray[np.float16]], dict[str, Any]]:
+    """Files of the folder of a data set as memory maps, and the other attributes of a ``Source``.
+
+    Raises:
+        SuiteError: they are missing, stale, incomplete, cut short or altered.
+    """
     folder = views_folder(plan.dataset)
     again = f"make them with: suite views {plan.dataset}"
     manifest = read_manifest(folder)
@@ -138,17 +177,14 @@ def load_views(plan: ViewPlan, table: ImageTable, backbone: Backbone) -> Views:
     if manifest["made_from"] != wanted:
         changed = ", ".join(_differences(manifest["made_from"], wanted))
         raise SuiteError(f"views {folder} are stale: {changed} changed since they were made; {again}")
-    names = [*(f"{number}.npy" for number in range(plan.views + 1)), FEATURES_NAME]
-    arrays = [_open(folder / name, manifest["files"].get(name), again) for name in names]
-    return Views(
-        maps=tuple(arrays[:-1]),
-        features=arrays[-1],
-        labels=table.labels,
-        num_training_classes=num_training_classes(table.num_classes),
-        blocks=blocks,
-        data_sha256=plan.data_sha256,
-        sha256=sha256_value(manifest),
-    )
+    known = {
+        "labels": table.labels,
+        "num_training_classes": num_training_classes(table.num_classes),
+        "blocks": blocks,
+        "data_sha256": plan.data_sha256,
+        "sha256": sha256_value(manifest),
+    }
+    return [_open(folder / name, manifest["files"].get(name), again) for name in names], known
 
 
 def _open(path: Path, sha256: str | None, again: str) -> NDArray[np.float16]:

@@ -45,7 +45,7 @@ def photograph(name):
 
 @pytest.mark.parametrize(("name", "index"), [("china.jpg", 698), ("flower.jpg", 985)], ids=["palace", "daisy"])
 def test_it_names_what_is_on_a_photograph(classifier, name, index):
-    pixels = load_backbone(EMBEDDED)._pixels(photograph(name))
+    pixels = load_backbone(EMBEDDED).pixels(photograph(name))
     with torch.inference_mode():
         assert classifier(pixels).argmax().item() == index
 
@@ -57,7 +57,7 @@ def test_features_are_those_before_the_classifier(classifier):
     assert features.shape == (1, loaded.feature_dim) == (1, 1280)
     assert features.dtype == np.float32
     with torch.inference_mode():
-        expected = classifier(loaded._pixels(image))
+        expected = classifier(loaded.pixels(image))
         assert torch.allclose(classifier.classifier(torch.from_numpy(features)), expected, atol=1e-4)
     assert not loaded.model.training
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
@@ -115,7 +115,7 @@ def test_tensors_that_do_not_match_are_refused(source, message):
 def test_pixels_are_mapped_to_minus_one_to_one():
     images = np.zeros((2, 4, 6, 3), np.uint8)
     images[0, 1, 2] = (0, 51, 255)
-    pixels = load_backbone(EMBEDDED)._pixels(images)
+    pixels = load_backbone(EMBEDDED).pixels(images)
     assert pixels.shape == (2, 3, 4, 6)
     assert pixels.dtype == torch.float32
     assert pixels[0, :, 1, 2].tolist() == pytest.approx([-1, -0.6, 1])

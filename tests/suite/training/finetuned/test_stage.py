@@ -239,6 +239,28 @@ def test_bad_settings_are_one_line(copy, changes, message):
     assert text.count("\n") == 1
 
 
+def test_the_whole_network_needs_a_gpu_or_a_word(copy):
+    """A small data set through the commands on the CPU; without the word the time that it would take is told."""
+    write_params(copy, recipe={"whole_network": True})
+    text = suite(copy, "plan", *REGIME, status=2)
+    start = (
+        "error: pipelines/finetuned/params.yaml: recipe.whole_network = true needs a GPU, and this machine has none; on"
+    )
+    assert text.startswith(start), text
+    assert text.endswith(" h; allowed: false, on_cpu, or a machine with a GPU\n")
+    write_params(copy, recipe={"whole_network": "on_cpu", "epochs": 1})
+    suite(copy, "plan", *REGIME)
+    assert "the whole network learns, there are no views" in suite(copy, "views", "birds")
+    tuned(copy)
+    trained(copy)
+    records = read_records([copy / FOLDER / "runs/birds-multi_similarity/records.jsonl"])
+    assert len(records) == 4
+    assert {record.recipe["whole_network"] for record in records} == {"on_cpu"}
+    write_params(copy, recipe={"whole_network": "off"})
+    text = suite(copy, "plan", *REGIME, status=2)
+    assert text.startswith("error: pipelines/finetuned/params.yaml: recipe.whole_network"), text
+
+
 def test_an_unknown_cut_and_stale_views_are_one_line(copy):
     write_params(copy, recipe={"cut": "blocks.7"})
     text = suite(copy, "plan", *REGIME, status=2)

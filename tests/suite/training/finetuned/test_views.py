@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from suite.data.table import read_table
 from suite.errors import SuiteError
@@ -107,13 +108,13 @@ def test_rows_of_training_images_need_not_come_first(table, backbone):
 def test_a_view_without_changes_but_mirrored(table, backbone):
     """Half of the images are the plain ones where nothing but mirroring changes them."""
 
-    def same(**changes):
+    def same(**settings):
         pixels = np.asarray(table.decode(np.arange(20)))
-        change = making._changes(plan(crop=1.0, colour=0.0, **changes), 32)
+        change = changes.changes(plan(crop=1.0, colour=0.0, **settings), 32)
         torch.manual_seed(0)
         seen = []
         for image in pixels:
-            fitting = making.Image.fromarray(image)
+            fitting = Image.fromarray(image)
             change.transforms[0] = lambda given: given  # the crop, which never shows a whole square
             seen.append(np.asarray(change(fitting)))
         return [
