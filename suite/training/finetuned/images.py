@@ -3,6 +3,7 @@
 On a GPU where there is one. What is computed there is the same up to rounding, not bit by bit.
 """
 
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,12 @@ _MANY = 2**31 - 1
 """Views are drawn from so many: each image of each batch is changed anew."""
 
 
+def has_gpu() -> bool:
+    """Whether this machine has one that torch can use. CUDA is not begun: workers are forked from this process."""
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    return torch.cuda.is_available()
+
+
 @dataclass(frozen=True)
 class Images(Source):
     """The images of a data set.
@@ -34,7 +41,7 @@ class Images(Source):
     plan: ViewPlan
     backbone: Backbone = field(repr=False)
     images: NDArray[np.uint8] = field(repr=False)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if has_gpu() else "cpu")
 
     @property
     def count(self) -> int:

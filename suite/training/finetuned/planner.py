@@ -21,6 +21,7 @@ from suite.training.backbone import check_backbone, load_backbone
 from suite.training.batch_checks import check_batch, check_noise
 from suite.training.dataset_plan import DatasetPlan, plan_dataset
 from suite.training.finetuned import run
+from suite.training.finetuned.images import has_gpu
 from suite.training.finetuned.network import cut_backbone, whole_backbone
 from suite.training.plan_files import cost, remarks_on, write_all
 from suite.training.planner import Planner
@@ -60,7 +61,7 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     mine = finetuned.within(settings)
     remarks = update_user_files(settings)
     datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
-    if finetuned.recipe.whole_network is True and not torch.cuda.is_available():
+    if finetuned.recipe.whole_network is True and not has_gpu():
         raise SuiteError(_without_gpu(mine, datasets, parts[1], side))
     for dataset in datasets:
         recipe = mine.recipe_of(dataset.dataset)

@@ -21,6 +21,7 @@ from suite.settings.finetuned import ViewPlan
 from suite.settings.params import BackboneSettings
 from suite.training.backbone import load_backbone
 from suite.training.finetuned import making
+from suite.training.finetuned.changes import changes as changes_of
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.views import load_views, views_folder
 from tests.helpers.paths import ROOT
@@ -110,7 +111,7 @@ def test_a_view_without_changes_but_mirrored(table, backbone):
 
     def same(**settings):
         pixels = np.asarray(table.decode(np.arange(20)))
-        change = changes.changes(plan(crop=1.0, colour=0.0, **settings), 32)
+        change = changes_of(plan(crop=1.0, colour=0.0, **settings), 32)
         torch.manual_seed(0)
         seen = []
         for image in pixels:
