@@ -184,14 +184,16 @@ def freeze(
     console.print(f"wrote {path}: commit it before the runs that it is about", markup=False, highlight=False)
 
 
-def times(*, benchmarks: Benchmarks = False) -> None:
+def times(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Collect the seconds of all runs in results/times.csv."""
-    from suite.report.leaderboard import write_benchmark_times, write_times
+    from suite.report.leaderboard import write_benchmark_times, write_finetuned_times, write_times
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
 
     if benchmarks:
         write_benchmark_times(load_benchmarks())
+    elif regime == Regime.finetuned:
+        write_finetuned_times(load_settings())
     else:
         write_times(load_settings())
 

@@ -174,6 +174,13 @@ def _seconds(path: Path) -> list[float]:
     return list(runs.values())
 
 
+def write_finetuned_times(settings: Settings) -> None:
+    """The same for runs in which the network learns, in ``results/finetuned/times.csv``; views in place of features."""
+    stages = [(f"views-{dataset}", dataset, None) for dataset in settings.datasets]
+    trained = [(f"{dataset}-{loss}", dataset, loss) for dataset in settings.datasets for loss in settings.losses]
+    _write_times([*stages, *trained], folder_of("finetuned") / TIMES_FOLDER, FINETUNED_RESULTS / TIMES_FILE.name)
+
+
 def write_benchmark_times(settings: BenchmarkSettings) -> None:
     """The same for CUB, Cars and SOP, in ``results/benchmarks/times.csv``."""
     stages = [(f"{dataset}-{row}", dataset, row) for dataset, row in settings.named_rows]
