@@ -190,7 +190,7 @@ def test_leaderboard_and_spot_check(done, copy):
     assert "| multi_similarity |" in suite(copy, "leaderboard", *REGIME)
     suite(copy, "times", *REGIME)
     times = pd.read_csv(copy / "results/finetuned/times.csv")
-    assert list(times["stage"]) == ["views-birds", "birds-multi_similarity"]
+    assert list(times["name"]) == ["views-birds", "birds-multi_similarity"]
     records = "results/finetuned/records.csv"
     check = ("verify", records, *REGIME, "--sample", "3")
     out = suite(copy, *check)
