@@ -52,6 +52,8 @@ BUILT_IN = {
     "pfml_constant_force": "baselines.constant_force:ConstantForceLoss",
     "pfml_growing_force": "baselines.constant_force:GrowingForceLoss",
 }
+DEFAULT = ("pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity")
+"""Built-in losses that `params.yaml` names as it comes; the others are the extended ones, which run by name."""
 
 Hyperparameters = dict[str, Any]
 _LARGE = 200

@@ -1,10 +1,14 @@
-"""What ``dvc repro`` ends with: verdicts by family of claims, verdicts on the user's losses, and where to look next."""
+"""What ``dvc repro`` ends with: verdicts by question, those on the user's losses, what was found, and where to look next.
+
+A terminal shows the end of what is printed: what was found stands there, on the last screen.
+"""
 
 from suite.judging.leaderboard.verdicts import sentence, user_losses
 from suite.report.families import claims_summary
-from suite.report.results import read_claims, read_verdicts
+from suite.report.finding import findings
+from suite.report.results import read_boards, read_claims, read_verdict_files, read_verdicts
 from suite.settings.params import Settings
-from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, SITE_FOLDER, VERDICTS_FILE
+from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, RESULTS_FOLDER, SITE_FOLDER, VERDICTS_FILE
 
 
 def closing_lines(settings: Settings) -> list[str]:
@@ -16,15 +20,15 @@ def closing_lines(settings: Settings) -> list[str]:
     }
     found = [f"{name + ':':<16}{path}" for name, path in places.items() if path.is_file()]
     check = [f"{'Check:':<16}suite verify   # do these records reproduce those in git?"] if BOARD_FILE.is_file() else []
-    parts = (_claims(), user_verdicts(settings), [*found, *check])
+    claims = read_claims(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None
+    summary = [] if claims is None else claims_summary(claims)
+    board, verdicts = read_boards(RESULTS_FOLDER), read_verdict_files(RESULTS_FOLDER)
+    told = [sentence for each in findings(board, verdicts, claims) for sentence in each.text()]
+    parts = (summary, user_verdicts(settings), told, [*found, *check])
     lines: list[str] = []
     for part in filter(None, parts):
         lines += ["", *part] if lines else part
     return lines
-
-
-def _claims() -> list[str]:
-    return claims_summary(read_claims(CLAIMS_FILE)) if CLAIMS_FILE.is_file() else []
 
 
 def user_verdicts(settings: Settings) -> list[str]:

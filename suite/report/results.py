@@ -9,11 +9,38 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.files import read_json
 from suite.judging.leaderboard.verdicts import VERDICT_COLUMNS
+from suite.settings.paths import BENCHMARK_RESULTS, BOARD_FILE, FINETUNED_RESULTS, VERDICTS_FILE
 
 _BOARD = ("regime", "track", "dataset", "noise_kind", "noise_level", "loss", "runs", "failures", "recall_at_1")
 _CLAIM = ("family", "regime", "verdict", "flips", "lines")
 _LINE = ("counts", "verdict")
 TIMES_COLUMNS = ("name", "dataset", "loss", "runs", "seconds", "mean_seconds")
+
+
+def read_boards(results: Path) -> pd.DataFrame:
+    """Rows of the leaderboards of all regimes in ``results/`` and below it; empty if there are none.
+
+    Raises:
+        SuiteError: one of them is damaged, or lacks a column.
+    """
+    found = [read_board(path) for path in _of_regimes(results, BOARD_FILE.name)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def read_verdict_files(results: Path) -> pd.DataFrame | None:
+    """The verdicts on losses beside these leaderboards; None if there are none.
+
+    Raises:
+        SuiteError: one of the files is damaged, or lacks a column.
+    """
+    found = [read_verdicts(path) for path in _of_regimes(results, VERDICTS_FILE.name)]
+    return pd.concat(found, ignore_index=True) if found else None
+
+
+def _of_regimes(results: Path, name: str) -> list[Path]:
+    """Files of this name, of each regime that has one."""
+    folders = (results, results / FINETUNED_RESULTS.name, results / BENCHMARK_RESULTS.name)
+    return [folder / name for folder in folders if (folder / name).is_file()]
 
 
 def read_board(path: Path) -> pd.DataFrame:

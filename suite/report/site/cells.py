@@ -14,6 +14,9 @@ from suite.report.text import NOTHING as ABSENT
 LAST = 1e9
 """Sorting key of an absent value where little is good; its negative where much is."""
 
+HANDED_IN = "handed_in"
+"""Column of the leaderboard: how far a row that somebody handed in was checked; empty for rows that were run here."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -27,6 +30,7 @@ class Cell:
         href: where its text leads.
         look: colour and marker before its text.
         tied: whether it says that the loss is in the tie group.
+        mark: a remark beside its text.
     """
 
     text: str
@@ -36,6 +40,7 @@ class Cell:
     href: str = ""
     look: tuple[str, str] | None = None
     tied: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,14 @@ def loss_cell(row: BoardRow, look: Mapping[str, tuple[str, str]]) -> Cell:
     name = str(row["loss"])
     if name == FROZEN:
         return text_cell(name)
-    return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name])
+    mark = f"handed in, {told}" if (told := handed_in(row)) else ""
+    return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name], mark=mark)
+
+
+def handed_in(row: BoardRow) -> str:
+    """How far a row that was handed in was checked; empty for a row that was run here."""
+    mark = row.get(HANDED_IN)
+    return "" if mark is None or pd.isna(mark) else str(mark)
 
 
 def in_tie_group(row: BoardRow) -> bool:

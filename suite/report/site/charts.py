@@ -75,11 +75,14 @@ def loss_shape(losses: Sequence[str], of: Sequence[str]) -> alt.Shape:
     return alt.Shape("loss:N", legend=None, scale=alt.Scale(domain=list(losses), range=[look[n][1] for n in losses]))
 
 
-def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str]) -> Spec:
-    """Chart of the leaderboard's rows of one data set and kind of noise, losses styled as among the losses ``of``."""
+def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequence[str] = tuple(METRICS)) -> Spec:
+    """Chart of the leaderboard's rows of one data set and kind of noise, by any of these metrics.
+
+    Losses are styled as among the losses ``of``.
+    """
     losses = sorted(set(rows["loss"]) - {FROZEN})
     levels = sorted(rows["noise_level"].unique().tolist())
-    data = inline(_noise_points(rows, losses))
+    data = inline(_noise_points(rows, losses, metrics))
     base = (
         alt.Chart(data)
         .transform_filter(
@@ -114,12 +117,12 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str]) -> Spec:
     )
 
 
-def _noise_points(rows: pd.DataFrame, losses: list[str]) -> list[dict[str, object]]:
+def _noise_points(rows: pd.DataFrame, losses: list[str], metrics: Sequence[str]) -> list[dict[str, object]]:
     """One point a (row, metric)."""
     shift = {loss: LOSS_SHIFT * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
     points: list[dict[str, object]] = []
     for row in rows.to_dict("records"):
-        for metric in METRICS:
+        for metric in metrics:
             if metric not in row:
                 continue
             value, low, high = (row.get(name) for name in (metric, f"{metric}_low", f"{metric}_high"))

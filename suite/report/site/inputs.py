@@ -17,10 +17,9 @@ from suite.judging.leaderboard.verdicts import user_losses
 from suite.losses.influence.kept import kept_curves
 from suite.losses.registry import find_loss, values_by_hand
 from suite.report.leaderboard import record_files
-from suite.report.results import TIMES_COLUMNS, read_board, read_claims, read_csv, read_verdicts
+from suite.report.results import TIMES_COLUMNS, read_boards, read_claims, read_csv, read_verdict_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings
 from suite.settings.paths import (
-    BOARD_FILE,
     CLAIMS_FILE,
     CURVES_NAME,
     FIGURES_FOLDER,
@@ -32,7 +31,6 @@ from suite.settings.paths import (
     SHEETS_FOLDER,
     STUDIES_FOLDER,
     TIMES_FILE,
-    VERDICTS_FILE,
 )
 from suite.settings.plans import tuned_plan_path
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
@@ -50,8 +48,8 @@ class Inputs:
         datasets: names of the data sets, likewise.
         declared: entries of ``losses`` in ``params.yaml``.
         entries: entries of ``datasets``.
-        board: rows of the leaderboard; empty if there is none.
-        verdicts: rows of ``results/verdicts.csv``, or None.
+        board: rows of the leaderboards of all regimes; empty if there is none.
+        verdicts: rows of the files ``verdicts.csv``, or None.
         claims: what ``results/claims.json`` holds, or None.
         influence: curves of ``docs/figures/influence.csv``, or None; of losses that are not built in, measured anew.
         unmeasured: why the influence of a loss cannot be measured, by name.
@@ -86,14 +84,13 @@ def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
     Raises:
         SuiteError: a file is there and cannot be read.
     """
-    found = _read(BOARD_FILE, read_board)
-    board = pd.DataFrame() if found is None else found
+    board = read_boards(RESULTS_FOLDER)
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
-    verdicts, claims = _read(VERDICTS_FILE, read_verdicts), _read(CLAIMS_FILE, read_claims)
+    verdicts, claims = read_verdict_files(RESULTS_FOLDER), _read(CLAIMS_FILE, read_claims)
     records, curves = _records(settings), _curves(settings)
     influence, unmeasured = _influence(settings, console)  # takes longest: what is damaged is told before
     return Inputs(

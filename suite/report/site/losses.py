@@ -13,6 +13,7 @@ from suite.losses.influence.scene import PAIRS
 from suite.losses.registry import find_loss
 from suite.report.figures.influence import TITLES
 from suite.report.figures.style import looks
+from suite.report.formulas import typeset
 from suite.report.site.charts import Spec
 from suite.report.site.inputs import Inputs
 from suite.report.site.loss_charts import curves_chart, influence_chart, trials_chart
@@ -57,10 +58,12 @@ def _definition(name: str, declared: LossSettings | None) -> Shown:
         entry = None if declared is None else find_loss(name, declared)
     except SuiteError:
         entry = None
-    cls = None if entry is None else entry.cls
+    cls, target = (None, None) if entry is None else (entry.cls, entry.target)
+    formula = getattr(cls, "formula", None)
     return {
-        "target": None if entry is None else entry.target,
-        "formula": getattr(cls, "formula", None),
+        "target": target,
+        "formula": formula,
+        "typeset": typeset(target, formula),
         "source": getattr(cls, "source", None),
         "undisclosed": list(getattr(cls, "undisclosed", ())),
     }

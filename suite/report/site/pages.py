@@ -41,6 +41,7 @@ class Pages:
         )
         self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
         self._environment.globals["navigation"] = navigation
+        self._environment.filters["dataset_page"] = lambda name: f"dataset-{slug(name)}.html"
 
     def write(self, name: str, template: str, title: str, section: str = "", **values: Any) -> None:
         """Write one page; ``section`` is the page of the navigation that it belongs to."""
@@ -91,7 +92,12 @@ def tables_script() -> str:
     )
 
 
+def script_value(value: Any) -> str:
+    """A value as JSON that may stand in a script: nothing in it ends the script."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
+
+
 def library_versions() -> dict[str, str]:
     """What the pages are made with."""
-    named = ("altair", "vl-convert-python", "itables", "Jinja2", "markdown-it-py")
+    named = ("altair", "vl-convert-python", "itables", "Jinja2", "latex2mathml", "markdown-it-py")
     return {name: version(name) for name in named} | {"vega": vl_convert.get_vega_version()}

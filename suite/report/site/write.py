@@ -7,22 +7,16 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
-from suite.judging.leaderboard.table import FROZEN
-from suite.judging.leaderboard.verdicts import sentence
-from suite.report.budgets import counted, of_trials
-from suite.report.figures.style import looks
-from suite.report.site.board import board_table
-from suite.report.site.charts import Spec, noise_chart
-from suite.report.site.claims import verdict_badges_on, write_claims_page
+from suite.report.site.claims import write_claims_page
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
+from suite.report.site.front import write_front
 from suite.report.site.inputs import Inputs, read_inputs
 from suite.report.site.losses import write_losses
-from suite.report.site.pages import Pages, charts_script, slug, tables_script
+from suite.report.site.pages import Pages, charts_script, tables_script
 from suite.report.site.provenance import write_provenance
 from suite.report.site.retrieval import find_embeddings, retrieval_page, write_retrieval
 from suite.report.site.tuning import write_tuning
@@ -57,10 +51,6 @@ FIGURES = {
 """Title and description by the file's stem."""
 _MANIFEST = "assets/files.txt"
 """Names of all files of the site: what lies beside them is somebody else's."""
-_LEAD = (
-    "Losses for deep metric learning, compared on the same data, label noise and seeds. No loss is trained on test "
-    "classes. Choose a data set, noise level, regime, tuning track and metric: the table and the charts follow."
-)
 
 
 def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console | None = None) -> Path:
@@ -79,7 +69,7 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console 
     with _replacing_folder(folder) as site:
         _write_assets(site)
         pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, site))}
-        pages = Pages(site, _navigation())
+        pages = Pages(site, _navigation(board=not inputs.board.empty))
         retrieval = _write_retrieval(pages, settings, inputs, pictures)
         write_datasets(pages, inputs, pictures, retrieval)
         write_losses(pages, inputs)
@@ -87,13 +77,14 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console 
         write_tuning(pages, inputs)
         _write_figures(pages, inputs.figures)
         write_provenance(pages, inputs.records, PROVENANCE_FILES)
-        _write_index(pages, inputs, retrieval)
+        write_front(pages, inputs, retrieval)
     return folder / "index.html"
 
 
-def _navigation() -> list[tuple[str, str]]:
+def _navigation(*, board: bool) -> list[tuple[str, str]]:
     return [
         ("index.html", "Results"),
+        *([("leaderboard.html", "Leaderboard")] if board else []),
         ("claims.html", "Claims"),
         ("losses.html", "Losses"),
         ("datasets.html", "Data sets"),
@@ -121,64 +112,6 @@ def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures:
             write_retrieval(pages, dataset, found, shown, level, inputs.losses)
             written[dataset] = retrieval_page(dataset)
     return written
-
-
-def _write_index(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> None:
-    charts: dict[str, Spec] = {}
-    listed = []
-    if not inputs.board.empty:
-        for (dataset, kind), rows in inputs.board.groupby(["dataset", "noise_kind"], sort=False):
-            name = f"noise-{slug(dataset)}-{slug(kind)}"
-            charts[name] = noise_chart(rows, f"{dataset}, {kind} noise", inputs.losses)
-            listed.append((name, dataset, f"{dataset}: means over seeds; bars are 95 % intervals of the mean."))
-    trained = set(inputs.board["loss"]) if listed else set()
-    look = {loss: each for loss, each in looks(inputs.losses).items() if loss in trained}
-    pages.write(
-        "index.html",
-        "index",
-        "Results",
-        lead=_lead(inputs.board),
-        judged=inputs.claims is not None,
-        verdicts=verdict_badges_on(inputs.claims, inputs.datasets),
-        user=_user(inputs),
-        table=None if inputs.board.empty else board_table(inputs.board, inputs.losses),
-        tables=not inputs.board.empty,
-        charts=charts,
-        noise_charts=listed,
-        legend=[*look.items(), (FROZEN, None)],
-        more=_more(inputs, retrieval),
-    )
-
-
-def _lead(board: pd.DataFrame) -> str:
-    """What the site shows, and how many trials the values on it were chosen from, where that is known."""
-    tuned = board[board["track"] == "tuned"] if len(board) else board
-    return f"{_LEAD} Values on the track `tuned` are the best of {of_trials(tuned)}." if counted(tuned) else _LEAD
-
-
-def _user(inputs: Inputs) -> list[tuple[str, str]]:
-    """The page of each loss of the user and a sentence of its verdicts, of the tuned track."""
-    if inputs.verdicts is None:
-        return []
-    tuned = inputs.verdicts[inputs.verdicts["track"] == "tuned"]
-    user = [name for name, entry in inputs.declared.items() if entry.target is not None]
-    return [(f"loss-{slug(name)}.html", sentence(rows)) for name in user if len(rows := tuned[tuned["loss"] == name])]
-
-
-def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Links, their texts and what is behind them."""
-    return [
-        ("claims.html", "Claims", "what held of the paper, with intervals"),
-        *((f"loss-{slug(loss)}.html", loss, "formula, values, influence, training") for loss in inputs.losses),
-        *((f"dataset-{slug(name)}.html", name, "samples, licences, data sheet") for name in inputs.datasets),
-        *(
-            (href, f"Retrieval on {name}", "nearest neighbours under every loss, maps")
-            for name, href in retrieval.items()
-        ),
-        ("tuning.html", "Tuning", "what more trials would give, where scatter comes from"),
-        ("figures.html", "Figures", "as in papers"),
-        ("provenance.html", "Provenance", "commit, digests, versions"),
-    ]
 
 
 def _write_figures(pages: Pages, figures: tuple[Path, ...]) -> None:

@@ -50,11 +50,88 @@ function filterTable(name, value) {
   }
 }
 
-function showCharts(dataset) {
-  for (const figure of document.querySelectorAll("figure[data-dataset]")) {
-    figure.hidden = dataset !== "" && figure.dataset.dataset !== dataset;
+// Elements that a filter hides carry its name: data-regime, data-track, data-dataset, data-losses.
+const HIDING = ["regime", "track", "dataset", "losses"];
+
+function hideOthers(choice) {
+  for (const name of HIDING.filter((each) => each in choice)) {
+    for (const element of document.querySelectorAll(`main [data-${name}]`)) {
+      element.hidden = HIDING.some((each) => choice[each] && element.dataset[each] && element.dataset[each] !== choice[each]);
+    }
   }
   window.dispatchEvent(new Event("resize")); // charts fit the width that they now have
+}
+
+// The address holds what differs from the first view, so that a link shows the same.
+function readAddress(filters, boxes) {
+  if (location.hash && !location.hash.includes("=")) return; // a place on the page
+  const kept = new URLSearchParams(location.hash.slice(1));
+  for (const select of filters) {
+    const value = kept.get(select.name);
+    const first = [...select.options].find((option) => option.defaultSelected) ?? select.options[0];
+    select.value = [...select.options].some((option) => option.value === value) ? value : first.value;
+  }
+  const without = new Set(kept.getAll("without"));
+  for (const box of boxes) box.checked = !without.has(box.dataset.loss);
+}
+
+function writeAddress(filters, boxes) {
+  const kept = new URLSearchParams();
+  for (const select of filters) {
+    if (![...select.selectedOptions].every((option) => option.defaultSelected)) kept.set(select.name, select.value);
+  }
+  for (const box of boxes) if (!box.checked) kept.append("without", box.dataset.loss);
+  const hash = kept.size ? `#${kept}` : "";
+  const placed = location.hash !== "" && !location.hash.includes("=");
+  if (hash !== location.hash && !(placed && hash === "")) history.replaceState(null, "", location.pathname + location.search + hash);
+  for (const link of document.querySelectorAll("a[data-keep]")) link.hash = hash;
+}
+
+// Rows of the leaderboard are fetched when somebody saves them: a classic script, since a page on disk may not fetch.
+function loadBoard() {
+  return new Promise((resolve, reject) => {
+    if (window.board) { resolve(window.board); return; }
+    const script = document.createElement("script");
+    script.src = "assets/board.js";
+    script.onload = () => resolve(window.board);
+    script.onerror = reject;
+    document.head.append(script);
+  });
+}
+
+function shownRows(board, choice, wanted, without) {
+  const place = Object.fromEntries(board.columns.map((name, n) => [name, n]));
+  const columns = wanted.filter((name) => name in place);
+  const noise = (row) => `${row[place.noise_kind]} ${Number(row[place.noise_level])}`;
+  const shown = (row) =>
+    ["regime", "track", "dataset"].every((name) => !choice[name] || row[place[name]] === choice[name]) &&
+    (!choice.losses || row[place.loss_set] === choice.losses || row[place.loss_set] === "") &&
+    (!choice.noise || noise(row) === choice.noise) && !without.includes(row[place.loss]);
+  return board.rows.filter(shown).map((row) => Object.fromEntries(columns.map((name) => [name, row[place[name]]])));
+}
+
+// A text that a spreadsheet would take for a formula gets an apostrophe.
+function csvCell(value) {
+  if (value === null || value === undefined) return "";
+  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function asCsv(rows) {
+  const columns = Object.keys(rows[0] ?? {});
+  return [columns, ...rows.map((row) => columns.map((name) => row[name]))].map((line) => line.map(csvCell).join(",") + "\n").join("");
+}
+
+async function save(format, choice, without) {
+  const form = document.getElementById("filters");
+  const saved = JSON.parse(form.dataset.saved);
+  const rows = shownRows(await loadBoard(), choice, saved[choice.metric ?? ""], without);
+  const text = format === "csv" ? asCsv(rows) : `${JSON.stringify(rows, null, 2)}\n`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: format === "csv" ? "text/csv" : "application/json" }));
+  link.download = `${form.dataset.file}.${format}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
 async function main() {
@@ -62,26 +139,34 @@ async function main() {
   const filters = [...document.querySelectorAll("select[data-filter]")];
   const boxes = [...document.querySelectorAll("input[data-loss]")];
   const signals = [...document.querySelectorAll("select[data-signal]")];
+  const chosen = () => Object.fromEntries(filters.map((select) => [select.dataset.filter, select.value]));
+  const without = () => boxes.filter((box) => !box.checked).map((box) => box.dataset.loss);
 
-  const applyToTable = () => {
+  const applyToPage = () => {
     for (const select of filters) filterTable(select.dataset.filter, select.value);
     table.api?.columns.adjust().draw();
+    hideOthers(chosen());
+    writeAddress(filters, boxes);
   };
   const applyToCharts = async () => {
-    for (const { dataset, value } of filters) {
-      if (dataset.filter === "dataset") showCharts(value);
-      if (dataset.filter === "metric" || (["regime", "track"].includes(dataset.filter) && value)) await setSignal(dataset.filter, value);
-    }
+    const choice = chosen();
+    for (const name of ["metric", "track"]) if (choice[name]) await setSignal(name, choice[name]);
     for (const { dataset, value } of signals) await setSignal(dataset.signal, value);
-    await setSignal("hidden", boxes.filter((box) => !box.checked).map((box) => box.dataset.loss));
+    const hidden = boxes.filter((box) => !box.checked || box.closest("label").hidden).map((box) => box.dataset.loss);
+    await setSignal("hidden", hidden);
   };
-  const apply = async () => { applyToTable(); await applyToCharts(); };
+  const apply = async () => { applyToPage(); await applyToCharts(); };
 
   for (const control of [...filters, ...boxes, ...signals]) control.addEventListener("change", apply);
   document.getElementById("filters")?.addEventListener("reset", () => setTimeout(apply)); // after the values are back
+  for (const button of document.querySelectorAll("button[data-save]")) {
+    button.addEventListener("click", () => save(button.dataset.save, chosen(), without()));
+  }
+  window.addEventListener("hashchange", () => { readAddress(filters, boxes); apply(); });
 
+  readAddress(filters, boxes);
   await makeTable();
-  applyToTable();
+  applyToPage();
   performance.mark("table");
   await drawCharts();
   await applyToCharts(); // a browser may keep choices over a reload
