@@ -44,6 +44,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         studies.promote,
         results.compare,
         results.verify,
+        results.report,
         results.readme,
         results.figures,
         losses.check,

@@ -10,6 +10,7 @@ from rich.console import Console
 from suite.cli.shared import Regime, RegimeOption, console, errors
 from suite.errors import SuiteError
 from suite.settings.paths import (
+    APPENDIX_FOLDER,
     FINETUNED_RESULTS,
     PAPER_VALUES,
     RECORDS_FILE,
@@ -118,6 +119,19 @@ def _spot_check(committed: Path | None, margin: float, regime: Regime, sample: i
     outcome, told = judge_reruns(chosen, rerun(wanted_of(chosen.to_dict("records")), console), margin)
     console.print(f"{outcome}: {told}", markup=False, highlight=False)
     raise typer.Exit(0 if outcome == RerunOutcome.REPRODUCED else 1)
+
+
+def report(
+    loss: Annotated[str, typer.Argument(help="Name of a loss on the leaderboard.")],
+    folder: Annotated[Path | None, typer.Option(help="Where the files go; default: appendix/LOSS.")] = None,
+) -> None:
+    """Write a paper's appendix on a loss: protocol, tables, figures, digests, BibTeX; in LaTeX and Markdown."""
+    from suite.report.appendix.write import write_appendix
+    from suite.report.site.pages import slug
+    from suite.settings.params import load_settings
+
+    for path in write_appendix(loss, load_settings(), folder or APPENDIX_FOLDER / slug(loss)):
+        console.print(f"wrote {path}", markup=False, highlight=False)
 
 
 def readme() -> None:

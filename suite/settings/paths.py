@@ -63,6 +63,8 @@ BOARD_FILE = RESULTS_FOLDER / "leaderboard.json"
 CLAIMS_FILE = RESULTS_FOLDER / "claims.json"
 TIMES_FILE = RESULTS_FOLDER / "times.csv"
 SITE_FOLDER = RESULTS_FOLDER / "site"
+APPENDIX_FOLDER = Path("appendix")
+"""Appendices of papers, a folder for each loss; people move them to their papers."""
 
 # CUB, Cars and SOP: the same below a folder of their own.
 BENCHMARKS_FOLDER = Path("benchmarks")

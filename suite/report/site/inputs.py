@@ -92,7 +92,7 @@ def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     verdicts, claims = read_verdict_files(RESULTS_FOLDER), _read(CLAIMS_FILE, read_claims)
     records, curves = _records(settings), _curves(settings)
-    influence, unmeasured = _influence(settings, console)  # takes longest: what is damaged is told before
+    influence, unmeasured = influence_curves(settings, console)  # takes longest: what is damaged is told before
     return Inputs(
         losses=losses,
         datasets=datasets,
@@ -119,7 +119,7 @@ def _records(settings: Settings) -> tuple[Record, ...]:
     return (*read_records(tuned), *read_records(studied))
 
 
-def _influence(settings: Settings, console: Console | None) -> tuple[pd.DataFrame | None, dict[str, str]]:
+def influence_curves(settings: Settings, console: Console | None) -> tuple[pd.DataFrame | None, dict[str, str]]:
     """Influence curves, and why those of a loss are missing. The file in git knows nothing of the user's losses."""
     committed = _read(INFLUENCE_FILE, read_influence)
     user = user_losses(settings)

@@ -22,7 +22,7 @@ def write_provenance(pages: Pages, records: Sequence[Record], files: Sequence[Pa
     """Write ``provenance.html``; ``files`` are inputs whose digests it shows, where they exist."""
     made = {
         "date": _date(),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{platform.machine()}, {processor_kind()}, {psutil.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": platform.platform(),
@@ -65,7 +65,8 @@ def _date() -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Commit of the working tree, and whether files were changed since."""
     try:
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")

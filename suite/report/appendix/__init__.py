@@ -1,0 +1,1 @@
+"""A paper's appendix on one loss: ``suite report LOSS``."""
