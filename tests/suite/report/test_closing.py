@@ -6,12 +6,13 @@ import pandas as pd
 import yaml
 
 from suite.files import write_json, write_text
+from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.closing import closing_lines
 from suite.settings.params import Settings
 from suite.settings.paths import CLAIMS_FILE, SITE_FOLDER, VERDICTS_FILE
 from tests.helpers.paths import ROOT
-from tests.helpers.records import table
+from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
 
 
@@ -30,7 +31,7 @@ def test_it_names_verdicts_places_and_how_to_check(workplace):
     write_text(VERDICTS_FILE, judged.to_csv(index=False))
     lines = closing_lines(settings(mine={"target": "mine.py:Mine"}))
     assert lines[0].startswith("Claims, regime frozen")
-    assert lines[-6].startswith("mine in 1 table: against pfml ahead in 1")
+    assert lines[-6].startswith("mine in 1 table: against pfml ahead in 1")  # without a leaderboard nothing was found
     assert lines[-5:] == [
         "",
         "Claims in full: results/claims.md",
@@ -40,6 +41,21 @@ def test_it_names_verdicts_places_and_how_to_check(workplace):
     ]
     assert max(map(len, lines)) < 140
     assert len([line for line in lines if line.lower().startswith("not run")]) == 1
+
+
+def test_what_was_found_stands_on_the_last_screen_in_every_regime(workplace):
+    write_json(CLAIMS_FILE, REPORT)
+    for place, regime in ((Path("results"), "frozen"), (Path("results/finetuned"), "finetuned")):
+        runs = table(("pfml", 0, [0.4, 0.41, 0.42]), ("cpml", 0, [0.5, 0.512, 0.52])).assign(regime=regime)
+        write_text(place / "leaderboard.json", leaderboard(runs, frozen(0.3)).to_json(orient="records"))
+        write_text(place / "verdicts.csv", verdicts(runs, []).to_csv(index=False))
+    lines = closing_lines(settings())
+    told = [n for n, line in enumerate(lines) if "PFML does not win" in line]
+    assert len(told) == 2
+    assert "on frozen features" in lines[told[0]]
+    assert "last stages" in lines[told[1]]
+    wrapped = sum(len(line) // 80 + 1 for line in lines[told[0] :])
+    assert wrapped <= 24  # lines of a terminal of 80 columns
 
 
 def test_without_results_it_says_nothing(workplace):

@@ -7,7 +7,8 @@ from suite.errors import SuiteError
 from suite.files import write_json, write_text
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
-from suite.report.readme import compact_table, found_of_claims, found_on_board, update_readme, with_results
+from suite.report.finding import findings
+from suite.report.readme import compact_table, update_readme, with_results
 from tests.helpers.paths import ROOT
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
@@ -35,34 +36,11 @@ def board_and_verdicts(records):
 def test_results_stand_between_the_markers_and_can_be_renewed():
     board, judged = board_and_verdicts(results())
     updated = with_results(README, board, judged, REPORT)
-    assert updated.startswith(f"# Title\n\n<!-- found -->\n{found_on_board(board, judged)}\n")
+    (found,) = findings(board, judged, REPORT)
+    assert updated.startswith(f"# Title\n\n<!-- found -->\n{found.markdown()}\n<!-- end of found -->")
     assert f"<!-- table -->\n{compact_table(board)}\n<!-- end of table -->\nLast\n" in updated
     assert "stale" not in updated
     assert with_results(updated, board, judged, REPORT) == updated
-
-
-def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline():
-    board, judged = board_and_verdicts(results())
-    told = found_on_board(board, judged)
-    assert told == (
-        "**Where an embedding layer learns on frozen features, PFML does not win:** it is ahead of the best baseline in "
-        "0 of 3 comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, 3 levels of label noise, "
-        "3 seeds, tuned with equal budgets)."
-    )
-    won = found_on_board(*board_and_verdicts(results(0.6)))
-    assert "PFML wins:** it is ahead of the best baseline in 3 of 3 comparisons" in won
-
-
-def test_the_second_sentence_counts_the_claims_of_the_regime_that_were_run():
-    assert found_of_claims(REPORT, "frozen") == (
-        "On what the paper says, 6 results in this regime, a claim on a data set each: 2 supported, "
-        "1 not found on frozen features, 1 equivalent, 1 inconclusive, 1 not run; 1 of 6 fragile."
-    )
-    own = {"claims": [*REPORT["claims"], REPORT["claims"][3] | {"said_by": "suite"}]}
-    assert found_of_claims(own, "frozen").endswith(
-        " On what the suite has carried on, 1 result in this regime, a claim on a data set each: 1 equivalent; "
-        "0 of 1 fragile."
-    )
 
 
 def test_the_table_shows_the_least_and_the_greatest_noise_and_the_best_loss_first():
@@ -73,14 +51,15 @@ def test_the_table_shows_the_least_and_the_greatest_noise_and_the_best_loss_firs
     assert lines[4] == "| frozen backbone | 30.00 | 30.00 |"
 
 
-def test_other_tracks_and_regimes_are_not_mixed_in():
+def test_other_tracks_are_not_mixed_in_and_another_regime_has_sentences_of_its_own():
     mine = results()
-    others = pd.concat(
-        [mine, results(0.9, track="paper_values"), results(0.9).assign(regime="finetuned")], ignore_index=True
-    )
-    assert with_results(README, *board_and_verdicts(others), REPORT) == with_results(
-        README, *board_and_verdicts(mine), REPORT
-    )
+    others = [mine, results(0.9, track="paper_values"), results(0.9).assign(regime="finetuned")]
+    before = with_results(README, *board_and_verdicts(mine), REPORT)
+    after = with_results(README, *board_and_verdicts(pd.concat(others, ignore_index=True)), REPORT)
+    added = "\n\n**Where the last stages of the backbone and the embedding layer learn, PFML wins:** it is ahead"
+    assert after.count(added) == 1
+    start = after.index(added)
+    assert after[:start] + after[after.index("\n<!-- end of found -->") :] == before
 
 
 @pytest.mark.parametrize("part", ["found", "table"])
@@ -101,6 +80,20 @@ def test_it_reads_the_files_of_a_folder(workplace):
     write_json(folder / "claims.json", REPORT)
     update_readme(folder, workplace / "README.md")
     assert (workplace / "README.md").read_text() == with_results(README, board, judged, REPORT)
+
+
+def test_it_reads_the_results_of_other_regimes_below_the_folder(workplace):
+    folder = workplace / "results"
+    write_json(folder / "claims.json", REPORT)
+    write_text(workplace / "README.md", README)
+    for place, records in ((folder, results()), (folder / "finetuned", results(0.6).assign(regime="finetuned"))):
+        board, judged = board_and_verdicts(records)
+        write_text(place / "leaderboard.json", board.to_json(orient="records"))
+        write_text(place / "verdicts.csv", judged.to_csv(index=False))
+    update_readme(folder, workplace / "README.md")
+    text = (workplace / "README.md").read_text()
+    assert "on frozen features, PFML does not win:" in text
+    assert "and the embedding layer learn, PFML wins:" in text
 
 
 def test_the_repositorys_readme_is_a_landing_page():

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from suite.report.site.write import write_site
-from tests.suite.report.site.project import settings, write_project
+from tests.suite.report.site.project import settings, write_project, write_two_regimes
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -24,6 +24,19 @@ def site(tmp_path_factory) -> Path:
     os.chdir(folder)
     try:
         write_project()
+        return (folder / write_site(settings())).parent
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def two_regimes(tmp_path_factory) -> Path:
+    """The folder of a site with leaderboards of two regimes, computed from records."""
+    folder = tmp_path_factory.mktemp("two_regimes")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        write_two_regimes()
         return (folder / write_site(settings())).parent
     finally:
         os.chdir(before)
@@ -60,8 +73,8 @@ class Visitor:
         if not request.url.startswith(("file:", "data:", "blob:")):
             self.complaints.append(f"request: {request.url}")
 
-    def open(self, name):
-        self.page.goto((self.site / name).as_uri())
+    def open(self, name, hash=""):
+        self.page.goto((self.site / name).as_uri() + hash)
         self.page.wait_for_selector("html[data-ready=yes]")
         return self.page
 
@@ -74,8 +87,8 @@ def visit(browser, site):
     """Makes visitors of a width and a colour scheme; fails if a page that they saw complained."""
     visitors = []
 
-    def make(width=1280, scheme="light"):
-        visitors.append(Visitor(browser, site, width, scheme))
+    def make(width=1280, scheme="light", of=site):
+        visitors.append(Visitor(browser, of, width, scheme))
         return visitors[-1]
 
     yield make

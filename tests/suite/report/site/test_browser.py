@@ -10,6 +10,7 @@ from tests.suite.report.site.project import HOSTILE
 
 PAGES = (
     "index.html",
+    "leaderboard.html",
     "claims.html",
     "losses.html",
     "loss-pfml.html",
@@ -34,13 +35,13 @@ def choose(page, name, value):
 
 
 def test_the_first_view_is_sorted_by_data_set_and_recall_and_shows_one_level_and_track(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     assert column(page, "data set") == ["other"] * 2 + ["shapes"] * 4
     assert [float(text.split()[0]) for text in column(page, "R@1")] == [30, 20, 60, 50, 40, 20]
 
 
 def test_a_click_on_a_head_sorts_by_numbers(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     head = page.locator("#board thead th", has_text="R@1")
     head.click()
     expect(head).to_have_attribute("aria-sort", "ascending")  # the table sorts in a task of its own
@@ -53,7 +54,7 @@ def test_a_click_on_a_head_sorts_by_numbers(visit):
 
 
 def test_the_keyboard_sorts_too(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     page.locator("#board thead th", has_text="loss").locator(".dt-column-order").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#board thead th", has_text="loss")).to_have_attribute("aria-sort", "ascending")
@@ -62,7 +63,7 @@ def test_the_keyboard_sorts_too(visit):
 
 
 def test_filters_choose_rows(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     choose(page, "dataset", "other")
     assert column(page, "loss") == ["pfml", "frozen backbone"]
     choose(page, "noise", "symmetric 0.2")
@@ -74,14 +75,14 @@ def test_filters_choose_rows(visit):
 
 
 def test_all_rows_come_back_with_all(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     for name in ("dataset", "noise", "regime", "track"):
         choose(page, name, "")
     assert len(column(page, "track")) == 24
 
 
 def test_a_metric_shows_its_column_alone(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     choose(page, "metric", "map_at_r")
     assert column(page, "MAP@R")[2].startswith("32.00")
     assert page.locator("#board thead th", has_text="R@1").count() == 0
@@ -92,20 +93,20 @@ def test_a_metric_shows_its_column_alone(visit):
 
 
 def test_a_data_set_hides_the_other_charts(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     choose(page, "dataset", "shapes")
     assert page.locator("figure[data-dataset=shapes]").is_visible()
     assert page.locator("figure[data-dataset=other]").is_hidden()
 
 
 def test_the_tie_group_is_marked_in_words(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     assert page.locator("#board tr.ties").count() == 2
     assert all("tie group" in text for text in page.locator("#board tr.ties").all_inner_texts())
 
 
 def test_the_legend_takes_a_loss_out_and_back(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     marks = page.locator("figure[data-dataset=shapes] svg .mark-symbol path")
     assert marks.count() == 6
     box = page.locator("input[data-loss=triplet]")
@@ -121,7 +122,7 @@ def test_the_legend_takes_a_loss_out_and_back(visit):
 
 
 def test_a_point_tells_its_numbers_on_hover(visit):
-    page = visit().open("index.html")
+    page = visit().open("leaderboard.html")
     page.locator("figure[data-dataset=shapes] svg .mark-symbol path").first.hover()
     page.wait_for_selector("#vg-tooltip-element.visible")
     assert "interval" in page.locator("#vg-tooltip-element").inner_text()
@@ -129,7 +130,7 @@ def test_a_point_tells_its_numbers_on_hover(visit):
 
 def test_a_hostile_name_is_text(visit):
     visitor = visit()
-    page = visitor.open("index.html")
+    page = visitor.open("leaderboard.html")
     link = page.locator("#board a", has_text=HOSTILE)
     assert link.count() == 1
     link.click()
@@ -187,3 +188,24 @@ def test_the_first_stop_of_the_keyboard_skips_the_navigation(visit):
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_claims_use_the_width_of_a_large_screen(visit):
+    """Statements and their plots stand side by side, and together take the width of the page."""
+    page = visit(1600).open("claims.html")
+    main = page.locator("main").bounding_box()
+    part = page.locator(".claim", has=page.locator(".forest")).first
+    left, right = part.locator(".statements").bounding_box(), part.locator(".forests").bounding_box()
+    assert right["x"] >= left["x"] + left["width"]
+    assert abs(right["y"] - left["y"]) < 40
+    assert left["width"] + right["width"] > 0.9 * main["width"]
+    narrow = visit(400).open("claims.html").locator(".claim", has_text="Statement of one")
+    assert narrow.locator(".forests").bounding_box()["y"] > narrow.locator(".statements").bounding_box()["y"] + 20
+
+
+def test_formulas_are_drawn_by_the_browser(visit):
+    page = visit().open("loss-pfml.html")
+    math = page.locator(".formula math")
+    assert math.count() == 2
+    assert math.first.bounding_box()["height"] > 30  # sums are taller than a line
+    assert "psi_att" not in page.locator(".formula").inner_text()

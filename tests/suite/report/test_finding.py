@@ -1,0 +1,76 @@
+"""What was found: sentences that follow from verdicts and claims, a regime each."""
+
+import pandas as pd
+import pytest
+
+from suite.judging.leaderboard.table import leaderboard
+from suite.judging.leaderboard.verdicts import verdicts
+from suite.report.finding import findings, found_of_claims
+from tests.helpers.records import frozen, table
+from tests.suite.report.test_families import REPORT
+
+SEEDS = [0, 0.001, 0.002]
+
+
+def records(pfml=0.40, **options):
+    """Two losses at three levels on one data set; the other one is half way up."""
+    return table(
+        *(("pfml", level, [pfml - level / 10 + seed for seed in SEEDS]) for level in (0, 0.2, 0.4)),
+        *(("cpml", level, [0.50 - level / 10 - seed for seed in SEEDS]) for level in (0, 0.2, 0.4)),
+        **options,
+    )
+
+
+def found(*tables, claims=None):
+    every = pd.concat(tables, ignore_index=True)
+    return findings(leaderboard(every, frozen(0.3)), verdicts(every, []), claims)
+
+
+def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline():
+    (told,) = found(records())
+    assert told.text() == [
+        "Where an embedding layer learns on frozen features, PFML does not win: it is ahead of the best baseline in 0 of 3 "
+        "comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, 3 levels of label noise, 3 seeds, "
+        "tuned with equal budgets)."
+    ]
+    (won,) = found(records(0.6))
+    assert won.outcome.endswith("PFML wins:")
+    assert won.comparisons.startswith("it is ahead of the best baseline in 3 of 3 comparisons")
+    assert won.markdown().startswith(f"**{won.outcome}** it is")
+
+
+def test_the_second_sentence_counts_the_claims_of_the_regime_that_were_run():
+    assert found_of_claims(REPORT, "frozen") == (
+        "On what the paper says, 6 results in this regime, a claim on a data set each: 2 supported, "
+        "1 not found on frozen features, 1 equivalent, 1 inconclusive, 1 not run; 1 of 6 fragile."
+    )
+    own = {"claims": [*REPORT["claims"], REPORT["claims"][3] | {"said_by": "suite"}]}
+    assert found_of_claims(own, "frozen").endswith(
+        " On what the suite has carried on, 1 result in this regime, a claim on a data set each: 1 equivalent; "
+        "0 of 1 fragile."
+    )
+
+
+def test_each_regime_has_its_own_sentences_and_none_speaks_of_another():
+    one, two = found(records(), records(0.6).assign(regime="finetuned"), claims=REPORT)
+    assert (one.regime, two.regime) == ("frozen", "finetuned")
+    assert "does not win" in one.outcome
+    assert two.text() == [
+        "Where the last stages of the backbone and the embedding layer learn, PFML wins: " + two.comparisons,
+        found_of_claims(REPORT, "finetuned"),
+    ]
+
+
+@pytest.mark.parametrize(("track", "told"), [("tuned", "tuned with equal budgets"), ("paper_values", "tuning track paper_values")])
+def test_the_track_is_the_tuned_one_where_there_is_one(track, told):
+    (only,) = found(records(track=track))
+    assert told in only.comparisons
+    (both,) = found(records(0.6, track="paper_values"), records())
+    assert "does not win" in both.outcome
+
+
+def test_without_pfml_or_verdicts_or_a_leaderboard_nothing_is_said():
+    lone = table(("cpml", 0, SEEDS), ("triplet", 0, SEEDS))
+    assert found(lone) == []
+    assert findings(leaderboard(records(), frozen(0.3)), None, REPORT) == []
+    assert findings(pd.DataFrame(), verdicts(records(), []), REPORT) == []

@@ -1,0 +1,72 @@
+"""Formulas: every built-in loss has one in LaTeX that says what its text says; nothing of a stranger's runs in a page."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from suite.losses.registry import BUILT_IN, DEFAULT, find_loss
+from suite.report.formulas import FORMULAS, lines_of, mathml, typeset
+from suite.settings.params import LossSettings
+
+MATHML = "{http://www.w3.org/1998/Math/MathML}"
+SYMBOLS = {"alpha", "beta", "gamma", "delta", "lambda", "sigma", "tau", "psi", "sum", "mean", "log", "exp", "max", "min"}
+"""Words of a text that LaTeX has as signs."""
+
+
+def letters(text):
+    """Names of a formula: words of three letters and more."""
+    return set(re.findall(r"[A-Za-z]{3,}", text.replace("_", " ")))
+
+
+def test_every_built_in_loss_has_lines_and_each_is_understood():
+    assert FORMULAS.keys() == BUILT_IN.keys()
+    for lines in FORMULAS.values():
+        for line in lines:
+            element = ElementTree.fromstring(mathml(line, display=True))
+            assert element.tag == f"{MATHML}math"
+            assert "\\" not in "".join(element.itertext()), line  # a command that the library passed over
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_names_in_the_text_of_a_loss_are_in_its_lines_too(name):
+    text = find_loss(name, LossSettings()).cls.formula
+    left_out = {"over", "with", "less", "its", "floor"} if "Eq. 6" in text else set()
+    lines = " ".join(FORMULAS[name]).replace(r"\_", "_")
+    assert letters(text) - SYMBOLS - left_out - letters(lines) == set()
+
+
+def test_a_loss_is_known_by_its_class_and_not_by_its_name():
+    assert lines_of(BUILT_IN["triplet"]) == FORMULAS["triplet"]
+    assert lines_of("triplet.py:Triplet") == lines_of(None) == ()
+
+
+def test_text_between_dollars_is_typeset_and_the_rest_is_text():
+    shown = typeset("mine.py:Mine", "mean of $x^2$ where a < b")
+    assert shown.startswith("mean of <math")
+    assert shown.endswith("</math> where a &lt; b")
+    assert typeset("mine.py:Mine", "mean of x^2") is None
+    assert typeset("mine.py:Mine", None) is None
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [r"$\text{<script>alert(1)</script>}$", r"$\href{javascript:alert(1)}{x}$", "$a < b$ <img src=x onerror=alert(1)>"],
+)
+def test_what_a_stranger_writes_stays_text(formula):
+    shown = typeset("mine.py:Mine", formula)
+    if shown is not None:
+        tree = ElementTree.fromstring(f"<p>{shown}</p>")
+        assert {node.tag.removeprefix(MATHML) for node in tree.iter()} <= {"p", "math", "mrow", "mi", "mo", "mn", "mtext"}
+        assert not {name for node in tree.iter() for name in node.attrib} & {"href", "src", "onerror", "onclick"}
+
+
+def test_latex_that_is_not_understood_is_shown_as_the_loss_has_it():
+    assert typeset("mine.py:Mine", r"$\frac{a$") is None
+
+
+def test_default_losses_are_those_of_the_settings_as_they_come():
+    from suite.settings.params import load_settings
+    from tests.helpers.paths import ROOT
+
+    assert tuple(load_settings(ROOT / "params.yaml").losses) == DEFAULT
