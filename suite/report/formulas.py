@@ -1,7 +1,7 @@
 r"""Formulas of losses, typeset: as LaTeX for papers, as MathML for web pages.
 
-A loss declares its formula in plain text (``formula``), beside the code. Here stands the same in LaTeX for the losses that come
-with the suite, as close to the text as typesetting allows, one string a line. Any other loss may set parts of its text
+A loss declares its formula in plain text (``formula``), beside the code. Here stands the same in LaTeX for the losses that
+come with the suite, as close to the text as typesetting allows, one string a line. Any other loss may set parts of its text
 between dollars: those are LaTeX. Text without dollars is shown as it is.
 
 Browsers draw MathML themselves, so a page needs no script and no font.
@@ -9,7 +9,7 @@ Browsers draw MathML themselves, so a page needs no script and no font.
 
 import re
 from html import escape
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
@@ -38,29 +38,37 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         r"{} + \operatorname{mean}_{p \in P} \log\Bigl(1 + \sum_{x \in X_p^-} e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr)",
     ),
     "triplet": (
-        r"\operatorname{mean}_{(a, p, n)\ \text{semi-hard}} \max\bigl(0, |a - p|^2 - |a - n|^2 + \mathrm{margin}\bigr)",
+        r"\operatorname{mean} \text{ over semi-hard triplets of } \max(0, |a - p|^2 - |a - n|^2 + \mathrm{margin})",
     ),
     "multi_similarity": (
         r"\operatorname{mean}_i \frac{1}{\alpha} \log\Bigl(1 + \sum_{k \in P_i} e^{-\alpha (s_{ik} - \mathrm{base})}\Bigr)",
         r"{} + \frac{1}{\beta} \log\Bigl(1 + \sum_{k \in N_i} e^{\beta (s_{ik} - \mathrm{base})}\Bigr)",
     ),
     "soft_triple": (
-        r"\operatorname{mean} -\log \operatorname{softmax}_y\bigl(\mathrm{la} (S_c - \mathrm{margin} [c = y])\bigr)"
-        r" + \tau \operatorname{mean} \tfrac{1}{2} |p_k - p_l|",
+        (
+            r"\operatorname{mean} -\log \operatorname{softmax}_y\bigl(\mathrm{la} (S_c - \mathrm{margin} [c = y])\bigr)"
+            r" + \tau \operatorname{mean} \tfrac{1}{2} |p_k - p_l|"
+        ),
         r"S_c = \sum_k \operatorname{softmax}_k\bigl(s(x, p_{ck}) / \gamma\bigr)\, s(x, p_{ck})",
     ),
     "proxy_nca_pp": (
-        r"\operatorname{mean} -\log \operatorname{softmax}_y\bigl(-|x - p|^2 / \mathrm{temperature}\bigr)"
-        r" \quad \text{over all proxies } p",
+        (
+            r"\operatorname{mean} -\log \operatorname{softmax}_y\bigl(-|x - p|^2 / \mathrm{temperature}\bigr)"
+            r" \quad \text{over all proxies } p"
+        ),
     ),
     "hist": (
-        r"\operatorname{mean} -\log \operatorname{softmax}_y(-\tau d)"
-        r" + \lambda_s \operatorname{mean} -\log \operatorname{softmax}_y\bigl(\mathrm{HGNN}(x, H)\bigr)",
+        (
+            r"\operatorname{mean} -\log \operatorname{softmax}_y(-\tau d)"
+            r" + \lambda_s \operatorname{mean} -\log \operatorname{softmax}_y\bigl(\mathrm{HGNN}(x, H)\bigr)"
+        ),
         r"d = (x - \mu)^{\top} Q^{-1} (x - \mu), \qquad H = 1 \text{ for own images, else } e^{-\alpha d}",
     ),
     "prism": (
-        r"\text{contrastive with memory over samples with } P > \text{mean of the } \mathrm{noise\_rate}"
-        r"\text{ quantiles of the last batches}",
+        (
+            r"\text{contrastive with memory over samples with } P > \text{mean of the } \mathrm{noise\_rate}"
+            r"\text{ quantiles of the last batches}"
+        ),
         r"P = \operatorname{softmax}_k\bigl(\operatorname{mean}_{v \in M_k} s(z, v)\bigr) \text{ at } k = y",
     ),
     "sub_center_arcface": (
@@ -68,25 +76,33 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         r"\text{with } \cos(\arccos S_y + \mathrm{margin}) \text{ in place of } S_y",
     ),
     "smooth_ap": (
-        r"\operatorname{mean}_q 1 - \operatorname{mean}_{i \in P}"
-        r" \frac{1 + \sum_{j \in P} G(s_{qj} - s_{qi})}{1 + \sum_j G(s_{qj} - s_{qi})}",
+        (
+            r"\operatorname{mean}_q 1 - \operatorname{mean}_{i \in P}"
+            r" \frac{1 + \sum_{j \in P} G(s_{qj} - s_{qi})}{1 + \sum_j G(s_{qj} - s_{qi})}"
+        ),
         r"G(x) = \operatorname{sigmoid}(x / \mathrm{temperature})",
     ),
     "recall_at_k": (
-        r"\operatorname{mean}_q 1 - \operatorname{mean}_k"
-        r" \frac{\sum_{x \in P} \operatorname{sigmoid}\bigl((k - r_x) / \mathrm{rank\_temperature}\bigr)}{\min(k, |P|)}",
+        (
+            r"\operatorname{mean}_q 1 - \operatorname{mean}_k"
+            r" \frac{\sum_{x \in P} \operatorname{sigmoid}\bigl((k - r_x) / \mathrm{rank\_temperature}\bigr)}{\min(k, |P|)}"
+        ),
         r"r_x = 1 + \sum_z \operatorname{sigmoid}\bigl((s_{qz} - s_{qx}) / \mathrm{temperature}\bigr)",
     ),
     "supcon": (
-        r"\operatorname{mean}_i -\operatorname{mean}_{p \in P(i)}"
-        r" \log \operatorname{softmax}_{a \neq i}(s_{ia} / \mathrm{temperature}) \text{ at } a = p",
+        (
+            r"\operatorname{mean}_i -\operatorname{mean}_{p \in P(i)}"
+            r" \log \operatorname{softmax}_{a \neq i}(s_{ia} / \mathrm{temperature}) \text{ at } a = p"
+        ),
     ),
     "circle": (
-        r"\operatorname{mean}_i \log\Bigl(1 + \sum_{N(i)} e^{\gamma [s + m]_+ (s - m)}"
-        r" \sum_{P(i)} e^{-\gamma [1 + m - s]_+ (s - 1 + m)}\Bigr)",
+        (
+            r"\operatorname{mean}_i \log\Bigl(1 + \sum_{N(i)} e^{\gamma [s + m]_+ (s - m)}"
+            r" \sum_{P(i)} e^{-\gamma [1 + m - s]_+ (s - 1 + m)}\Bigr)"
+        ),
     ),
     "normalized_softmax": (
-        r"\operatorname{mean}_i -\log \operatorname{softmax}_c\bigl(s(z_i, p_c) / \mathrm{temperature}\bigr) \text{ at } c = y_i",
+        r"\operatorname{mean}_i -\log \operatorname{softmax}_c(s(z_i, p_c) / \mathrm{temperature}) \text{ at } c = y_i",
     ),
     "cross_batch_memory": (
         r"\operatorname{mean}_P \max(0, 1 - s) + \operatorname{mean}_N \max(0, s - \mathrm{margin})",
@@ -94,21 +110,28 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     ),
     "super_loss": (
         r"\operatorname{mean}_i (l_i - \tau) \sigma_i + \lambda (\log \sigma_i)^2",
-        r"\sigma_i = \exp\bigl(-W(\tfrac{1}{2} \max(-2 / e, (l_i - \tau) / \lambda))\bigr),"
-        r" \qquad l_i = -\log \operatorname{softmax}_y\bigl(s(z_i, p) / \mathrm{temperature}\bigr)",
+        (
+            r"\sigma_i = \exp\bigl(-W(\tfrac{1}{2} \max(-2 / e, (l_i - \tau) / \lambda))\bigr),"
+            r" \qquad l_i = -\log \operatorname{softmax}_y\bigl(s(z_i, p) / \mathrm{temperature}\bigr)"
+        ),
     ),
     "smooth_proxy_anchor": (
-        r"\operatorname{mean}_{p \in P^+} \log\Bigl(1 + \sum_{x \in X_p^+} w\, e^{-\alpha (s(x, p) - \mathrm{margin})}\Bigr)",
-        r"{} + \operatorname{mean}_{p \in P} \log\Bigl(1 + \sum_{x \in X_p^-} (1 - w)\, e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr)"
-        r" + \mathrm{BCE}(c)",
+        r"\operatorname{mean}_{p \in P^+} \log\Bigl(1 + \sum_{x \in X_p^+} w e^{-\alpha (s(x, p) - \mathrm{margin})}\Bigr)",
+        (
+            r"{} + \operatorname{mean}_{p \in P} \log\Bigl("
+            r"1 + \sum_{x \in X_p^-} (1 - w) e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr) + \mathrm{BCE}(c)"
+        ),
         r"w = \operatorname{sigmoid}\bigl(\mathrm{sharpness} (c - \mathrm{position})\bigr)",
     ),
 }
 """Lines of LaTeX by name of the loss; each is set in display style."""
 _DOLLARS = re.compile(r"\$([^$]+)\$")
 _ATTRIBUTES = frozenset(
-    "accent columnalign columnspacing depth displaystyle display fence form height linethickness lspace mathvariant maxsize "
-    "minsize movablelimits rowspacing rspace scriptlevel separator stretchy width xmlns".split()
+    {
+        *("accent", "columnalign", "columnspacing", "depth", "display", "displaystyle", "fence", "form", "height"),
+        *("linethickness", "lspace", "mathvariant", "maxsize", "minsize", "movablelimits", "rowspacing", "rspace"),
+        *("scriptlevel", "separator", "stretchy", "width", "xmlns"),
+    }
 )
 """What MathML may say here: nothing that links, loads or runs."""
 
@@ -148,4 +171,4 @@ def mathml(latex: str, *, display: bool = False) -> Markup:
     for node in element.iter():
         for attribute in [key for key in node.attrib if key not in _ATTRIBUTES]:
             del node.attrib[attribute]
-    return Markup(ElementTree.tostring(element, encoding="unicode"))  # noqa: S704 - serialised, so escaped
+    return Markup(ET.tostring(element, encoding="unicode"))  # noqa: S704 - serialised, so escaped

@@ -1,7 +1,7 @@
 """Fills the README's results: sentences that say what was found in each regime, and one table, between markers.
 
-Both follow from ``verdicts.csv``, ``leaderboard.json`` and ``claims.json`` in ``results/`` and in the folders of other regimes
-below it. The table is of the first regime on the leaderboard and its tuned track, at the least and the greatest noise.
+Both follow from ``verdicts.csv``, ``leaderboard.json`` and ``claims.json`` in ``results/`` and in the folders of other
+regimes below it. The table is of the first regime on the leaderboard, its tuned track, at the least and most noise.
 """
 
 from collections.abc import Iterable

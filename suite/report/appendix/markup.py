@@ -154,7 +154,7 @@ def _texts(block: Block) -> list[Text]:
 
 
 def to_latex(blocks: Iterable[Block]) -> str:
-    r"""Blocks for ``\input`` in a paper that loads amsmath, booktabs, graphicx and url; figures lie in ``\appendixfolder``."""
+    r"""Blocks for ``\input`` in a paper that loads amsmath, booktabs and graphicx; figures lie in ``\appendixfolder``."""
     return "\n\n".join(map(_latex, blocks)) + "\n"
 
 
@@ -167,7 +167,11 @@ def _latex(block: Block) -> str:
             return _latex_inline(block.text)
         case Formula():
             lines = " \\\\\n".join(f"  & {line}" for line in block.lines)
-            return f"\\begin{{align*}}\n{lines}\n\\end{{align*}}" if block.lines else rf"\texttt{{{latex_text(block.plain)}}}"
+            return (
+                f"\\begin{{align*}}\n{lines}\n\\end{{align*}}"
+                if block.lines
+                else rf"\texttt{{{latex_text(block.plain)}}}"
+            )
         case Table():
             return _latex_table(block)
         case Picture():
@@ -205,9 +209,7 @@ def to_markdown(blocks: Sequence[Block]) -> str:
     """Blocks with references as pandoc has them; tables and figures are numbered in their order."""
     numbers: dict[str, str] = {}
     for kind, name in ((Table, "table"), (Picture, "figure")):
-        numbers |= {
-            block.label: f"{name} {n}" for n, block in enumerate((b for b in blocks if isinstance(b, kind)), 1)
-        }
+        numbers |= {block.label: f"{name} {n}" for n, block in enumerate((b for b in blocks if isinstance(b, kind)), 1)}
     return "\n\n".join(_markdown(block, numbers) for block in blocks) + "\n"
 
 

@@ -35,7 +35,12 @@ LOSSES: dict[str, tuple[str, ...]] = {
 }
 """References of each loss that comes with the suite."""
 BENCHMARKS = {"cub": ("wah2011cub",), "cars": ("krause2013cars",), "sop": ("ohsong2016lifted",)}
-SPLIT, SEARCH, OPTIMISER, HOLM = ("ohsong2016lifted", "musgrave2020reality"), "bergstra2011tpe", "loshchilov2019adamw", "holm1979"
+SPLIT, SEARCH, OPTIMISER, HOLM = (
+    ("ohsong2016lifted", "musgrave2020reality"),
+    "bergstra2011tpe",
+    "loshchilov2019adamw",
+    "holm1979",
+)
 METRICS, BACKBONE = "musgrave2020reality", "tan2019efficientnet"
 LIBRARIES = {
     "PyTorch": "paszke2019pytorch",
@@ -89,21 +94,33 @@ def dataset_entries(dataset: str, licence: str | None = None) -> dict[str, str]:
     sources = json.loads(text)
     if len(sources) > MOST_SOURCES:
         licences = ", ".join(sorted({source["licence"] for source in sources}))
-        names = f"{len(sources)} packages, from {sources[0]['name']} to {sources[-1]['name']}"
+        names = f"{len(sources)} packages, from {_short(sources[0])} to {_short(sources[-1])}"
         key = _key("data", dataset)
         told = "The data sheet of the suite names the author and the licence of each"
-        return {key: misc(key, f"Sources of the data set {dataset}", howpublished=names, note=f"Licences: {licences}. {told}")}
+        return {
+            key: misc(
+                key, f"Sources of the data set {dataset}", howpublished=names, note=f"Licences: {licences}. {told}"
+            )
+        }
     found = {}
     for source in sources:
-        key = _key(dataset, source["name"].rpartition("/")[2])
+        key = _key(dataset, _short(source))
         package = f"Package {source['name']}, version {source['version']}, licence {source['licence']}"
-        found[key] = misc(key, source["name"].rpartition("/")[2], howpublished=package, note=source["attribution"])
+        found[key] = misc(key, _short(source), howpublished=package, note=source["attribution"])
     return found
+
+
+def _short(source: dict[str, str]) -> str:
+    """Name of a package without that of its collection."""
+    return source["name"].rpartition("/")[2]
 
 
 def misc(key: str, title: str, **fields: str) -> str:
     """A ``@misc`` entry; fields are text."""
-    lines = [f"  title = {{{{{latex_text(title)}}}}}", *(f"  {name} = {{{latex_text(text)}}}" for name, text in fields.items())]
+    lines = [
+        f"  title = {{{{{latex_text(title)}}}}}",
+        *(f"  {name} = {{{latex_text(text)}}}" for name, text in fields.items()),
+    ]
     return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}"
 
 

@@ -10,7 +10,20 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import EXPLAINED, METHOD, as_cells, sentence
 from suite.report.appendix import references
-from suite.report.appendix.markup import Block, Bold, Cite, Code, Formula, Heading, Inline, Label, Paragraph, Picture, Table, Text
+from suite.report.appendix.markup import (
+    Block,
+    Bold,
+    Cite,
+    Code,
+    Formula,
+    Heading,
+    Inline,
+    Label,
+    Paragraph,
+    Picture,
+    Table,
+    Text,
+)
 from suite.report.budgets import of_trials
 from suite.report.finding import Finding
 from suite.report.tables import REGIMES, TRACKS
@@ -89,7 +102,11 @@ def appendix(facts: Facts) -> list[Block]:
 def _loss(facts: Facts) -> list[Block]:
     others = [loss for loss in facts.loss_keys if loss != facts.loss]
     told: list[Inline] = ["This appendix reports ", Code(facts.loss), *_cite(facts.loss_keys.get(facts.loss, ()))]
-    told += [" beside " if others else "", *_listed([(Code(loss), *_cite(facts.loss_keys[loss])) for loss in others]), "."]
+    told += [
+        " beside " if others else "",
+        *_listed([(Code(loss), *_cite(facts.loss_keys[loss])) for loss in others]),
+        ".",
+    ]
     blocks: list[Block] = [Paragraph(tuple(told))]
     if facts.formula or facts.plain:
         blocks += [Paragraph("Its formula, as it was trained:"), Formula(facts.formula, facts.plain)]
@@ -99,30 +116,49 @@ def _loss(facts: Facts) -> list[Block]:
 def _protocol(facts: Facts) -> list[Block]:
     board = facts.board
     sets = [(Code(name), *_of_dataset(each)) for name, each in facts.datasets.items()]
-    split: list[Inline] = ["Data sets: ", *_listed(sets), ". Classes have a fixed random order; the first half trains and the "]
-    split += ["second half tests, so that no class does both", *_cite(references.SPLIT), ". Nothing is selected on test classes."]
+    split: list[Inline] = [
+        "Data sets: ",
+        *_listed(sets),
+        ". Classes have a fixed random order; the first half trains and the ",
+    ]
+    split += [
+        "second half tests, so that no class does both",
+        *_cite(references.SPLIT),
+        ". Nothing is selected on test classes.",
+    ]
     levels = ", ".join(f"{level:g}" for level in sorted(set(board["noise_level"])))
     kinds = " and ".join(dict.fromkeys(board["noise_kind"].map(str)))
     seeds = int(board["runs"].max())
     noise = (
-        f"Training labels are made wrong ({kinds}) at levels {levels}. The wrong labels depend on data set, kind, level and seed "
-        f"alone. There are {seeds} seeds; for one seed every loss starts from the same network and sees the same labels and "
-        "batches. The last epoch counts."
+        f"Training labels are made wrong ({kinds}) at levels {levels}. The wrong labels depend on data set, kind, level "
+        f"and seed alone. There are {seeds} seeds; for one seed every loss starts from the same network and sees the same "
+        "labels and batches. The last epoch counts."
     )
     regimes: list[Block] = []
     for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
         regimes.append(Paragraph(_trained(facts, str(regime), str(track), rows)))
     measured: Text = (
-        "Each test image is a query once and all other test images are its gallery; search is exact, and equal similarities are "
-        "ordered by index. Metrics are R@K, MAP@R and R-precision",
+        (
+            "Each test image is a query once and all other test images are its gallery; search is exact, and equal "
+            "similarities are ordered by index. Metrics are R@K, MAP@R and R-precision"
+        ),
         *_cite((references.METRICS,)),
-        ". Intervals are 95 % Student-t intervals over searches where a loss has several, else over seeds; differences are "
-        "paired by seed. Ranks and tie groups follow from intervals of all pairs of losses that hold together with 95 % "
-        "(Bonferroni). Tests against PFML and the best baseline are adjusted by Holm",
+        (
+            ". Intervals are 95 % Student-t intervals over searches where a loss has several, else over seeds; differences "
+            "are paired by seed. Ranks and tie groups follow from intervals of all pairs of losses that hold together with "
+            "95 % (Bonferroni). Tests against PFML and the best baseline are adjusted by Holm"
+        ),
         *_cite((references.HOLM,)),
         " over PFML and all baselines of a table.",
     )
-    return [Heading("Protocol"), Paragraph(tuple(split)), Paragraph(noise), *regimes, Paragraph(measured), _software(facts)]
+    return [
+        Heading("Protocol"),
+        Paragraph(tuple(split)),
+        Paragraph(noise),
+        *regimes,
+        Paragraph(measured),
+        _software(facts),
+    ]
 
 
 def _trained(facts: Facts, regime: str, track: str, rows: pd.DataFrame) -> Text:
@@ -141,7 +177,9 @@ def _trained(facts: Facts, regime: str, track: str, rows: pd.DataFrame) -> Text:
 
 
 def _software(facts: Facts) -> Paragraph:
-    named = [(f"{name} {facts.versions.get(name, '')}".strip(), *_cite((key,))) for name, key in references.LIBRARIES.items()]
+    named = [
+        (f"{name} {facts.versions.get(name, '')}".strip(), *_cite((key,))) for name, key in references.LIBRARIES.items()
+    ]
     return Paragraph(("Software: ", *_listed(named), "."))
 
 
@@ -153,11 +191,12 @@ def _of_dataset(each: DatasetFacts) -> list[Inline]:
 
 def _results(facts: Facts) -> list[Block]:
     blocks: list[Block] = [Heading("Results")]
-    for finding in facts.findings:
-        blocks.append(Paragraph((Bold(finding.outcome), f" {finding.comparisons} {finding.claims}")))
+    blocks += [Paragraph((Bold(each.outcome), f" {each.comparisons} {each.claims}")) for each in facts.findings]
     for (regime, track), rows in facts.board.groupby(["regime", "track"], sort=False):
-        for dataset, mine in rows.groupby("dataset", sort=False):
-            blocks.append(_across(facts, (str(regime), str(track), str(dataset)), mine))
+        blocks += [
+            _across(facts, (str(regime), str(track), str(dataset)), mine)
+            for dataset, mine in rows.groupby("dataset", sort=False)
+        ]
         blocks.append(_all_metrics(facts, str(regime), str(track), rows))
     return blocks
 
@@ -177,8 +216,9 @@ def _across(facts: Facts, place: tuple[str, str, str], rows: pd.DataFrame) -> Ta
         body.append(cells)
     heads: list[Text] = ["loss", *(head for name in columns for head in (f"R@1, {name}", "gain", "rank"))]
     caption = (
-        f"{place[2]}, regime {place[0]}, tuning track {place[1]}: R@1 on test classes in percent, mean ± half-width of the 95 % "
-        "interval; gain over the frozen backbone in points; ranks that are left open. Bold R@1: not told apart from the best."
+        f"{place[2]}, regime {place[0]}, tuning track {place[1]}: R@1 on test classes in percent, mean ± half-width of the "
+        "95 % interval; gain over the frozen backbone in points; ranks that are left open. Bold R@1: not told apart from "
+        "the best."
     )
     return Table(_label("results", *place), caption, heads, body)
 
@@ -196,10 +236,17 @@ def _all_metrics(facts: Facts, regime: str, track: str, rows: pd.DataFrame) -> T
     mine = rows[rows["loss"] == facts.loss]
     metrics = [metric for metric in METRICS if metric in mine and mine[metric].notna().any()]
     body = [
-        [f"{row['dataset']}", f"{row['noise_kind']} {row['noise_level']:g}", *(metric_text(row, metric) for metric in metrics)]
+        [
+            f"{row['dataset']}",
+            f"{row['noise_kind']} {row['noise_level']:g}",
+            *(metric_text(row, metric) for metric in metrics),
+        ]
         for _, row in mine.iterrows()
     ]
-    caption = f"{facts.loss}, regime {regime}, tuning track {track}: all metrics in percent, mean ± half-width of the 95 % interval."
+    caption = (
+        f"{facts.loss}, regime {regime}, tuning track {track}: all metrics in percent, mean ± half-width of the 95 % "
+        "interval."
+    )
     heads = ["data set", "noise", *(METRICS[metric].label for metric in metrics)]
     return Table(_label("metrics", regime, track), caption, heads, body, left=2)
 
@@ -223,12 +270,18 @@ def _hyper_parameters(facts: Facts) -> list[Block]:
     for (regime, track), recipes in places.items():
         names = list(dict.fromkeys(name for recipe in recipes.values() for name in recipe.search_space))
         body: list[list[Text]] = [
-            [name, _space(next(r.search_space[name] for r in recipes.values() if name in r.search_space))]
-            + [_shown(recipe.best.get(name, NOTHING)) for recipe in recipes.values()]
+            [
+                name,
+                _space(next(r.search_space[name] for r in recipes.values() if name in r.search_space)),
+                *(_shown(recipe.best.get(name, NOTHING)) for recipe in recipes.values()),
+            ]
             for name in names
         ]
         trials = ", ".join(f"{len(recipe.trials)} on {dataset}" for dataset, recipe in recipes.items())
-        caption = f"{facts.loss}, regime {regime}, tuning track {track}: what was searched, and what the first search chose. Trials: {trials}."
+        caption = (
+            f"{facts.loss}, regime {regime}, tuning track {track}: what was searched, and what the first search chose. "
+            f"Trials: {trials}."
+        )
         heads = ["hyper-parameter", "searched", *recipes]
         blocks.append(Table(_label("values", regime, track), caption, heads, body, left=2))
     return [Heading("Hyper-parameters"), *blocks] if blocks else []
@@ -246,7 +299,7 @@ def _shown(value: Any) -> str:
 
 CAPTIONS = {
     "noise": "R@1 on test classes against label noise, with 95 % intervals; the dashed line is the frozen backbone.",
-    "influence": "How strongly a positive and a negative at a given distance move an anchor, as shares of each curve's maximum.",
+    "influence": "How strongly a positive or a negative at a distance moves an anchor, as a share of each curve's maximum.",
 }
 
 
@@ -256,7 +309,7 @@ def _figures(facts: Facts) -> list[Block]:
 
 
 def _digests(facts: Facts) -> list[Block]:
-    rows = [[what, Code(digest)] for what, digest in facts.digests]
+    rows: list[list[Text]] = [[what, Code(digest)] for what, digest in facts.digests]
     table = Table("tab:digests", "What the numbers were computed from.", ["what", "digest"], rows, left=2)
     return [Heading("Digests"), table]
 

@@ -37,7 +37,7 @@ from suite.settings.paths import (
 )
 from suite.settings.tuned_recipes import load_tuned, tuned_path
 
-HEAD = r"""% Written by `suite report {loss}`. In a paper: \newcommand{{\appendixfolder}}{{this folder}}, then \input this file.
+HEAD = r"""% Written by `suite report {loss}`. In a paper: \newcommand{{\appendixfolder}}{{the folder}}, then \input.
 % It needs the packages amsmath, booktabs, graphicx and url, and the entries of references.bib beside it.
 \providecommand{{\appendixfolder}}{{.}}
 
@@ -67,13 +67,16 @@ def write_appendix(loss: str, settings: Settings, folder: Path) -> list[Path]:
     facts, own = _facts(loss, board, settings, figures)
     blocks = appendix(facts)
     texts = {
-        "appendix.tex": HEAD.format(loss=loss) + to_latex(blocks),
+        "appendix.tex": HEAD.format(loss=" ".join(loss.split())) + to_latex(blocks),
         "appendix.md": to_markdown(blocks),
         "references.bib": references.bibliography(cited(blocks), own),
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    return [*(folder / name for name in texts), *(folder / f"{stem}.{end}" for stem in figures for end in ("pdf", "svg"))]
+    return [
+        *(folder / name for name in texts),
+        *(folder / f"{stem}.{end}" for stem in figures for end in ("pdf", "svg")),
+    ]
 
 
 def _draw(loss: str, board: pd.DataFrame, settings: Settings, folder: Path) -> list[str]:
@@ -158,8 +161,9 @@ def _dataset(name: str, sources: dict[str, str]) -> DatasetFacts:
     path = DATA_FOLDER / f"{name}.parquet" if name in EMBEDDED else user_data_path(name)
     labels = pq.read_table(path, columns=["label"])["label"].to_numpy() if path.is_file() else None
     about = EMBEDDED[name].about if name in EMBEDDED else ""
-    sizes = (None, None) if labels is None else (int(labels.max()) + 1, len(labels))
-    return DatasetFacts(about, *sizes, tuple(sources))
+    if labels is None:
+        return DatasetFacts(about, None, None, tuple(sources))
+    return DatasetFacts(about, int(labels.max()) + 1, len(labels), tuple(sources))
 
 
 def _recipes(settings: Settings) -> dict[str, Recipe]:
@@ -178,7 +182,9 @@ def _digests(entry: LossEntry | None, claims: dict[str, object] | None) -> list[
             for (regime, dataset, digest), _ in records.groupby(["regime", "dataset", "data_sha256"], sort=False):
                 found.append((f"data of {dataset}, regime {regime}, SHA-256", str(digest)))
             masks = records["noise_sha256"].nunique()
-            found.append((f"{path.as_posix()}: {len(records)} runs, {masks} lists of labels, SHA-256", sha256_file(path)))
+            found.append(
+                (f"{path.as_posix()}: {len(records)} runs, {masks} lists of labels, SHA-256", sha256_file(path))
+            )
     if claims is not None:
         found.append(("claim files, SHA-256", str(claims.get("claims_sha256", ""))))
     return found

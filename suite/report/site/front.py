@@ -37,6 +37,7 @@ class NoiseChart:
 
     name: str
     regime: str
+    tracks: str
     dataset: str
     caption: str
 
@@ -85,7 +86,7 @@ def _write_board(pages: Pages, inputs: Inputs, table: BoardTable, sets: Mapping[
         charts=charts,
         legend=_legend(inputs, sets),
     )
-    write_text(pages.folder / BOARD_SCRIPT, f"window.board = {_rows(inputs.board, sets)};\n")
+    write_text(pages.folder / BOARD_SCRIPT, f"window.boardRows = {_rows(inputs.board, sets)};\n")
 
 
 def _ends(metric: str) -> tuple[str, str]:
@@ -137,13 +138,14 @@ def _noise_charts(inputs: Inputs, charts: dict[str, Spec], metrics: tuple[str, .
     """Charts of each regime, data set and kind of noise, added to ``charts``."""
     listed = []
     board = inputs.board
-    for (regime, dataset, kind), rows in () if board.empty else board.groupby(
-        ["regime", "dataset", "noise_kind"], sort=False
+    for (regime, dataset, kind), rows in (
+        () if board.empty else board.groupby(["regime", "dataset", "noise_kind"], sort=False)
     ):
         name = "-".join(["noise", *map(slug, (str(regime), str(dataset), str(kind)))])
         charts[name] = noise_chart(rows, f"{dataset}, {kind} noise, {regime}", inputs.losses, metrics)
         caption = f"{dataset}, regime {regime}: means over seeds; bars are 95 % intervals of the mean."
-        listed.append(NoiseChart(name, str(regime), str(dataset), caption))
+        tracks = "|".join(dict.fromkeys(rows["track"].map(str)))
+        listed.append(NoiseChart(name, str(regime), tracks, str(dataset), caption))
     return listed
 
 

@@ -10,7 +10,7 @@ from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.closing import closing_lines
 from suite.settings.params import Settings
-from suite.settings.paths import CLAIMS_FILE, SITE_FOLDER, VERDICTS_FILE
+from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, SITE_FOLDER, VERDICTS_FILE
 from tests.helpers.paths import ROOT
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
@@ -24,14 +24,16 @@ def settings(**losses):
 
 def test_it_names_verdicts_places_and_how_to_check(workplace):
     write_json(CLAIMS_FILE, REPORT)
-    for path in (CLAIMS_FILE.with_suffix(".md"), Path("results/leaderboard.json"), Path("results/leaderboard.md")):
+    for path in (CLAIMS_FILE.with_suffix(".md"), Path("results/leaderboard.md")):
         write_text(path, "")
     write_text(SITE_FOLDER / "index.html", "")
-    judged = verdicts(table(("pfml", 0, [0.5, 0.51, 0.52]), ("mine", 0, [0.6, 0.612, 0.62])), ["mine"])
+    runs = table(("pfml", 0, [0.5, 0.51, 0.52]), ("mine", 0, [0.6, 0.612, 0.62]))
+    write_text(BOARD_FILE, leaderboard(runs, frozen(0.3)).to_json(orient="records"))
+    judged = verdicts(runs, ["mine"])
     write_text(VERDICTS_FILE, judged.to_csv(index=False))
     lines = closing_lines(settings(mine={"target": "mine.py:Mine"}))
     assert lines[0].startswith("Claims, regime frozen")
-    assert lines[-6].startswith("mine in 1 table: against pfml ahead in 1")  # without a leaderboard nothing was found
+    assert lines[-6].startswith("mine in 1 table: against pfml ahead in 1")  # without baselines nothing was found
     assert lines[-5:] == [
         "",
         "Claims in full: results/claims.md",

@@ -29,9 +29,11 @@ def found(*tables, claims=None):
 def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline():
     (told,) = found(records())
     assert told.text() == [
-        "Where an embedding layer learns on frozen features, PFML does not win: it is ahead of the best baseline in 0 of 3 "
-        "comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, 3 levels of label noise, 3 seeds, "
-        "tuned with equal budgets)."
+        (
+            "Where an embedding layer learns on frozen features, PFML does not win: it is ahead of the best baseline in 0 "
+            "of 3 comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, 3 levels of label noise, "
+            "3 seeds, tuned with equal budgets)."
+        )
     ]
     (won,) = found(records(0.6))
     assert won.outcome.endswith("PFML wins:")
@@ -61,7 +63,9 @@ def test_each_regime_has_its_own_sentences_and_none_speaks_of_another():
     ]
 
 
-@pytest.mark.parametrize(("track", "told"), [("tuned", "tuned with equal budgets"), ("paper_values", "tuning track paper_values")])
+@pytest.mark.parametrize(
+    ("track", "told"), [("tuned", "tuned with equal budgets"), ("paper_values", "tuning track paper_values")]
+)
 def test_the_track_is_the_tuned_one_where_there_is_one(track, told):
     (only,) = found(records(track=track))
     assert told in only.comparisons

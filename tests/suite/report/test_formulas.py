@@ -1,7 +1,7 @@
 """Formulas: every built-in loss has one in LaTeX that says what its text says; nothing of a stranger's runs in a page."""
 
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -10,7 +10,22 @@ from suite.report.formulas import FORMULAS, lines_of, mathml, typeset
 from suite.settings.params import LossSettings
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
-SYMBOLS = {"alpha", "beta", "gamma", "delta", "lambda", "sigma", "tau", "psi", "sum", "mean", "log", "exp", "max", "min"}
+SYMBOLS = {
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "lambda",
+    "sigma",
+    "tau",
+    "psi",
+    "sum",
+    "mean",
+    "log",
+    "exp",
+    "max",
+    "min",
+}
 """Words of a text that LaTeX has as signs."""
 
 
@@ -23,7 +38,7 @@ def test_every_built_in_loss_has_lines_and_each_is_understood():
     assert FORMULAS.keys() == BUILT_IN.keys()
     for lines in FORMULAS.values():
         for line in lines:
-            element = ElementTree.fromstring(mathml(line, display=True))
+            element = ET.fromstring(mathml(line, display=True))
             assert element.tag == f"{MATHML}math"
             assert "\\" not in "".join(element.itertext()), line  # a command that the library passed over
 
@@ -56,13 +71,22 @@ def test_text_between_dollars_is_typeset_and_the_rest_is_text():
 def test_what_a_stranger_writes_stays_text(formula):
     shown = typeset("mine.py:Mine", formula)
     if shown is not None:
-        tree = ElementTree.fromstring(f"<p>{shown}</p>")
-        assert {node.tag.removeprefix(MATHML) for node in tree.iter()} <= {"p", "math", "mrow", "mi", "mo", "mn", "mtext"}
+        tree = ET.fromstring(f"<p>{shown}</p>")
+        assert {node.tag.removeprefix(MATHML) for node in tree.iter()} <= {
+            "p",
+            "math",
+            "mrow",
+            "mi",
+            "mo",
+            "mn",
+            "mtext",
+        }
         assert not {name for node in tree.iter() for name in node.attrib} & {"href", "src", "onerror", "onclick"}
 
 
 def test_latex_that_is_not_understood_is_shown_as_the_loss_has_it():
-    assert typeset("mine.py:Mine", r"$\frac{a$") is None
+    for latex in (r"$\frac{a}{$", r"$\left( a$", r"$a^b^c$"):
+        assert typeset("mine.py:Mine", latex) is None
 
 
 def test_default_losses_are_those_of_the_settings_as_they_come():

@@ -1,7 +1,7 @@
 // Joins the page's controls to the charts (Vega) and to the leaderboard (DataTables).
 "use strict";
 
-const charts = []; // {view, params} of every chart on the page
+const charts = []; // {view, params, figure} of every chart on the page
 const table = { api: null, columns: {}, metrics: {} };
 
 const json = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -13,12 +13,13 @@ async function drawCharts() {
       renderer: "svg", actions: false, tooltip: { disableDefaultStyle: true },
     });
     const params = new Set((spec.params ?? []).map((param) => param.name));
-    charts.push({ view, params });
+    charts.push({ view, params, figure: place.closest("figure") });
   }
 }
 
 async function setSignal(name, value) {
-  for (const { view, params } of charts) {
+  for (const { view, params, figure } of charts) {
+    if (name === "track" && !has(figure, name, value)) continue; // it would be empty, and is hidden
     if (!params.has(name) || JSON.stringify(view.signal(name)) === JSON.stringify(value)) continue;
     await view.signal(name, value).runAsync();
   }
@@ -53,10 +54,16 @@ function filterTable(name, value) {
 // Elements that a filter hides carry its name: data-regime, data-track, data-dataset, data-losses.
 const HIDING = ["regime", "track", "dataset", "losses"];
 
+// A chart shows several tracks, divided by |.
+function has(element, name, value) {
+  const own = element.dataset[name];
+  return name === "track" ? own.split("|").includes(value) : own === value;
+}
+
 function hideOthers(choice) {
   for (const name of HIDING.filter((each) => each in choice)) {
     for (const element of document.querySelectorAll(`main [data-${name}]`)) {
-      element.hidden = HIDING.some((each) => choice[each] && element.dataset[each] && element.dataset[each] !== choice[each]);
+      element.hidden = HIDING.some((each) => choice[each] && element.dataset[each] && !has(element, each, choice[each]));
     }
   }
   window.dispatchEvent(new Event("resize")); // charts fit the width that they now have
@@ -90,10 +97,10 @@ function writeAddress(filters, boxes) {
 // Rows of the leaderboard are fetched when somebody saves them: a classic script, since a page on disk may not fetch.
 function loadBoard() {
   return new Promise((resolve, reject) => {
-    if (window.board) { resolve(window.board); return; }
+    if (window.boardRows) { resolve(window.boardRows); return; }
     const script = document.createElement("script");
     script.src = "assets/board.js";
-    script.onload = () => resolve(window.board);
+    script.onload = () => resolve(window.boardRows);
     script.onerror = reject;
     document.head.append(script);
   });
@@ -123,13 +130,13 @@ function asCsv(rows) {
 }
 
 async function save(format, choice, without) {
-  const form = document.getElementById("filters");
-  const saved = JSON.parse(form.dataset.saved);
+  const form = document.getElementById("filters"); // whose choice named dataset hides its own property of that name
+  const saved = JSON.parse(form.getAttribute("data-saved"));
   const rows = shownRows(await loadBoard(), choice, saved[choice.metric ?? ""], without);
   const text = format === "csv" ? asCsv(rows) : `${JSON.stringify(rows, null, 2)}\n`;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: format === "csv" ? "text/csv" : "application/json" }));
-  link.download = `${form.dataset.file}.${format}`;
+  link.download = `${form.getAttribute("data-file")}.${format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
@@ -158,7 +165,10 @@ async function main() {
   const apply = async () => { applyToPage(); await applyToCharts(); };
 
   for (const control of [...filters, ...boxes, ...signals]) control.addEventListener("change", apply);
-  document.getElementById("filters")?.addEventListener("reset", () => setTimeout(apply)); // after the values are back
+  document.getElementById("filters")?.addEventListener("reset", () => {
+    for (const box of boxes) box.checked = true;
+    setTimeout(apply); // after the values are back
+  });
   for (const button of document.querySelectorAll("button[data-save]")) {
     button.addEventListener("click", () => save(button.dataset.save, chosen(), without()));
   }

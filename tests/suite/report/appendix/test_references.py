@@ -42,7 +42,9 @@ def test_entries_have_what_their_kind_needs_and_balanced_braces():
 
 
 def test_every_entry_is_used_and_every_key_is_there():
-    used = {key for keys in (*references.LOSSES.values(), *references.BENCHMARKS.values(), references.SPLIT) for key in keys}
+    used = {
+        key for keys in (*references.LOSSES.values(), *references.BENCHMARKS.values(), references.SPLIT) for key in keys
+    }
     used |= {*references.LIBRARIES.values(), references.SEARCH, references.OPTIMISER, references.HOLM}
     used |= {references.METRICS, references.BACKBONE, references.PAPER}
     assert used == entries().keys()

@@ -1,4 +1,4 @@
-"""``suite report``: an appendix from the results in git, whole and consistent; the example of the docs; one line where it cannot."""
+"""``suite report``: an appendix from the results in git, whole and consistent; the example of the docs; refusals."""
 
 import json
 import os
@@ -92,7 +92,13 @@ def test_citations_labels_and_environments_are_whole(paper):
 
 def test_the_paper_the_losses_the_data_and_the_libraries_are_cited(paper):
     bib = text_of(paper, "references.bib")
-    for key in ("bhatnagar2025pfml", "wang2019multisimilarity", "kim2020proxyanchor", "emoji-twemoji", "data-typefaces"):
+    for key in (
+        "bhatnagar2025pfml",
+        "wang2019multisimilarity",
+        "kim2020proxyanchor",
+        "emoji-twemoji",
+        "data-typefaces",
+    ):
         assert f"{{{key}," in bib
     assert {"paszke2019pytorch", "douze2024faiss", "dvc", "holm1979"} <= set(re.findall(r"\{([a-z0-9-]+),\n", bib))
     assert "castells2020superloss" not in bib  # not on the leaderboard

@@ -1,4 +1,4 @@
-"""The first page in a real browser: findings, gains of two regimes, filters, links that keep them, files of what is shown."""
+"""The first page in a real browser: findings, gains of two regimes, filters, links that keep them, saved files."""
 
 import csv
 import json
@@ -38,7 +38,9 @@ def saved(page, name):
 def test_what_was_found_stands_on_the_first_screen_for_each_regime(front):
     told = front.locator("[data-finding]")
     assert [each.get_attribute("data-finding") for each in told.all()] == ["frozen", "finetuned"]
-    assert all("PFML does not win: it is ahead of the best baseline in 0 of 4" in text for text in told.all_inner_texts())
+    assert all(
+        "PFML does not win: it is ahead of the best baseline in 0 of 4" in text for text in told.all_inner_texts()
+    )
     last = told.last.bounding_box()
     assert last["y"] + last["height"] < front.viewport_size["height"]
 
@@ -79,9 +81,9 @@ def test_links_keep_the_filters(visit, two_regimes, front):
     choose(front, "regime", "frozen")
     choose(front, "losses", "default")
     front.locator("input[data-loss=triplet]").uncheck()
-    hash = front.evaluate("location.hash")
-    assert hash == "#regime=frozen&losses=default&without=triplet"
-    other = visit(of=two_regimes).open("index.html", hash)
+    kept = front.evaluate("location.hash")
+    assert kept == "#regime=frozen&losses=default&without=triplet"
+    other = visit(of=two_regimes).open("index.html", kept)
     assert (shown(other), losses(other)) == ([("frozen", "tuned")], ["triplet", "pfml"])
     assert not other.locator("input[data-loss=triplet]").is_checked()
     assert other.locator("figure[data-regime=frozen][data-dataset=emoji] svg .mark-symbol path").count() == 2
