@@ -105,6 +105,8 @@ def _loss(facts: Facts) -> list[Block]:
     told += [
         " beside " if others else "",
         *_listed([(Code(loss), *_cite(facts.loss_keys[loss])) for loss in others]),
+        ", on the benchmark that stands around PFML",
+        *_cite((references.PAPER,)),
         ".",
     ]
     blocks: list[Block] = [Paragraph(tuple(told))]

@@ -43,7 +43,7 @@ def paper(clone):
     done = subprocess.run(
         ["docs/examples/paper/make.sh", "multi_similarity", "paper"],
         cwd=clone,
-        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PATH": path, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
         check=False,
