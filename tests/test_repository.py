@@ -50,7 +50,7 @@ def test_the_lock_fits_the_declared_ranges():
     locked = {name.lower(): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for text in [*project["dependencies"], *extras["suite"], *extras["test"]]:
+    for text in [*project["dependencies"], *extras["suite"], *extras["docs"], *extras["test"]]:
         requirement = Requirement(text)
         if requirement.name == project["name"]:
             assert requirement.extras <= extras.keys()

@@ -1,7 +1,6 @@
-"""The sections of an appendix: protocol, results, paired differences, hyper-parameters, figures, digests."""
+"""The sections of an appendix: results, paired differences, hyper-parameters, figures, digests."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,186 +8,25 @@ import pandas as pd
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import EXPLAINED, METHOD, as_cells, sentence
-from suite.report.appendix import references
-from suite.report.appendix.markup import (
-    Block,
-    Bold,
-    Cite,
-    Code,
-    Formula,
-    Heading,
-    Inline,
-    Label,
-    Paragraph,
-    Picture,
-    Table,
-    Text,
-)
-from suite.report.budgets import of_trials
-from suite.report.finding import Finding
-from suite.report.tables import REGIMES, TRACKS
+from suite.report.appendix.facts import Facts
+from suite.report.appendix.markup import Block, Bold, Code, Heading, Label, Paragraph, Picture, Table, Text
+from suite.report.appendix.protocol import about_loss, protocol
 from suite.report.text import NOTHING, finished_runs, metric_text, span, with_half_width
-from suite.settings.params import Recipe
 from suite.settings.tuned_recipes import TunedRecipe
-
-
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What an appendix says of a data set.
-
-    Attributes:
-        about: what its classes and images are; empty if that is not known.
-        classes: number of classes; None where its file is not there.
-        images: number of images, likewise.
-        keys: references of its sources.
-    """
-
-    about: str
-    classes: int | None
-    images: int | None
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that an appendix on one loss is written from.
-
-    Attributes:
-        loss: its name.
-        formula: lines of LaTeX, if the loss comes with the suite.
-        plain: its formula as the code declares it.
-        board: rows of the leaderboard in the regimes and tracks that the loss is in.
-        verdicts: those of the loss, in the same.
-        findings: what was found in these regimes, where the loss is PFML; else none.
-        datasets: by name.
-        loss_keys: references of each loss on the board, by name.
-        recipes: how each regime trains, where settings say it.
-        backbone: name of the network.
-        tuned: tuned recipes of the loss, by regime, track and data set.
-        figures: stems of the figures that there are.
-        digests: what each digest is of, and the digest.
-    """
-
-    loss: str
-    formula: tuple[str, ...]
-    plain: str
-    board: pd.DataFrame
-    verdicts: pd.DataFrame
-    findings: Sequence[Finding]
-    datasets: Mapping[str, DatasetFacts]
-    loss_keys: Mapping[str, tuple[str, ...]]
-    recipes: Mapping[str, Recipe]
-    backbone: str
-    tuned: Mapping[tuple[str, str, str], TunedRecipe]
-    figures: Sequence[str]
-    digests: Sequence[tuple[str, str]]
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def appendix(facts: Facts) -> list[Block]:
     """All sections."""
     return [
         Heading(f"{facts.loss} on the benchmark", 1),
-        *_loss(facts),
-        *_protocol(facts),
+        *about_loss(facts),
+        *protocol(facts),
         *_results(facts),
         *_differences(facts),
         *_hyper_parameters(facts),
         *_figures(facts),
         *_digests(facts),
     ]
-
-
-def _loss(facts: Facts) -> list[Block]:
-    others = [loss for loss in facts.loss_keys if loss != facts.loss]
-    told: list[Inline] = ["This appendix reports ", Code(facts.loss), *_cite(facts.loss_keys.get(facts.loss, ()))]
-    told += [
-        " beside " if others else "",
-        *_listed([(Code(loss), *_cite(facts.loss_keys[loss])) for loss in others]),
-        ", on the benchmark that stands around PFML",
-        *_cite((references.PAPER,)),
-        ".",
-    ]
-    blocks: list[Block] = [Paragraph(tuple(told))]
-    if facts.formula or facts.plain:
-        blocks += [Paragraph("Its formula, as it was trained:"), Formula(facts.formula, facts.plain)]
-    return blocks
-
-
-def _protocol(facts: Facts) -> list[Block]:
-    board = facts.board
-    sets = [(Code(name), *_of_dataset(each)) for name, each in facts.datasets.items()]
-    split: list[Inline] = [
-        "Data sets: ",
-        *_listed(sets),
-        ". Classes have a fixed random order; the first half trains and the ",
-    ]
-    split += [
-        "second half tests, so that no class does both",
-        *_cite(references.SPLIT),
-        ". Nothing is selected on test classes.",
-    ]
-    levels = ", ".join(f"{level:g}" for level in sorted(set(board["noise_level"])))
-    kinds = " and ".join(dict.fromkeys(board["noise_kind"].map(str)))
-    seeds = int(board["runs"].max())
-    noise = (
-        f"Training labels are made wrong ({kinds}) at levels {levels}. The wrong labels depend on data set, kind, level "
-        f"and seed alone. There are {seeds} seeds; for one seed every loss starts from the same network and sees the same "
-        "labels and batches. The last epoch counts."
-    )
-    regimes: list[Block] = []
-    for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
-        regimes.append(Paragraph(_trained(facts, str(regime), str(track), rows)))
-    measured: Text = (
-        (
-            "Each test image is a query once and all other test images are its gallery; search is exact, and equal "
-            "similarities are ordered by index. Metrics are R@K, MAP@R and R-precision"
-        ),
-        *_cite((references.METRICS,)),
-        (
-            ". Intervals are 95 % Student-t intervals over searches where a loss has several, else over seeds; differences "
-            "are paired by seed. Ranks and tie groups follow from intervals of all pairs of losses that hold together with "
-            "95 % (Bonferroni). Tests against PFML and the best baseline are adjusted by Holm"
-        ),
-        *_cite((references.HOLM,)),
-        " over PFML and all baselines of a table.",
-    )
-    return [
-        Heading("Protocol"),
-        Paragraph(tuple(split)),
-        Paragraph(noise),
-        *regimes,
-        Paragraph(measured),
-        _software(facts),
-    ]
-
-
-def _trained(facts: Facts, regime: str, track: str, rows: pd.DataFrame) -> Text:
-    told: list[Inline] = [Bold(f"Regime {regime}, tuning track {track}."), f" {REGIMES[regime]} "]
-    if recipe := facts.recipes.get(regime):
-        told += ["The backbone is ", Code(facts.backbone), *_cite((references.BACKBONE,))]
-        told.append(
-            f"; embeddings have {recipe.embedding_dim} dimensions; batches hold {recipe.classes_per_batch} classes with "
-            f"{recipe.samples_per_class} images each; AdamW"
-        )
-        told += [*_cite((references.OPTIMISER,)), f" trains for {recipe.epochs} epochs. "]
-    told.append(TRACKS[track].format(trials=of_trials(rows)))
-    if track.startswith("tuned"):
-        told += [" Trials are drawn by TPE", *_cite((references.SEARCH,)), "."]
-    return tuple(told)
-
-
-def _software(facts: Facts) -> Paragraph:
-    named = [
-        (f"{name} {facts.versions.get(name, '')}".strip(), *_cite((key,))) for name, key in references.LIBRARIES.items()
-    ]
-    return Paragraph(("Software: ", *_listed(named), "."))
-
-
-def _of_dataset(each: DatasetFacts) -> list[Inline]:
-    size = "" if each.classes is None else f"{each.classes:,} classes, {each.images:,} images"
-    about = "; ".join(filter(None, [each.about, size]))
-    return [*_cite(each.keys), f" ({about})" if about else ""]
 
 
 def _results(facts: Facts) -> list[Block]:
@@ -319,15 +157,3 @@ def _digests(facts: Facts) -> list[Block]:
 def _label(kind: str, *place: str) -> str:
     prefix = "fig" if kind == "figure" else "tab"
     return f"{prefix}:{'-'.join([kind, *place])}".replace(" ", "-").replace("_", "-")
-
-
-def _cite(keys: Sequence[str]) -> list[Inline]:
-    return [" ", Cite(tuple(keys))] if keys else []
-
-
-def _listed(items: Sequence[Sequence[Inline]]) -> list[Inline]:
-    """Items with commas between them, and "and" before the last."""
-    told: list[Inline] = []
-    for place, item in enumerate(items):
-        told += [" and " if place and place == len(items) - 1 else ", " if place else "", *item]
-    return told

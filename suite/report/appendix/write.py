@@ -14,8 +14,9 @@ from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import METHOD
 from suite.losses.registry import LossEntry, find_loss
 from suite.report.appendix import references
+from suite.report.appendix.facts import DatasetFacts, Facts
 from suite.report.appendix.markup import cited, to_latex, to_markdown
-from suite.report.appendix.sections import DatasetFacts, Facts, appendix
+from suite.report.appendix.sections import appendix
 from suite.report.figures.influence import draw_influence_figure
 from suite.report.figures.noise import draw_noise_figure
 from suite.report.finding import findings
