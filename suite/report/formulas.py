@@ -8,7 +8,7 @@ Browsers draw MathML themselves, so a page needs no script and no font.
 """
 
 import re
-from html import escape
+from html import escape, unescape
 from xml.etree import ElementTree as ET
 
 from latex2mathml.converter import convert_to_element
@@ -38,7 +38,8 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         r"{} + \operatorname{mean}_{p \in P} \log\Bigl(1 + \sum_{x \in X_p^-} e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr)",
     ),
     "triplet": (
-        r"\operatorname{mean} \text{ over semi-hard triplets of } \max(0, |a - p|^2 - |a - n|^2 + \mathrm{margin})",
+        r"\operatorname{mean} \text{ over semi-hard triplets of}",
+        r"\max\bigl(0, |a - p|^2 - |a - n|^2 + \mathrm{margin}\bigr)",
     ),
     "multi_similarity": (
         r"\operatorname{mean}_i \frac{1}{\alpha} \log\Bigl(1 + \sum_{k \in P_i} e^{-\alpha (s_{ik} - \mathrm{base})}\Bigr)",
@@ -169,6 +170,7 @@ def mathml(latex: str, *, display: bool = False) -> Markup:
     """
     element = convert_to_element(latex, display="block" if display else "inline")
     for node in element.iter():
+        node.text = None if node.text is None else unescape(node.text)  # signs are references here, not characters
         for attribute in [key for key in node.attrib if key not in _ATTRIBUTES]:
             del node.attrib[attribute]
     return Markup(ET.tostring(element, encoding="unicode"))  # noqa: S704 - serialised, so escaped

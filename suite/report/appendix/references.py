@@ -118,6 +118,7 @@ def _short(source: dict[str, str]) -> str:
 def misc(key: str, title: str, **fields: str) -> str:
     """A ``@misc`` entry; fields are text."""
     lines = [
+        f"  key = {{{latex_text(title)}}}",  # what styles sort by where there is no author
         f"  title = {{{{{latex_text(title)}}}}}",
         *(f"  {name} = {{{latex_text(text)}}}" for name, text in fields.items()),
     ]

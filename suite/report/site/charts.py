@@ -145,7 +145,7 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
     """
     base = alt.Chart(inline(rows))
     order = [row["name"] for row in rows]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False))
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
     x = alt.X("effect:Q", title=f"effect, {unit}")
     scale = alt.Scale(domain=list(VERDICTS), range=[colour for colour, _ in VERDICTS.values()])
     shape = alt.Scale(domain=list(VERDICTS), range=[path for _, path in VERDICTS.values()])
