@@ -194,7 +194,9 @@ def _latex_table(table: Table) -> str:
     columns = "l" * table.left + "r" * (len(table.heads) - table.left)
     lines = [" & ".join(map(_latex_inline, row)) + r" \\" for row in (table.heads, *table.rows)]
     body = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
-    tabular = f"\\footnotesize\n\\setlength{{\\tabcolsep}}{{3pt}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
+    tabular = (
+        f"\\footnotesize\n\\setlength{{\\tabcolsep}}{{3pt}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
+    )
     return _floating("table", tabular, table.caption, table.label)
 
 

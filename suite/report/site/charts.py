@@ -1,5 +1,8 @@
 """Interactive charts as Vega-Lite specifications, built with Altair: noise, claims, maps, and what all charts share."""
 
+import csv
+import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -54,9 +57,22 @@ def chart_spec(chart: Any, description: str, height: int = 260) -> Spec:
 
 
 def inline(values: Iterable[Mapping[str, Any]]) -> alt.Data:
-    """Rows that stand in the specification itself, numbers with as many digits as a chart or its tooltip can show."""
+    """Rows that stand in the specification itself, numbers with as many digits as a chart or its tooltip can show.
+
+    They stand there as CSV, which names each column once: most of a page's bytes are rows of charts.
+    """
     rows = [{name: _rounded(value) for name, value in row.items()} for row in values]
-    return alt.Data(values=rows)  # type: ignore[no-untyped-call] # Altair leaves it untyped
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        return alt.Data(values=rows)  # type: ignore[no-untyped-call] # Altair leaves it untyped
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name) for name in names] for row in rows)
+    kinds = {
+        name: "string" if any(isinstance(row.get(name), str) for row in rows) else "number" for name in names
+    }  # else a name such as 2020 would be read as a number
+    return alt.Data(values=text.getvalue(), format={"type": "csv", "parse": kinds})  # type: ignore[no-untyped-call]
 
 
 def _rounded(value: Any) -> Any:
@@ -172,14 +188,19 @@ def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Sp
     )
 
 
-def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str]) -> Spec:
-    """Chart of points with ``x``, ``y``, ``class`` and ``image``; the page's control sets the class that stands out."""
+def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str], image: str) -> Spec:
+    """Chart of points with ``x``, ``y``, ``class`` and ``row``; the page's control sets the class that stands out.
+
+    ``image`` is the path of a row's image, with ``{row}`` in the row's place.
+    """
     colours = [INK if colour == BLACK else colour for colour in COLOURS]
     shapes = list(SHAPES.values())
+    before, _, after = image.partition("{row}")
     every = range(len(classes))
     hidden = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
     chart = (
         alt.Chart(inline(points), title=loss)
+        .transform_calculate(image=f"{json.dumps(before)} + datum.row + {json.dumps(after)}")
         .mark_point(filled=True, size=45)
         .encode(
             alt.X("x:Q", axis=hidden, scale=alt.Scale(domain=[-1.05, 1.05])),

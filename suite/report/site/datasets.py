@@ -30,17 +30,18 @@ class Pictures:
 
     Attributes:
         table: the data set.
+        pattern: path within the site of the thumbnail of a row.
     """
 
     def __init__(self, folder: str, table: ImageTable, site: Path) -> None:
         """Write into ``site/images/FOLDER``."""
         self.table = table
         self._site = site
-        self._place = f"images/{folder}"
+        self.pattern = f"images/{folder}/{{row}}.webp"
 
     def path(self, row: int) -> str:
         """Path within the site of the thumbnail of a row, made when first asked for."""
-        name = f"{self._place}/{row}.webp"
+        name = self.pattern.format(row=row)
         target = self._site / name
         if not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)

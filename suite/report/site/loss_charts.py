@@ -1,6 +1,6 @@
 """Charts of one loss: its influence by distance, its training curves, and the trials of its tuning."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import altair as alt
 import pandas as pd
@@ -15,10 +15,15 @@ NOISE_COLOURS = (COLOURS[1], COLOURS[4], COLOURS[0], COLOURS[2], COLOURS[3], COL
 NOISE_DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
 
 
-def influence_chart(curves: pd.DataFrame, loss: str, losses: Sequence[str], pair: Pair) -> Spec:
-    """Influence of a positive or a negative by its distance, on two logarithmic axes; the other losses are faint."""
+def influence_chart(
+    curves: pd.DataFrame, loss: str, beside: Collection[str], losses: Sequence[str], pair: Pair
+) -> Spec:
+    """Influence of a positive or a negative by its distance, on two logarithmic axes; losses ``beside`` it are faint.
+
+    Losses are styled as among ``losses``.
+    """
     rows = curves[(curves["pair"] == pair) & (curves["normalised"] >= LOWEST)]
-    shown = sorted(set(rows["loss"]) & set(losses))
+    shown = sorted(set(rows["loss"]) & {loss, *beside})
     values = rows[rows["loss"].isin(shown)][["loss", "distance", "normalised"]].to_dict("records")
     base = alt.Chart(inline(values), title=TITLES[pair])
     x = alt.X(

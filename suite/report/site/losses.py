@@ -10,7 +10,7 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.verdicts import EXPLAINED, as_cells, sentence
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.influence.scene import PAIRS
-from suite.losses.registry import find_loss
+from suite.losses.registry import DEFAULT, find_loss
 from suite.report.figures.influence import TITLES
 from suite.report.figures.style import looks
 from suite.report.formulas import typeset
@@ -47,9 +47,9 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     loss["unmeasured"] = inputs.unmeasured.get(name)
     loss["curves"] = _curves(inputs, name, charts)
     loss["seconds"] = _seconds(inputs.times, name)
-    pages.write(
-        loss["href"], "loss", name, "losses.html", loss=loss, charts=charts, legend=list(looks(inputs.losses).items())
-    )
+    look = looks(inputs.losses)
+    legend = [(each, look[each]) for each in (name, *_beside(inputs, name))]
+    pages.write(loss["href"], "loss", name, "losses.html", loss=loss, charts=charts, legend=legend)
 
 
 def _definition(name: str, declared: LossSettings | None) -> Shown:
@@ -135,12 +135,17 @@ def _influence(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple
         return []
     shown = []
     for pair in PAIRS:
-        charts[f"influence-{pair}"] = influence_chart(curves, name, inputs.losses, pair)
+        charts[f"influence-{pair}"] = influence_chart(curves, name, _beside(inputs, name), inputs.losses, pair)
         mine = curves[(curves["loss"] == name) & (curves["pair"] == pair)]
         place = mine.loc[mine["normalised"].abs().idxmax(), "distance"]
         caption = f"{TITLES[pair].capitalize()}: strongest at distance {place:g}. The bold line is {name}."
         shown.append((f"influence-{pair}", caption))
     return shown
+
+
+def _beside(inputs: Inputs, name: str) -> list[str]:
+    """The losses whose influence stands beside that of a loss: the default ones, so that lines can be told apart."""
+    return [loss for loss in inputs.losses if loss in DEFAULT and loss != name]
 
 
 def _curves(inputs: Inputs, name: str, charts: dict[str, Spec]) -> list[tuple[str, str]]:

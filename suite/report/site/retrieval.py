@@ -24,6 +24,8 @@ from suite.settings.paths import EMBEDDINGS, RUNS_FOLDER
 
 FEWEST = 8
 """A map of fewer points shows nothing."""
+MOST_LOSSES = 8
+"""Losses that a page shows: more cannot be compared by eye, and make a page of megabytes."""
 
 
 def retrieval_page(dataset: str) -> str:
@@ -52,7 +54,9 @@ def write_retrieval(
         SuiteError: the embeddings are of other data.
     """
     failed = [loss for loss, embeddings in by_loss.items() if not len(embeddings.rows)]
-    by_loss = {loss: embeddings for loss, embeddings in by_loss.items() if loss not in failed}
+    finished = [loss for loss in by_loss if loss not in failed]
+    shown, left_out = finished[:MOST_LOSSES], finished[MOST_LOSSES:]
+    by_loss = {loss: by_loss[loss] for loss in shown}
     shared = shared_by_all(by_loss, dataset)
     if shared.rows.max() >= len(pictures.table.labels):
         raise SuiteError(f"{dataset}: the embeddings in {RUNS_FOLDER}/ are of other images; run again: dvc repro")
@@ -76,7 +80,7 @@ def write_retrieval(
         "datasets.html",
         gallery=gallery,
         depth=min(NEIGHBOURS, len(shared.labels) - 1),
-        note=_note(shared, level, failed),
+        note=_note(shared, level, failed, left_out),
         map_note=(
             f"A t-SNE map of the test images of {len(classes)} classes drawn at random. Neighbours on the map are "
             "neighbours in the embedding. Distances between groups and the sizes of groups mean little. Point at a mark to "
@@ -88,12 +92,14 @@ def write_retrieval(
     )
 
 
-def _note(shared: Embeddings, level: float, failed: Sequence[str]) -> str:
+def _note(shared: Embeddings, level: float, failed: Sequence[str], left_out: Sequence[str]) -> str:
     text = (
         f"Embeddings of seed 0 at label noise {level:g}: {len(shared.labels):,} test images of "
         f"{len(np.unique(shared.labels)):,} classes that no loss was trained on, each searched among all others."
     )
-    return f"{text} The run of {', '.join(failed)} failed and left no embeddings." if failed else text
+    if failed:
+        text += f" The run of {', '.join(failed)} failed and left no embeddings."
+    return f"{text} Left out, for want of room: {', '.join(left_out)}." if left_out else text
 
 
 def _items(shared: Embeddings, pictures: Pictures, query: int, neighbours: Any) -> list[dict[str, Any]]:
@@ -121,10 +127,11 @@ def _maps(
     for loss, embeddings in by_loss.items():
         plane = in_plane(embeddings.vectors[chosen]).tolist()
         points = [
-            {"x": x, "y": y, "class": pictures.class_name(row), "image": pictures.path(row)}
+            {"x": x, "y": y, "class": pictures.class_name(row), "row": row}
             for (x, y), row in zip(plane, rows, strict=True)
+            if pictures.path(row)  # the image is made
         ]
         name = f"map-{slug(loss)}"
-        charts[name] = plane_chart(points, loss, classes)
+        charts[name] = plane_chart(points, loss, classes, pictures.pattern)
         maps.append((name, f"{len(points)} test images of {len(classes)} classes under {loss}."))
     return classes, maps

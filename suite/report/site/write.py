@@ -14,6 +14,7 @@ from suite.files import replacing, write_text
 from suite.report.site.claims import write_claims_page
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
 from suite.report.site.front import write_front
+from suite.report.site.gains import loss_set
 from suite.report.site.inputs import Inputs, read_inputs
 from suite.report.site.losses import write_losses
 from suite.report.site.pages import Pages, charts_script, tables_script
@@ -105,9 +106,10 @@ def _write_assets(site: Path) -> None:
 def _write_retrieval(pages: Pages, settings: Settings, inputs: Inputs, pictures: dict[str, Pictures]) -> dict[str, str]:
     """Pages of nearest neighbours, of the least noise; gives the page of each data set that has one."""
     level = min(settings.noise.levels)
+    losses = sorted(settings.losses, key=lambda loss: loss_set(loss, settings.losses) == "extended")
     written = {}
     for dataset, shown in pictures.items():
-        found = find_embeddings(dataset, tuple(settings.losses), level)
+        found = find_embeddings(dataset, losses, level)
         if any(len(embeddings.rows) for embeddings in found.values()):
             write_retrieval(pages, dataset, found, shown, level, inputs.losses)
             written[dataset] = retrieval_page(dataset)

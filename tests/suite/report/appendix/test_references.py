@@ -64,7 +64,9 @@ def test_the_references_of_a_loss_are_those_that_its_class_declares(name):
 
 def test_a_loss_of_a_users_own_is_cited_by_its_source_and_one_without_is_not_cited():
     found = loss_entries("triplet", "my.py:Triplet", "Me & you, 2026")
-    assert found == {"loss-triplet": "@misc{loss-triplet,\n  key = {triplet},\n  title = {{triplet}},\n  note = {Me \\& you, 2026}\n}"}
+    assert found == {
+        "loss-triplet": "@misc{loss-triplet,\n  key = {triplet},\n  title = {{triplet}},\n  note = {Me \\& you, 2026}\n}"
+    }
     assert loss_entries("mine", "my.py:Mine", None) == {}
     assert loss_entries("handed", None, None) == {}
 
