@@ -28,7 +28,14 @@ def test_every_view_is_made(command, monkeypatch, failed):
         assert (ended.status, ended.err) == (0, ""), name
     count = sum(failed("hist", LEVELS[1], seed) for seed in range(3))
     assert f"{count} of 3 |" in Path("results/leaderboard.md").read_text()
-    assert f"{count} of 3" in Path("results/site/index.html").read_text()
+    assert f"{count} of 3" in Path("results/site/leaderboard.html").read_text()
+    if 0 < count < 3:
+        assert f"({3 - count} of 3 runs)" in Path("results/site/index.html").read_text()
+    elif count:
+        assert "no run finished" in Path("results/site/index.html").read_text()
+    ended = command("report", "hist")
+    assert (ended.status, ended.err) == (0, "")
+    assert "nan" not in Path("appendix/hist/appendix.md").read_text()
     pages = Path("results/site/retrieval-emoji.html")
     lost = [loss for loss in LOSSES if failed(loss, 0, 0)]
     assert pages.is_file() == (len(lost) < len(LOSSES))

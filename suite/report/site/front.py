@@ -58,7 +58,6 @@ def write_front(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> None
         gains=tables,
         missing=_missing(tables),
         filters=_front_filters(tables),
-        loss_sets=LOSS_SETS,
         saved={"": [*_PLACE, MAIN_METRIC, *_ends(MAIN_METRIC), "gain_over_frozen", *_STANDING]},
         noise_charts=_noise_charts(inputs, charts, (MAIN_METRIC,)),
         charts=charts,
@@ -112,7 +111,7 @@ def _front_filters(tables: list[GainTable]) -> list[Filter]:
         return []
     regimes, tracks = (list(dict.fromkeys(getattr(table, name) for table in tables)) for name in ("regime", "track"))
     present = {row.loss_set for table in tables for row in table.rows}
-    sets = [(key, text) for key, text in LOSS_SETS.items() if key in present]
+    sets = [(name, name) for name in LOSS_SETS if name in present]
     return [
         Filter("regime", "regime", [("", "all"), *((name, name) for name in regimes)], ""),
         Filter("track", "tuning track", [(name, name) for name in tracks], tracks[0]),

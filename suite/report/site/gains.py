@@ -16,7 +16,7 @@ from suite.report.tables import REGIMES, TRACKS
 from suite.report.text import NOTHING, BoardRow, finished_runs, span
 from suite.settings.params import LossSettings
 
-LOSS_SETS = {"default": "default", "extended": "extended", "yours": "others"}
+LOSS_SETS = ("default", "extended", "others")
 """Which losses there are: those that run by default, other built-in ones, and those of people."""
 NOT_FINISHED = "no run finished"
 
@@ -46,7 +46,7 @@ class GainRow:
         loss: its name.
         href: its page.
         look: its colour and marker.
-        loss_set: key of ``LOSS_SETS``.
+        loss_set: one of ``LOSS_SETS``.
         marks: how far rows that were handed in were checked.
         cells: a cell a column.
     """
@@ -101,10 +101,10 @@ def gain_tables(board: pd.DataFrame, losses: Sequence[str], declared: Mapping[st
 
 
 def loss_set(loss: str, declared: Mapping[str, LossSettings]) -> str:
-    """Which losses a loss belongs to, a key of ``LOSS_SETS``."""
+    """Which losses a loss belongs to, one of ``LOSS_SETS``."""
     entry = declared.get(loss)
     if loss not in BUILT_IN or (entry is not None and entry.target is not None):
-        return "yours"
+        return "others"
     return "default" if loss in DEFAULT else "extended"
 
 

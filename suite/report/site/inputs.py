@@ -20,9 +20,11 @@ from suite.report.leaderboard import record_files
 from suite.report.results import TIMES_COLUMNS, read_boards, read_claims, read_csv, read_verdict_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings
 from suite.settings.paths import (
+    BENCHMARK_RESULTS,
     CLAIMS_FILE,
     CURVES_NAME,
     FIGURES_FOLDER,
+    FINETUNED_RESULTS,
     FOUND_RECIPE,
     INFLUENCE_FILE,
     PAPER_VALUES,
@@ -36,6 +38,7 @@ from suite.settings.plans import tuned_plan_path
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
 
 Found = TypeVar("Found")
+FIGURE_FOLDERS = (FIGURES_FOLDER, RESULTS_FOLDER, FINETUNED_RESULTS, BENCHMARK_RESULTS)
 _CURVES = ["dataset", "loss", "noise_level", "seed", "epoch", "value"]
 
 
@@ -108,7 +111,7 @@ def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
         times=_read(TIMES_FILE, lambda path: read_csv(path, TIMES_COLUMNS, "make it anew: suite times")),
         recipes={key: found for key, found in recipes.items() if found is not None},
         sheets={name: read_text(path, "save it as UTF-8") for name, path in sheets.items() if path.is_file()},
-        figures=tuple(path for folder in (FIGURES_FOLDER, RESULTS_FOLDER) for path in sorted(folder.glob("*.svg"))),
+        figures=tuple(path for folder in FIGURE_FOLDERS for path in sorted(folder.glob("*.svg"))),
     )
 
 

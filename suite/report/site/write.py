@@ -22,7 +22,15 @@ from suite.report.site.provenance import write_provenance
 from suite.report.site.retrieval import find_embeddings, retrieval_page, write_retrieval
 from suite.report.site.tuning import write_tuning
 from suite.settings.params import Settings
-from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, PARAMS_FILE, SITE_FOLDER, TIMES_FILE
+from suite.settings.paths import (
+    BENCHMARK_RESULTS,
+    BOARD_FILE,
+    CLAIMS_FILE,
+    FINETUNED_RESULTS,
+    PARAMS_FILE,
+    SITE_FOLDER,
+    TIMES_FILE,
+)
 
 PROVENANCE_FILES = (PARAMS_FILE, Path("dvc.lock"), Path("data.dvc"), BOARD_FILE, CLAIMS_FILE, TIMES_FILE)
 FIGURES = {
@@ -122,9 +130,12 @@ def _write_figures(pages: Pages, figures: tuple[Path, ...]) -> None:
     for path in figures:
         title = re.sub(r"[-_]+", " ", path.stem).strip().capitalize()
         title, alt = FIGURES.get(path.stem, (title, f"{title}; the documentation says how to read it."))
-        with replacing(pages.folder / "figures" / path.name) as temporary:
+        of_regime = path.parent in (FINETUNED_RESULTS, BENCHMARK_RESULTS)
+        name = f"{path.parent.name}-{path.name}" if of_regime else path.name
+        with replacing(pages.folder / "figures" / name) as temporary:
             temporary.write_bytes(path.read_bytes())
-        shown.append({"path": f"figures/{path.name}", "title": title, "alt": alt})
+        title = f"{title}, {path.parent.name}" if of_regime else title
+        shown.append({"path": f"figures/{name}", "title": title, "alt": alt})
     pages.write("figures.html", "figures", "Figures", figures=shown)
 
 

@@ -4,7 +4,7 @@ from suite.evaluation.tables import to_table
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.budgets import TRIALS, counted, of_trials, with_trials
-from suite.report.readme import found_on_board
+from suite.report.finding import found_on_board
 from suite.report.tables import leaderboard_latex, leaderboard_page
 from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
 from tests.helpers.records import frozen, runs
@@ -44,7 +44,7 @@ def test_equal_numbers_are_said_to_be_so(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert "the best of 25 trials for every loss, by MAP@R" in page
     assert "the best of 25 trials for every loss" in leaderboard_latex(found)
-    assert found_on_board(found, verdicts(table, ["mine"])).endswith("tuned with equal budgets).")
+    assert found_on_board(found, verdicts(table, ["mine"]))[1].endswith("tuned with equal budgets).")
 
 
 def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):
@@ -56,7 +56,7 @@ def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert f"the best of {told}" in page
     assert "every loss" not in page
-    assert "equal budgets" not in found_on_board(found, verdicts(table, ["mine"]))
+    assert "equal budgets" not in found_on_board(found, verdicts(table, ["mine"]))[1]
 
 
 def test_the_fewest_trials_of_several_searches_count(workplace):

@@ -107,7 +107,7 @@ def test_an_address_of_another_choice_or_of_nonsense_is_followed_as_far_as_it_go
 
 def test_what_is_shown_can_be_saved(front):
     choose(front, "regime", "frozen")
-    choose(front, "losses", "yours")
+    choose(front, "losses", "others")
     name, text = saved(front, "CSV")
     rows = list(csv.DictReader(text.splitlines()))
     assert name == "gains.csv"
@@ -157,3 +157,11 @@ def test_it_fits_and_passes_axe_in_the_other_colours_too(visit, two_regimes, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(page, options={"preload": False})
     assert found.response["violations"] == [], found.generate_report()
+
+
+def test_figures_of_two_regimes_stand_beside_each_other(two_regimes):
+    shown = {path.name: path.read_text() for path in (two_regimes / "figures").iterdir()}
+    assert "<title>frozen" in shown["noise.svg"]
+    assert "<title>finetuned" in shown["finetuned-noise.svg"]
+    page = (two_regimes / "figures.html").read_text()
+    assert "R@1 against label noise, finetuned" in page

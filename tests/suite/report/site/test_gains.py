@@ -58,8 +58,8 @@ def test_a_loss_that_did_not_finish_or_was_not_run_says_so():
     [
         ("triplet", None, "default"),
         ("prism", None, "extended"),
-        ("mine", None, "yours"),
-        ("triplet", LossSettings(target="my.py:Triplet"), "yours"),
+        ("mine", None, "others"),
+        ("triplet", LossSettings(target="my.py:Triplet"), "others"),
         ("prism", LossSettings(), "extended"),
     ],
 )
