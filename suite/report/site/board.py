@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,6 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.figures.style import looks
 from suite.report.site.cells import (
-    Cell,
     Column,
     drop_cell,
     failures_cell,
@@ -24,14 +24,7 @@ from suite.report.site.cells import (
     rank_cell,
     text_cell,
 )
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row of the table."""
-
-    cells: list[Cell]
-    css: str
+from suite.report.site.pages import slug
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,8 @@ class BoardTable:
 
     Attributes:
         heads: the columns.
-        rows: the rows, in the order of the leaderboard.
+        rows: class and cells of each row, in the order of the leaderboard, as the script of the page takes them.
+        losses: page, colour and marker of each loss.
         filters: choices of the reader.
         columns: the column that each filter looks at.
         metric_columns: the columns that belong to each metric; those of one metric are shown at a time.
@@ -59,7 +53,8 @@ class BoardTable:
     """
 
     heads: list[Column]
-    rows: list[TableRow]
+    rows: list[tuple[str, list[Any]]]
+    losses: Mapping[str, tuple[str, str, str]]
     filters: list[Filter]
     columns: Mapping[str, int]
     metric_columns: Mapping[str, list[int]]
@@ -72,7 +67,7 @@ def board_table(board: pd.DataFrame, losses: Sequence[str]) -> BoardTable:
     rows = board.to_dict("records")
     regimes, tracks = (list(dict.fromkeys(board[name].map(str))) for name in ("regime", "track"))
     metrics = [metric for metric in METRICS if metric in board and board[metric].notna().any()]
-    columns = _columns(board, metrics, looks(losses))
+    columns = _columns(board, metrics)
     places = {metric: [n for n, column in enumerate(columns) if column.metric == metric] for metric in metrics}
     noises = sorted({(row["noise_kind"] != "symmetric", row["noise_level"], noise_name(row)) for row in rows})
     filters = [
@@ -84,7 +79,8 @@ def board_table(board: pd.DataFrame, losses: Sequence[str]) -> BoardTable:
     ]
     return BoardTable(
         heads=columns,
-        rows=[TableRow([column.cell(row) for column in columns], _css(row)) for row in rows],
+        rows=[(_css(row), [column.cell(row).packed() for column in columns]) for row in rows],
+        losses={loss: (f"loss-{slug(loss)}.html", *look) for loss, look in looks(losses).items()},
         filters=filters,
         columns={"dataset": 0, "noise": 1, "regime": 2, "track": 3},
         metric_columns=places,
@@ -93,7 +89,7 @@ def board_table(board: pd.DataFrame, losses: Sequence[str]) -> BoardTable:
     )
 
 
-def _columns(board: pd.DataFrame, metrics: list[str], look: Mapping[str, tuple[str, str]]) -> list[Column]:
+def _columns(board: pd.DataFrame, metrics: list[str]) -> list[Column]:
     """The columns for which the leaderboard has what they need."""
     r1 = MAIN_METRIC
     columns = [
@@ -101,7 +97,7 @@ def _columns(board: pd.DataFrame, metrics: list[str], look: Mapping[str, tuple[s
         Column("noise", "label noise of the training labels", noise_cell, css="text"),
         Column("regime", "what learns", lambda row: text_cell(str(row["regime"])), css="text"),
         Column("track", "how hyper-parameters were chosen", lambda row: text_cell(str(row["track"])), css="text"),
-        Column("loss", "", partial(loss_cell, look=look), css="text"),
+        Column("loss", "", loss_cell, css="text"),
     ]
     for metric in metrics:
         head, cell = f"{METRICS[metric].label}, %", partial(metric_cell, metric=metric)

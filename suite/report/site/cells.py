@@ -1,19 +1,19 @@
-"""Cells of the leaderboard: what each shows, what it is sorted by, and under which choices of a filter its row is shown."""
+"""Cells of the leaderboard: what each shows, and what it is sorted by."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from suite.judging.leaderboard.table import FROZEN
-from suite.report.site.pages import slug
 from suite.report.text import NOT_MEASURED, BoardRow, is_measured
 from suite.report.text import NOTHING as ABSENT
 
 LAST = 1e9
 """Sorting key of an absent value where little is good; its negative where much is."""
-
+TIED = "tie group"
+"""Mark of a loss that cannot be told apart from the best of its table."""
 HANDED_IN = "handed_in"
 """Column of the leaderboard: how far a row that somebody handed in was checked; empty for rows that were run here."""
 
@@ -24,23 +24,19 @@ class Cell:
 
     Attributes:
         text: what it shows.
-        order: what it is sorted by.
-        search: choices of the column's filter under which its row is shown, divided by |.
-        css: its class.
-        href: where its text leads.
-        look: colour and marker before its text.
-        tied: whether it says that the loss is in the tie group.
+        order: what it is sorted by: a number, or its text.
         mark: a remark beside its text.
     """
 
     text: str
-    order: Any = ""
-    search: str = ""
-    css: str = ""
-    href: str = ""
-    look: tuple[str, str] | None = None
-    tied: bool = False
+    order: float | str = ""
     mark: str = ""
+
+    def packed(self) -> Any:
+        """Text, order and mark, or fewer of these: what ``site.js`` makes a cell of."""
+        if self.mark:
+            return [self.text, self.order, self.mark]
+        return self.text if self.order == self.text else [self.text, self.order]
 
 
 @dataclass(frozen=True)
@@ -70,22 +66,19 @@ def noise_name(row: BoardRow) -> str:
 
 
 def text_cell(text: str) -> Cell:
-    """A cell that is sorted and filtered by what it shows."""
-    return Cell(text, text, text, "text")
+    """A cell that is sorted by what it shows."""
+    return Cell(text, text)
 
 
 def noise_cell(row: BoardRow) -> Cell:
     """Kind and level of noise, sorted by level."""
-    return Cell(noise_name(row), row["noise_level"], noise_name(row), "text")
+    return Cell(noise_name(row), row["noise_level"])
 
 
-def loss_cell(row: BoardRow, look: Mapping[str, tuple[str, str]]) -> Cell:
-    """The loss with its marker."""
+def loss_cell(row: BoardRow) -> Cell:
+    """The loss, and how far it was checked where it was handed in."""
     name = str(row["loss"])
-    if name == FROZEN:
-        return text_cell(name)
-    mark = f"handed in, {told}" if (told := handed_in(row)) else ""
-    return Cell(name, name, name, "text", f"loss-{slug(name)}.html", look[name], mark=mark)
+    return Cell(name, name, f"handed in, {told}" if (told := handed_in(row)) else "")
 
 
 def handed_in(row: BoardRow) -> str:
@@ -105,7 +98,9 @@ def rank_cell(row: BoardRow) -> Cell:
     low, high = row["rank_low"], row["rank_high"]
     if pd.isna(low) or pd.isna(high):
         return Cell(ABSENT, LAST)
-    return Cell(f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000, tied=in_tie_group(row))
+    return Cell(
+        f"{low:g}" if low == high else f"{low:g}–{high:g}", low + high / 1000, TIED if in_tie_group(row) else ""
+    )
 
 
 def mean_cell(row: BoardRow, name: str, low: str, high: str) -> Cell:

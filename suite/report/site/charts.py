@@ -53,7 +53,8 @@ ROW_PIXELS = 26
 def chart_spec(chart: Any, description: str, height: int = 260) -> Spec:
     """The chart's specification, as wide as its place in the page, with a description for screen readers."""
     spec: Spec = chart.properties(width="container", height=height, description=description).to_dict()
-    return spec | {"config": CONFIG, "autosize": {"type": "fit", "contains": "padding"}}
+    del spec["config"]  # Altair's own; that of all charts stands in the script that draws them
+    return spec | {"autosize": {"type": "fit", "contains": "padding"}}
 
 
 def inline(values: Iterable[Mapping[str, Any]]) -> alt.Data:
@@ -92,7 +93,7 @@ def loss_shape(losses: Sequence[str], of: Sequence[str]) -> alt.Shape:
 
 
 def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequence[str] = tuple(METRICS)) -> Spec:
-    """Chart of the leaderboard's rows of one data set and kind of noise, by any of these metrics.
+    """Chart of the leaderboard's rows of one regime, data set and kind of noise, by any of these metrics.
 
     Losses are styled as among the losses ``of``.
     """
@@ -101,8 +102,9 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     data = inline(_noise_points(rows, losses, metrics))
     base = (
         alt.Chart(data)
-        .transform_filter(
-            "datum.metric == metric && datum.regime == regime && datum.track == track && indexof(hidden, datum.loss) < 0"
+        .transform_filter("datum.metric == metric && datum.track == track && indexof(hidden, datum.loss) < 0")
+        .transform_calculate(
+            interval="isValid(datum.low) ? format(datum.low, '.2f') + ' to ' + format(datum.high, '.2f') : 'none'"
         )
         .transform_filter("isValid(datum.value)")
     )
@@ -124,7 +126,6 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     ]
     chart = alt.layer(*layers, title=title).add_params(
         alt.param(name="metric", value=MAIN_METRIC),
-        alt.param(name="regime", value=str(rows["regime"].iloc[0])),
         alt.param(name="track", value=str(rows["track"].iloc[0])),
         alt.param(name="hidden", value=[]),
     )
@@ -145,8 +146,7 @@ def _noise_points(rows: pd.DataFrame, losses: list[str], metrics: Sequence[str])
             noise, loss = float(row["noise_level"]), str(row["loss"])
             point = {"metric": metric, "loss": loss, "noise": noise, "x": round(noise + shift.get(loss, 0.0), 4)}
             point |= {"value": _number(value), "low": _number(low), "high": _number(high)}
-            point["interval"] = "none" if point["low"] is None else f"{low:.2f} to {high:.2f}"
-            points.append(point | {"regime": row["regime"], "track": row["track"]})
+            points.append(point | {"track": row["track"]})
     return points
 
 

@@ -14,7 +14,7 @@ from suite.errors import SuiteError
 from suite.randomness import stream
 
 QUERIES, NEIGHBOURS = 8, 5
-MAP_POINTS, MAP_CLASSES = 400, 28
+MAP_POINTS, MAP_CLASSES = 280, 21
 """About how many points a map has, and at most how many classes: four shapes of seven colours."""
 
 

@@ -24,7 +24,9 @@ def influence_chart(
     """
     rows = curves[(curves["pair"] == pair) & (curves["normalised"] >= LOWEST)]
     shown = sorted(set(rows["loss"]) & {loss, *beside})
-    values = rows[rows["loss"].isin(shown)][["loss", "distance", "normalised"]].to_dict("records")
+    faint = rows[rows["loss"].isin(shown) & (rows["loss"] != loss)].groupby("loss", sort=False).nth[::2]
+    drawn = pd.concat([rows[rows["loss"] == loss], faint])  # half of the points do for a faint line
+    values = drawn[["loss", "distance", "normalised"]].to_dict("records")
     base = alt.Chart(inline(values), title=TITLES[pair])
     x = alt.X(
         "distance:Q",
@@ -82,16 +84,12 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
     for number, trial in enumerate(recipe.trials, 1):
         share = trial.map_at_r
         best = max(best, share or 0.0)
-        at = dict(trial.values).items()
-        shown = ", ".join(f"{name} {_short(value)}" for name, value in at)
-        values.append(
-            {"trial": number, "value": None if share is None else 100 * share, "best": 100 * best, "at": shown}
-        )
+        values.append({"trial": number, "value": None if share is None else 100 * share, "best": 100 * best})
     base = alt.Chart(inline(values), title=recipe.dataset)
     x = alt.X("trial:Q", title="trial", axis=alt.Axis(tickMinStep=1, format="d"))
     y = alt.Y("value:Q", title="validation MAP@R, %", scale=alt.Scale(zero=False))
     points = base.mark_point(filled=True, size=60, color=COLOURS[1], opacity=1, stroke=INK, strokeWidth=0.6).encode(
-        x, y, tooltip=["trial:Q", alt.Tooltip("value:Q", format=".2f", title="MAP@R, %"), "at:N"]
+        x, y, tooltip=["trial:Q", alt.Tooltip("value:Q", format=".2f", title="MAP@R, %")]
     )
     line = base.mark_line(interpolate="step-after", color=COLOURS[0], strokeWidth=1.6).encode(x, alt.Y("best:Q"))
     return chart_spec(
@@ -99,7 +97,3 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
         f"Validation MAP@R of {len(values)} trials on {recipe.dataset}; best {100 * recipe.best_map_at_r:.2f} %",
         height=200,
     )
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

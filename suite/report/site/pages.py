@@ -7,6 +7,7 @@ vl-convert-python, DataTables from itables. Both are classic scripts: a browser 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -75,11 +76,11 @@ def slug(name: str) -> str:
     return name if safe == name and name else f"{safe or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def charts_script() -> str:
-    """A script that sets ``window.vegaEmbed``."""
+def charts_script(config: Mapping[str, Any]) -> str:
+    """A script that sets ``window.vegaEmbed``, and ``window.chartConfig`` to what all charts share."""
     licence = (files("suite.report.site") / "static" / "vega.licence.txt").read_text(encoding="utf-8")
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"/*\n{licence}*/\n(() => {{\n{bundle}\n}})();\n"
+    return f"/*\n{licence}*/\n(() => {{\n{bundle}\n}})();\nwindow.chartConfig = {script_value(config)};\n"
 
 
 def tables_script() -> str:

@@ -24,7 +24,7 @@ from suite.settings.paths import EMBEDDINGS, RUNS_FOLDER
 
 FEWEST = 8
 """A map of fewer points shows nothing."""
-MOST_LOSSES = 8
+MOST_LOSSES = 6
 """Losses that a page shows: more cannot be compared by eye, and make a page of megabytes."""
 
 

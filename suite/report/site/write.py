@@ -11,6 +11,7 @@ from rich.console import Console
 
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
+from suite.report.site.charts import CONFIG
 from suite.report.site.claims import write_claims_page
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
 from suite.report.site.front import write_front
@@ -107,7 +108,7 @@ def _write_assets(site: Path) -> None:
     static = files("suite.report.site") / "static"
     for name in ("site.css", "site.js"):
         write_text(site / "assets" / name, (static / name).read_text(encoding="utf-8"))
-    write_text(site / "assets" / "charts.js", charts_script())
+    write_text(site / "assets" / "charts.js", charts_script(CONFIG))
     write_text(site / "assets" / "tables.js", tables_script())
 
 

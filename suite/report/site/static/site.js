@@ -2,7 +2,7 @@
 "use strict";
 
 const charts = []; // {view, params, figure} of every chart on the page
-const table = { api: null, columns: {}, metrics: {} };
+const table = { api: null, columns: {}, metrics: {}, waiting: [] };
 
 const json = (id) => JSON.parse(document.getElementById(id).textContent);
 
@@ -10,7 +10,7 @@ async function drawCharts() {
   for (const place of document.querySelectorAll("[data-chart]")) {
     const spec = json(place.dataset.chart);
     const { view } = await vegaEmbed(place, spec, {
-      renderer: "svg", actions: false, tooltip: { disableDefaultStyle: true },
+      config: window.chartConfig, renderer: "svg", actions: false, tooltip: { disableDefaultStyle: true },
     });
     const params = new Set((spec.params ?? []).map((param) => param.name));
     charts.push({ view, params, figure: place.closest("figure") });
@@ -25,13 +25,37 @@ async function setSignal(name, value) {
   }
 }
 
+const escaped = (text) => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+// A cell is a text, or a text with what it is sorted by and perhaps a mark.
+function boardCell(cell, losses, type) {
+  const [text, order, mark] = Array.isArray(cell) ? cell : [cell, cell];
+  if (type === "sort" || type === "type") return order;
+  if (type !== "display") return text;
+  const shown = mark ? ` <span class="tie">${escaped(mark)}</span>` : "";
+  if (!(text in losses)) return escaped(text) + shown;
+  const [href, colour, path] = losses[text];
+  const swatch = `<svg class="swatch" viewBox="-1.5 -1.5 3 3" aria-hidden="true" focusable="false"><path d="${path}" fill="${colour}"/></svg>`;
+  return `${swatch} <a href="${escaped(href)}">${escaped(text)}</a>${shown}`;
+}
+
 async function makeTable() {
   const element = document.getElementById("board");
   if (!element) return;
   const DataTable = await window.dataTables;
   table.columns = JSON.parse(element.dataset.filters);
   table.metrics = JSON.parse(element.dataset.metrics);
+  const { losses, rows } = json("board-rows");
+  table.waiting = rows;
+  const heads = [...element.tHead.rows[0].cells];
   table.api = new DataTable(element, {
+    data: [], // until the filters stand: drawing all rows first would take most of the time
+    deferRender: true,
+    columns: heads.map((head, place) => ({
+      className: head.className,
+      data: ([, cells], type) => boardCell(cells[place], head.textContent.trim() === "loss" ? losses : {}, type),
+    })),
+    createdRow: (row, [css]) => { row.className = css; },
     paging: false,
     autoWidth: false,
     order: JSON.parse(element.dataset.order),
@@ -40,13 +64,13 @@ async function makeTable() {
   });
 }
 
-// A cell says in data-search, divided by |, under which choices it is shown. A column that holds one choice is left out.
+// A column that holds one choice is left out.
 function filterTable(name, value) {
   if (!table.api) return;
   if (name === "metric") {
     for (const [metric, columns] of Object.entries(table.metrics)) table.api.columns(columns).visible(metric === value, false);
   } else {
-    const shown = (cell) => cell.split("|").includes(value);
+    const shown = (cell) => cell === value;
     table.api.column(table.columns[name]).search(value === "" ? "" : shown).visible(value === "", false);
   }
 }
@@ -151,7 +175,7 @@ async function main() {
 
   const applyToPage = () => {
     for (const select of filters) filterTable(select.dataset.filter, select.value);
-    table.api?.columns.adjust().draw();
+    table.api?.rows.add(table.waiting.splice(0)).columns.adjust().draw();
     hideOthers(chosen());
     writeAddress(filters, boxes);
   };
