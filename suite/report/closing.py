@@ -6,7 +6,7 @@ A terminal shows the end of what is printed: what was found stands there, on the
 from suite.judging.leaderboard.verdicts import sentence, user_losses
 from suite.report.families import claims_summary
 from suite.report.finding import findings
-from suite.report.results import read_boards, read_claims, read_verdict_files, read_verdicts
+from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files, read_verdicts
 from suite.settings.params import Settings
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, RESULTS_FOLDER, SITE_FOLDER, VERDICTS_FILE
 
@@ -20,10 +20,10 @@ def closing_lines(settings: Settings) -> list[str]:
     }
     found = [f"{name + ':':<16}{path}" for name, path in places.items() if path.is_file()]
     check = [f"{'Check:':<16}suite verify   # do these records reproduce those in git?"] if BOARD_FILE.is_file() else []
-    claims = read_claims(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None
-    summary = [] if claims is None else claims_summary(claims)
+    reports = read_claim_files(RESULTS_FOLDER)
+    summary = [line for report in reports.values() for line in claims_summary(report)]
     board, verdicts = read_boards(RESULTS_FOLDER), read_verdict_files(RESULTS_FOLDER)
-    told = [sentence for each in findings(board, verdicts, claims) for sentence in each.text()]
+    told = [sentence for each in findings(board, verdicts, joined(reports)) for sentence in each.text()]
     parts = (summary, user_verdicts(settings), told, [*found, *check])
     lines: list[str] = []
     for part in filter(None, parts):

@@ -15,7 +15,7 @@ from suite.files import read_text, write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.families import ReportJson
 from suite.report.finding import findings, main_track
-from suite.report.results import read_boards, read_claims, read_verdict_files
+from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
 from suite.report.tables import losses_of, share
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
@@ -46,7 +46,8 @@ def filled(readme: str, results: Path) -> str:
     for path in paths:
         if not path.is_file():
             raise SuiteError(f"{path} is missing; run: dvc repro")
-    return with_results(readme, read_boards(results), read_verdict_files(results), read_claims(paths[2]))
+    claims = joined(read_claim_files(results)) or {"claims": []}
+    return with_results(readme, read_boards(results), read_verdict_files(results), claims)
 
 
 def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJson) -> str:

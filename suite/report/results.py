@@ -1,6 +1,6 @@
 """Reads back what stages wrote into ``results/``, checked: what is damaged or incomplete is one line with its cure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.files import read_json
 from suite.judging.leaderboard.verdicts import VERDICT_COLUMNS
-from suite.settings.paths import BENCHMARK_RESULTS, BOARD_FILE, FINETUNED_RESULTS, VERDICTS_FILE
+from suite.settings.paths import BENCHMARK_RESULTS, BOARD_FILE, CLAIMS_FILE, FINETUNED_RESULTS, VERDICTS_FILE
 
 _BOARD = ("regime", "track", "dataset", "noise_kind", "noise_level", "loss", "runs", "failures", "recall_at_1")
 _CLAIM = ("family", "regime", "verdict", "flips", "lines")
@@ -35,6 +35,21 @@ def read_verdict_files(results: Path) -> pd.DataFrame | None:
     """
     found = [read_verdicts(path) for path in _of_regimes(results, VERDICTS_FILE.name)]
     return pd.concat(found, ignore_index=True) if found else None
+
+
+def read_claim_files(results: Path) -> dict[str, dict[str, Any]]:
+    """Reports on claims in ``results/`` and below it, by the name of their folder; an empty name is ``results/`` itself.
+
+    Raises:
+        SuiteError: one of them is damaged, or lacks something.
+    """
+    paths = _of_regimes(results, CLAIMS_FILE.name)
+    return {"" if path.parent == results else path.parent.name: read_claims(path) for path in paths}
+
+
+def joined(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The claims of several reports in one, each in its own regime; None if there are none."""
+    return {"claims": [claim for report in reports.values() for claim in report["claims"]]} if reports else None
 
 
 def _of_regimes(results: Path, name: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """Writes a paper's appendix on one loss: ``appendix.tex``, ``appendix.md``, ``references.bib`` and figures, in a folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,7 @@ from suite.report.figures.influence import draw_influence_figure
 from suite.report.figures.noise import draw_noise_figure
 from suite.report.finding import findings
 from suite.report.formulas import lines_of
-from suite.report.results import read_boards, read_claims, read_verdict_files
+from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
 from suite.report.site.inputs import influence_curves
 from suite.report.site.provenance import commit
 from suite.settings.finetuned import load_finetuned
@@ -29,7 +30,6 @@ from suite.settings.params import LossSettings, Recipe, Settings
 from suite.settings.paths import (
     BENCHMARK_RESULTS,
     BOARD_FILE,
-    CLAIMS_FILE,
     DATA_FOLDER,
     FINETUNED_FILE,
     FINETUNED_RESULTS,
@@ -101,7 +101,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
     entries = {name: _references(name, entry) for name, entry in found.items()}
     sources = {name: references.dataset_entries(name, _licence(name, settings)) for name in datasets}
     verdicts = read_verdict_files(RESULTS_FOLDER)
-    claims = read_claims(CLAIMS_FILE) if CLAIMS_FILE.is_file() else None
+    reports = read_claim_files(RESULTS_FOLDER)
     mine = found[loss]
     facts = Facts(
         loss=loss,
@@ -109,7 +109,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
         plain=getattr(None if mine is None else mine.cls, "formula", ""),
         board=board,
         verdicts=_mine(loss, board, verdicts),
-        findings=findings(board, verdicts, claims) if loss == METHOD else [],
+        findings=findings(board, verdicts, joined(reports)) if loss == METHOD else [],
         datasets={name: _dataset(name, sources[name]) for name in datasets},
         loss_keys={name: tuple(each) for name, each in entries.items()},
         recipes=_recipes(settings),
@@ -122,7 +122,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
             if (path := tuned_path(dataset, loss, track, regime=regime)).is_file()
         },
         figures=figures,
-        digests=_digests(mine, claims),
+        digests=_digests(mine, reports),
     )
     return facts, {key: text for each in (*entries.values(), *sources.values()) for key, text in each.items()}
 
@@ -172,7 +172,7 @@ def _recipes(settings: Settings) -> dict[str, Recipe]:
     return recipes | ({"finetuned": load_finetuned().recipe} if FINETUNED_FILE.is_file() else {})
 
 
-def _digests(entry: LossEntry | None, claims: dict[str, object] | None) -> list[tuple[str, str]]:
+def _digests(entry: LossEntry | None, reports: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
     """Of the commit, the loss, data and wrong labels of the records, the files of results and the claims."""
     found = [("commit of the repository", commit())]
     found += [] if entry is None else [(f"code of {entry.name}, SHA-256", entry.sha256)]
@@ -186,6 +186,5 @@ def _digests(entry: LossEntry | None, claims: dict[str, object] | None) -> list[
             found.append(
                 (f"{path.as_posix()}: {len(records)} runs, {masks} lists of labels, SHA-256", sha256_file(path))
             )
-    if claims is not None:
-        found.append(("claim files, SHA-256", str(claims.get("claims_sha256", ""))))
-    return found
+    digests = dict.fromkeys(str(report.get("claims_sha256", "")) for report in reports.values())
+    return found + [("claim files, SHA-256", digest) for digest in digests]

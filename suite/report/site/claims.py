@@ -1,4 +1,4 @@
-"""The page of claims, from ``results/claims.json``: a summary by family, verdicts, forest plots, all numbers."""
+"""Pages of claims, from files ``claims.json``: a summary by family, verdicts, forest plots, all numbers."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -30,8 +30,9 @@ from suite.report.text import (
     place_of,
     remarks_of,
 )
-from suite.settings.paths import CLAIMS_FILE
+from suite.settings.paths import CLAIMS_FILE, RESULTS_FOLDER
 
+FIRST_PAGE = "claims.html"
 BADGES = {
     Verdict.SUPPORTED: ("held", "✓"),
     Verdict.CONTRADICTED: ("failed", "✗"),
@@ -80,17 +81,29 @@ def badge(verdict: str, text: str = "") -> dict[str, Any]:
     return {"kind": kind, "mark": mark, "text": text or str(verdict)}
 
 
-def write_claims_page(pages: Pages, report: Any) -> None:
-    """Write ``claims.html``.
+def write_claims_pages(pages: Pages, reports: Mapping[str, Any]) -> None:
+    """Write ``claims.html``, and ``claims-NAME.html`` for the report of another regime, whose claims are the same.
+
+    Args:
+        pages: where to write.
+        reports: by the name of their folder below ``results/``; an empty name is that of ``dvc repro``.
 
     Raises:
-        SuiteError: the report is not one that ``suite claims`` writes.
+        SuiteError: a report is not one that ``suite claims`` writes.
     """
-    try:
-        values = _page(report)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SuiteError(f"{CLAIMS_FILE} lacks {error}; make it anew: suite claims") from error
-    pages.write("claims.html", "claims", "Claims", **values)
+    names = {"": FIRST_PAGE} | {name: f"claims-{name}.html" for name in reports if name}
+    for name, page in names.items():
+        try:
+            values = _page(reports.get(name))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SuiteError(
+                f"{RESULTS_FOLDER / name / CLAIMS_FILE.name} lacks {error}; make it anew: suite claims"
+            ) from error
+        title = f"Claims, {name}" if name else "Claims"
+        others = [
+            (names[other], f"regime {other}" if other else "those of dvc repro") for other in names if other != name
+        ]
+        pages.write(page, "claims", title, FIRST_PAGE, others=others, **values)
 
 
 def _claims(report: Any) -> list[ClaimJson]:

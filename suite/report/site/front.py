@@ -15,6 +15,7 @@ from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
 from suite.report.figures.style import looks
 from suite.report.finding import findings
+from suite.report.results import joined
 from suite.report.site.board import BoardTable, Filter, board_table
 from suite.report.site.cells import HANDED_IN
 from suite.report.site.charts import Spec, noise_chart
@@ -51,9 +52,9 @@ def write_front(pages: Pages, inputs: Inputs, retrieval: dict[str, str]) -> None
         "index.html",
         "index",
         "Results",
-        findings=findings(board, inputs.verdicts, inputs.claims),
-        judged=inputs.claims is not None,
-        verdicts=verdict_badges_on(inputs.claims, inputs.datasets),
+        findings=findings(board, inputs.verdicts, joined(inputs.claims)),
+        judged=bool(inputs.claims),
+        verdicts=verdict_badges_on(joined(inputs.claims), inputs.datasets),
         user=_user(inputs),
         gains=tables,
         missing=_missing(tables),

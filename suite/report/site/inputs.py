@@ -17,11 +17,10 @@ from suite.judging.leaderboard.verdicts import user_losses
 from suite.losses.influence.kept import kept_curves
 from suite.losses.registry import find_loss, values_by_hand
 from suite.report.leaderboard import record_files
-from suite.report.results import TIMES_COLUMNS, read_boards, read_claims, read_csv, read_verdict_files
+from suite.report.results import TIMES_COLUMNS, read_boards, read_claim_files, read_csv, read_verdict_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings
 from suite.settings.paths import (
     BENCHMARK_RESULTS,
-    CLAIMS_FILE,
     CURVES_NAME,
     FIGURES_FOLDER,
     FINETUNED_RESULTS,
@@ -53,7 +52,7 @@ class Inputs:
         entries: entries of ``datasets``.
         board: rows of the leaderboards of all regimes; empty if there is none.
         verdicts: rows of the files ``verdicts.csv``, or None.
-        claims: what ``results/claims.json`` holds, or None.
+        claims: reports on claims, by the name of their folder below ``results/``; an empty name is ``results/`` itself.
         influence: curves of ``docs/figures/influence.csv``, or None; of losses that are not built in, measured anew.
         unmeasured: why the influence of a loss cannot be measured, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
@@ -70,7 +69,7 @@ class Inputs:
     entries: Mapping[str, DatasetSettings]
     board: pd.DataFrame
     verdicts: pd.DataFrame | None
-    claims: Any
+    claims: Mapping[str, Any]
     influence: pd.DataFrame | None
     unmeasured: Mapping[str, str]
     curves: pd.DataFrame
@@ -93,7 +92,7 @@ def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
     recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
-    verdicts, claims = read_verdict_files(RESULTS_FOLDER), _read(CLAIMS_FILE, read_claims)
+    verdicts, claims = read_verdict_files(RESULTS_FOLDER), read_claim_files(RESULTS_FOLDER)
     records, curves = _records(settings), _curves(settings)
     influence, unmeasured = influence_curves(settings, console)  # takes longest: what is damaged is told before
     return Inputs(

@@ -12,7 +12,7 @@ from rich.console import Console
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
 from suite.report.site.charts import CONFIG
-from suite.report.site.claims import write_claims_page
+from suite.report.site.claims import write_claims_pages
 from suite.report.site.datasets import Pictures, open_pictures, write_datasets
 from suite.report.site.front import write_front
 from suite.report.site.gains import loss_set
@@ -83,7 +83,7 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console 
         retrieval = _write_retrieval(pages, settings, inputs, pictures)
         write_datasets(pages, inputs, pictures, retrieval)
         write_losses(pages, inputs)
-        write_claims_page(pages, inputs.claims)
+        write_claims_pages(pages, inputs.claims)
         write_tuning(pages, inputs)
         _write_figures(pages, inputs.figures)
         write_provenance(pages, inputs.records, PROVENANCE_FILES)

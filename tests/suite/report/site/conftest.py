@@ -62,7 +62,7 @@ class Visitor:
         self.site = site
         self.complaints = []
         self._context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        self._context.set_default_timeout(20_000)  # a busy machine is slow, not wrong
+        self._context.set_default_timeout(300_000)  # a busy machine is slow, not wrong
         self.page = self._context.new_page()
         self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -103,6 +103,8 @@ def write_two_regimes():
             board["handed_in"] = board["loss"].map({FORMULA: "not rerun"})
         write_text(Path(folder) / "leaderboard.json", board.to_json(orient="records"))
         verdicts(runs, [FORMULA]).to_csv(Path(folder) / "verdicts.csv", index=False)
+        claims = [claim("one", "contradicted", -1.5) | {"regime": regime}]
+        write_text(Path(folder) / "claims.json", json.dumps({"claims_sha256": "ab" * 32, "claims": claims}))
         figure = f'<svg xmlns="http://www.w3.org/2000/svg"><title>{regime}</title></svg>'
         write_text(Path(folder) / "noise.svg", figure)
 
