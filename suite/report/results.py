@@ -65,7 +65,8 @@ def read_board(path: Path) -> pd.DataFrame:
         SuiteError: it is damaged, or lacks a column.
     """
     cure = "make it anew: suite leaderboard"
-    return _with_columns(pd.DataFrame(_mappings(read_json(path, cure), path, cure)), path, _BOARD, cure)
+    found = _with_columns(pd.DataFrame(_mappings(read_json(path, cure), path, cure)), path, _BOARD, cure)
+    return found.astype({column: float for column in found if found[column].isna().all()})  # not None, but not a number
 
 
 def read_verdicts(path: Path) -> pd.DataFrame:

@@ -83,12 +83,12 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(browser, site):
+def visit(browser, request):
     """Makes visitors of a width and a colour scheme; fails if a page that they saw complained."""
     visitors = []
 
-    def make(width=1280, scheme="light", of=site):
-        visitors.append(Visitor(browser, of, width, scheme))
+    def make(width=1280, scheme="light", of=None):
+        visitors.append(Visitor(browser, of or request.getfixturevalue("site"), width, scheme))
         return visitors[-1]
 
     yield make
