@@ -57,6 +57,19 @@ def finished_runs(row: BoardRow) -> str:
     return f" ({row['runs'] - row['failures']} of {row['runs']} runs)" if row["failures"] else ""
 
 
+def value_text(value: Any) -> str:
+    """A hyper-parameter to read: numbers with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def space_text(space: Mapping[str, Any]) -> str:
+    """What was searched of a hyper-parameter: its values, or its range."""
+    if "values" in space:
+        return "one of " + ", ".join(map(value_text, space["values"]))
+    scale = ", logarithmic" if space.get("log") else ""
+    return f"{value_text(space.get('low'))} to {value_text(space.get('high'))}{scale}"
+
+
 def escaped(name: str) -> str:
     """A name in Markdown."""
     return name.replace("<", "&lt;").replace("|", "\\|")

@@ -535,6 +535,7 @@ PLANS = [
     Odd("a seed below 0", lambda: None, "noise emoji 0.2 --seed -1", ("seed", "suite noise --help")),
     Odd("a loss that is compared with itself", lambda: None, "compare pfml pfml", ("pfml", "allowed: mine, triplet")),
     Odd("an unknown metric", lambda: None, "compare pfml mine --metric x", ("metric 'x' is unknown", "recall_at_1")),
+    Odd("a report on a loss that was not run", lambda: None, "report ../x", ("loss '../x' is not on", "allowed: mine")),
     Odd("no params.yaml", lambda: Path("params.yaml").unlink(), "plan", ("params.yaml is missing", "project's root")),
     Odd(
         "a folder called params.yaml",

@@ -1,8 +1,5 @@
 """The sections of an appendix: results, paired differences, hyper-parameters, figures, digests."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
@@ -11,7 +8,7 @@ from suite.judging.leaderboard.verdicts import EXPLAINED, METHOD, as_cells, sent
 from suite.report.appendix.facts import Facts
 from suite.report.appendix.markup import Block, Bold, Code, Heading, Label, Paragraph, Picture, Table, Text
 from suite.report.appendix.protocol import about_loss, protocol
-from suite.report.text import NOTHING, finished_runs, metric_text, span, with_half_width
+from suite.report.text import NOTHING, finished_runs, metric_text, space_text, span, value_text, with_half_width
 from suite.settings.tuned_recipes import TunedRecipe
 
 
@@ -112,8 +109,8 @@ def _hyper_parameters(facts: Facts) -> list[Block]:
         body: list[list[Text]] = [
             [
                 name,
-                _space(next(r.search_space[name] for r in recipes.values() if name in r.search_space)),
-                *(_shown(recipe.best.get(name, NOTHING)) for recipe in recipes.values()),
+                space_text(next(r.search_space[name] for r in recipes.values() if name in r.search_space)),
+                *(value_text(recipe.best.get(name, NOTHING)) for recipe in recipes.values()),
             ]
             for name in names
         ]
@@ -125,16 +122,6 @@ def _hyper_parameters(facts: Facts) -> list[Block]:
         heads = ["hyper-parameter", "searched", *recipes]
         blocks.append(Table(_label("values", regime, track), caption, heads, body, left=2))
     return [Heading("Hyper-parameters"), *blocks] if blocks else []
-
-
-def _space(space: Mapping[str, Any]) -> str:
-    if "values" in space:
-        return "one of " + ", ".join(map(_shown, space["values"]))
-    return f"{_shown(space.get('low'))} to {_shown(space.get('high'))}{', logarithmic' if space.get('log') else ''}"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 CAPTIONS = {

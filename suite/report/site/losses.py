@@ -1,6 +1,5 @@
 """Pages of the losses: definition, values and how they were tuned, influence, training curves, seconds."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,7 @@ from suite.report.site.charts import Spec
 from suite.report.site.inputs import Inputs
 from suite.report.site.loss_charts import curves_chart, influence_chart, trials_chart
 from suite.report.site.pages import Pages, slug
+from suite.report.text import space_text, value_text
 from suite.settings.params import LossSettings
 from suite.settings.tuned_recipes import TunedRecipe
 
@@ -100,20 +100,22 @@ def _values(inputs: Inputs, name: str) -> Shown | None:
             rates = {key: record.recipe[key] for key in TRAINING_SETTINGS if key in record.recipe}
             columns.setdefault(f"{record.dataset}, {record.track}", {**record.hyperparameters, **rates})
     names = list(dict.fromkeys(key for values in columns.values() for key in values))
-    rows = [[key, *(_shown(values.get(key, "")) for values in columns.values())] for key in names]
+    rows = [[key, *(value_text(values.get(key, "")) for values in columns.values())] for key in names]
     return {"heads": ["hyper-parameter", *columns], "rows": rows} if columns else None
 
 
 def _tuning(recipe: TunedRecipe, charts: dict[str, Spec]) -> Shown:
     chart = f"trials-{slug(recipe.dataset)}"
     charts[chart] = trials_chart(recipe)
-    space = [[key, _range(values), _shown(recipe.best.get(key, ""))] for key, values in recipe.search_space.items()]
+    space = [
+        [key, space_text(values), value_text(recipe.best.get(key, ""))] for key, values in recipe.search_space.items()
+    ]
     names = list(recipe.search_space)
     trials = [
-        [number, *(_shown(dict(trial.values).get(key, "")) for key in names), _percent(trial.map_at_r)]
+        [number, *(value_text(dict(trial.values).get(key, "")) for key in names), _percent(trial.map_at_r)]
         for number, trial in enumerate(recipe.trials, 1)
     ]
-    best = ", ".join(f"{key} {_shown(value)}" for key, value in recipe.best.items())
+    best = ", ".join(f"{key} {value_text(value)}" for key, value in recipe.best.items())
     caption = (
         f"{len(recipe.trials)} trials on {recipe.dataset}, {recipe.folds} folds; the line is the best so far. "
         f"Chosen: {best} ({_percent(recipe.best_map_at_r)} %)."
@@ -169,17 +171,6 @@ def _seconds(times: pd.DataFrame | None, name: str) -> Shown | None:
         for row in times[times["loss"] == name].itertuples()
     ]
     return {"heads": ["data set", "runs", "mean of a run", "all runs"], "rows": rows}
-
-
-def _range(space: Mapping[str, Any]) -> str:
-    if "values" in space:
-        return "one of " + ", ".join(_shown(value) for value in space["values"])
-    scale = ", logarithmic" if space.get("log") else ""
-    return f"{_shown(space.get('low'))} to {_shown(space.get('high'))}{scale}"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _percent(share: float | None) -> str:

@@ -16,30 +16,27 @@ from tests.suite.report.site.project import settings, write_project, write_two_r
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """The folder of a site made from a small project."""
-    folder = tmp_path_factory.mktemp("project")
+def made(folder, write) -> Path:
+    """The folder of a site, made in a folder into which ``write`` writes what it shows."""
     before = Path.cwd()
     os.chdir(folder)
     try:
-        write_project()
+        write()
         return (folder / write_site(settings())).parent
     finally:
         os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The folder of a site made from a small project."""
+    return made(tmp_path_factory.mktemp("project"), write_project)
 
 
 @pytest.fixture(scope="session")
 def two_regimes(tmp_path_factory) -> Path:
     """The folder of a site with leaderboards of two regimes, computed from records."""
-    folder = tmp_path_factory.mktemp("two_regimes")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        write_two_regimes()
-        return (folder / write_site(settings())).parent
-    finally:
-        os.chdir(before)
+    return made(tmp_path_factory.mktemp("two_regimes"), write_two_regimes)
 
 
 @pytest.fixture(scope="session")
