@@ -55,6 +55,7 @@ def test_what_was_found_stands_on_the_last_screen_in_every_regime(workplace):
     told = [n for n, line in enumerate(lines) if "PFML does not win" in line]
     assert len(told) == 2
     assert "on frozen features" in lines[told[0]]
+    assert told[0] > max(n for n, line in enumerate(lines) if line.startswith("  "))  # below what may be long
     assert "last stages" in lines[told[1]]
     wrapped = sum(len(line) // 80 + 1 for line in lines[told[0] :])
     assert wrapped <= 24  # lines of a terminal of 80 columns
