@@ -12,6 +12,9 @@ from suite.judging.leaderboard.table import FROZEN
 NOTHING = "–"
 NOT_MEASURED = "not measured"
 
+HANDED_IN = "handed_in"
+"""Column of the leaderboard: how far a row that somebody handed in was checked; empty for rows that were run here."""
+
 BoardRow = Mapping[Any, Any]
 """A row of the leaderboard: a mapping or a ``pandas.Series``."""
 ResultJson = Mapping[str, Any]
@@ -22,6 +25,12 @@ def with_half_width(row: BoardRow, value: str, low: str, high: str) -> str:
     """A mean with the half-width of its interval, where it has one."""
     half = (row[high] - row[low]) / 2
     return number(row[value]) if math.isnan(half) else f"{number(row[value])} ± {half:.2f}"
+
+
+def handed_in(row: BoardRow) -> str:
+    """How far a row that was handed in was checked; empty for a row that was run here."""
+    mark = row.get(HANDED_IN)
+    return "" if mark is None or pd.isna(mark) else str(mark)
 
 
 def is_measured(row: BoardRow, metric: str) -> bool:

@@ -9,6 +9,7 @@ from suite.report.appendix.facts import DatasetFacts, Facts
 from suite.report.appendix.markup import Block, Bold, Cite, Code, Formula, Heading, Inline, Paragraph, Text
 from suite.report.budgets import of_trials
 from suite.report.tables import REGIMES, TRACKS
+from suite.report.text import handed_in
 
 
 def about_loss(facts: Facts) -> list[Block]:
@@ -23,6 +24,9 @@ def about_loss(facts: Facts) -> list[Block]:
         ".",
     ]
     blocks: list[Block] = [Paragraph(tuple(told))]
+    mine = facts.board[facts.board["loss"] == facts.loss].to_dict("records")
+    if marks := dict.fromkeys(mark for row in mine if (mark := handed_in(row))):
+        blocks.append(Paragraph(f"Its records were handed in: {', '.join(marks)}."))
     if facts.formula or facts.plain:
         blocks += [Paragraph("Its formula, as it was trained:"), Formula(facts.formula, facts.plain)]
     return blocks

@@ -7,15 +7,13 @@ from typing import Any
 import pandas as pd
 
 from suite.judging.leaderboard.table import FROZEN
-from suite.report.text import NOT_MEASURED, BoardRow, is_measured
+from suite.report.text import NOT_MEASURED, BoardRow, handed_in, is_measured
 from suite.report.text import NOTHING as ABSENT
 
 LAST = 1e9
 """Sorting key of an absent value where little is good; its negative where much is."""
 TIED = "tie group"
 """Mark of a loss that cannot be told apart from the best of its table."""
-HANDED_IN = "handed_in"
-"""Column of the leaderboard: how far a row that somebody handed in was checked; empty for rows that were run here."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,6 @@ def loss_cell(row: BoardRow) -> Cell:
     """The loss, and how far it was checked where it was handed in."""
     name = str(row["loss"])
     return Cell(name, name, f"handed in, {told}" if (told := handed_in(row)) else "")
-
-
-def handed_in(row: BoardRow) -> str:
-    """How far a row that was handed in was checked; empty for a row that was run here."""
-    mark = row.get(HANDED_IN)
-    return "" if mark is None or pd.isna(mark) else str(mark)
 
 
 def in_tie_group(row: BoardRow) -> bool:

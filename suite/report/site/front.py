@@ -17,12 +17,12 @@ from suite.report.figures.style import looks
 from suite.report.finding import findings
 from suite.report.results import joined
 from suite.report.site.board import BoardTable, Filter, board_table
-from suite.report.site.cells import HANDED_IN
 from suite.report.site.charts import Spec, noise_chart
 from suite.report.site.claims import verdict_badges_on
 from suite.report.site.gains import LOSS_SETS, GainTable, gain_tables, loss_set
 from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, script_value, slug
+from suite.report.text import HANDED_IN
 
 BOARD_SCRIPT = "assets/board.js"
 """Rows of the leaderboard, loaded when somebody asks for a file of what is shown."""

@@ -10,10 +10,10 @@ from suite.judging.leaderboard.table import FROZEN
 from suite.losses.registry import BUILT_IN, DEFAULT
 from suite.report.budgets import of_trials
 from suite.report.figures.style import looks
-from suite.report.site.cells import handed_in, in_tie_group
+from suite.report.site.cells import in_tie_group
 from suite.report.site.pages import slug
 from suite.report.tables import REGIMES, TRACKS
-from suite.report.text import NOTHING, BoardRow, finished_runs, span
+from suite.report.text import NOTHING, BoardRow, finished_runs, handed_in, span
 from suite.settings.params import LossSettings
 
 LOSS_SETS = ("default", "extended", "others")
