@@ -1,4 +1,4 @@
-"""What all tests share: the stored data sets."""
+"""What all tests share: the stored data sets, and the browser."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ import pytest
 from suite.data import catalog
 from suite.errors import SuiteError
 from suite.settings.paths import DATA_FOLDER
+from tests.helpers.browser import browser  # noqa: F401 - a fixture
 from tests.helpers.paths import ROOT
 
 

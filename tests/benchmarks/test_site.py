@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 from tests.helpers.paths import ROOT
-from tests.suite.report.site.conftest import browser, site  # noqa: F401 - fixtures
+from tests.suite.report.site.conftest import site  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.benchmark
 REAL = ROOT / "results/site"
@@ -20,7 +20,7 @@ ROUNDS = 5
 MARKS = "['table', 'ready'].map((name) => performance.getEntriesByName(name)[0].startTime)"
 
 
-def opened(browser, page):  # noqa: F811
+def opened(browser, page):
     """Milliseconds until a page can be used and until it is ready, in a context of its own."""
     context = browser.new_context(viewport={"width": 1600, "height": 900})
     try:

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from suite.losses.registry import BUILT_IN
+from tests.helpers.browser import Visitor
 from tests.helpers.paths import ROOT
-from tests.suite.report.site.conftest import Visitor, browser  # noqa: F401 - a fixture
 
 WAYS = ("You doubt the paper", "You have a loss", "You want the loss in your code")
 LOADED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
@@ -122,7 +122,7 @@ def test_the_reference_has_the_loss_all_baselines_and_what_the_suite_offers(fold
     assert "Raises" in reference(folder, "suite")
 
 
-def test_a_page_opens_from_disk_in_a_browser_and_asks_no_network(browser, folder):  # noqa: F811
+def test_a_page_opens_from_disk_in_a_browser_and_asks_no_network(browser, folder):
     for width, scheme in ((400, "dark"), (1600, "light")):
         visitor = Visitor(browser, folder, width, scheme)
         page = visitor.page
