@@ -88,6 +88,10 @@ def test_an_altered_file_in_the_store_is_not_pulled(tmp_path):
     assert not list(tmp_path.glob("data/*.parquet"))
 
 
+STUDIES = ("paper_values", "ablation", "crossed", "splits", "fresh_seeds", "geometry")
+"""Sections of params.yaml that set studies."""
+
+
 def test_studies_without_their_sections_have_no_stages(tmp_path):
     """DVC reads the whole file before any stage: a section that is absent means none."""
     subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
@@ -95,7 +99,7 @@ def test_studies_without_their_sections_have_no_stages(tmp_path):
     (tmp_path / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    left = {name: value for name, value in params.items() if name not in ("paper_values", "ablation", "geometry")}
+    left = {name: value for name, value in params.items() if name not in STUDIES}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(left))
     listing = [sys.executable, "-m", "dvc", "stage", "list", "--name-only", "pipelines/studies/dvc.yaml"]
     listed = subprocess.run(listing, cwd=tmp_path, capture_output=True, text=True, check=False)
