@@ -15,6 +15,8 @@ from suite.files import write_text
 ANEW = "run: dvc repro leaderboard"
 """What to do where ``results/records.csv`` is damaged."""
 VALIDATION_SUFFIX = "_validation_epoch"
+HANDED_IN = "handed_in"
+"""Column with the mark of runs that were handed in, only where there are some; empty for the others."""
 _ANYWAY = ("status", "failure")
 _DIGESTS = ("data_sha256", "noise_sha256", "config_sha256")
 _STATUS = ("ok", "failed")
@@ -63,6 +65,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table of runs as CSV without its long columns; numbers read back as the same floats."""
     metrics = measured_metrics(table)
     columns = [*KEY, *_ANYWAY, "search", *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
+    columns += [name for name in (HANDED_IN,) if name in table]
     write_text(path, table[columns].to_csv(index=False))
 
 
@@ -84,7 +87,7 @@ def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) ->
             raise SuiteError(f"{name} is missing; {cure}")
         source = source.read_bytes()
     try:
-        table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", *_DIGESTS), "string"))
+        table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", HANDED_IN, *_DIGESTS), "string"))
     except ValueError as error:  # no CSV, no UTF-8, or empty
         raise SuiteError(f"{name} is not valid CSV: {error}; {cure}") from error
     missing = [column for column in (*KEY, *_ANYWAY, *_DIGESTS) if column not in table]
@@ -97,6 +100,7 @@ def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) ->
     for column in ("search", *METRICS):
         if column not in table:
             table[column] = float("nan")
+    table[HANDED_IN] = table[HANDED_IN].fillna("") if HANDED_IN in table else ""
     table["file"] = name
     try:
         _check_values(table, name)

@@ -20,7 +20,7 @@ from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import counted, of_trials
 from suite.report.families import SPEAKERS, ReportJson, families
 from suite.report.results import read_board, read_claims, read_verdicts
-from suite.report.tables import REGIMES, losses_of, share
+from suite.report.tables import REGIMES, losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
@@ -140,7 +140,10 @@ def compact_table(rows: pd.DataFrame) -> str:
             columns[f"{dataset}, {kind if kinds else 'noise'} {level:g}"] = at.set_index("loss", drop=False)
     names = sorted(losses_of(rows), key=lambda loss: (loss == FROZEN, -_mean(columns.values(), loss)))
     body = [
-        [escaped(loss), *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values())]
+        [
+            escaped(shown_name(rows, loss)),
+            *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values()),
+        ]
         for loss in names
     ]
     return markdown_table(["R@1, %", *columns], body, ["---", *["---:"] * len(columns)]).rstrip()

@@ -64,6 +64,10 @@ CLAIMS_FILE = RESULTS_FOLDER / "claims.json"
 TIMES_FILE = RESULTS_FOLDER / "times.csv"
 SITE_FOLDER = RESULTS_FOLDER / "site"
 
+# What others have handed in, in git.
+HANDED_IN_FOLDER = Path("handed_in")
+"""A bundle for each loss, and beside it what spot checks have shown."""
+
 # CUB, Cars and SOP: the same below a folder of their own.
 BENCHMARKS_FOLDER = Path("benchmarks")
 BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"
@@ -89,6 +93,7 @@ WRITTEN_FOLDERS = (
     SEARCHES_FOLDER,
     STUDY_OUTPUTS,
     RESULTS_FOLDER,
+    HANDED_IN_FOLDER,
     BENCHMARKS_FOLDER,
     *FOLDERS.values(),
 )
