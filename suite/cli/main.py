@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from suite.cli import cluster, data, losses, pipeline, results, studies
+from suite.cli import cluster, data, handing_in, losses, pipeline, results, studies
 from suite.cli.shared import errors
 from suite.errors import Interrupted, SuiteError, as_markup
 from suite.settings.paths import PARAMS_FILE
@@ -46,6 +46,9 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         results.verify,
         results.readme,
         results.figures,
+        handing_in.submit,
+        handing_in.merge,
+        handing_in.rerun,
         losses.check,
         losses.losses,
         losses.new_loss,

@@ -35,7 +35,7 @@ class SpotCheck(Strict):
 
     draw: int
     """Seed of the sample."""
-    runs: list[str]
+    runs: tuple[str, ...]
     """Names of the runs."""
     margin: float
     """Points of R@1 up to which the mean difference counts as none."""
@@ -99,7 +99,7 @@ def load_handed_in(own: Sequence[str] = (), folder: Path = HANDED_IN_FOLDER) -> 
         bundle, beside = read_bundle(path), path.with_suffix(".json")
         if not beside.is_file():
             raise SuiteError(
-                f"{path} lies there without {beside.name}; put it on the board with: suite merge {path.name}"
+                f"{path} lies there without {beside.name}; move it elsewhere, then run: suite merge BUNDLE"
             )
         merged = load_merged(beside)
         if merged.sha256 != bundle.sha256:
@@ -133,6 +133,19 @@ def load_merged(path: Path) -> Merged:
 def save_merged(path: Path, merged: Merged) -> None:
     """Write what stands beside a bundle."""
     write_json(path, merged.model_dump(mode="json"))
+
+
+def add_check(path: Path, check: SpotCheck) -> str:
+    """Put a spot check beside a bundle; gives the mark that its rows have now.
+
+    Raises:
+        SuiteError: what stands there is damaged.
+    """
+    beside = path.with_suffix(".json")
+    merged = load_merged(beside)
+    merged = merged.model_copy(update={"spot_checks": (*merged.spot_checks, check)})
+    save_merged(beside, merged)
+    return merged.mark
 
 
 def records_for(handed_in: Mapping[str, HandedIn], own: Sequence[Record], regime: Regime) -> list[Record]:

@@ -1,7 +1,7 @@
-"""The runs that a bundle must hold, worked out anew: from the settings of a board, the loss's own entry and what was found.
+"""The runs that a bundle must hold, worked out anew: from a board's settings, the loss's own entry and what was found.
 
-Each run has its ``config_sha256``, the digest of all settings that it depends on, code included. So all that a record says of
-how it was made can be compared with what follows from here.
+Each run has its ``config_sha256``, the digest of all settings that it depends on, code included. So all that a record
+says of how it was made can be compared with what follows from here.
 """
 
 from collections.abc import Sequence
