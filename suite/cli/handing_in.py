@@ -51,7 +51,7 @@ def rerun(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Run the code in the bundle without asking.")] = False,
 ) -> None:
-    """Compute some runs of a handed-in loss anew, by the code in its bundle; exit status 0 if they are reproduced, else 1."""
+    """Compute some runs of a handed-in loss anew, by the code in its bundle; exit status 0 if reproduced, else 1."""
     from suite.judging.handed_in.bundle import read_bundle
     from suite.judging.handed_in.folder import add_check, bundle_path
     from suite.judging.handed_in.rerun import sample_of, spot_check

@@ -96,6 +96,13 @@ class Shared(Strict):
     finetuned: FinetunedSettings | None = None
     """Of the regime in which the network learns, where it was run."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, which reads back the same."""
+        values = self.model_dump(mode="json")
+        sets = {name: entry.model_dump(mode="json", exclude_defaults=True) for name, entry in self.datasets.items()}
+        levels = [level or 0 for level in self.noise.levels]  # 0.0 is not allowed where names of files follow from it
+        return values | {"datasets": sets, "noise": values["noise"] | {"levels": levels}}
+
 
 class Manifest(Strict):
     """What a bundle is."""

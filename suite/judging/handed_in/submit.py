@@ -62,9 +62,9 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
     target = target_of(loss, settings.losses[loss])
     code = files_of(target, f"{PARAMS_FILE}: losses.{loss}.target")
     members = {
-        SETTINGS: _as_json(shared),
+        SETTINGS: _as_json(shared.as_dict()),
         **{name: _as_lines(each) for name, each in records.items()},
-        **{name: _as_json(recipe) for name, recipe in searches.items()},
+        **{name: _as_json(recipe.model_dump(mode="json")) for name, recipe in searches.items()},
         **{f"code/{name}": content for name, content in code.items()},
     }
     manifest = {
@@ -129,8 +129,8 @@ def _processors(loss: str, datasets: list[str]) -> Iterator[str]:
                 yield from (str(kind) for kind in read_json(path).get("processors", {}).values() if kind)
 
 
-def _as_json(value: BaseModel) -> bytes:
-    return json.dumps(value.model_dump(mode="json"), indent=2).encode() + b"\n"
+def _as_json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=2).encode() + b"\n"
 
 
 def _as_lines(records: list[Record]) -> bytes:

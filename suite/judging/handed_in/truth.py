@@ -10,7 +10,7 @@ from suite.data.catalog import verified
 from suite.data.features import load_features
 from suite.data.noise import OF_FEATURES, Corruption, corrupt
 from suite.data.split import num_training_classes
-from suite.data.table import read_table
+from suite.data.table import read_labels
 from suite.settings.params import DatasetSettings
 from suite.settings.paths import FEATURES
 from suite.settings.plans import Regime
@@ -31,7 +31,7 @@ class Truth:
         self.dataset = dataset
         data = verified(dataset)
         self.data_sha256 = data.sha256
-        labels = read_table(data.path, settings.max_classes).labels
+        labels = read_labels(data.path, settings.max_classes)
         training = num_training_classes(int(labels.max()) + 1)
         self._labels = labels[labels < training]
         sizes = np.bincount(labels[labels >= training] - training)
