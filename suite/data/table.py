@@ -46,11 +46,12 @@ class ImageTable:
 
 def read_labels(path: Path, max_classes: int | None = None) -> NDArray[np.int64]:
     """Labels (N,) alone of a data set, or of its first ``max_classes`` classes, as ``read_table`` has them."""
-    labels = pq.read_table(path, columns=["label"])["label"].to_numpy().astype(np.int64)
+    labels: NDArray[np.int64] = pq.read_table(path, columns=["label"])["label"].to_numpy().astype(np.int64)
     if max_classes is None:
         return labels
     chosen = cut_classes(int(labels.max()) + 1, max_classes)
-    return np.searchsorted(chosen, labels[np.isin(labels, chosen)])
+    kept: NDArray[np.int64] = np.searchsorted(chosen, labels[np.isin(labels, chosen)])
+    return kept
 
 
 def read_table(path: Path, max_classes: int | None = None) -> ImageTable:

@@ -3,7 +3,7 @@
 ======================================  ==============================================================================
 manifest.json                           what it is, and the SHA-256 of every other member
 settings.json                           what its runs had in common with those of a board, and the loss's own entry
-records/KIND/DATASET.jsonl              records; KIND is a regime, ``paper_values`` or ``geometry``
+records/KIND/DATASET.jsonl              records; KIND is a regime or a study
 searches/REGIME/TRACK/DATASET-N.json    what search N found, with all its trials
 code/FILE.py                            the loss's file and those beside it that it imports
 ======================================  ==============================================================================
@@ -35,21 +35,18 @@ from suite.settings.params import (
     BackboneSettings,
     DatasetSettings,
     LossSettings,
-    Name,
     NoiseSettings,
     Recipe,
-    Seeds,
-    Strict,
     TuningSettings,
 )
-from suite.settings.paths import GEOMETRY, PAPER_VALUES
+from suite.settings.paths import FRESH_SEEDS, GEOMETRY, PAPER_VALUES, SPLITS
 from suite.settings.plans import Regime
-from suite.settings.reading import explain
+from suite.settings.reading import Name, Seeds, Strict, explain
 from suite.settings.tuned_recipes import TunedRecipe
 
 LIMITS = Limits(file=20_000_000, members=500, member=20_000_000, total=100_000_000)
 MANIFEST, SETTINGS = "manifest.json", "settings.json"
-STUDIES = (PAPER_VALUES, GEOMETRY)
+STUDIES = (PAPER_VALUES, GEOMETRY, SPLITS, FRESH_SEEDS)
 """Kinds of records besides those of the regimes."""
 _NAME = "[A-Za-z][A-Za-z0-9_]*"
 _MEMBER = re.compile(

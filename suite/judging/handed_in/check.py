@@ -12,7 +12,7 @@ from suite.data.catalog import EMBEDDED
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, check_records
 from suite.evaluation.retrieval import MEASURED, METRICS
-from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, Bundle, Shared
+from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, STUDIES, Bundle, Shared
 from suite.judging.handed_in.code import digest_of
 from suite.judging.handed_in.plans import paper_runs_due, runs_due, search_member
 from suite.judging.handed_in.protocol import REGIMES, difference
@@ -20,7 +20,7 @@ from suite.judging.handed_in.truth import Truth
 from suite.losses.registry import BUILT_IN, target_of
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import LossSettings, Settings
-from suite.settings.paths import FINETUNED_FILE, GEOMETRY, PAPER_VALUES, PARAMS_FILE
+from suite.settings.paths import FINETUNED_FILE, PAPER_VALUES, PARAMS_FILE
 from suite.settings.plans import Regime, Run, SomePlan, TunedPlan
 
 _TOLERANCE = 1e-6
@@ -112,9 +112,10 @@ def _check_studies(bundle: Bundle, settings: Settings, loss_sha256: str, truths:
         runs = paper_runs_due(bundle, settings, dataset, loss_sha256, records)
         _check_whole(bundle, f"records/{PAPER_VALUES}/{dataset}.jsonl", records, runs, truths[dataset])
     target = target_of(bundle.loss, bundle.shared.loss)
-    for dataset, records in bundle.records_of(GEOMETRY).items():
+    others = [(dataset, each) for kind in STUDIES[1:] for dataset, each in bundle.records_of(kind).items()]
+    for dataset, records in others:
+        wanted = {"dataset": dataset, "loss": bundle.loss, "target": target, "loss_sha256": loss_sha256}
         for record in records:
-            wanted = {"dataset": dataset, "loss": bundle.loss, "target": target, "loss_sha256": loss_sha256}
             _check_fields(record, wanted | _data_fields(record, truths[dataset]))
 
 
@@ -202,8 +203,10 @@ def _run_fields(run: Run[SomePlan]) -> dict[str, Any]:
 
 def _data_fields(record: Record, truth: Truth) -> dict[str, Any]:
     """Fields of a record that follow from data and noise."""
-    noise = truth.noise(record.noise_kind, record.noise_level, record.seed, record.regime)
-    masks = {} if noise is None else {"noise_sha256": noise.sha256, "noise_realised": noise.realised}
+    masks: dict[str, Any] = {}
+    if record.split == 0:  # under another split other images train
+        noise = truth.noise(record.noise_kind, record.noise_level, record.seed, record.regime)
+        masks = {} if noise is None else {"noise_sha256": noise.sha256, "noise_realised": noise.realised}
     return {"data_sha256": truth.data_sha256, **masks}
 
 
@@ -227,7 +230,7 @@ def _check_measured(record: Record, plan: SomePlan, truth: Truth) -> None:
             "which the search found"
         )
     queries = sum(truth.class_queries)
-    for metrics in filter(None, (record.metrics, later and later.metrics)):
+    for metrics in (record.metrics, *([later.metrics] if later else [])):
         if set(metrics) != set(MEASURED):
             raise SuiteError(f"{record.where}: metrics {allowed(metrics)}; allowed: {allowed(MEASURED)}")
         for name, value in metrics.items():

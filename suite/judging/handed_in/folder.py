@@ -18,10 +18,9 @@ from suite.files import read_json, write_json
 from suite.judging.handed_in.bundle import Bundle, read_bundle
 from suite.judging.handed_in.protocol import difference, suite_version
 from suite.judging.verify import RerunOutcome
-from suite.settings.params import Strict
 from suite.settings.paths import HANDED_IN_FOLDER, PAPER_VALUES
 from suite.settings.plans import Regime
-from suite.settings.reading import explain
+from suite.settings.reading import Strict, explain
 
 NOT_RERUN, SPOT_CHECKED, NOT_REPRODUCED = "not rerun", "spot-checked", "not reproduced"
 """Marks of a handed-in row: no spot check, one that reproduced its runs, or one that did not."""

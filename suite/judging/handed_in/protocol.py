@@ -10,8 +10,8 @@ from pathlib import Path
 
 from suite.evaluation import retrieval
 from suite.hashing import sha256_code
-from suite.settings.params import Strict
 from suite.settings.plans import Regime
+from suite.settings.reading import Strict
 from suite.training.finetuned.planner import finetuned_code_sha256
 from suite.training.stage import code_sha256
 

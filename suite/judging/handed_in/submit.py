@@ -11,7 +11,7 @@ from suite.data.catalog import EMBEDDED, verified
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import read_json, replacing
-from suite.judging.handed_in.bundle import SETTINGS, licence_of, read_bundle, write_bundle
+from suite.judging.handed_in.bundle import SETTINGS, STUDIES, licence_of, read_bundle, write_bundle
 from suite.judging.handed_in.check import check_bundle, shared_settings
 from suite.judging.handed_in.code import files_of
 from suite.judging.handed_in.plans import search_member
@@ -20,8 +20,6 @@ from suite.losses.registry import target_of
 from suite.settings.params import Settings
 from suite.settings.paths import (
     FOUND_RECIPE,
-    GEOMETRY,
-    PAPER_VALUES,
     PARAMS_FILE,
     RECORDS_NAME,
     RUNS_FOLDER,
@@ -90,7 +88,7 @@ def _records(loss: str, settings: Settings) -> Iterator[tuple[str, list[Record]]
             path = folder_of(regime) / RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME
             if path.is_file() or regime == "frozen":
                 yield f"records/{regime}/{dataset}.jsonl", read_records([path])
-        for kind in (PAPER_VALUES, GEOMETRY):
+        for kind in STUDIES:
             path = STUDIES_FOLDER / kind / f"{dataset}-{loss}.jsonl"
             if path.is_file():
                 yield f"records/{kind}/{dataset}.jsonl", read_records([path])
@@ -98,9 +96,8 @@ def _records(loss: str, settings: Settings) -> Iterator[tuple[str, list[Record]]
 
 def _searches(loss: str, records: dict[str, list[Record]]) -> Iterator[tuple[str, BaseModel]]:
     """What was found for records whose values were searched, by member: in git, or else beside the plan."""
-    for record in (record for each in records.values() for record in each if record.search is not None):
-        if record.track in {PAPER_VALUES, "ablation"} or record.proxies is not None:
-            continue
+    tuned = [record for name, each in records.items() if name.split("/")[1] in REGIMES for record in each]
+    for record in (record for record in tuned if record.search is not None):
         number = record.search or 0
         beside = tuned_plan_path(record.dataset, loss, record.regime)
         paths = (
