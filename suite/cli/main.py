@@ -46,6 +46,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         results.verify,
         results.readme,
         results.figures,
+        results.schemas,
         handing_in.submit,
         handing_in.merge,
         handing_in.rerun,

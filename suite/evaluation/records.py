@@ -36,7 +36,7 @@ Metrics = dict[str, Share]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ValidationEpoch(_Part):

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
-from suite.files import write_text
+from suite.files import replacing, write_text
 
 ANEW = "run: dvc repro leaderboard"
 """What to do where ``results/records.csv`` is damaged."""
@@ -63,10 +65,21 @@ def check_paired(table: pd.DataFrame) -> None:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table of runs as CSV without its long columns; numbers read back as the same floats."""
+    write_text(path, table[_kept_columns(table)].to_csv(index=False))
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write the same columns as parquet, whose numbers, texts and gaps have types."""
+    kept = table[_kept_columns(table)].astype(dict.fromkeys(("failure", *_DIGESTS), "string"))
+    with replacing(path) as temporary:
+        # Without pandas' own metadata, which names versions of libraries.
+        pq.write_table(pa.Table.from_pandas(kept, preserve_index=False).replace_schema_metadata(), temporary)
+
+
+def _kept_columns(table: pd.DataFrame) -> list[str]:
     metrics = measured_metrics(table)
     columns = [*KEY, *_ANYWAY, "search", *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
-    columns += [name for name in (HANDED_IN,) if name in table]
-    write_text(path, table[columns].to_csv(index=False))
+    return columns + [name for name in (HANDED_IN,) if name in table]
 
 
 def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Writes ``results/``: leaderboard.{csv,json,md,tex} and what is beside them, the figure noise.{svg,pdf} included.
 
-``comparisons.csv`` and ``verdicts.csv`` are differences of losses, ``records.csv`` the runs, ``metrics.json`` is for DVC.
+``comparisons.csv`` and ``verdicts.csv`` are differences of losses, ``records.csv`` and ``records.parquet`` the runs,
+``metrics.json`` is for DVC.
 ``times.csv`` is written apart from them: it changes from run to run.
 """
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.evaluation.records import Record, check_records, read_records
-from suite.evaluation.tables import to_table, write_csv
+from suite.evaluation.tables import to_table, write_csv, write_parquet
 from suite.files import ANEW, read_json, write_json, write_text
 from suite.judging.backbone import backbone_metrics
 from suite.judging.handed_in.folder import (
@@ -156,6 +157,7 @@ def _write_board(
     board = with_marks(board, handed_in, (MARK, VERSION, CHECK))
     judged = verdicts(table, user)
     write_csv(table, folder / RECORDS_FILE.name)
+    write_parquet(table, (folder / RECORDS_FILE.name).with_suffix(".parquet"))
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))
     write_text(folder / BOARD_FILE.name, board.to_json(orient="records", indent=2) + "\n")
     write_text(folder / "leaderboard.md", leaderboard_page(board, judged, user))

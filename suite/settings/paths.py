@@ -10,6 +10,7 @@ BENCHMARK_CLAIMS_FOLDER = CLAIMS_FOLDER / "benchmarks"
 PAPER_RECIPES_FOLDER = Path(__file__).parents[2] / "recipes" / "paper"
 TUNED_RECIPE = "recipes/{track}/{dataset}/{loss}-{number}.yaml"
 SHEETS_FOLDER = Path("docs/data")
+SCHEMAS_FOLDER = Path("docs/schemas")
 FIGURES_FOLDER = Path("docs/figures")
 INFLUENCE_FILE = FIGURES_FOLDER / "influence.csv"
 WATCHED_FOLDER = Path("my_losses")
