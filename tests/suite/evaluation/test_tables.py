@@ -30,7 +30,7 @@ def test_parquet_holds_what_csv_holds(tmp_path):
     write_csv(RECORDS, tmp_path / "records.csv")
     write_parquet(RECORDS, tmp_path / "records.parquet")
     found = pd.read_parquet(tmp_path / "records.parquet")
-    plain = pd.read_csv(tmp_path / "records.csv")
+    plain = pd.read_csv(tmp_path / "records.csv", na_values=[""], keep_default_na=False)
     assert list(found) == list(plain)
     for name in plain:
         assert found[name].isna().tolist() == plain[name].isna().tolist()
