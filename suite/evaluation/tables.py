@@ -46,6 +46,11 @@ def measured_metrics(table: pd.DataFrame) -> list[str]:
     return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
 
 
+def handed_in_losses(table: pd.DataFrame) -> set[str]:
+    """Losses of a table whose runs were handed in."""
+    return set(table.loc[table[HANDED_IN].fillna("") != "", "loss"]) if HANDED_IN in table else set()
+
+
 def check_paired(table: pd.DataFrame) -> None:
     """Refuse tables whose losses do not have the same seeds: differences are taken seed by seed.
 

@@ -13,7 +13,7 @@ from suite.evaluation.records import Record
 from suite.evaluation.retrieval import METRICS
 from suite.files import write_json
 from suite.judging.handed_in.bundle import Manifest
-from suite.judging.handed_in.folder import NOT_REPRODUCED, NOT_RERUN, SPOT_CHECKED
+from suite.judging.handed_in.folder import NOT_REPRODUCED, NOT_RERUN, SPOT_CHECKED, UNDECIDED
 from suite.settings.paths import SCHEMAS_FOLDER
 from suite.settings.plans import Regime, Track
 
@@ -62,7 +62,7 @@ class _Condition(BaseModel):
     gain_over_frozen: Points
     trials: Count | None
     """Trials of the search behind each value: the fewest, 0 where nothing was searched, null where it is not known."""
-    handed_in: Literal["", NOT_RERUN, SPOT_CHECKED, NOT_REPRODUCED] = ""  # type: ignore[valid-type]
+    handed_in: Literal["", NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED] = ""  # type: ignore[valid-type]
     """The mark of a row that was handed in; empty for own rows, and absent where there are own rows alone."""
     suite_version: str = ""
     """The version of the suite that computed the row, where it is another one."""

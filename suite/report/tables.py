@@ -57,7 +57,8 @@ frozen backbone, which no label noise reaches, stands beside it (*over frozen*).
 others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
 """
 HANDED_IN = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.
-*spot-checked*: some runs, drawn at random, were computed anew and are reproduced. *not reproduced*: they are not."""
+*spot-checked*: some runs, drawn at random, were computed anew and are reproduced. *not reproduced*: they are not.
+*undecided*: some differ, and too few to tell chance from a fault."""
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
 

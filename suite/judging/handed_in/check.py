@@ -214,6 +214,10 @@ def _check_fields(record: Record, wanted: Mapping[str, Any]) -> None:
     for field, value in wanted.items():
         if getattr(record, field) != value:
             given = _short(getattr(record, field))
+            if field == "loss_sha256":
+                raise SuiteError(
+                    f"{record.where}: {field} = {given}; allowed: {_short(value)}, that of the code; run anew"
+                )
             raise SuiteError(f"{record.where}: {field} = {given}; allowed: {_short(value)}, which follows from its run")
 
 

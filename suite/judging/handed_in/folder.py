@@ -22,8 +22,8 @@ from suite.settings.paths import HANDED_IN_FOLDER, PAPER_VALUES
 from suite.settings.plans import Regime
 from suite.settings.reading import Strict, explain
 
-NOT_RERUN, SPOT_CHECKED, NOT_REPRODUCED = "not rerun", "spot-checked", "not reproduced"
-"""Marks of a handed-in row: no spot check, one that reproduced its runs, or one that did not."""
+NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED = "not rerun", "spot-checked", "undecided", "not reproduced"
+"""Marks of a handed-in row: no spot check, a last one that reproduced its runs or could not tell, or any that did not."""
 MARK, VERSION, CHECK = HANDED_IN, "suite_version", "spot_check"
 """Columns of the leaderboard, where a loss was handed in: the mark, the version of the suite if it is another, what the
 last spot check showed; empty for own rows."""
@@ -54,10 +54,12 @@ class Merged(Strict):
     @property
     def mark(self) -> str:
         """The mark of its rows; one check that did not reproduce its runs outweighs all others."""
-        outcomes = {check.outcome for check in self.spot_checks}
+        outcomes = [check.outcome for check in self.spot_checks]
+        if not outcomes:
+            return NOT_RERUN
         if RerunOutcome.NOT_REPRODUCED in outcomes:
             return NOT_REPRODUCED
-        return SPOT_CHECKED if RerunOutcome.REPRODUCED in outcomes else NOT_RERUN
+        return SPOT_CHECKED if outcomes[-1] == RerunOutcome.REPRODUCED else UNDECIDED
 
 
 @dataclass(frozen=True, slots=True)

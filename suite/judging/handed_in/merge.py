@@ -9,6 +9,7 @@ from suite.files import replacing
 from suite.judging.handed_in.bundle import Bundle, read_bundle
 from suite.judging.handed_in.check import check_bundle
 from suite.judging.handed_in.folder import Merged, bundle_path, save_merged
+from suite.losses.registry import BUILT_IN
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE
 
@@ -40,12 +41,15 @@ def merge(paths: Sequence[Path], settings: Settings) -> list[Path]:
 
 
 def _check_name(bundle: Bundle, settings: Settings, others: Sequence[str]) -> None:
-    """Refuse a loss whose name the board has already."""
+    """Refuse a loss whose name the board has already, or one that differs from it in capitals alone."""
     cure = "hand it in under another name of the loss"
-    if bundle.loss in settings.all_losses:
-        taken = allowed(settings.all_losses)
+    taken = [name for name in settings.all_losses if name.casefold() == bundle.loss.casefold()]
+    taken += [name for name in BUILT_IN if name.casefold() == bundle.loss.casefold() and name != bundle.loss]
+    if taken:
+        known = allowed(settings.all_losses)
         raise SuiteError(
-            f"{bundle.name}: loss {bundle.loss} is in {PARAMS_FILE}; allowed: names besides {taken}; {cure}"
+            f"{bundle.name}: loss {bundle.loss} is {taken[0]} in {PARAMS_FILE} or in the suite; allowed: names besides "
+            f"{known}; {cure}"
         )
     target = bundle_path(bundle.loss)
     if bundle.loss in others or target.exists():

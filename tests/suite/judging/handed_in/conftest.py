@@ -11,16 +11,20 @@ import yaml
 from suite.data import catalog
 from suite.hashing import sha256_file
 from suite.judging.handed_in.submit import submit
+from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
-from suite.settings.paths import DATA_FOLDER
+from suite.settings.paths import DATA_FOLDER, FINETUNED_FILE
 from suite.training.batch_checks import training_half
 from suite.training.features import write_features
+from suite.training.finetuned.planner import write_finetuned_plans
+from suite.training.finetuned.stage import make_views, tools, train_finetuned
 from suite.training.planner import write_plans
 from suite.training.stage import train
 from suite.training.studies.paper_values import run_paper_values
 from suite.training.studies.promote import promote
 from suite.training.tuning.resolve import resolve_hyperparameters
 from tests.helpers.synthetic import silent, write_images
+from tests.helpers.views import FINETUNED_RECIPE
 
 LOSS = """
 from pathlib import Path
@@ -66,6 +70,17 @@ PARAMS = {
     },
     "tuning": {"trials": 2, "folds": 2, "searches": 2},
 }
+FINETUNED = {
+    "recipe": FINETUNED_RECIPE.model_dump() | {"epochs": 1, "classes_per_batch": 3},
+    "datasets": {"emoji": {"flip": False}},
+    "tuning": {"trials": 1, "folds": 2, "held_out": 1},
+}
+
+
+def write_finetuned():
+    """The settings of the regime in which the network learns."""
+    FINETUNED_FILE.parent.mkdir(parents=True)
+    FINETUNED_FILE.write_text(yaml.safe_dump(FINETUNED))
 
 
 @pytest.fixture(scope="package")
@@ -75,6 +90,7 @@ def submitted(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "path", list(sys.path))  # the loss's folder is put on it
+        patch.setenv("SUITE_WORKERS", "1")
         training_half.cache_clear()
         path = DATA_FOLDER / "emoji.parquet"
         write_images(path, classes=12, images=6)
@@ -83,6 +99,7 @@ def submitted(tmp_path_factory):
         Path("losses/own.py").write_text(LOSS)
         Path("losses/own_parts.py").write_text(PARTS)
         Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+        write_finetuned()
         settings = load_settings()
         write_plans(settings)
         write_features("emoji", silent())
@@ -90,6 +107,10 @@ def submitted(tmp_path_factory):
             resolve_hyperparameters("emoji", loss, silent())
             train("emoji", loss, silent())
         run_paper_values("emoji", "own", silent())
+        write_finetuned_plans(settings, load_finetuned())
+        make_views("emoji", silent())
+        resolve_hyperparameters("emoji", "own", silent(), "finetuned", tools)
+        train_finetuned("emoji", "own", silent())
         promote()
         submit("own", settings, "mit", Path("own.zip"))
         sys.path.remove(str(folder / "losses"))
@@ -106,6 +127,7 @@ def board(submitted, tmp_path, monkeypatch):
     params = PARAMS | {"losses": {"triplet": {}}, "paper_values": {}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.chdir(tmp_path)
+    write_finetuned()
     return tmp_path
 
 

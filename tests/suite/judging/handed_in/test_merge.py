@@ -15,7 +15,7 @@ from suite.hashing import ROOT
 from suite.judging.handed_in import protocol
 from suite.judging.handed_in.bundle import MANIFEST, read_bundle, write_bundle
 from suite.judging.handed_in.code import digest_of
-from suite.judging.handed_in.folder import load_handed_in
+from suite.judging.handed_in.folder import Merged, SpotCheck, load_handed_in
 from suite.judging.handed_in.merge import merge
 from suite.judging.handed_in.submit import submit
 from suite.judging.verify import RerunOutcome, compare
@@ -51,8 +51,10 @@ def test_a_bundle_holds_what_the_loss_left(contents, submitted):
         "code/losses/own.py",
         "code/losses/own_parts.py",
         "manifest.json",
+        "records/finetuned/emoji.jsonl",
         "records/frozen/emoji.jsonl",
         "records/paper_values/emoji.jsonl",
+        "searches/finetuned/tuned/emoji-0.json",
         "searches/frozen/tuned/emoji-0.json",
         "searches/frozen/tuned/emoji-1.json",
         "settings.json",
@@ -151,7 +153,9 @@ def test_a_rerun_asks_draws_at_random_and_leaves_its_mark(typed, submitted):
     assert load_handed_in()["own"].merged.mark == "not rerun"
     status, printed = typed("rerun", "handed_in/own.zip", "--sample", "3", "--draw", "7", "--yes")
     assert status == 0, printed
-    assert "sample of 3 of 4 runs, drawn by --draw 7" in printed
+    assert "sample of 3 of 8 runs, drawn by --draw 7" in printed
+    assert printed.count("own frozen emoji noise") == 2
+    assert printed.count("own finetuned emoji noise") == 1
     assert "reproduced: all 3 runs gave the same values" in printed
     found = load_handed_in()["own"]
     assert found.columns()["handed_in"] == "spot-checked"
@@ -163,18 +167,35 @@ def test_a_rerun_asks_draws_at_random_and_leaves_its_mark(typed, submitted):
 
 def test_numbers_that_the_code_does_not_give_are_not_reproduced(board, typed, contents):
     """They can be: shares of hits, within class sizes. So only a rerun finds them out."""
-    lines = [json.loads(line) for line in contents["records/frozen/emoji.jsonl"].splitlines()]
+    member = "records/frozen/emoji.jsonl"
+    lines = [json.loads(line) for line in contents[member].splitlines()]
     for record in lines:
         record["class_hits"] = record["class_queries"]
         record["metrics"] = dict.fromkeys(record["metrics"], 1.0)
         record["validation_epoch"]["metrics"] = dict.fromkeys(record["metrics"], 1.0)
-    write_changed(Path("own.zip"), contents, {"records/frozen/emoji.jsonl": as_lines(lines)})
-    merge([Path("own.zip")], load_settings())
+    late = {"records/finetuned/emoji.jsonl": None, "searches/finetuned/tuned/emoji-0.json": None}
+    shared = json.loads(contents["settings.json"]) | {"finetuned": None}
+    changes = late | {member: as_lines(lines), "settings.json": json.dumps(shared).encode()}
+    merge([write_changed(Path("own.zip"), contents, changes)], load_settings())
     status, printed = typed("rerun", "own", "--yes")
     assert status == 1, printed
     assert "not reproduced: 4 of 4 runs differ" in printed
     assert "TOST p" in printed
     assert load_handed_in()["own"].merged.mark == "not reproduced"
+
+
+def check(outcome):
+    return SpotCheck(draw=0, runs=("a",), margin=1, outcome=outcome, told="", suite_version="1")
+
+
+def test_a_mark_follows_from_the_checks():
+    good, bad, open_ = (
+        check(outcome) for outcome in (RerunOutcome.REPRODUCED, RerunOutcome.NOT_REPRODUCED, RerunOutcome.CANNOT_TELL)
+    )
+    marks = {(): "not rerun", (good,): "spot-checked", (open_,): "undecided", (good, open_): "undecided"}
+    marks |= {(open_, good): "spot-checked", (bad, good): "not reproduced", (good, bad): "not reproduced"}
+    for checks, mark in marks.items():
+        assert Merged(sha256="0", spot_checks=checks).mark == mark
 
 
 def write_changed(path, contents, changes, **manifest):
@@ -269,6 +290,6 @@ def test_the_code_of_a_run_is_part_of_the_protocol():
 def test_reading_a_bundle_writes_nothing(submitted, board):
     before = sorted(board.rglob("*"))
     bundle = read_bundle(submitted / "own.zip")
-    assert (bundle.loss, bundle.regimes) == ("own", {"frozen"})
+    assert (bundle.loss, bundle.regimes) == ("own", {"frozen", "finetuned"})
     assert sorted(board.rglob("*")) == before
     assert zipfile.is_zipfile(submitted / "own.zip")

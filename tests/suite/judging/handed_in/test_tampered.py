@@ -22,6 +22,7 @@ RECORDS = "records/frozen/emoji.jsonl"
 SEARCH = "searches/frozen/tuned/emoji-0.json"
 PAPER = "records/paper_values/emoji.jsonl"
 CODE = "code/losses/own.py"
+LATE = "records/finetuned/emoji.jsonl"
 
 
 def record(change, number=0, member=RECORDS):
@@ -165,6 +166,16 @@ SPOILED = {
         "emoji-2.json",
         "no run takes its values",
     ),
+    "a budget raised in the other regime": (
+        plain(SETTINGS, lambda values: values["finetuned"]["tuning"].update(trials=9)),
+        SETTINGS,
+        "finetuned.tuning.trials = 9; allowed: 1, as in pipelines/finetuned/params.yaml",
+    ),
+    "a bad seed dropped in the other regime": (
+        lambda contents: {LATE: b"".join(contents[LATE].splitlines(keepends=True)[1:])},
+        LATE,
+        "the run tuned noise 0 seed 0 is missing",
+    ),
     "more seeds": (plain(SETTINGS, update(seeds=9)), SETTINGS, "seeds = 9; allowed: 2"),
     "no records": (lambda _: {RECORDS: None}, RECORDS, "is missing; allowed: records of all of emoji"),
     "a formula in a record": (
@@ -236,7 +247,9 @@ def test_another_protocol_is_refused(board, contents):
 
 def test_the_name_of_another_loss_is_refused(board, contents):
     line = refused(write_changed(Path("own.zip"), contents, {}, loss="triplet"))
-    assert "loss triplet is in params.yaml" in line
+    assert "loss triplet is triplet in params.yaml" in line
+    line = refused(write_changed(Path("own.zip"), contents, {}, loss="PFML"))
+    assert "loss PFML is pfml in params.yaml or in the suite" in line
     line = refused(write_changed(Path("own.zip"), contents, {}, loss="pfml"))
     assert "loss pfml is losses/own.py:Own; allowed: another name, or pfml:PotentialFieldLoss" in line
 
