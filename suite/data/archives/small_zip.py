@@ -50,11 +50,11 @@ def read_small_zip(path: Path, limits: Limits, name: str = "") -> dict[str, byte
             check_zip_member(where, member)
             if member.file_size > limits.member:
                 raise SuiteError(
-                    f"{where}: {member.filename} has {member.file_size:,} bytes; allowed: up to {limits.member:,}"
+                    f"{where}: {member.filename!r} has {member.file_size:,} bytes; allowed: up to {limits.member:,}"
                 )
         if (total := sum(member.file_size for member in members)) > limits.total:
             raise SuiteError(f"{where} unpacks to {total:,} bytes; allowed: up to {limits.total:,}")
         twice = [member for member, count in Counter(member.filename for member in members).items() if count > 1]
         if twice:
-            raise SuiteError(f"{where} holds {min(twice)} twice; allowed: each file once")
+            raise SuiteError(f"{where} holds {min(twice)!r} twice; allowed: each file once")
         return {member.filename: archive.read(member) for member in members if not member.is_dir()}

@@ -44,7 +44,7 @@ from suite.settings.plans import Regime
 from suite.settings.reading import Name, Seeds, Strict, explain
 from suite.settings.tuned_recipes import TunedRecipe
 
-LIMITS = Limits(file=20_000_000, members=500, member=20_000_000, total=100_000_000)
+LIMITS = Limits(file=20_000_000, members=500, member=10_000_000, total=50_000_000)
 MANIFEST, SETTINGS = "manifest.json", "settings.json"
 STUDIES = (PAPER_VALUES, GEOMETRY, SPLITS, FRESH_SEEDS)
 """Kinds of records besides those of the regimes."""

@@ -127,6 +127,7 @@ def test_a_merged_loss_stands_on_the_board_and_its_code_does_not_run(board, subm
     assert MARKED in Path("results/leaderboard.tex").read_text()
     assert json.loads(Path("results/leaderboard.json").read_text())[0]["handed_in"] in {"", "not rerun"}
     assert not list(board.rglob("it_ran"))
+    assert {(row["loss"], row["other"]) for row in rows("results/verdicts.csv")} == {("own", "triplet")}
     # The means are those of the records.
     records = [json.loads(line) for line in (submitted / "runs/emoji-own/records.jsonl").read_text().splitlines()]
     clean = [record["metrics"]["recall_at_1"] for record in records if record["noise_level"] == 0]

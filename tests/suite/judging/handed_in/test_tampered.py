@@ -286,12 +286,12 @@ def test_links_are_refused(board, contents):
 
 def test_zip_bombs_are_refused(board, contents):
     line = refused(raw(contents, (PAPER, b"\0" * (LIMITS.member + 1))))
-    assert f"{PAPER} has 20,000,001 bytes; allowed: up to 20,000,000" in line
+    assert f"'{PAPER}' has 10,000,001 bytes; allowed: up to 10,000,000" in line
     assert Path("own.zip").stat().st_size < 100_000
     many = [(f"records/frozen/emoji{number}.jsonl", b"") for number in range(LIMITS.members + 1)]
     assert "files; allowed: up to 500" in refused(raw(contents, *many))
     large = [(f"records/frozen/emoji{number}.jsonl", b"\0" * LIMITS.member) for number in range(6)]
-    assert "bytes; allowed: up to 100,000,000" in refused(raw(contents, *large))
+    assert "bytes; allowed: up to 50,000,000" in refused(raw(contents, *large))
 
 
 def test_a_size_that_lies_is_refused(board, contents):
@@ -308,7 +308,7 @@ def test_a_size_that_lies_is_refused(board, contents):
 
 
 def test_a_name_twice_is_refused(board, contents):
-    assert f"holds {CODE} twice; allowed: each file once" in refused(raw(contents, (CODE, b"import os")))
+    assert f"holds '{CODE}' twice; allowed: each file once" in refused(raw(contents, (CODE, b"import os")))
 
 
 def test_what_is_no_bundle_is_refused(board, contents, submitted):
