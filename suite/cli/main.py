@@ -79,7 +79,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     try:
         status = app(prog_name="suite", standalone_mode=False)
-    except Interrupted:
+    except (Interrupted, typer.Abort):  # Ctrl-C, or Ctrl-D where something was asked
         errors.print("interrupted: what has finished is kept; run the same command to go on", highlight=False)
         sys.exit(INTERRUPTED)
     except REFUSED as error:

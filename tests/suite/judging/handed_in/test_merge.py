@@ -1,14 +1,15 @@
 """A bundle on its way: made, merged without running it, shown, rerun; and what a board of another version says."""
 
 import csv
+import io
 import json
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
-from suite.cli.main import main
 from suite.errors import SuiteError
 from suite.evaluation.tables import read_csv
 from suite.hashing import ROOT
@@ -28,15 +29,12 @@ MARKED = "own (handed in, not rerun)"
 
 
 @pytest.fixture
-def typed(board, monkeypatch, capsys):
+def typed(board, command):
     """Run ``suite ARGUMENTS`` on the board; gives exit status and all that was printed."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["suite", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        return caught.value.code, printed.out + printed.err
+        ended = command(*arguments)
+        return ended.status, ended.out + ended.err
 
     return run
 
@@ -164,6 +162,35 @@ def test_a_rerun_asks_draws_at_random_and_leaves_its_mark(typed, submitted):
     assert not list(Path().rglob("it_ran"))
     write_leaderboard(load_settings())
     assert {row["handed_in"] for row in rows() if row["loss"] == "own"} == {"spot-checked"}
+
+
+class Terminal(io.StringIO):
+    """Answers that somebody types."""
+
+    def isatty(self):
+        return True
+
+
+def test_what_is_asked_can_be_declined(typed, submitted, monkeypatch):
+    merge([submitted / "own.zip"], load_settings())
+    for answer, status in (("n\n", 1), ("", 130)):
+        monkeypatch.setattr(sys, "stdin", Terminal(answer))
+        ended, printed = typed("rerun", "own")
+        assert (ended, "Run it?" in printed) == (status, True)
+    assert load_handed_in()["own"].merged.mark == "not rerun"
+
+
+def test_a_loss_that_comes_with_the_suite_is_handed_in_without_code(typed, board, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Terminal("apache-2.0\n"))
+    status, printed = typed("submit", "triplet")
+    assert status == 0, printed
+    found = read_bundle(board / "triplet.zip")
+    assert (found.manifest.licence, found.code, found.regimes) == ("Apache-2.0", {}, {"frozen"})
+    # A board that has no runs of it takes it.
+    params = yaml.safe_load(Path("params.yaml").read_text()) | {"losses": {"pfml": {}}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    merge([board / "triplet.zip"], load_settings())
+    assert list(load_handed_in()) == ["triplet"]
 
 
 def test_numbers_that_the_code_does_not_give_are_not_reproduced(board, typed, contents):
