@@ -17,7 +17,6 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -145,10 +144,10 @@ class Bundle:
         """Name of the loss."""
         return self.manifest.loss
 
-    @cached_property
+    @property
     def regimes(self) -> set[Regime]:
-        """Regimes of which it holds records."""
-        return {record.regime for records in self.records.values() for record in records}
+        """Regimes of which it holds runs of the tuning tracks."""
+        return {regime for regime in REGIMES if self.records_of(regime)}
 
     def records_of(self, kind: str) -> dict[str, list[Record]]:
         """Records of a kind by data set."""

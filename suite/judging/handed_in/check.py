@@ -114,18 +114,28 @@ def _check_studies(bundle: Bundle, settings: Settings, loss_sha256: str, truths:
     target = target_of(bundle.loss, bundle.shared.loss)
     others = [(dataset, each) for kind in STUDIES[1:] for dataset, each in bundle.records_of(kind).items()]
     for dataset, records in others:
-        wanted = {"dataset": dataset, "loss": bundle.loss, "target": target, "loss_sha256": loss_sha256}
+        wanted = {
+            "regime": "frozen",
+            "dataset": dataset,
+            "loss": bundle.loss,
+            "target": target,
+            "loss_sha256": loss_sha256,
+        }
         for record in records:
             _check_fields(record, wanted | _data_fields(record, truths[dataset]))
 
 
 def _check_datasets(bundle: Bundle, settings: Settings) -> None:
     """Refuse a data set that the board does not have, and a bundle that leaves out one that comes with the suite."""
+    if unknown := [name for name in bundle.shared.datasets if name not in settings.datasets]:
+        raise bundle.refuse(
+            SETTINGS, f"datasets.{unknown[0]} is no data set of this board; allowed: {allowed(settings.datasets)}"
+        )
     for member in bundle.records:
         dataset = member.split("/")[-1].removesuffix(".jsonl")
-        if dataset not in settings.datasets or dataset not in bundle.shared.datasets:
+        if dataset not in bundle.shared.datasets:
             raise bundle.refuse(
-                member, f"{dataset} is no data set of this board; allowed: {allowed(settings.datasets)}"
+                member, f"{SETTINGS} names no data set {dataset}; allowed: {allowed(bundle.shared.datasets)}"
             )
     due = [name for name in settings.datasets if name in EMBEDDED]
     there = bundle.records_of("frozen")

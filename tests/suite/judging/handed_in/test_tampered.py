@@ -3,18 +3,22 @@
 Digests in the manifest are right, unless they are what was tampered with: whoever edits a member can renew them.
 """
 
+import copy
 import io
 import json
+import shutil
 import stat
 import warnings
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from suite.errors import SuiteError
 from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS
 from suite.judging.handed_in.merge import merge
+from suite.report.leaderboard import write_leaderboard
 from suite.settings.params import load_settings
 from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
 
@@ -177,6 +181,29 @@ SPOILED = {
         "the run tuned noise 0 seed 0 is missing",
     ),
     "more seeds": (plain(SETTINGS, update(seeds=9)), SETTINGS, "seeds = 9; allowed: 2"),
+    "another regime": (every(update(regime="published")), RECORDS, "regime = 'published'; allowed: 'frozen'"),
+    "records of another regime in a place of their own": (
+        lambda contents: {LATE: contents[RECORDS]},
+        LATE,
+        "regime = 'frozen'; allowed: 'finetuned'",
+    ),
+    "a data set that the board does not have": (
+        plain(SETTINGS, lambda values: values["datasets"].update(birds={})),
+        SETTINGS,
+        "datasets.birds is no data set of this board; allowed: emoji",
+    ),
+    "records of a data set that the settings do not name": (
+        lambda contents: {"records/frozen/birds.jsonl": contents[RECORDS]},
+        "records/frozen/birds.jsonl",
+        "settings.json names no data set birds; allowed: emoji",
+    ),
+    "a study of another data set": (
+        lambda contents: {
+            "records/geometry/emoji.jsonl": contents[RECORDS].replace(b'"dataset": "emoji"', b'"dataset": "cub"')
+        },
+        "records/geometry/emoji.jsonl",
+        "dataset = 'cub'; allowed: 'emoji'",
+    ),
     "no records": (lambda _: {RECORDS: None}, RECORDS, "is missing; allowed: records of all of emoji"),
     "a formula in a record": (
         record(update(status="failed", failure="=HYPERLINK(1)", metrics={})),
@@ -318,6 +345,60 @@ def test_what_is_no_bundle_is_refused(board, contents, submitted):
     assert "is truncated, altered or no archive" in refused(Path("own.zip"))
     assert "manifest.json is missing" in refused(raw({}, (SETTINGS, b"{}")))
     assert "is missing; allowed: a bundle as suite submit writes it" in refused(Path("none.zip"))
+
+
+ODD = [None, True, -1, 0, 1.5, 10**30, float("nan"), "", "x", "../x", [], [1], {}, {"a": 1}, "\ud800"]
+
+
+def places(value, way=()):
+    """Ways to all values in nested plain data."""
+    yield way
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from places(each, (*way, key))
+
+
+def replaced(value, way, new):
+    """Nested plain data with another value in one place, or without it if it is ``...``."""
+    if not way:
+        return new
+    value = copy.copy(value)
+    if len(way) == 1 and new is ...:
+        del value[way[0]]
+    else:
+        value[way[0]] = replaced(value[way[0]], way[1:], new)
+    return value
+
+
+def test_whatever_stands_in_a_bundle_it_is_taken_or_refused_in_a_line(
+    board, contents, count=int(os.environ.get("COUNT", "40"))
+):
+    rng = np.random.default_rng(17)
+    members = [name for name in contents if name.endswith((".json", ".jsonl"))]
+    refusals = 0
+    for _ in range(count):
+        member = members[rng.integers(len(members))]
+        lines = contents[member].splitlines() if member.endswith("l") else [contents[member]]
+        values = [json.loads(line) for line in lines]
+        number = rng.integers(len(values))
+        ways = [way for way in places(values[number]) if way]
+        way, new = ways[rng.integers(len(ways))], [*ODD, ...][rng.integers(len(ODD) + 1)]
+        values[number] = replaced(values[number], way, new)
+        content = as_lines(values)
+        if member == MANIFEST:
+            path = raw(contents | {MANIFEST: content})
+        else:
+            path = write_changed(Path("own.zip"), contents, {member: content})
+        try:
+            merge([path], load_settings())
+        except SuiteError as error:
+            refusals += 1
+            assert str(error).startswith("own.zip"), (member, way, new)
+            assert "\n" not in str(error)
+        else:
+            write_leaderboard(load_settings()) if refusals % 9 == 0 else None
+            shutil.rmtree("handed_in")
+    assert count / 2 < refusals < count
 
 
 def test_there_are_at_least_twenty():
