@@ -6,18 +6,17 @@ these may mix with another one; its rows tell the version.
 """
 
 from importlib.metadata import version
-from pathlib import Path
 
-from suite.evaluation import retrieval
-from suite.hashing import sha256_code
+from suite.hashing import ROOT, sha256_code
 from suite.settings.plans import Regime
 from suite.settings.reading import Strict
-from suite.training.finetuned.planner import finetuned_code_sha256
-from suite.training.stage import code_sha256
 
 NUMBER = 1
 """Raised where what is compared changes and no digest tells, such as the class-disjoint split, or what a search is."""
 DISTRIBUTION = "pfml-suite"
+_EVALUATOR = ROOT / "suite/evaluation/retrieval.py"
+_RUNS: dict[Regime, str] = {"frozen": "suite/training/run/frozen.py", "finetuned": "suite/training/finetuned/run.py"}
+"""The run function of each regime. It is read and not imported: a leaderboard needs no torch."""
 REGIMES: tuple[Regime, ...] = ("frozen", "finetuned")
 """Regimes whose records can be handed in."""
 
@@ -35,8 +34,8 @@ def protocol() -> Protocol:
     """That of this suite."""
     return Protocol(
         number=NUMBER,
-        evaluator_sha256=sha256_code(Path(str(retrieval.__file__))),
-        code_sha256={"frozen": code_sha256(), "finetuned": finetuned_code_sha256()},
+        evaluator_sha256=sha256_code(_EVALUATOR),
+        code_sha256={regime: sha256_code(ROOT / file) for regime, file in _RUNS.items()},
     )
 
 

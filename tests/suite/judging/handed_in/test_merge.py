@@ -24,6 +24,8 @@ from suite.losses.build import sha256_target
 from suite.losses.registry import BUILT_IN
 from suite.report.leaderboard import write_leaderboard
 from suite.settings.params import load_settings
+from suite.training.finetuned.planner import finetuned_code_sha256
+from suite.training.stage import code_sha256
 
 MARKED = "own (handed in, not rerun)"
 
@@ -309,6 +311,7 @@ def test_the_code_of_a_run_is_part_of_the_protocol():
     files = {path.relative_to(ROOT).as_posix() for path in code_files(ROOT / "suite/training/run/frozen.py")}
     assert {"suite/data/noise.py", "suite/evaluation/retrieval.py", "suite/training/run/loop.py"} <= files
     mine = protocol.protocol()
+    assert mine.code_sha256 == {"frozen": code_sha256(), "finetuned": finetuned_code_sha256()}
     changed = mine.model_copy(update={"code_sha256": mine.code_sha256 | {"finetuned": "0"}})
     assert protocol.difference(changed, {"frozen"}) == ""
     assert "code_sha256.finetuned" in protocol.difference(changed, {"frozen", "finetuned"})
