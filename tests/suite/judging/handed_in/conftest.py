@@ -3,6 +3,7 @@
 import shutil
 import sys
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,18 +84,13 @@ def write_finetuned():
     FINETUNED_FILE.write_text(yaml.safe_dump(FINETUNED))
 
 
-@pytest.fixture(scope="package")
-def submitted(tmp_path_factory):
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
     """A project with runs of triplet and of a loss of its own, and that loss's bundle ``own.zip``."""
     folder = tmp_path_factory.mktemp("submitted")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, own_data(folder, patch):
         patch.chdir(folder)
-        patch.setattr(sys, "path", list(sys.path))  # the loss's folder is put on it
         patch.setenv("SUITE_WORKERS", "1")
-        training_half.cache_clear()
-        path = DATA_FOLDER / "emoji.parquet"
-        write_images(path, classes=12, images=6)
-        patch.setitem(catalog.EMBEDDED, "emoji", catalog.EmbeddedDataset(sha256_file(path), ""))
         Path("losses").mkdir()
         Path("losses/own.py").write_text(LOSS)
         Path("losses/own_parts.py").write_text(PARTS)
@@ -113,10 +109,28 @@ def submitted(tmp_path_factory):
         train_finetuned("emoji", "own", silent())
         promote()
         submit("own", settings, "mit", Path("own.zip"))
-        sys.path.remove(str(folder / "losses"))
-        del sys.modules["own_parts"]
-        yield folder
-        training_half.cache_clear()
+    return folder
+
+
+@contextmanager
+def own_data(folder, patch):
+    """A small data set in place of emoji; the loss's folder and modules are forgotten in the end."""
+    path = folder / DATA_FOLDER / "emoji.parquet"
+    if not path.is_file():
+        write_images(path, classes=12, images=6)
+    patch.setitem(catalog.EMBEDDED, "emoji", catalog.EmbeddedDataset(sha256_file(path), ""))
+    patch.setattr(sys, "path", list(sys.path))
+    training_half.cache_clear()
+    yield
+    training_half.cache_clear()
+    sys.modules.pop("own_parts", None)
+
+
+@pytest.fixture
+def submitted(made, monkeypatch):
+    """The folder of that project."""
+    with own_data(made, monkeypatch):
+        yield made
 
 
 @pytest.fixture
