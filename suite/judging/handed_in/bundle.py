@@ -16,6 +16,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -53,8 +54,8 @@ _MEMBER = re.compile(
     rf"|searches/({'|'.join(REGIMES)})/{_NAME}/{_NAME}-[0-9]+\.json|code/([A-Za-z0-9_]+/)*[A-Za-z_][A-Za-z0-9_]*\.py"
 )
 _CURE = "allowed: a bundle as suite submit writes it"
-_MARKUP = re.compile(r"[<>\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|^\s*[=+@-]")
-"""What starts a tag, a formula of a spreadsheet or a sequence of a terminal, and what turns the direction of text."""
+_MARKUP = re.compile(r"[<>\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|^\s*[=+@-]")
+"""What starts a tag, a formula of a spreadsheet or a sequence of a terminal, turns the direction of text, or is none."""
 _LONGEST = 2000
 """Characters of a text in a bundle."""
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -225,10 +226,10 @@ def _check_members(name: str, manifest: Manifest, members: Mapping[str, bytes]) 
 
 def _records(name: str, member: str, content: bytes) -> list[Record]:
     text = _decoded(name, member, content)
-    records = records_in(text, Path(f"{name}: {member}"), _CURE)
-    for line in text.splitlines():
-        _check_text(name, member, json.loads(line))
-    return records
+    with suppress(ValueError, RecursionError):  # what is no JSON is told with its line, below
+        for line in text.splitlines():
+            _check_text(name, member, json.loads(line))
+    return records_in(text, Path(f"{name}: {member}"), _CURE)
 
 
 M = TypeVar("M", bound=BaseModel)

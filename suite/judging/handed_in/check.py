@@ -14,8 +14,9 @@ from suite.evaluation.records import Record, check_records
 from suite.evaluation.retrieval import MEASURED, METRICS
 from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, STUDIES, Bundle, Shared
 from suite.judging.handed_in.code import digest_of
-from suite.judging.handed_in.plans import paper_runs_due, runs_due, search_member
+from suite.judging.handed_in.plans import paper_runs_due, runs_due
 from suite.judging.handed_in.protocol import REGIMES, difference
+from suite.judging.handed_in.searches import search_member
 from suite.judging.handed_in.truth import Truth
 from suite.losses.registry import BUILT_IN, target_of
 from suite.settings.finetuned import load_finetuned
@@ -198,7 +199,8 @@ def _run_fields(run: Run[SomePlan]) -> dict[str, Any]:
     """Fields of a record that follow from its run."""
     plan = run.plan
     same = ("regime", "track", "dataset", "backbone", "loss", "target", "noise_kind", "loss_sha256")
-    none = ("recipe_name", "precision", "before_training", "ablation", "proxies")
+    none = ["recipe_name", "precision", "before_training", "ablation", "proxies"]
+    none += ["views_sha256"] if plan.regime == "frozen" else []
     return {
         **{name: getattr(plan, name) for name in same},
         "hyperparameter_source": plan.hyperparameter_source,
@@ -243,7 +245,19 @@ def _check_measured(record: Record, plan: SomePlan, truth: Truth) -> None:
             f"{record.where}: validation_epoch.epoch = {later and later.epoch}; allowed: {plan.validation_epoch}, "
             "which the search found"
         )
+    if record.failure is not None:
+        raise SuiteError(f"{record.where}: failure = {record.failure!r} although status is ok; allowed: null")
     queries = sum(truth.class_queries)
+    # A query whose nearest item is of its class has a precision of 1 at rank 1, which is one of the R that count.
+    least = (
+        sum(hits / (size - 1) for hits, size in zip(record.class_hits, truth.class_queries, strict=True) if size)
+        / queries
+    )
+    for name in ("map_at_r", "r_precision"):
+        if record.metrics.get(name, least) < least - _TOLERANCE:
+            raise SuiteError(
+                f"{record.where}: {name} = {record.metrics[name]:.6g}; allowed: from {least:.6g}, by the hits at rank 1"
+            )
     for metrics in (record.metrics, *([later.metrics] if later else [])):
         if set(metrics) != set(MEASURED):
             raise SuiteError(f"{record.where}: metrics {allowed(metrics)}; allowed: {allowed(MEASURED)}")

@@ -7,20 +7,15 @@ says of how it was made can be compared with what follows from here.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from suite.errors import allowed
+from suite.errors import SuiteError
 from suite.evaluation.records import Record
-from suite.judging.handed_in.bundle import Bundle
+from suite.judging.handed_in.bundle import SETTINGS, Bundle
+from suite.judging.handed_in.searches import check_search, search_member
 from suite.losses.build import TRAINING_SETTINGS
-from suite.losses.registry import target_of, values_by_hand
-from suite.settings.params import Recipe, Settings
+from suite.losses.registry import Hyperparameters, target_of, values_by_hand
+from suite.settings.params import Settings
 from suite.settings.plans import PLANS, Regime, Run, SomePlan, runs_of
-from suite.settings.tuned_recipes import TunedRecipe, shared_training
 from suite.training.hyperparameters import with_values
-
-
-def search_member(regime: str, track: str, dataset: str, number: int) -> str:
-    """The member of a bundle that says what a search has found."""
-    return f"searches/{regime}/{track}/{dataset}-{number}.json"
 
 
 def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, loss_sha256: str) -> list[Run[SomePlan]]:
@@ -42,7 +37,7 @@ def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, l
     start = f"searches/{regime}/"
     found = {name: recipe for name, recipe in bundle.searches.items() if name.startswith(start)}
     if not any(recipe.dataset == dataset for recipe in found.values()):
-        return runs_of(with_values(bare, by_hand))
+        return runs_of(_filled(bundle, SETTINGS, bare, by_hand))
     tuning, runs = settings.tuning, list[Run[SomePlan]]()
     wrong = tuple(level for level in bare.noise_levels if level)
     for track in tuning.tracks:
@@ -52,7 +47,7 @@ def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, l
             if member not in found:
                 raise bundle.refuse(member, f"is missing; allowed: {tuning.searches} searches for every loss")
             recipe = found[member]
-            _check_search(bundle, member, recipe, settings, with_values(bare, by_hand).recipe)
+            check_search(bundle, member, recipe, settings, _filled(bundle, SETTINGS, bare, by_hand).recipe)
             plan = replace(
                 bare,
                 track=track,
@@ -62,7 +57,7 @@ def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, l
                 search=number,
                 searches=tuning.searches,
             )
-            runs += runs_of(with_values(plan, recipe.best | by_hand))
+            runs += runs_of(_filled(bundle, member, plan, recipe.best | by_hand))
     return runs
 
 
@@ -78,7 +73,15 @@ def paper_runs_due(
     bare = bare_plan(bundle, settings, "frozen", dataset, loss_sha256)
     rates = {name: value for name, value in first.recipe.items() if name in TRAINING_SETTINGS}
     plan = replace(bare, track="paper_values", hyperparameter_source="paper")
-    return runs_of(with_values(plan, first.hyperparameters | rates))
+    return runs_of(_filled(bundle, f"records/paper_values/{dataset}.jsonl", plan, first.hyperparameters | rates))
+
+
+def _filled(bundle: Bundle, member: str, plan: SomePlan, values: Hyperparameters) -> SomePlan:
+    """A plan with these values, which a member of the bundle gives."""
+    try:
+        return with_values(plan, values)
+    except SuiteError as error:
+        raise bundle.refuse(member, str(error)) from error
 
 
 def bare_plan(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, loss_sha256: str) -> SomePlan:
@@ -100,43 +103,3 @@ def bare_plan(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, 
         hyperparameters={},
         recipe=settings.recipe_of(dataset),
     )
-
-
-def _check_search(bundle: Bundle, member: str, recipe: TunedRecipe, settings: Settings, training: Recipe) -> None:
-    """Refuse a search that is not the one of its name, had not the trials of the board, or did not find what it says."""
-    tuning = settings.tuning
-    parts = member.removesuffix(".json").split("/")
-    dataset, _, number = parts[3].rpartition("-")
-    wanted = {
-        "regime": parts[1],
-        "track": parts[2],
-        "dataset": dataset,
-        "number": int(number),
-        "loss": bundle.loss,
-        "data_sha256": bundle.manifest.data_sha256.get(dataset),
-        "folds": tuning.folds,
-        "held_out": tuning.held_out,
-        "noise": 0.0 if parts[2] == "tuned" else tuning.noise,
-        "training": shared_training(training, recipe.search_space),
-    }
-    for field, value in wanted.items():
-        if getattr(recipe, field) != value:
-            raise bundle.refuse(member, f"{field} = {getattr(recipe, field)!r}; allowed: {value!r}")
-    if len(recipe.trials) != tuning.trials:
-        raise bundle.refuse(member, f"{len(recipe.trials)} trials; allowed: {tuning.trials}, as for every loss")
-    by_hand = values_by_hand(bundle.shared.loss)
-    if lacking := [name for name in tuning.space if name not in recipe.search_space and name not in by_hand]:
-        raise bundle.refuse(member, f"search_space lacks {allowed(lacking)}; allowed: what is searched for every loss")
-    scores = [trial.map_at_r for trial in recipe.trials]
-    best = max((score for score in scores if score is not None), default=None)
-    chosen = [trial for trial, score in zip(recipe.trials, scores, strict=True) if score == best is not None]
-    if best is None or recipe.best not in [trial.values for trial in chosen]:
-        raise bundle.refuse(member, "best is not the best of its trials; allowed: the values with the greatest MAP@R")
-    if recipe.search_space.keys() != recipe.best.keys():
-        raise bundle.refuse(member, f"best has {allowed(recipe.best)}; allowed: {allowed(recipe.search_space)}")
-    validated = tuning.folds if tuning.held_out is None else tuning.held_out
-    for score in (score for trial in recipe.trials for score in trial.fold_map_at_r):
-        if not 0 <= score <= 1:
-            raise bundle.refuse(member, f"fold_map_at_r holds {score}; allowed: shares from 0 to 1")
-    if wrong := [trial for trial in recipe.trials if len(trial.fold_map_at_r) not in {0, validated}]:
-        raise bundle.refuse(member, f"a trial has {len(wrong[0].fold_map_at_r)} folds; allowed: {validated}")

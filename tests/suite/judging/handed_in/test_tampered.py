@@ -163,6 +163,28 @@ SPOILED = {
     ),
     "a budget raised in a search": (plain(SEARCH, more_trials), SEARCH, "3 trials; allowed: 2, as for every loss"),
     "values that no trial found": (plain(SEARCH, better_values), SEARCH, "best is not the best of its trials"),
+    "a trial outside the space": (
+        plain(SEARCH, lambda search: search["trials"][0]["values"].update(weight=5.0)),
+        SEARCH,
+        "a trial has weight = 5.0; allowed: {'low': 0.5, 'high': 2.0}",
+    ),
+    "a space that is none": (
+        plain(SEARCH, lambda search: search["search_space"]["weight"].update(low=3)),
+        SEARCH,
+        "low must be below high",
+    ),
+    "a better score than the trials have": (
+        plain(SEARCH, update(best_map_at_r=0.99)),
+        SEARCH,
+        "best_map_at_r = 0.99; allowed: ",
+    ),
+    "failed trials hidden": (plain(SEARCH, update(failed_trials=1)), SEARCH, "failed_trials = 1; allowed: 0"),
+    "a MAP@R that the hits do not leave": (
+        record(metric("map_at_r", 0.0)),
+        RECORDS,
+        "map_at_r = 0; allowed: from ",
+    ),
+    "a failure of a finished run": (record(update(failure="none")), RECORDS, "failure = 'none' although status is ok"),
     "longer training in a search": (plain(SEARCH, another_space), SEARCH, "training = "),
     "a search left out": (lambda _: {"searches/frozen/tuned/emoji-1.json": None}, "emoji-1.json", "is missing"),
     "a search too many": (
@@ -212,6 +234,7 @@ SPOILED = {
     ),
     "HTML in a record": (every(update(recipe_name="<script>alert(1)</script>")), RECORDS, "without < and >"),
     "a terminal's sequence": (record(update(precision="\x1b[2J")), RECORDS, "without control characters"),
+    "half a character": (record(update(precision="\ud800")), RECORDS, "holds the text '\\ud800'"),
     "an unknown field": (record(update(more=1)), RECORDS, "more is not a setting"),
     "not a number": (record(update(noise_realised=float("nan"))), RECORDS, "noise_realised"),
     "no JSON": (lambda _: {SEARCH: b"{"}, SEARCH, "is not valid JSON"),
