@@ -16,7 +16,7 @@ from suite.hashing import ROOT
 from suite.judging.handed_in import protocol
 from suite.judging.handed_in.bundle import MANIFEST, read_bundle, write_bundle
 from suite.judging.handed_in.code import digest_of
-from suite.judging.handed_in.folder import Merged, SpotCheck, load_handed_in
+from suite.judging.handed_in.folder import Merged, SpotCheck, load_handed_in, trials_of
 from suite.judging.handed_in.merge import merge
 from suite.judging.handed_in.submit import submit
 from suite.judging.verify import RerunOutcome, compare
@@ -121,6 +121,8 @@ def test_a_merged_loss_stands_on_the_board_and_its_code_does_not_run(board, subm
     assert {row["suite_version"] for row in found} == {""}
     mine = [row for row in found if row["loss"] == "own"]
     assert [(row["noise_level"], row["runs"], row["trials"]) for row in mine] == [("0.0", "2", "2"), ("0.2", "2", "2")]
+    trials = trials_of(load_handed_in(), "frozen")
+    assert trials == {("tuned", "emoji", "own"): 2, ("paper_values", "emoji", "own"): 0}
     page = Path("results/leaderboard.md").read_text()
     assert MARKED in page
     assert "## Handed in" in page
