@@ -30,6 +30,11 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha256_bytes(content: bytes) -> str:
+    """SHA-256 of bytes, as hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_value(value: Any) -> str:
     """SHA-256 of a JSON-serialisable value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
@@ -66,31 +71,33 @@ def sha256_code(path: Path, setting: str = "") -> str:
     return _digest(code_files(path, setting), ROOT)
 
 
-def user_files(path: Path, setting: str) -> list[Path]:
+def user_files(path: Path, setting: str, project: Path | None = None) -> list[Path]:
     """A user's Python file and the files beside or below it that it imports, sorted, itself first.
 
     Args:
         path: the file, anywhere in the project.
         setting: what names it, for error messages.
+        project: the project's folder; by default the current one.
 
     Raises:
         SuiteError: it is missing, lies outside the project, or is no Python.
     """
     if not path.is_file():
         raise SuiteError(f"{setting}: file {path} does not exist")
-    if Path.cwd() not in path.resolve().parents:
-        raise SuiteError(f"{setting}: {path} lies outside the project; allowed are files below {Path.cwd()}")
+    project = project or Path.cwd()
+    if project.resolve() not in path.resolve().parents:
+        raise SuiteError(f"{setting}: {path} lies outside the project; allowed are files below {project}")
     found = _closure([path], lambda file: _imported(file, path.parent, setting))
     return [path, *sorted(found - {path})]
 
 
-def sha256_user_code(path: Path, setting: str) -> str:
+def sha256_user_code(path: Path, setting: str, project: Path | None = None) -> str:
     """SHA-256 over the names and bytes of ``user_files``, and of what these import from this repository's packages.
 
     Raises:
         SuiteError: as ``user_files``.
     """
-    files = user_files(path, setting)
+    files = user_files(path, setting, project)
     ours = _closure(files, lambda file: filter(_is_packaged, _imported(file, ROOT, setting))) - set(files)
     named = [(file.relative_to(path.parent).as_posix(), sha256_file(file)) for file in files]
     return sha256_value(named + [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in sorted(ours)])

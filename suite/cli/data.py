@@ -83,10 +83,12 @@ def build(
 
 
 def sheet(dataset: Dataset) -> None:
-    """Print a data set's counts and its raw-pixel and frozen-backbone R@1, and put them into its data sheet."""
+    """Print a data set's counts and its raw-pixel and frozen-backbone R@1; renew its data sheet and Croissant metadata."""
+    from suite.report.croissant import write_croissant
     from suite.report.sheets import update_sheet
 
     console.print(update_sheet(dataset, console), markup=False)
+    write_croissant(dataset)
 
 
 def add(

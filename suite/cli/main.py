@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from suite.cli import cluster, data, losses, pipeline, results, studies
+from suite.cli import cluster, data, handing_in, losses, pipeline, results, studies
 from suite.cli.shared import errors
 from suite.errors import Interrupted, SuiteError, as_markup
 from suite.settings.paths import PARAMS_FILE
@@ -47,6 +47,10 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         results.report,
         results.readme,
         results.figures,
+        results.schemas,
+        handing_in.submit,
+        handing_in.merge,
+        handing_in.rerun,
         losses.check,
         losses.losses,
         losses.new_loss,
@@ -76,7 +80,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     try:
         status = app(prog_name="suite", standalone_mode=False)
-    except Interrupted:
+    except (Interrupted, typer.Abort):  # Ctrl-C, or Ctrl-D where something was asked
         errors.print("interrupted: what has finished is kept; run the same command to go on", highlight=False)
         sys.exit(INTERRUPTED)
     except REFUSED as error:

@@ -150,6 +150,14 @@ def figures() -> None:
     console.print(write_figures(load_settings(), errors), markup=False, highlight=False)
 
 
+def schemas() -> None:
+    """Write docs/schemas: JSON schemas of a record, of the leaderboard and of a bundle."""
+    from suite.report.schemas import write_schemas
+
+    for path in write_schemas():
+        console.print(f"wrote {path}")
+
+
 def _read(path: Path) -> bytes:
     if not path.is_file():
         cure = (

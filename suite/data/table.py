@@ -44,6 +44,16 @@ class ImageTable:
         return np.stack([np.asarray(Image.open(io.BytesIO(self.images[row])).convert("RGB")) for row in rows])
 
 
+def read_labels(path: Path, max_classes: int | None = None) -> NDArray[np.int64]:
+    """Labels (N,) alone of a data set, or of its first ``max_classes`` classes, as ``read_table`` has them."""
+    labels: NDArray[np.int64] = pq.read_table(path, columns=["label"])["label"].to_numpy().astype(np.int64)
+    if max_classes is None:
+        return labels
+    chosen = cut_classes(int(labels.max()) + 1, max_classes)
+    kept: NDArray[np.int64] = np.searchsorted(chosen, labels[np.isin(labels, chosen)])
+    return kept
+
+
 def read_table(path: Path, max_classes: int | None = None) -> ImageTable:
     """Read a data set, or its first ``max_classes`` classes: as many of the training half as of the test half.
 

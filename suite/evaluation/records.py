@@ -36,7 +36,7 @@ Metrics = dict[str, Share]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ValidationEpoch(_Part):
@@ -227,23 +227,32 @@ def _cure(path: Path) -> str:
 def _read_file(path: Path) -> list[Record]:
     if not path.is_file():
         raise SuiteError(f"record file {path} is missing; run: dvc repro")
-    lines = read_text(path, _cure(path)).splitlines()
+    return records_in(read_text(path, _cure(path)), path, _cure(path))
+
+
+def records_in(text: str, path: Path, cure: str) -> list[Record]:
+    """Records of a text of JSON lines, each checked by itself; ``path`` and ``cure`` are for messages.
+
+    Raises:
+        SuiteError: the text is empty or not JSON, a line lacks a field or has a value that is not allowed.
+    """
+    lines = text.splitlines()
     if not lines:
-        raise SuiteError(f"record file {path} holds no record; {_cure(path)}")
-    return [_read_line(path, number, line) for number, line in enumerate(lines, 1)]
+        raise SuiteError(f"record file {path} holds no record; {cure}")
+    return [_read_line(path, number, line, cure) for number, line in enumerate(lines, 1)]
 
 
-def _read_line(path: Path, number: int, line: str) -> Record:
+def _read_line(path: Path, number: int, line: str, cure: str) -> Record:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise SuiteError(f"{path}, line {number} is not valid JSON: {error}; {_cure(path)}") from error
+        raise SuiteError(f"{path}, line {number} is not valid JSON: {error}; {cure}") from error
     if not isinstance(values, dict):
         raise SuiteError(f"{path}, line {number} holds {type(values).__name__}; allowed: a mapping, in braces")
     try:
         return Record.model_validate(values | {"file": str(path), "line": number})
     except ValidationError as error:
-        raise SuiteError(f"{explain(error, Record, Path(f'{path}, line {number}'))}; {_cure(path)}") from error
+        raise SuiteError(f"{explain(error, Record, Path(f'{path}, line {number}'))}; {cure}") from error
 
 
 def _check_constant(records: Sequence[Record], field: str, group: Sequence[str], unnamed: Sequence[str] = ()) -> None:

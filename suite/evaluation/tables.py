@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
-from suite.files import write_text
+from suite.files import replacing, write_text
 
 ANEW = "run: dvc repro leaderboard"
 """What to do where ``results/records.csv`` is damaged."""
 VALIDATION_SUFFIX = "_validation_epoch"
+HANDED_IN = "handed_in"
+"""Column with the mark of runs that were handed in, only where there are some; empty for the others."""
 _ANYWAY = ("status", "failure")
 _DIGESTS = ("data_sha256", "noise_sha256", "config_sha256")
 _STATUS = ("ok", "failed")
@@ -42,6 +46,11 @@ def measured_metrics(table: pd.DataFrame) -> list[str]:
     return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
 
 
+def handed_in_losses(table: pd.DataFrame) -> set[str]:
+    """Losses of a table whose runs were handed in."""
+    return set(table.loc[table[HANDED_IN].fillna("") != "", "loss"]) if HANDED_IN in table else set()
+
+
 def check_paired(table: pd.DataFrame) -> None:
     """Refuse tables whose losses do not have the same seeds: differences are taken seed by seed.
 
@@ -61,9 +70,21 @@ def check_paired(table: pd.DataFrame) -> None:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table of runs as CSV without its long columns; numbers read back as the same floats."""
+    write_text(path, table[_kept_columns(table)].to_csv(index=False))
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write the same columns as parquet, whose numbers, texts and gaps have types."""
+    kept = table[_kept_columns(table)].astype(dict.fromkeys(("failure", *_DIGESTS), "string"))
+    with replacing(path) as temporary:
+        # Without pandas' own metadata, which names versions of libraries.
+        pq.write_table(pa.Table.from_pandas(kept, preserve_index=False).replace_schema_metadata(), temporary)
+
+
+def _kept_columns(table: pd.DataFrame) -> list[str]:
     metrics = measured_metrics(table)
     columns = [*KEY, *_ANYWAY, "search", *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
-    write_text(path, table[columns].to_csv(index=False))
+    return columns + [name for name in (HANDED_IN,) if name in table]
 
 
 def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) -> pd.DataFrame:
@@ -84,7 +105,7 @@ def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) ->
             raise SuiteError(f"{name} is missing; {cure}")
         source = source.read_bytes()
     try:
-        table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", *_DIGESTS), "string"))
+        table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", HANDED_IN, *_DIGESTS), "string"))
     except ValueError as error:  # no CSV, no UTF-8, or empty
         raise SuiteError(f"{name} is not valid CSV: {error}; {cure}") from error
     missing = [column for column in (*KEY, *_ANYWAY, *_DIGESTS) if column not in table]
@@ -97,6 +118,7 @@ def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) ->
     for column in ("search", *METRICS):
         if column not in table:
             table[column] = float("nan")
+    table[HANDED_IN] = table[HANDED_IN].fillna("") if HANDED_IN in table else ""
     table["file"] = name
     try:
         _check_values(table, name)

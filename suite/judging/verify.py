@@ -18,7 +18,7 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import CONDITION, TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
-from suite.evaluation.tables import condition_name, read_csv
+from suite.evaluation.tables import HANDED_IN, condition_name, read_csv
 from suite.judging.leaderboard.table import standing_of, tables_of
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.judging.statistics.comparisons import holm
@@ -116,7 +116,7 @@ def compare(
         margin: points of R@1 up to which two means count as the same.
         names: what to call the files in messages.
         kept: data sets and losses whose records at the values of papers are read from git as they are: nothing of them was
-            computed anew, so they reproduce nothing.
+            computed anew, so they reproduce nothing. So it is with what was handed in.
 
     Raises:
         SuiteError: a file is malformed, or the two did not run on the same data and noise.
@@ -127,7 +127,7 @@ def compare(
     groups = [dict(list(table.groupby(list(CONDITION), sort=False))) for table in tables]
     found = [
         _not_recomputed(group)
-        if group["track"].iloc[0] == "paper_values" and (group["dataset"].iloc[0], group["loss"].iloc[0]) in kept
+        if _is_kept(group.iloc[0], kept)
         else _compare_condition(group, groups[1].get(key), margin)
         for key, group in groups[0].items()
     ]
@@ -136,6 +136,10 @@ def compare(
     for i, p in zip(able, adjusted, strict=True):
         found[i] = _with_outcome(found[i], float(p))
     return Comparison(found, margin, committed == fresh, len(tables[0]), tuple(changes(given[0], given[1])))
+
+
+def _is_kept(run: pd.Series, kept: Collection[tuple[str, str]]) -> bool:
+    return bool(run[HANDED_IN]) or (run["track"] == "paper_values" and (run["dataset"], run["loss"]) in kept)
 
 
 def _not_recomputed(committed: pd.DataFrame) -> ConditionComparison:

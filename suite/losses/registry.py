@@ -144,6 +144,15 @@ def find_loss(name: str, settings: LossSettings) -> LossEntry:
     Raises:
         SuiteError: unknown name, or a target that cannot be imported or is no ``nn.Module``.
     """
+    return load_target(name, target_of(name, settings))
+
+
+def target_of(name: str, settings: LossSettings) -> str:
+    """The target of an entry of ``losses``, with what it wraps and its miner.
+
+    Raises:
+        SuiteError: it names none, and is no loss that comes with the suite.
+    """
     target = settings.target or BUILT_IN.get(name)
     if target is None:
         raise SuiteError(
@@ -152,7 +161,7 @@ def find_loss(name: str, settings: LossSettings) -> LossEntry:
         )
     wrapped = "" if settings.wraps is None else WRAPS + settings.wraps.target
     miner = "" if settings.miner is None else WITH_MINER + settings.miner
-    return load_target(name, target + wrapped + miner)
+    return target + wrapped + miner
 
 
 def load_target(name: str, target: str, setting: str | None = None) -> LossEntry:

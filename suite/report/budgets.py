@@ -1,7 +1,8 @@
 """How many trials the hyper-parameters on the leaderboard were chosen from: counted, not taken for granted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -17,8 +18,17 @@ TRIALS = "trials"
 """
 
 
-def with_trials(board: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
+def with_trials(
+    board: pd.DataFrame,
+    records: Iterable[Record],
+    handed_in: Mapping[tuple[str, str, str], int] = MappingProxyType({}),
+) -> pd.DataFrame:
     """The leaderboard with the column ``TRIALS``.
+
+    Args:
+        board: the leaderboard.
+        records: the board's own.
+        handed_in: trials of losses that were handed in, by track, data set and loss.
 
     Raises:
         SuiteError: a recipe is damaged.
@@ -34,10 +44,11 @@ def with_trials(board: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
         if paths[0] not in known:
             known[paths[0]] = next((len(load_tuned(path).trials) for path in paths if path.is_file()), None)
         trials.add(known[paths[0]])
-    fewest = {
+    fewest: dict[tuple[str, str, str], int | None] = {
         place: None if None in trials else min(count for count in trials if count is not None)
         for place, trials in found.items()
     }
+    fewest |= handed_in
     places = zip(board["track"], board["dataset"], board["loss"], strict=True)
     return board.assign(**{TRIALS: pd.array([fewest.get(place) for place in places], dtype="Int64")})
 

@@ -1,21 +1,33 @@
 """Writes ``results/``: leaderboard.{csv,json,md,tex} and what is beside them, the figure noise.{svg,pdf} included.
 
-``comparisons.csv`` and ``verdicts.csv`` are differences of losses, ``records.csv`` the runs, ``metrics.json`` is for DVC.
+``comparisons.csv`` and ``verdicts.csv`` are differences of losses, ``records.csv`` and ``records.parquet`` the runs,
+``metrics.json`` is for DVC.
 ``times.csv`` is written apart from them: it changes from run to run.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.evaluation.records import Record, read_records
-from suite.evaluation.tables import to_table, write_csv
+from suite.evaluation.records import Record, check_records, read_records
+from suite.evaluation.tables import to_table, write_csv, write_parquet
 from suite.files import ANEW, read_json, write_json, write_text
 from suite.judging.backbone import backbone_metrics
+from suite.judging.handed_in.folder import (
+    CHECK,
+    MARK,
+    VERSION,
+    HandedIn,
+    load_handed_in,
+    records_for,
+    trials_of,
+    with_marks,
+)
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.budgets import with_trials
@@ -49,7 +61,7 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """
     records = with_paper_values(read_records(record_files(settings)))
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
-    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER)
+    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(list(settings.losses)))
 
 
 def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
@@ -61,7 +73,9 @@ def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
     folder = folder_of("finetuned")
     records = read_records(folder / path for path in record_files(settings))
     frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in settings.datasets])
-    return _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS)
+    return _write_board(
+        records, frozen, user_losses(settings), FINETUNED_RESULTS, load_handed_in(list(settings.losses))
+    )
 
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
@@ -125,11 +139,25 @@ def _same_tests(these: Sequence[Record], those: Sequence[Record]) -> bool:
     return not all(classes) or classes[0][0] == classes[1][0]
 
 
-def _write_board(records: list[Record], frozen: pd.DataFrame, user: list[str], folder: Path) -> pd.DataFrame:
-    table = to_table(records)
-    board = with_trials(leaderboard(table, frozen), records)
+def _write_board(
+    own: list[Record],
+    frozen: pd.DataFrame,
+    user: list[str],
+    folder: Path,
+    handed_in: Mapping[str, HandedIn] = MappingProxyType({}),
+) -> pd.DataFrame:
+    regime = own[0].regime
+    others = records_for(handed_in, own, regime)
+    records = [*own, *others]
+    if others:
+        check_records(records)
+    user = [*user, *dict.fromkeys(record.loss for record in others)]
+    table = with_marks(to_table(records), handed_in, (MARK,))
+    board = with_trials(leaderboard(table, frozen), own, trials_of(handed_in, regime))
+    board = with_marks(board, handed_in, (MARK, VERSION, CHECK))
     judged = verdicts(table, user)
     write_csv(table, folder / RECORDS_FILE.name)
+    write_parquet(table, (folder / RECORDS_FILE.name).with_suffix(".parquet"))
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))
     write_text(folder / BOARD_FILE.name, board.to_json(orient="records", indent=2) + "\n")
     write_text(folder / "leaderboard.md", leaderboard_page(board, judged, user))

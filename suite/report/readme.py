@@ -16,7 +16,7 @@ from suite.judging.leaderboard.table import FROZEN
 from suite.report.families import ReportJson
 from suite.report.finding import findings, main_track
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
-from suite.report.tables import losses_of, share
+from suite.report.tables import losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
@@ -85,7 +85,10 @@ def compact_table(rows: pd.DataFrame) -> str:
             columns[f"{dataset}, {kind if kinds else 'noise'} {level:g}"] = at.set_index("loss", drop=False)
     names = sorted(losses_of(rows), key=lambda loss: (loss == FROZEN, -_mean(columns.values(), loss)))
     body = [
-        [escaped(loss), *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values())]
+        [
+            escaped(shown_name(rows, loss)),
+            *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values()),
+        ]
         for loss in names
     ]
     return markdown_table(["R@1, %", *columns], body, ["---", *["---:"] * len(columns)]).rstrip()

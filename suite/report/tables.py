@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.handed_in.folder import CHECK, MARK, VERSION
 from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import to_section
@@ -55,6 +56,9 @@ Drop: R@1 without noise less R@1 with it, paired by seed. A loss that learns lit
 frozen backbone, which no label noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
 others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
 """
+HANDED_IN = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.
+*spot-checked*: some runs, drawn at random, were computed anew and are reproduced. *not reproduced*: they are not.
+*undecided*: some differ, and too few to tell chance from a fault."""
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
 
@@ -67,8 +71,7 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
         user: losses that the section of verdicts is about.
     """
     parts = ["# Leaderboard\n", _glance(_first_part(board)), EXPLANATION]
-    section = to_section(verdicts, user)
-    parts += [section] if section else []
+    parts += [section for section in (_handed_in(board), to_section(verdicts, user)) if section]
     for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
         parts.append(f"## Regime `{regime}`, tuning track `{track}`\n\n{REGIMES[str(regime)]} {_chosen(rows)}\n")
         parts += [
@@ -76,6 +79,25 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
             for dataset, mine in rows.groupby("dataset", sort=False)
         ]
     return "\n".join(parts)
+
+
+def shown_name(rows: pd.DataFrame, loss: str) -> str:
+    """A loss as tables name it: with its mark where it was handed in."""
+    mark = rows.loc[rows["loss"] == loss, MARK].iloc[0] if MARK in rows else ""
+    return f"{loss} (handed in, {mark})" if mark else loss
+
+
+def _handed_in(board: pd.DataFrame) -> str:
+    """A section on losses that were handed in; empty without any."""
+    if MARK not in board:
+        return ""
+    rows = board[board[MARK] != ""].drop_duplicates("loss").sort_values("loss")
+    cells = [
+        [escaped(row["loss"]), row[MARK], row[VERSION] or "this one", escaped(row[CHECK]) or NOTHING]
+        for row in rows.to_dict("records")
+    ]
+    shown = markdown_table(["loss", "mark", "suite", "last spot check"], cells, ["---"] * 4)
+    return f"## Handed in\n\n{HANDED_IN}\n\n{shown}"
 
 
 def _first_part(board: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +125,10 @@ def _chosen(rows: pd.DataFrame) -> str:
 def _across(rows: pd.DataFrame) -> str:
     columns = _columns_of(rows)
     cells = [
-        [escaped(loss), *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values())]
+        [
+            escaped(shown_name(rows, loss)),
+            *(share(mine.loc[loss]) if loss in mine.index else NOTHING for mine in columns.values()),
+        ]
         for loss in losses_of(rows)
     ]
     return markdown_table(["loss", *columns], cells, ["---", *["---:"] * len(columns)])
@@ -144,11 +169,11 @@ _DETAILS = {
 
 
 def _details(rows: pd.DataFrame) -> str:
-    return markdown_table(list(_DETAILS), [_cells(row) for _, row in rows.iterrows()], list(_DETAILS.values()))
+    cells = [_cells(row, escaped(shown_name(rows, row["loss"]))) for _, row in rows.iterrows()]
+    return markdown_table(list(_DETAILS), cells, list(_DETAILS.values()))
 
 
-def _cells(row: pd.Series) -> list[str]:
-    name = escaped(row["loss"])
+def _cells(row: pd.Series, name: str) -> list[str]:
     drop = with_half_width(row, "drop_from_clean", "drop_low", "drop_high") if row["noise_level"] else NOTHING
     return [
         f"{row['noise_level']:g}",
@@ -196,8 +221,9 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
             for loss in losses_of(mine):
                 if loss in column.index:
                     row = column.loc[loss]
-                    shares[(dataset, loss), head] = share(row).strip("*")
-                    bold[(dataset, loss), head] = "textbf: --rwrap;" if row["ties_best"] else ""
+                    place = dataset, shown_name(mine, loss)
+                    shares[place, head] = share(row).strip("*")
+                    bold[place, head] = "textbf: --rwrap;" if row["ties_best"] else ""
     table, looks = _unstacked(shares), _unstacked(bold)
     style = table.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     latex: str = style.apply(lambda _: looks, axis=None).to_latex(

@@ -10,6 +10,7 @@ BENCHMARK_CLAIMS_FOLDER = CLAIMS_FOLDER / "benchmarks"
 PAPER_RECIPES_FOLDER = Path(__file__).parents[2] / "recipes" / "paper"
 TUNED_RECIPE = "recipes/{track}/{dataset}/{loss}-{number}.yaml"
 SHEETS_FOLDER = Path("docs/data")
+SCHEMAS_FOLDER = Path("docs/schemas")
 FIGURES_FOLDER = Path("docs/figures")
 INFLUENCE_FILE = FIGURES_FOLDER / "influence.csv"
 WATCHED_FOLDER = Path("my_losses")
@@ -66,6 +67,10 @@ SITE_FOLDER = RESULTS_FOLDER / "site"
 APPENDIX_FOLDER = Path("appendix")
 """Appendices of papers, a folder for each loss; people move them to their papers."""
 
+# What others have handed in, in git.
+HANDED_IN_FOLDER = Path("handed_in")
+"""A bundle for each loss, and beside it what spot checks have shown."""
+
 # CUB, Cars and SOP: the same below a folder of their own.
 BENCHMARKS_FOLDER = Path("benchmarks")
 BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"
@@ -91,6 +96,7 @@ WRITTEN_FOLDERS = (
     SEARCHES_FOLDER,
     STUDY_OUTPUTS,
     RESULTS_FOLDER,
+    HANDED_IN_FOLDER,
     BENCHMARKS_FOLDER,
     *FOLDERS.values(),
 )

@@ -1,17 +1,16 @@
 """Whether a data set has the classes and images that batches and folds need."""
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from suite.data.catalog import verified
 from suite.data.noise import OF_FEATURES, corrupt
-from suite.data.split import cut_classes, fold_bounds, least_training, num_training_classes
+from suite.data.split import fold_bounds, least_training, num_training_classes
+from suite.data.table import read_labels
 from suite.errors import SuiteError
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
@@ -41,13 +40,10 @@ class TrainingHalf:
 @cache
 def training_half(dataset: str, max_classes: int | None) -> TrainingHalf:
     """Sizes of the training half of a verified data set, cut to ``max_classes`` if that is given."""
-    labels = pq.read_table(verified(dataset).path, columns=["label"])["label"].to_numpy()
-    count = int(labels.max()) + 1
-    kept: Iterable[int] = range(count) if max_classes is None else cut_classes(count, max_classes)
-    classes = np.asarray(list(kept))
-    training = num_training_classes(len(classes))
-    sizes = np.bincount(labels)[classes[:training]]
-    mine = np.searchsorted(classes[:training], labels[np.isin(labels, classes[:training])])
+    labels = read_labels(verified(dataset).path, max_classes)
+    training = num_training_classes(int(labels.max()) + 1)
+    mine = labels[labels < training]
+    sizes = np.bincount(mine)
     return TrainingHalf(training, float(sizes.mean()), int(sizes.max()), mine)
 
 

@@ -1,14 +1,16 @@
 """The pages on a user's losses and data, followed word by word in a clone, through real dvc."""
 
 import csv
+import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from tests.pipeline.conftest import ROOT, clone
+from tests.pipeline.conftest import ROOT, Clone, clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
 AROUND = {"plan", "leaderboard", "claims", "times", "site"}
@@ -54,6 +56,7 @@ def project(tmp_path_factory):
     small = {"datasets": {"emoji": {"max_classes": 44}}, "noise": {"kind": "symmetric", "levels": [0]}}
     edit_params(made, lambda params: params.update(small))
     made.dvc("repro")
+    shutil.copytree(made.path, made.path.with_name("board"), symlinks=True)
     random = np.random.default_rng(0)
     for label in range(22):
         for number in range(4):
@@ -93,6 +96,37 @@ def test_nothing_is_left_to_do_and_the_lock_stays(project):
     lock = (project.path / "dvc.lock").read_bytes()
     assert stages_run(project.dvc("repro").stdout) == {"user@files"}
     assert (project.path / "dvc.lock").read_bytes() == lock
+
+
+def test_a_bundle_goes_from_one_clone_to_another_as_the_page_says(project):
+    """The board is another clone, in which the loss never ran."""
+    board = Clone(project.path.with_name("board"))
+    (_, submitting), (_, merging) = blocks("handing-in.md")
+    for line in submitting.splitlines():
+        assert line == "suite submit my_loss --licence MIT"
+        assert "wrote my_loss.zip" in project.run("sh", "-c", line).stdout
+    shutil.move(project.path / "my_loss.zip", board.path)
+    assert not list(board.path.rglob("my_loss.py"))
+    merge, rerun, repro = merging.splitlines()
+    assert merge == "suite merge my_loss.zip"
+    board.run("sh", "-c", merge)
+    assert stages_run(board.dvc("repro", "leaderboard").stdout) == {"leaderboard"}
+    assert handed_in(board) == {"pfml": "", "triplet": "", "frozen backbone": "", "my_loss": "not rerun"}
+    mine, theirs = ([row for row in rows_of_board(each) if row["loss"] == "my_loss"] for each in (board, project))
+    assert [row["recall_at_1"] for row in mine] == [row["recall_at_1"] for row in theirs]
+    assert rerun == "suite rerun my_loss --sample 4 --yes"
+    assert "reproduced: all 1 runs gave the same values" in board.run("sh", "-c", rerun).stdout
+    assert repro == "dvc repro"
+    assert stages_run(board.run("sh", "-c", repro).stdout) == {"leaderboard", "site"}
+    assert handed_in(board)["my_loss"] == "spot-checked"
+
+
+def rows_of_board(project):
+    return json.loads((project.path / "results/leaderboard.json").read_text())
+
+
+def handed_in(project):
+    return {row["loss"]: row["handed_in"] for row in rows_of_board(project)}
 
 
 def test_an_edit_of_the_loss_runs_its_stages_only(project):

@@ -66,7 +66,7 @@ def survey(path: Path, wanted: Collection[str], advance: Advance) -> Contents:
             contents = Contents(path, hashing.finish(), [path.name], {path.name: path.read_bytes()})
         elif zipfile.is_zipfile(path):
             contents = Contents(path, hashing.finish())
-            with _explained(path):
+            with explained(path):
                 _survey_zip(contents, wanted)
         else:
             contents = _survey_tar(path, hashing, wanted)
@@ -79,7 +79,7 @@ def survey(path: Path, wanted: Collection[str], advance: Advance) -> Contents:
 def _survey_zip(contents: Contents, wanted: Collection[str]) -> None:
     with zipfile.ZipFile(contents.path) as archive:
         for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
-            _check_zip_member(contents.path, member)
+            check_zip_member(contents.path, member)
             if not member.is_dir() and _is_of_interest(member.filename):
                 contents.names.append(member.filename)
                 if PurePosixPath(member.filename).name in wanted:
@@ -89,7 +89,7 @@ def _survey_zip(contents: Contents, wanted: Collection[str]) -> None:
 
 def _survey_tar(path: Path, hashing: "_Hashing", wanted: Collection[str]) -> Contents:
     contents = Contents(path, "")
-    with _explained(path):
+    with explained(path):
         plain = _Decompressed(path, hashing)
         with tarfile.open(fileobj=cast("IO[bytes]", plain), mode="r|", bufsize=_BLOCK) as archive:
             for member in archive:
@@ -116,7 +116,7 @@ def read_files(path: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]
     chosen = set(names)
     if not chosen:
         return
-    with _explained(path):
+    with explained(path):
         if zipfile.is_zipfile(path):
             yield from _read_zip(path, chosen)
         else:
@@ -178,7 +178,12 @@ def _check_tar_member(path: Path, member: tarfile.TarInfo) -> None:
         raise SuiteError(f"{path} is unsafe and was not used: {member.name!r} is an absolute path")
 
 
-def _check_zip_member(path: Path, member: zipfile.ZipInfo) -> None:
+def check_zip_member(path: Path, member: zipfile.ZipInfo) -> None:
+    """Check that a member of a zip file is a file or folder within it that can be read.
+
+    Raises:
+        SuiteError: its name leads out, it is encrypted, a link or a special file.
+    """
     name = PurePosixPath(member.filename.replace("\\", "/"))
     mode = member.external_attr >> 16
     if name.is_absolute() or ".." in name.parts or (name.parts and name.parts[0].endswith(":")):
@@ -252,7 +257,12 @@ def _starts_with(path: Path, begin: bytes) -> bool:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Tell errors of reading an archive as one line.
+
+    Raises:
+        SuiteError: one was raised.
+    """
     try:
         yield
     except _BROKEN as error:

@@ -14,6 +14,7 @@ import pandas as pd
 from suite.errors import SuiteError
 from suite.evaluation.records import TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.evaluation.tables import handed_in_losses
 from suite.judging.leaderboard.contrast import (
     check_known,
     counted,
@@ -63,7 +64,7 @@ def verdicts(records: pd.DataFrame, users: Collection[str], metric: str = MAIN_M
 
     Args:
         records: one row a run.
-        users: the user's losses; they are no baselines.
+        users: the user's losses; they are no baselines, and neither are losses that were handed in.
         metric: column of the records.
 
     Returns:
@@ -71,11 +72,12 @@ def verdicts(records: pd.DataFrame, users: Collection[str], metric: str = MAIN_M
         others are as in ``contrast``. A table without pfml or baselines has no such row. A baseline with failed runs is the
         best one only where all have some.
     """
+    others = {*users, *handed_in_losses(records)}
     rows = [
         where | row
         for where, runs in tables_of(records)
         for loss in dict.fromkeys(runs["loss"])
-        for row in _rows(runs, str(loss), users, metric)
+        for row in _rows(runs, str(loss), others, metric)
     ]
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 

@@ -16,6 +16,7 @@ from suite.evaluation.tables import (
     read_csv,
     to_table,
     write_csv,
+    write_parquet,
 )
 from tests.helpers.records import record, table
 
@@ -23,6 +24,23 @@ THIRDS = {"map_at_r": 1 / 3, "r_precision": 0.1 + 0.2}
 RECORDS = pd.concat(
     [table(("pfml", 0, [0.3, 0.4, None]), metrics=THIRDS), table(("cpml", 0.2, [0.5, 0.6, 0.7]))], ignore_index=True
 )
+
+
+def test_parquet_holds_what_csv_holds(tmp_path):
+    write_csv(RECORDS, tmp_path / "records.csv")
+    write_parquet(RECORDS, tmp_path / "records.parquet")
+    found = pd.read_parquet(tmp_path / "records.parquet")
+    plain = pd.read_csv(tmp_path / "records.csv", na_values=[""], keep_default_na=False)
+    assert list(found) == list(plain)
+    for name in plain:
+        assert found[name].isna().tolist() == plain[name].isna().tolist()
+        assert found[name].dropna().tolist() == plain[name].dropna().tolist()
+    before = (tmp_path / "records.parquet").read_bytes()
+    write_parquet(RECORDS, tmp_path / "records.parquet")
+    assert (tmp_path / "records.parquet").read_bytes() == before
+    failed = table(("pfml", 0, [None, None]))
+    write_parquet(failed, tmp_path / "records.parquet")
+    assert pd.read_parquet(tmp_path / "records.parquet")["failure"].tolist() == ["NaN", "NaN"]
 
 
 def test_a_row_has_the_fields_and_metrics_of_its_record():

@@ -1,0 +1,58 @@
+"""What must be the same for two boards to mix: one number, and digests of the code that decides outcomes.
+
+The digest of a regime's code covers the training loop, label noise, random streams and the evaluator, as in
+``suite.hashing.code_files``. Data have digests of their own, in the records. A version of the suite that changes none of
+these may mix with another one; its rows tell the version.
+"""
+
+from importlib.metadata import version
+
+from suite.hashing import ROOT, sha256_code
+from suite.settings.plans import Regime
+from suite.settings.reading import Strict
+
+NUMBER = 1
+"""Raised where what is compared changes and no digest tells, such as the class-disjoint split, or what a search is."""
+DISTRIBUTION = "pfml-suite"
+_EVALUATOR = ROOT / "suite/evaluation/retrieval.py"
+_RUNS: dict[Regime, str] = {"frozen": "suite/training/run/frozen.py", "finetuned": "suite/training/finetuned/run.py"}
+"""The run function of each regime. It is read and not imported: a leaderboard needs no torch."""
+REGIMES: tuple[Regime, ...] = ("frozen", "finetuned")
+"""Regimes whose records can be handed in."""
+
+
+class Protocol(Strict):
+    """What decides outcomes besides data, settings and the loss."""
+
+    number: int
+    evaluator_sha256: str
+    code_sha256: dict[Regime, str]
+    """Of the code that trains and evaluates, by regime."""
+
+
+def protocol() -> Protocol:
+    """That of this suite."""
+    return Protocol(
+        number=NUMBER,
+        evaluator_sha256=sha256_code(_EVALUATOR),
+        code_sha256={regime: sha256_code(ROOT / file) for regime, file in _RUNS.items()},
+    )
+
+
+def suite_version() -> str:
+    """The version of this suite."""
+    return version(DISTRIBUTION)
+
+
+def difference(theirs: Protocol, regimes: set[Regime]) -> str:
+    """Where another protocol differs from this suite's in what these regimes depend on; empty if nowhere."""
+    mine = protocol()
+    if theirs.number != mine.number:
+        return f"protocol.number = {theirs.number}; allowed: {mine.number}, that of suite {suite_version()}"
+    if theirs.evaluator_sha256 != mine.evaluator_sha256:
+        return f"protocol.evaluator_sha256 is another evaluator's; allowed: that of suite {suite_version()}"
+    for regime in sorted(regimes):
+        if theirs.code_sha256.get(regime) != mine.code_sha256[regime]:
+            where = f"protocol.code_sha256.{regime}"
+            return f"{where}: other code trained and evaluated; allowed: that of suite {suite_version()}"
+    return ""

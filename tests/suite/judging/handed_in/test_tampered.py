@@ -1,0 +1,434 @@
+"""Tampered bundles: each is refused with one line that names bundle and member, and nothing is on the board afterwards.
+
+Digests in the manifest are right, unless they are what was tampered with: whoever edits a member can renew them.
+"""
+
+import copy
+import io
+import json
+import shutil
+import stat
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.errors import SuiteError
+from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS
+from suite.judging.handed_in.folder import load_handed_in
+from suite.judging.handed_in.merge import merge
+from suite.settings.params import load_settings
+from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
+
+RECORDS = "records/frozen/emoji.jsonl"
+SEARCH = "searches/frozen/tuned/emoji-0.json"
+PAPER = "records/paper_values/emoji.jsonl"
+CODE = "code/losses/own.py"
+LATE = "records/finetuned/emoji.jsonl"
+
+
+def record(change, number=0, member=RECORDS):
+    """A change of one record."""
+
+    def spoil(contents):
+        records = [json.loads(line) for line in contents[member].splitlines()]
+        change(records[number])
+        return {member: as_lines(records)}
+
+    return spoil
+
+
+def every(change):
+    """A change of all records of the tuned track."""
+
+    def spoil(contents):
+        records = [json.loads(line) for line in contents[RECORDS].splitlines()]
+        for each in records:
+            change(each)
+        return {RECORDS: as_lines(records)}
+
+    return spoil
+
+
+def lines(change):
+    """Another list of lines in the records."""
+    return lambda contents: {RECORDS: b"".join(change(contents[RECORDS].splitlines(keepends=True)))}
+
+
+def plain(member, change):
+    """A change of a member of plain JSON."""
+
+    def spoil(contents):
+        values = json.loads(contents[member])
+        change(values)
+        return {member: json.dumps(values).encode()}
+
+    return spoil
+
+
+def text(member, old, new):
+    """Another text in a member."""
+
+    def spoil(contents):
+        assert old in contents[member]
+        return {member: contents[member].replace(old, new)}
+
+    return spoil
+
+
+def update(**values):
+    return lambda mapping: mapping.update(values)
+
+
+def metric(name, value):
+    return lambda one: one["metrics"].update({name: value})
+
+
+def higher_hits(one):
+    """All other hits are in one class: R@1 stays what it is."""
+    one["class_hits"] = [sum(one["class_hits"]), *[0] * (len(one["class_hits"]) - 1)]
+
+
+def smaller_classes(one):
+    """Half of the queries, and the same R@1."""
+    hits = sum(one["class_hits"]) // 2 * 2
+    one["class_queries"] = [count // 2 for count in one["class_queries"]]
+    one["class_hits"] = [0] * len(one["class_queries"])
+    for place in range(len(one["class_hits"])):
+        one["class_hits"][place] = min(one["class_queries"][place], hits // 2 - sum(one["class_hits"]))
+    one["metrics"]["recall_at_1"] = sum(one["class_hits"]) / sum(one["class_queries"])
+    for name in ("recall_at_2", "recall_at_4", "recall_at_8"):
+        one["metrics"][name] = max(one["metrics"][name], one["metrics"]["recall_at_1"])
+
+
+def more_trials(search):
+    search["trials"].append(search["trials"][0])
+
+
+def better_values(search):
+    """Values that no trial had."""
+    search["best"] = {"weight": 1.2345}
+
+
+def another_space(search):
+    search["training"]["epochs"] = 50
+
+
+SPOILED = {
+    "a metric that hits do not make": (record(metric("recall_at_1", 0.99)), RECORDS, "class_hits make"),
+    "R@2 below R@1": (record(metric("recall_at_2", 0.0)), RECORDS, "is above recall_at_2"),
+    "a metric above 1": (record(metric("recall_at_8", 1.5)), RECORDS, "allowed: numbers from 0 to 1"),
+    "no whole number of hits": (record(metric("recall_at_8", 0.999)), RECORDS, "is no share of 36 queries"),
+    "more hits than a class has queries": (record(higher_hits), RECORDS, "which cannot be"),
+    "classes of other sizes": (every(smaller_classes), RECORDS, "are not the sizes of the test classes of emoji"),
+    "a metric left out": (record(lambda one: one["metrics"].pop("map_at_r")), RECORDS, "allowed: recall_at_1, "),
+    "a bad seed dropped": (lines(lambda rows: rows[:3]), RECORDS, "the run tuned noise 0.2 seed 1 is missing"),
+    "a noise level dropped": (lines(lambda rows: rows[::2]), RECORDS, "the run tuned noise 0.2 seed 0 is missing"),
+    "a record twice": (lines(lambda rows: [*rows, rows[0]]), RECORDS, "is there twice; allowed: once"),
+    "a seed more": (record(update(seed=2), 2), RECORDS, "no run tuned noise 0 seed 2 is asked for"),
+    "another mask": (record(update(noise_sha256="0" * 64), 1), RECORDS, "noise_sha256 = "),
+    "less noise than told": (record(update(noise_realised=0.1), 1), RECORDS, "noise_realised = 0.1; allowed: 0.1"),
+    "other data": (every(update(data_sha256="0" * 64)), RECORDS, "data_sha256 = "),
+    "other values": (every(update(hyperparameters={"weight": 9.0})), RECORDS, "hyperparameters = {'weight': 9.0}"),
+    "more epochs": (every(lambda one: one["recipe"].update(epochs=100)), RECORDS, "recipe = "),
+    "another configuration": (record(update(config_sha256="0" * 64)), RECORDS, "config_sha256 = "),
+    "the best epoch on test classes": (
+        record(lambda one: one["validation_epoch"].update(epoch=7)),
+        RECORDS,
+        "validation_epoch.epoch = 7",
+    ),
+    "another loss's records": (every(update(loss="triplet")), RECORDS, "loss = 'triplet'; allowed: 'own'"),
+    "paper values that change": (
+        record(update(hyperparameters={"weight": 9.0}), 1, PAPER),
+        PAPER,
+        "hyperparameters = {'weight': 9.0}",
+    ),
+    "a loss file swapped": (text(CODE, b"self.weight *", b"2 * self.weight *"), RECORDS, "loss_sha256 = "),
+    "a file beside it swapped": (text("code/losses/own_parts.py", b"mul(2", b"mul(3"), RECORDS, "loss_sha256 = "),
+    "a loss file left out": (lambda _: {CODE: None}, CODE, "is missing"),
+    "a file that nothing imports": (
+        lambda _: {"code/losses/more.py": b""},
+        "code/losses/more.py",
+        "is not imported by",
+    ),
+    "no Python": (lambda _: {CODE: b"def ("}, CODE, "SyntaxError"),
+    "brackets without end": (lambda _: {CODE: b"(" * 100_000}, CODE, "code/losses/own.py"),
+    "an import from above": (text(CODE, b"from own_parts", b"from ...... own_parts"), CODE, "code/losses/own.py"),
+    "a budget raised in the settings": (
+        plain(SETTINGS, lambda values: values["tuning"].update(trials=100)),
+        SETTINGS,
+        "tuning.trials = 100; allowed: 2, as in params.yaml",
+    ),
+    "a budget raised in a search": (plain(SEARCH, more_trials), SEARCH, "3 trials; allowed: 2, as for every loss"),
+    "values that no trial found": (plain(SEARCH, better_values), SEARCH, "best is not the best of its trials"),
+    "a trial outside the space": (
+        plain(SEARCH, lambda search: search["trials"][0]["values"].update(weight=5.0)),
+        SEARCH,
+        "a trial has weight = 5.0; allowed: {'low': 0.5, 'high': 2.0}",
+    ),
+    "a space that is none": (
+        plain(SEARCH, lambda search: search["search_space"]["weight"].update(low=3)),
+        SEARCH,
+        "low must be below high",
+    ),
+    "a better score than the trials have": (
+        plain(SEARCH, update(best_map_at_r=0.99)),
+        SEARCH,
+        "best_map_at_r = 0.99; allowed: ",
+    ),
+    "failed trials hidden": (plain(SEARCH, update(failed_trials=1)), SEARCH, "failed_trials = 1; allowed: 0"),
+    "a MAP@R that the hits do not leave": (
+        record(metric("map_at_r", 0.0)),
+        RECORDS,
+        "map_at_r = 0; allowed: from ",
+    ),
+    "a failure of a finished run": (record(update(failure="none")), RECORDS, "failure = 'none' although status is ok"),
+    "longer training in a search": (plain(SEARCH, another_space), SEARCH, "training = "),
+    "a search left out": (lambda _: {"searches/frozen/tuned/emoji-1.json": None}, "emoji-1.json", "is missing"),
+    "a search too many": (
+        lambda contents: {"searches/frozen/tuned/emoji-2.json": contents[SEARCH]},
+        "emoji-2.json",
+        "no run takes its values",
+    ),
+    "a budget raised in the other regime": (
+        plain(SETTINGS, lambda values: values["finetuned"]["tuning"].update(trials=9)),
+        SETTINGS,
+        "finetuned.tuning.trials = 9; allowed: 1, as in pipelines/finetuned/params.yaml",
+    ),
+    "a bad seed dropped in the other regime": (
+        lambda contents: {LATE: b"".join(contents[LATE].splitlines(keepends=True)[1:])},
+        LATE,
+        "the run tuned noise 0 seed 0 is missing",
+    ),
+    "more seeds": (plain(SETTINGS, update(seeds=9)), SETTINGS, "seeds = 9; allowed: 2"),
+    "another regime": (every(update(regime="published")), RECORDS, "regime = 'published'; allowed: 'frozen'"),
+    "records of another regime in a place of their own": (
+        lambda contents: {LATE: contents[RECORDS]},
+        LATE,
+        "regime = 'frozen'; allowed: 'finetuned'",
+    ),
+    "a data set that the board does not have": (
+        plain(SETTINGS, lambda values: values["datasets"].update(birds={})),
+        SETTINGS,
+        "datasets.birds is no data set of this board; allowed: emoji",
+    ),
+    "records of a data set that the settings do not name": (
+        lambda contents: {"records/frozen/birds.jsonl": contents[RECORDS]},
+        "records/frozen/birds.jsonl",
+        "settings.json names no data set birds; allowed: emoji",
+    ),
+    "a study of another data set": (
+        lambda contents: {
+            "records/geometry/emoji.jsonl": contents[RECORDS].replace(b'"dataset": "emoji"', b'"dataset": "cub"')
+        },
+        "records/geometry/emoji.jsonl",
+        "dataset = 'cub'; allowed: 'emoji'",
+    ),
+    "no records": (lambda _: {RECORDS: None}, RECORDS, "is missing; allowed: records of all of emoji"),
+    "a formula in a record": (
+        record(update(status="failed", failure="=HYPERLINK(1)", metrics={})),
+        RECORDS,
+        "holds the text '=HYPERLINK(1)'; allowed: ",
+    ),
+    "HTML in a record": (every(update(recipe_name="<script>alert(1)</script>")), RECORDS, "without < and >"),
+    "a terminal's sequence": (record(update(precision="\x1b[2J")), RECORDS, "without control characters"),
+    "half a character": (record(update(precision="\ud800")), RECORDS, "holds the text '\\ud800'"),
+    "an unknown field": (record(update(more=1)), RECORDS, "more is not a setting"),
+    "not a number": (record(update(noise_realised=float("nan"))), RECORDS, "noise_realised"),
+    "no JSON": (lambda _: {SEARCH: b"{"}, SEARCH, "is not valid JSON"),
+    "JSON without end": (lambda _: {SEARCH: b"[" * 100_000}, SEARCH, "is not valid JSON"),
+    "no text": (lambda _: {RECORDS: b"\xff\xfe"}, RECORDS, "is not UTF-8 text"),
+    "a member of its own": (lambda _: {"README.md": b""}, "README.md", "may not be there"),
+    "HTML in a member's name": (lambda _: {"records/frozen/<b>.jsonl": b""}, "<b>", "may not be there"),
+    "a formula in a member's name": (lambda _: {"=1+1": b""}, "=1+1", "may not be there"),
+    "code that is no Python": (lambda _: {"code/losses/own.so": b""}, "own.so", "may not be there"),
+}
+MANIFESTS = {
+    "HTML in the loss's name": ({"loss": "<b>own</b>"}, "holds the text '<b>own</b>'"),
+    "a formula in the loss's name": ({"loss": "=own()"}, "holds the text '=own()'"),
+    "a path in the loss's name": ({"loss": "../own"}, "loss = '../own'; allowed: letters, digits and _"),
+    "no licence": ({"licence": "mine"}, "licence = 'mine': Unknown license"),
+    "another format": ({"format": 2}, "format = 2; allowed: 1"),
+    "another version's name": ({"suite_version": "<1>"}, "without < and >"),
+    "other data": ({"data_sha256": {"emoji": "0" * 64}}, "data_sha256.emoji is of other data"),
+}
+
+
+def refused(path):
+    """The one line by which a bundle is refused, after which the board is as it was."""
+    with pytest.raises(SuiteError) as caught:
+        merge([path], load_settings())
+    line = str(caught.value)
+    assert line.count("\n") == 0
+    assert line.startswith(f"{path}")
+    assert not Path("handed_in").exists()
+    assert not list(Path().rglob("it_ran"))
+    return line
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_tampered_members_are_refused(board, contents, name):
+    spoil, member, told = SPOILED[name]
+    line = refused(write_changed(Path("own.zip"), contents, spoil(contents)))
+    assert member in line
+    assert told in line
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_tampered_manifests_are_refused(board, contents, name):
+    changes, told = MANIFESTS[name]
+    line = refused(write_changed(Path("own.zip"), contents, {}, **changes))
+    assert line.startswith("own.zip: manifest.json")
+    assert told in line
+
+
+def test_another_protocol_is_refused(board, contents):
+    theirs = json.loads(contents[MANIFEST])["protocol"]
+    line = refused(write_changed(Path("own.zip"), contents, {}, protocol=theirs | {"number": 0}))
+    assert "protocol.number = 0; allowed: 1" in line
+    line = refused(write_changed(Path("own.zip"), contents, {}, protocol=theirs | {"evaluator_sha256": "0"}))
+    assert "protocol.evaluator_sha256 is another evaluator's" in line
+    codes = theirs["code_sha256"] | {"frozen": "0"}
+    line = refused(write_changed(Path("own.zip"), contents, {}, protocol=theirs | {"code_sha256": codes}))
+    assert "protocol.code_sha256.frozen: other code trained and evaluated" in line
+
+
+def test_the_name_of_another_loss_is_refused(board, contents):
+    line = refused(write_changed(Path("own.zip"), contents, {}, loss="triplet"))
+    assert "loss triplet is triplet in params.yaml" in line
+    line = refused(write_changed(Path("own.zip"), contents, {}, loss="PFML"))
+    assert "loss PFML is pfml in params.yaml or in the suite" in line
+    line = refused(write_changed(Path("own.zip"), contents, {}, loss="pfml"))
+    assert "loss pfml is losses/own.py:Own; allowed: another name, or pfml:PotentialFieldLoss" in line
+
+
+def raw(contents, *added, path=Path("own.zip")):
+    """The members as they are, and more, written without any care."""
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")  # of a name that is there twice
+        for name, content in [*contents.items(), *added]:
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_member_that_the_manifest_does_not_speak_of_as_it_is_is_refused(board, contents):
+    line = refused(raw(contents | {CODE: b"import os"}))
+    assert f"{CODE} has not the SHA-256 that manifest.json names" in line
+    line = refused(raw({name: content for name, content in contents.items() if name != CODE}))
+    assert f"'{CODE}' is missing, and manifest.json names it" in line
+    line = refused(raw(contents, ("code/losses/more.py", b"")))
+    assert "code/losses/more.py has not the SHA-256" in line
+
+
+@pytest.mark.parametrize("name", ["../own.py", "/own.py", "code/../../own.py", "C:/own.py", "..\\own.py"])
+def test_paths_that_escape_are_refused(board, contents, name):
+    assert "would be extracted outside its folder" in refused(raw(contents, (name, b"")))
+    assert not list(board.parent.glob("own.py"))
+
+
+def test_links_are_refused(board, contents):
+    link = zipfile.ZipInfo("code/losses/link.py")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    assert "is a link or a special file" in refused(raw(contents, (link, b"/etc/passwd")))
+
+
+def test_zip_bombs_are_refused(board, contents):
+    line = refused(raw(contents, (PAPER, b"\0" * (LIMITS.member + 1))))
+    assert f"'{PAPER}' has 10,000,001 bytes; allowed: up to 10,000,000" in line
+    assert Path("own.zip").stat().st_size < 100_000
+    many = [(f"records/frozen/emoji{number}.jsonl", b"") for number in range(LIMITS.members + 1)]
+    assert "files; allowed: up to 500" in refused(raw(contents, *many))
+    large = [(f"records/frozen/emoji{number}.jsonl", b"\0" * LIMITS.member) for number in range(6)]
+    assert "bytes; allowed: up to 50,000,000" in refused(raw(contents, *large))
+
+
+def test_a_size_that_lies_is_refused(board, contents):
+    """The directory says 10 bytes, the stream holds more."""
+    path = raw(contents | {CODE: b"#" * 5000})
+    content = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        info = archive.getinfo(CODE)
+    assert info.file_size == 5000
+    size = (5000).to_bytes(4, "little")
+    path.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
+    line = refused(path)
+    assert "is truncated, altered or no archive" in line
+
+
+def test_a_name_twice_is_refused(board, contents):
+    assert f"holds '{CODE}' twice; allowed: each file once" in refused(raw(contents, (CODE, b"import os")))
+
+
+def test_what_is_no_bundle_is_refused(board, contents, submitted):
+    Path("own.zip").write_text("PK")
+    assert "is truncated, altered or no archive" in refused(Path("own.zip"))
+    Path("own.zip").write_bytes((submitted / "own.zip").read_bytes()[:-100])
+    assert "is truncated, altered or no archive" in refused(Path("own.zip"))
+    assert "manifest.json is missing" in refused(raw({}, (SETTINGS, b"{}")))
+    assert "is missing; allowed: a bundle as suite submit writes it" in refused(Path("none.zip"))
+
+
+ODD = [None, True, -1, 0, 1.5, 10**30, float("nan"), "", "x", "../x", [], [1], {}, {"a": 1}, "\ud800"]
+
+
+def places(value, way=()):
+    """Ways to all values in nested plain data."""
+    yield way
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from places(each, (*way, key))
+
+
+def replaced(value, way, new):
+    """Nested plain data with another value in one place, or without it if it is ``...``."""
+    if not way:
+        return new
+    value = copy.copy(value)
+    if len(way) == 1 and new is ...:
+        del value[way[0]]
+    else:
+        value[way[0]] = replaced(value[way[0]], way[1:], new)
+    return value
+
+
+def test_whatever_stands_in_a_bundle_it_is_taken_or_refused_in_a_line(board, contents):
+    rng = np.random.default_rng(17)
+    members = [name for name in contents if name.endswith((".json", ".jsonl"))]
+    refused_ones = 0
+    for _ in range(40):
+        member = members[rng.integers(len(members))]
+        lines = contents[member].splitlines() if member.endswith("l") else [contents[member]]
+        values = [json.loads(line) for line in lines]
+        number = rng.integers(len(values))
+        ways = [way for way in places(values[number]) if way]
+        way, new = ways[rng.integers(len(ways))], [*ODD, ...][rng.integers(len(ODD) + 1)]
+        values[number] = replaced(values[number], way, new)
+        content = as_lines(values)
+        if member == MANIFEST:
+            path = raw(contents | {MANIFEST: content})
+        else:
+            path = write_changed(Path("own.zip"), contents, {member: content})
+        line = refusal(path)
+        if line:
+            assert line.startswith("own.zip"), (member, way, new)
+            assert "\n" not in line
+            refused_ones += 1
+        else:
+            assert list(load_handed_in()) == ["own"]
+            shutil.rmtree("handed_in")
+    assert 20 < refused_ones < 40
+
+
+def refusal(path):
+    """Why a bundle is refused; empty if it is taken."""
+    try:
+        merge([path], load_settings())
+    except SuiteError as error:
+        return str(error)
+    return ""
+
+
+def test_there_are_at_least_twenty():
+    assert len(SPOILED) + len(MANIFESTS) >= 20
