@@ -214,7 +214,11 @@ def _in_table(path: Path, settings: DatasetSettings, setting: str) -> Listing:
 
 
 def _check_place(path: Path, setting: str) -> None:
-    """Refuse images in folders that the suite itself writes and clears."""
+    """Refuse images in folders that the suite itself writes and clears, and folders that hold the project."""
+    if path.is_dir() and path.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise SuiteError(
+            f"{setting}.path = {str(path)!r} holds the project itself; allowed: a folder of class folders of its own"
+        )
     for folder in WRITTEN_FOLDERS:
         if path.exists() and folder.resolve() in (path.resolve(), *path.resolve().parents):
             raise SuiteError(
