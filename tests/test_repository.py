@@ -98,7 +98,9 @@ def test_sections_that_are_absent_mean_none(tmp_path):
     (tmp_path / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    left = {name: value for name, value in params.items() if name not in ("paper_values", "ablation", "geometry")}
+    sections = {"paper_values", "ablation", "crossed", "splits", "fresh_seeds", "geometry"}
+    assert params.keys() & sections
+    left = {name: value for name, value in params.items() if name not in sections}
     del left["tuning"]["also"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(left))
     rows = {"benchmarks": {"cub": {"pfml": {"recipe": "pfml_resnet50"}}}}

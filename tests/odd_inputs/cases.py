@@ -338,6 +338,13 @@ IMAGES = [
         "1 group",
         "= c5/9.png",
     ),
+    images("a pipe", lambda: os.mkfifo("photos/c0/9.png")),
+    images(
+        "a table that names a pipe",
+        lambda: os.mkfifo("p.png") or table(["p.png,c0"]),
+        "p.png (is no file)",
+        entry=TABLE,
+    ),
     images("a folder called like an image", lambda: Path("photos/c0/9.png").mkdir()),
     images("a file in place of the folder", lambda: _write("file", "x"), "is neither", entry={"path": "file"}),
     images("a table", lambda: table([]), entry=TABLE),
