@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from tests.helpers.synthetic import HEADER, own_loss
 from tests.odd_inputs.project import RECIPE, line, settings, write_settings
@@ -288,6 +289,14 @@ def table(rows, head="path,label", encoding="utf-8"):
     Path("list.csv").write_bytes(("\n".join(lines) + "\n").encode(encoding))
 
 
+def _not_finite(loss):
+    """Embeddings of a loss with a number that is none."""
+    path = Path(f"runs/emoji-{loss}/embeddings-0.safetensors")
+    arrays = load_file(path)
+    arrays["embeddings"][0, 0] = np.nan
+    save_file(arrays, path)
+
+
 def moved(source, target):
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     Path(source).rename(target)
@@ -478,6 +487,18 @@ RECORDS = [
     Odd("a site of empty verdicts", lambda: _write("results/verdicts.csv", ""), "site", ("results/verdicts.csv",)),
     Odd(
         "a site of cut curves", lambda: _cut("runs/emoji-pfml/curves.jsonl"), "site", ("runs/emoji-pfml/curves.jsonl",)
+    ),
+    Odd(
+        "a site of curves that are text",
+        lambda: line("runs/emoji-pfml/curves.jsonl", 0, loss="x"),
+        "site",
+        ("runs/emoji-pfml/curves.jsonl, line 1: loss = 'x'", "allowed: numbers"),
+    ),
+    Odd(
+        "a site of embeddings that are not finite",
+        lambda: _not_finite("mine"),
+        "site",
+        ("embeddings-0.safetensors", "finite"),
     ),
     Odd(
         "a site of cut embeddings",

@@ -162,6 +162,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     for number, row in enumerate(rows, 1):
         if missing := [name for name in ("noise_level", "seed", "epoch", "loss") if name not in row]:
             raise SuiteError(f"{path}, line {number} lacks {allowed(missing)}; {ANEW}")
+        if odd := [name for name in ("noise_level", "seed", "epoch", "loss") if not isinstance(row[name], int | float)]:
+            raise SuiteError(f"{path}, line {number}: {odd[0]} = {row[odd[0]]!r}; allowed: numbers; {ANEW}")
     return rows
 
 

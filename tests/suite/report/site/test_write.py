@@ -13,6 +13,7 @@ import pytest
 from suite.errors import SuiteError
 from suite.losses.influence.curve import as_curves
 from suite.report.site.pages import slug
+from suite.report.site.provenance import _date
 from suite.report.site.write import write_site
 from suite.settings.params import LossSettings
 from suite.settings.paths import FIGURES_FOLDER, INFLUENCE_CURVES, INFLUENCE_REASONS
@@ -155,6 +156,13 @@ def test_without_results_the_site_says_that_nothing_was_run(workplace):
     for name in ("claims", "loss-pfml", "figures", "provenance"):
         assert "Not run." in (index.parent / f"{name}.html").read_text(), name
     assert "Not there." in (index.parent / "dataset-shapes.html").read_text()
+
+
+@pytest.mark.parametrize("value", ["x", "9" * 30, "1.5"])
+def test_a_date_that_is_none(monkeypatch, value):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    with pytest.raises(SuiteError, match=r"SOURCE_DATE_EPOCH = '.*'; allowed: seconds since 1970"):
+        _date()
 
 
 def test_a_damaged_input_leaves_the_old_site(workplace):
