@@ -1,8 +1,10 @@
-"""The one exception that a user is meant to read, and errors in one line."""
+"""The one exception that a user is meant to read, several of them told together, and errors in one line."""
 
+import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
 from rich.markup import escape
 
@@ -12,8 +14,52 @@ _LONGEST = 1000
 """Characters of an error's line."""
 
 
+_MOST = 20
+"""Problems that are told at once."""
+
+
 class SuiteError(Exception):
-    """Bad input or a missing file. The command line prints it as one line and exits with status 2."""
+    """Bad input or a missing file, or several of them. The command line prints a line for each and exits with status 2."""
+
+    def __str__(self) -> str:
+        """All problems in one line."""
+        return "; ".join(map(str, self.args))
+
+
+class Problems:
+    """Collects errors that are told together: within ``with problems:`` one is taken up, and the program goes on."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
+
+    def __enter__(self) -> Self:
+        """Begin what may fail."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Take up an error for the user; others pass."""
+        if isinstance(error, SuiteError):
+            self._found |= dict.fromkeys(map(str, error.args))
+        return isinstance(error, SuiteError)
+
+    def about(self, setting: str) -> bool:
+        """Whether a problem names a setting or one below it: what follows from it need not be told."""
+        return any(re.search(rf"{re.escape(setting)}(?![A-Za-z0-9_])", text) for text in self._found)
+
+    def tell(self) -> None:
+        """Tell all that was found, the first ones where they are many.
+
+        Raises:
+            SuiteError: there was something.
+        """
+        if self._found:
+            raise several(list(self._found))
+
+
+def several(problems: Sequence[str]) -> SuiteError:
+    """One error of several problems; of very many the first are told."""
+    more = len(problems) - _MOST
+    return SuiteError(*problems[:_MOST], *([f"... and {more} more problems like these"] if more > 0 else []))
 
 
 class Interrupted(BaseException):
@@ -34,12 +80,13 @@ def told(error: BaseException, most: int = 300) -> str:
     return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text
 
 
-def as_markup(error: BaseException) -> str:
-    """Render an error as one line that rich prints literally."""
-    return escape(shortened(str(error), _LONGEST))
+def as_markup(text: str) -> str:
+    """Render a problem as one line that rich prints literally."""
+    return escape(shortened(text, _LONGEST))
 
 
 def shortened(text: str, most: int) -> str:
     """Text in one line of what can be printed, cut in its middle where it is long: its end says what to do."""
     line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
     return line if len(line) <= most else f"{line[: most * 2 // 3]} ... {line[-most // 3 :]}"

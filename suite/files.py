@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,31 @@ ANEW = "delete it and run: dvc repro"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` and move it there when the block ends without an error."""
+    """Give a temporary path beside ``path`` and move it there when the block ends without an error.
+
+    Raises:
+        OSError: the system refuses it, e.g. because the disk is full; it names the file, whichever library has met it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        number, name = _refused(error), getattr(error, "filename", None)
+        if number is None or name not in (None, str(temporary), temporary):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refused(error: Exception) -> int | None:
+    """The system's number of an error, which some libraries leave in the message alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)|\[errno (\d+)\]", str(error))
+    return int(found[1] or found[2]) if found else None
 
 
 def write_text(path: Path, text: str) -> None:

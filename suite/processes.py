@@ -2,15 +2,18 @@
 
 One thread a process is what makes results independent of the number of processes: a sum split over threads rounds
 differently. Workers are forked where the platform allows it, so that they start with all modules loaded and share what the
-parent holds. They end by themselves when their parent was killed.
+parent holds. They end by themselves when their parent was killed. What a worker runs of others' code it says in memory that
+its parent shares, so that the parent can tell what has killed a worker.
 """
 
 import contextlib
 import io
+import mmap
 import multiprocessing
 import os
 import platform
 import signal
+import struct
 import sys
 import threading
 import time
@@ -18,6 +21,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -32,6 +36,11 @@ MOST_LINES = 20
 _PRINTED = "the last line that it printed"
 _POLL_SECONDS = 0.2
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_PLACES, _BYTES = 1024, 1024
+_WORDS = mmap.mmap(-1, _PLACES * _BYTES)
+"""Memory that forked processes share: a place for each, by its number, with what it runs of others' code."""
+_CURE = "what has finished is kept; repair it, or give it more memory, and run the command again"
+_LAYOUT = f"<q{_BYTES - 8}s"
 _END = os._exit
 """Ends this process, also while code of others is kept from it."""
 _work: tuple[Callable[[Any, Any], Any], Any] | None = None
@@ -83,12 +92,13 @@ def in_parallel(
         tasks: hashable and picklable.
 
     Raises:
-        SuiteError: a worker was killed.
+        SuiteError: a worker was killed; the message names what it was at.
         Exception: what ``function`` raised first. Tasks that had begun then are given before it; others are not begun.
     """
     if not tasks:
         return
     limit_threads()
+    others = multiprocessing.active_children()
     with ProcessPoolExecutor(
         worker_count(len(tasks)),
         multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"),
@@ -96,6 +106,7 @@ def in_parallel(
         initargs=(os.getpid(), function, shared),
     ) as pool:
         running: dict[Future[Result], Task] = {pool.submit(_run, task): task for task in tasks}
+        workers = [worker for worker in multiprocessing.active_children() if worker not in others]
         try:
             failure = yield from _as_they_finish(running)
         except BaseException:  # interrupted, or left by the caller: those at work are not waited for
@@ -104,9 +115,7 @@ def in_parallel(
             wait(running)  # the pool ends each as broken; one cancelled before would make its thread fail
             raise
     if isinstance(failure, BrokenProcessPool):
-        raise SuiteError(
-            "a worker process was killed, perhaps because memory ran out; run the command again"
-        ) from failure
+        raise SuiteError(f"{killed(workers)}; {_CURE}") from failure
     if failure is not None:
         raise failure
 
@@ -129,15 +138,45 @@ def _as_they_finish(
     return failure
 
 
+def killed(workers: Sequence[BaseProcess], otherwise: str = "a worker process") -> str:
+    """What was at work in processes that were killed, in a line; those that were ended for that are not counted."""
+    dead = [worker for worker in workers if worker.exitcode != -signal.SIGTERM] or workers
+    told = []
+    for worker in dead:
+        words = _words_of(worker.pid or 0)
+        what = f"{words} was killed, with its process," if words else f"{otherwise} was killed"
+        told.append(f"{what} by {_ending(worker.exitcode or 0)}")
+    return "; ".join(dict.fromkeys(told)) or f"{otherwise} was killed"
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"an exit with status {status}"
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+    return f"{name}, perhaps because memory ran out" if -status == signal.SIGKILL else name
+
+
+def _say(words: str) -> None:
+    """Say what this process runs of others' code; nothing where the words are empty."""
+    place = os.getpid() % _PLACES * _BYTES
+    struct.pack_into(_LAYOUT, _WORDS, place, os.getpid(), words.encode(errors="backslashreplace"))
+
+
+def _words_of(process: int) -> str:
+    """What a process, dead perhaps, has said last."""
+    said_by, words = struct.unpack_from(_LAYOUT, _WORDS, process % _PLACES * _BYTES)
+    return words.rstrip(b"\0").decode(errors="ignore") if said_by == process else ""
+
+
 def _start_worker(parent: int, function: Callable[[Any, Any], Any], shared: Any) -> None:
     global _work  # noqa: PLW0603 - a worker process has one function for all its tasks
     _work = function, shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
     limit_threads()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process soon after its parent: one that waits for a task would else wait for ever."""
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
@@ -170,7 +209,9 @@ def guarded(where: str) -> Iterator[None]:
     out, err = _Beginning(sys.stdout), _Beginning(sys.stderr)
     try:
         with (
-            _contained(out, err) if threading.current_thread() is threading.main_thread() else contextlib.nullcontext()
+            _contained(where, out, err)
+            if threading.current_thread() is threading.main_thread()
+            else contextlib.nullcontext()
         ):
             yield
     except Interrupted:
@@ -184,8 +225,9 @@ def guarded(where: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _contained(out: "_Beginning", err: "_Beginning") -> Iterator[None]:
+def _contained(where: str, out: "_Beginning", err: "_Beginning") -> Iterator[None]:
     folder, end, mine = Path.cwd(), os._exit, os.getpid()
+    before, state = _words_of(mine), _state_of_torch()
 
     def refuse(status: int) -> NoReturn:
         if os.getpid() != mine:  # a process that it has forked
@@ -194,11 +236,37 @@ def _contained(out: "_Beginning", err: "_Beginning") -> Iterator[None]:
 
     try:
         os._exit = refuse
+        _say(where)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             yield
     finally:
         os._exit = end
+        _say(before)
         os.chdir(folder)
+        _put_right(where, state)
+
+
+def _state_of_torch() -> dict[str, Any]:
+    """Settings of torch that hold for all that runs after a loss in the same process: other runs, other losses."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    return {"set_default_dtype": torch.get_default_dtype(), "set_grad_enabled": torch.is_grad_enabled()}
+
+
+def _put_right(where: str, state: dict[str, Any]) -> None:
+    """Set torch back to a state, and refuse code that has changed it.
+
+    Raises:
+        SuiteError: it has.
+    """
+    now = _state_of_torch()
+    changed = [name for name in state if now[name] != state[name]]
+    for name in changed:
+        getattr(sys.modules["torch"], name)(state[name])
+    if changed:
+        calls = ", ".join(f"torch.{name}({now[name]})" for name in changed)
+        raise SuiteError(f"{where} left {calls} behind, which what runs after it would meet; allowed is to set it back")
 
 
 class _Beginning(io.TextIOBase):

@@ -88,19 +88,26 @@ def test_an_altered_file_in_the_store_is_not_pulled(tmp_path):
     assert not list(tmp_path.glob("data/*.parquet"))
 
 
-STUDIES = ("paper_values", "ablation", "crossed", "splits", "fresh_seeds", "geometry")
-"""Sections of params.yaml that set studies."""
-
-
-def test_studies_without_their_sections_have_no_stages(tmp_path):
-    """DVC reads the whole file before any stage: a section that is absent means none."""
+def test_sections_that_are_absent_mean_none(tmp_path):
+    """DVC reads the whole of a file before any of its stages."""
     subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
-    shutil.copytree(ROOT / "pipelines/studies", tmp_path / "pipelines/studies", ignore=shutil.ignore_patterns("*.lock"))
+    for name in ("studies", "tuning", "benchmarks"):
+        shutil.copytree(
+            ROOT / "pipelines" / name, tmp_path / "pipelines" / name, ignore=shutil.ignore_patterns("*.lock")
+        )
     (tmp_path / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    left = {name: value for name, value in params.items() if name not in STUDIES}
+    sections = {"paper_values", "ablation", "crossed", "splits", "fresh_seeds", "geometry"}
+    assert params.keys() & sections
+    left = {name: value for name, value in params.items() if name not in sections}
+    del left["tuning"]["also"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(left))
-    listing = [sys.executable, "-m", "dvc", "stage", "list", "--name-only", "pipelines/studies/dvc.yaml"]
+    rows = {"benchmarks": {"cub": {"pfml": {"recipe": "pfml_resnet50"}}}}
+    (tmp_path / "pipelines/benchmarks/params.yaml").write_text(yaml.safe_dump(rows))
+    listing = [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"]
     listed = subprocess.run(listing, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (listed.returncode, listed.stdout.split()) == (0, []), listed.stderr
+    assert listed.returncode == 0, listed.stderr
+    found = {name.removeprefix("pipelines/").partition("@")[0] for name in listed.stdout.split()}
+    own = {f"benchmarks/dvc.yaml:{stage}" for stage in ("plan", "cub", "leaderboard", "claims", "times")}
+    assert found == {"tuning/dvc.yaml:search", *own}

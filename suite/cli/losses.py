@@ -1,7 +1,6 @@
 """Losses: the generic tests of one, the list of all, and a file to start from."""
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,22 +36,32 @@ def check(
 
     Gradients, odd batches, symmetries, sizes, a short training, cost, influence.
     """
-    from suite.losses.checks.run import run_checks
-    from suite.losses.checks.subject import find_subject
+    from suite.losses.apart import apart
+    from suite.losses.checks.run import until_killed
 
     console = Console(soft_wrap=True, highlight=False)
-    subject = find_subject(target, params, miner, wraps)
-    console.print(
-        f"[bold]{escape(subject.entry.target)}[/]{_shown(subject.values)}, embeddings of {subject.dim} dimensions"
-    )
     counts = dict.fromkeys(_COLOURS, 0)
-    for finding in chain(run_checks(subject), _space(subject)):
+    for finding in until_killed(apart(f"suite check {target}", lambda: _findings(target, params, miner, wraps))):
+        if isinstance(finding, str):
+            console.print(finding)
+            continue
         counts[finding.status] += 1
         console.print(f"[{_COLOURS[finding.status]}]{finding.status}[/]  {finding.check}: {escape(finding.found)}")
         if finding.meaning:
             console.print(f"      in training: {escape(finding.meaning)}")
     console.print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['note']} notes")
     raise typer.Exit(1 if counts["fail"] else 0)
+
+
+def _findings(target: str, params: str | None, miner: str | None, wraps: str | None) -> "Iterator[str | Finding]":
+    """What is tested, and then what each check found."""
+    from suite.losses.checks.run import run_checks
+    from suite.losses.checks.subject import find_subject
+
+    subject = find_subject(target, params, miner, wraps)
+    yield f"[bold]{escape(subject.entry.target)}[/]{_shown(subject.values)}, embeddings of {subject.dim} dimensions"
+    yield from run_checks(subject)
+    yield from _space(subject)
 
 
 def _space(subject: "Subject") -> "Iterator[Finding]":

@@ -33,6 +33,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         cluster.grid,
         pipeline.leaderboard,
         pipeline.times,
+        pipeline.influence,
         pipeline.site,
         studies.paper_values,
         studies.ablation,
@@ -76,7 +77,7 @@ REFUSED: Any = typer.BadParameter.__mro__[2]
 
 
 def main() -> None:
-    """Run a command; an error meant for the user is one line on stderr and exit status 2, Ctrl-C a line and 130."""
+    """Run a command; each problem meant for the user is a line on stderr and exit status 2, Ctrl-C a line and 130."""
     signal.signal(signal.SIGINT, _interrupt)
     try:
         status = app(prog_name="suite", standalone_mode=False)
@@ -98,7 +99,8 @@ def main() -> None:
 def _tell(error: Exception) -> int:
     if "dvc " in str(error) and not PARAMS_FILE.is_file():
         error = SuiteError(f"{error}; there is no {PARAMS_FILE} in {Path.cwd()}: is this the project's root?")
-    errors.print(f"[bold red]error:[/] {as_markup(error)}", highlight=False)
+    for problem in error.args or (type(error).__name__,):
+        errors.print(f"[bold red]error:[/] {as_markup(str(problem))}", highlight=False)
     return FAILED
 
 

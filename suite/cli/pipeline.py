@@ -198,6 +198,13 @@ def times(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.froze
         write_times(load_settings())
 
 
+def influence() -> None:
+    """Measure how hard losses pull and push by distance, for the site; those measured before are not measured again."""
+    from suite.report.influence import write_influence
+
+    write_influence(console)
+
+
 def site(
     *, open_page: Annotated[bool, typer.Option("--open", help="Open the first page in the browser.")] = False
 ) -> None:
@@ -207,7 +214,7 @@ def site(
     from suite.settings.params import load_settings
 
     settings = load_settings()
-    page = write_site(settings, console=console)
+    page = write_site(settings)
     for line in closing_lines(settings):
         console.print(line, markup=False, highlight=False)
     if open_page:

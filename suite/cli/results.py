@@ -62,7 +62,7 @@ def verify(
     ] = None,
     fresh: Annotated[Path, typer.Argument(help="Records of your rerun.")] = RECORDS_FILE,
     margin: Annotated[
-        float, typer.Option(min=0.01, help="Points of R@1 up to which two means count as the same.")
+        float, typer.Option(min=0.01, max=100, help="Points of R@1 up to which two means count as the same.")
     ] = 1.0,
     regime: RegimeOption = Regime.frozen,
     sample: Annotated[

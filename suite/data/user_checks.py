@@ -1,5 +1,6 @@
 """What a user's own data set must fulfil before anything is trained on it."""
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -106,6 +107,14 @@ def check_names(items: Sequence[Item], setting: str) -> None:
 def remarks_on(listing: Listing) -> list[str]:
     """What was found besides images in class folders, and what became of it."""
     remarks = [f"{len(names)} left out as {reason}: {_some(names)}" for reason, names in listing.left_out.items()]
+    alike: dict[str, set[str]] = defaultdict(set)
+    for item in listing.items:
+        alike[" ".join(unicodedata.normalize("NFKC", item.label).casefold().split())].add(item.label)
+    twins = [" = ".join(sorted(labels)) for labels in alike.values() if len(labels) > 1]
+    if twins:
+        remarks.append(
+            f"{_number(twins, 'group')} of class names alike but for case, spaces or accents: {_some(twins)}"
+        )
     if listing.linked:
         remarks.append(f"{_number(listing.linked, 'folder')} reached by a link: {_some(listing.linked)}")
     if listing.nested:

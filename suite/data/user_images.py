@@ -31,7 +31,7 @@ _HALVES = {"train", "training", "val", "valid", "validation", "dev", "test", "te
 """Names of folders that hold a half of a data set, and no class."""
 NOT_IMAGES, HIDDEN = "no image in a class folder", "hidden"
 DANGLING, TAKEN = "a link that leads nowhere", "a link to a folder that is taken already"
-EMPTY = "a folder without an image"
+EMPTY, SPECIAL = "a folder without an image", "neither file nor folder"
 """Why something in a folder is left out."""
 _LINKED = "linked"
 
@@ -102,8 +102,13 @@ def list_images(settings: DatasetSettings, setting: str) -> Listing:
     path = Path(str(settings.path))
     _check_place(path, setting)
     if path.is_dir():
+        for name in ("path_column", "label_column", "source_column", "licence_column"):
+            if name in settings.model_fields_set:
+                raise SuiteError(
+                    f"{setting}.{name} is of a table, and path is a folder; allowed: no {name}, or a table"
+                )
         return _in_folder(path, setting)
-    if path.is_file() and path.suffix in (".csv", ".parquet"):
+    if path.is_file() and path.suffix.lower() in (".csv", ".parquet"):
         return _in_table(path, settings, setting)
     found = "is neither" if path.exists() else "does not exist"
     raise SuiteError(
@@ -156,7 +161,7 @@ def _walk(path: Path) -> Iterator[tuple[Path, str]]:
             elif entry.is_dir():
                 (links if entry.is_symlink() else folders).append(entry)
             else:
-                yield entry, "" if entry.exists() else DANGLING
+                yield entry, "" if entry.is_file() else SPECIAL if entry.exists() else DANGLING
 
 
 def _check_halves(path: Path, items: list[Item], setting: str) -> None:
@@ -185,7 +190,7 @@ def _in_table(path: Path, settings: DatasetSettings, setting: str) -> Listing:
         ".parquet": lambda: pd.read_parquet(path),
     }
     try:
-        table = read[path.suffix]()
+        table = read[path.suffix.lower()]()
     except Exception as error:
         raise SuiteError(f"{setting}.path: {path} is no table: {told(error)}") from error
     options = ("path_column", "label_column", "source_column", "licence_column")
@@ -214,7 +219,11 @@ def _in_table(path: Path, settings: DatasetSettings, setting: str) -> Listing:
 
 
 def _check_place(path: Path, setting: str) -> None:
-    """Refuse images in folders that the suite itself writes and clears."""
+    """Refuse images in folders that the suite itself writes and clears, and folders that hold the project."""
+    if path.is_dir() and path.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise SuiteError(
+            f"{setting}.path = {str(path)!r} holds the project itself; allowed: a folder of class folders of its own"
+        )
     for folder in WRITTEN_FOLDERS:
         if path.exists() and folder.resolve() in (path.resolve(), *path.resolve().parents):
             raise SuiteError(
@@ -248,6 +257,8 @@ def _noting_warnings() -> Iterator[None]:
 def _decode(file: Path, side: int) -> Decoded:
     try:
         _complaints.noted = ""
+        if file.exists() and not file.is_file() and not file.is_dir():
+            return Decoded(problem="is no file")  # a pipe, from which reading would wait for ever
         digest = sha256_file(file)
         with Image.open(file) as image:
             if image.mode not in _MODES or _is_deep(image):

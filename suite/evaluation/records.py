@@ -14,7 +14,7 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import ANEW, read_text, write_text
 from suite.settings.paths import RESULTS_FOLDER
 from suite.settings.plans import HyperparameterSource, Regime, Track
-from suite.settings.reading import explain
+from suite.settings.reading import explain_first
 
 KEY = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level", "seed")
 """What tells runs apart."""
@@ -252,7 +252,7 @@ def _read_line(path: Path, number: int, line: str, cure: str) -> Record:
     try:
         return Record.model_validate(values | {"file": str(path), "line": number})
     except ValidationError as error:
-        raise SuiteError(f"{explain(error, Record, Path(f'{path}, line {number}'))}; {cure}") from error
+        raise SuiteError(f"{explain_first(error, Record, Path(f'{path}, line {number}'))}; {cure}") from error
 
 
 def _check_constant(records: Sequence[Record], field: str, group: Sequence[str], unnamed: Sequence[str] = ()) -> None:

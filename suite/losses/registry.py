@@ -5,13 +5,20 @@ A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It ma
 at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as they are.
 """
 
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from suite.errors import SuiteError, allowed
+from suite.hashing import PACKAGES
+from suite.losses.apart import must_survive
 from suite.losses.build import (
     MINER_PREFIX,
     TRAINING_SETTINGS,
@@ -118,6 +125,17 @@ class LossEntry:
         with guarded(f"{setting}: the constructor"):
             return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
 
+    def must_survive(self, function: Callable[[], object]) -> None:
+        """Call a function that runs this loss; where it is somebody else's, in a process of its own, which it may kill.
+
+        Raises:
+            SuiteError: as ``function`` raises it, or the process was killed.
+        """
+        if all(part is None or part.partition(".")[0].partition(":")[0] in PACKAGES for part in parts_of(self.target)):
+            function()
+        else:
+            must_survive(f"{self.setting or f'params.yaml: losses.{self.name}'} ({self.target})", function)
+
     def check_size(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> None:
         """Refuse numbers that would fill the memory: large ones are tried without any memory first."""
         large = {name: value for name, value in values.items() if type(value) is int and value > _LARGE}
@@ -183,6 +201,7 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
     for part, value in parts._asdict().items():
         if value:
             where = f"{places[part]} = {value!r}"
+            _survive_import(value, where)
             with guarded(f"{where}: its import"):
                 classes[part] = load_class(value, where)
     cls = classes["loss"]
@@ -198,6 +217,23 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
         )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
     return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting)
+
+
+def _survive_import(target: str, where: str) -> None:
+    """Import a file in a process of its own first, where this is the process of a command."""
+    if not target.rpartition(":")[0].endswith(".py") or multiprocessing.parent_process() is not None:
+        return
+
+    def tried() -> None:
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+            guarded(f"{where}: its import"),
+        ):
+            load_class(target, where)
+
+    must_survive(f"{where}: its import", tried)
 
 
 def values_by_hand(settings: LossSettings) -> Hyperparameters:

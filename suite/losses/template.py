@@ -26,7 +26,7 @@ def write_template(name: str) -> tuple[Path, str]:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        raise SuiteError(f"{setting}: allowed are letters, digits and _, a letter first") from error
+        raise SuiteError(f"{setting}: allowed are up to 64 letters, digits and _, a letter first") from error
     path = Path(f"{name}.py")
     if path.exists():
         raise SuiteError(f"{setting}: {path} exists; remove it first, or choose another name")

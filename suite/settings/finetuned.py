@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from suite.errors import SuiteError, allowed
+from suite.errors import allowed
 from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
 from suite.settings.reading import Filled, Name, Number, Strict, read_settings
@@ -70,19 +70,18 @@ class FinetunedSettings(Strict):
     tuning: TuningSettings
 
     def within(self, settings: Settings) -> SettingsOfRegime:
-        """All settings of the regime.
-
-        Raises:
-            SuiteError: a data set is not in ``params.yaml``.
-        """
-        for name in self.datasets:
-            if name not in settings.datasets:
-                raise SuiteError(
-                    f"{FINETUNED_FILE}: datasets.{name} is not under datasets in {PARAMS_FILE}; "
-                    f"allowed: {allowed(settings.datasets)}"
-                )
+        """All settings of the regime."""
         mine = {"recipe": self.recipe, "tuning": self.tuning, "changes": self.datasets}
         return SettingsOfRegime.model_construct(**dict(settings) | mine)
+
+    def unused(self, settings: Settings) -> list[str]:
+        """A line for each data set that ``params.yaml`` does not name: it is left out."""
+        return [
+            f"{FINETUNED_FILE}: datasets.{name} is left out: it is not under datasets in {PARAMS_FILE}; "
+            f"allowed: {allowed(settings.datasets)}"
+            for name in self.datasets
+            if name not in settings.datasets
+        ]
 
 
 @dataclass(frozen=True, slots=True)

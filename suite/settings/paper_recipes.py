@@ -74,7 +74,7 @@ class Optimiser(Strict):
     """Of backbone and head."""
     proxy_learning_rate_factor: Positive | None
     """Learning rate of proxies as a multiple; None for a loss without proxies."""
-    weight_decay: Annotated[Number, Field(ge=0)]
+    weight_decay: Annotated[Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
     decay_proxies: bool
     clip_gradient_value: Positive | None
     """Largest size of a component of the gradient; None: no clipping."""
@@ -85,7 +85,7 @@ class Schedule(Strict):
 
     unit: Literal["epochs", "iterations"]
     length: Count
-    warm_up_epochs: Annotated[int, Field(ge=0, strict=True)]
+    warm_up_epochs: Annotated[int, Field(ge=0, le=10_000, strict=True)]
     """Epochs at the start in which only head and proxies learn."""
     kind: Literal["constant", "step"]
     step: Count | None

@@ -170,6 +170,12 @@ class TuningSettings(Strict):
     also: Annotated[dict[Name, LossSettings], Filled] = {}
     """Losses that studies need and the grid does not run."""
 
+    @model_validator(mode="after")
+    def _folds_are_there(self) -> Self:
+        if self.held_out is not None and self.held_out > self.folds:
+            raise ValueError(f"held_out = {self.held_out}: there are {self.folds} folds; allowed: 1 to {self.folds}")
+        return self
+
 
 class BackboneSettings(Strict):
     """The network whose frozen features are trained on."""
@@ -239,11 +245,14 @@ class Settings(Strict):
         ]
 
     @model_validator(mode="after")
-    def _searched_once(self) -> Self:
+    def _told_apart(self) -> Self:
         if twice := [name for name in self.tuning.also if name in self.losses]:
             raise ValueError(
                 f"tuning.also.{allowed(twice)} is under losses as well; allowed: losses that the grid does not run"
             )
+        for place, names in (("datasets", [*self.datasets]), ("losses", [*self.losses, *self.tuning.also])):
+            if alike := [name for name in names if [*map(str.casefold, names)].count(name.casefold()) > 1]:
+                raise ValueError(f"{place}: {allowed(alike)} differ in case alone; allowed: other names")
         return self
 
 

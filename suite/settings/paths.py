@@ -26,6 +26,10 @@ USER_STAGES_FILE = Path("user/stages.yaml")
 PLAN_FOLDER = Path("plan")
 DATASET_PLAN = "plan/datasets/{dataset}.json"
 PLAN = "plan/{kind}/{dataset}-{loss}.json"
+INFLUENCE_PLAN = Path("plan/influence.json")
+INFLUENCE_CURVES = Path("influence/curves.csv")
+INFLUENCE_REASONS = Path("influence/unmeasured.json")
+"""Why a loss has no influence curves."""
 TUNED_FOLDER = Path("tuned")
 TUNED_PLAN = "tuned/{dataset}-{loss}/plan.json"
 FOUND_RECIPE = "{track}-{number}.yaml"
@@ -45,7 +49,7 @@ RUN_CACHE_FOLDER = Path("run_cache")
 TRIALS_FOLDER = Path("run_cache/trials")
 """Finished trials of unfinished searches."""
 INFLUENCE_CACHE_FOLDER = Path("run_cache/influence")
-"""Influence curves of a user's losses."""
+"""Influence curves that were measured before."""
 SEARCHES_FOLDER = Path("searches")
 """Recipes that searches have found before ``suite promote``, a folder for each data set and loss."""
 STUDY_OUTPUTS = Path("studies")
@@ -90,6 +94,7 @@ WRITTEN_FOLDERS = (
     TUNED_FOLDER,
     Path("features"),
     Path("frozen"),
+    INFLUENCE_CURVES.parent,
     RUNS_FOLDER,
     TIMES_FOLDER,
     RUN_CACHE_FOLDER,

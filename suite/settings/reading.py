@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from suite.errors import SuiteError, allowed, told
+from suite.errors import SuiteError, allowed, several, told
 from suite.files import shown
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,7 +36,7 @@ Distinct = AfterValidator(_distinct)
 Scalar = bool | int | float | str | None
 Number = Annotated[float, Field(strict=True)]
 """A whole or real number; true and false are none."""
-Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 Dimension = Annotated[int, Field(ge=1, le=65_536, strict=True)]
 Seeds = Annotated[int, Field(ge=1, le=1_000, strict=True)]
@@ -49,7 +49,7 @@ Rate = Annotated[Number, Field(gt=0, le=1_000, allow_inf_nan=False)]
 Chord = Annotated[Number, Field(gt=0, le=2, allow_inf_nan=False)]
 """A distance of unit vectors."""
 # Names become parts of stage and file names.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
 
 class Strict(BaseModel):
@@ -96,7 +96,7 @@ def read_settings(path: Path, model: type[M], missing: str = "file {} is missing
     try:
         return model.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise SuiteError(explain(error, model, path)) from error
+        raise several(explain(error, model, path)) from error
 
 
 def read_yaml(path: Path) -> Any:
@@ -137,16 +137,17 @@ _ALLOWED = {
     "int_type": "whole numbers",
     "literal_error": "{expected}",
     "model_type": "a mapping",
-    "string_pattern_mismatch": "letters, digits and _, a letter first",
+    "string_pattern_mismatch": "up to 64 letters, digits and _, a letter first",
     "string_type": "a string",
+    "too_long": "at most {max_length} entries",
     "too_short": "at least {min_length} entry",
     "tuple_type": "a list",
 }
 """What is allowed in place of a value, by pydantic's kind of error."""
 
 
-def explain(error: ValidationError, model: type[BaseModel], path: Path, below: str = "") -> str:
-    """The first problems of a validation error as one line: file, setting, what is wrong, what is allowed.
+def explain(error: ValidationError, model: type[BaseModel], path: Path, below: str = "") -> list[str]:
+    """The problems of a validation error, a line each: file, setting, what is wrong, what is allowed.
 
     Args:
         error: the validation error.
@@ -172,7 +173,13 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path, below: s
             setting = "the file"
             text = f" holds no settings; write one a line, NAME: VALUE, of {allowed(model.model_fields)}"
         problems.setdefault(setting, text)
-    return f"{shown(path)}: " + "; ".join(setting + text for setting, text in list(problems.items())[:3])
+    return [f"{shown(path)}: {setting}{text}" for setting, text in problems.items()]
+
+
+def explain_first(error: ValidationError, model: type[BaseModel], path: Path, below: str = "") -> str:
+    """The first problems of a validation error of a file that nobody writes by hand, in one line."""
+    lines = explain(error, model, path, below)[:3]
+    return "; ".join([lines[0], *(line.removeprefix(f"{shown(path)}: ") for line in lines[1:])])
 
 
 _SCALAR_TYPES = ("bool", "int", "float", "str")

@@ -1,6 +1,5 @@
 """Whether a data set has the classes and images that batches and folds need."""
 
-import itertools
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -11,7 +10,7 @@ from suite.data.catalog import verified
 from suite.data.noise import OF_FEATURES, corrupt
 from suite.data.split import fold_bounds, least_training, num_training_classes
 from suite.data.table import read_labels
-from suite.errors import SuiteError
+from suite.errors import Problems, SuiteError
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import Search, SomePlan
@@ -53,12 +52,16 @@ def check_batch(settings: Settings, recipe: Recipe, dataset: str, half: Training
     Raises:
         SuiteError: it cannot.
     """
+    problems = Problems()
     if recipe.classes_per_batch > half.classes:
         found = f"{dataset} has {half.classes} training classes"
-        raise _too_large(settings, "classes_per_batch", dataset, found, half.classes)
+        with problems:
+            raise _too_large(settings, "classes_per_batch", dataset, found, half.classes)
     if recipe.samples_per_class > half.most_images:
         found = f"the largest training class of {dataset} has {half.most_images} images"
-        raise _too_large(settings, "samples_per_class", dataset, found, half.most_images)
+        with problems:
+            raise _too_large(settings, "samples_per_class", dataset, found, half.most_images)
+    problems.tell()
     return half.classes
 
 
@@ -84,26 +87,29 @@ def check_noise(settings: Settings, recipe: Recipe, dataset: str, half: Training
 
 
 def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: Search) -> None:
-    """Check that a batch can be drawn while a fold of the training classes is held out, with the search's label noise.
+    """Check that each fold of the training classes can validate, and that a batch can be drawn from the others with noise.
 
     Raises:
         SuiteError: it cannot.
     """
     classes, folds = half.classes, search.folds
-    if folds > classes:
-        raise SuiteError(
-            f"{PARAMS_FILE}: tuning.folds = {folds}: {plan.dataset} has {classes} training classes, and a fold needs one; "
-            f"allowed: 2 to {classes}"
+    if _least_answerable(half, folds) < LEAST_CLASSES:
+        fitting = [
+            count for count in range(2, classes // LEAST_CLASSES + 1) if _least_answerable(half, count) >= LEAST_CLASSES
+        ]
+        found = (
+            f"{plan.dataset} has {classes} training classes, and a fold needs {LEAST_CLASSES} with two images or more: "
+            "with one alone every neighbour is right"
         )
+        if not fitting:
+            raise SuiteError(
+                f"{PARAMS_FILE}: datasets.{plan.dataset}: too few classes for a search: {found}; "
+                f"allowed: {LEAST_CLASSES * 2} training classes or more, or a tuned recipe in git"
+            )
+        raise SuiteError(f"{settings.recipe.file}: tuning.folds = {folds}: {found}; allowed: {_span(fitting)}")
     left = least_training(classes, folds)
-    if left < LEAST_CLASSES:
-        needed = next(count for count in itertools.count(classes) if least_training(count, folds) >= LEAST_CLASSES)
-        raise SuiteError(
-            f"{PARAMS_FILE}: datasets.{plan.dataset} has {classes} training classes, too few to search {plan.loss} "
-            f"with tuning.folds = {folds}; allowed: {needed} training classes or more"
-        )
     if plan.recipe.classes_per_batch > left:
-        found = f"a search of {plan.loss} with tuning.folds = {folds} trains on {left} of {classes} training classes"
+        found = f"a search with tuning.folds = {folds} trains on {left} of {classes} training classes"
         raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
     if not search.noise or plan.noise_kind in OF_FEATURES:
         return
@@ -112,8 +118,18 @@ def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: 
         given = corrupt(codes, plan.dataset, plan.noise_kind, search.noise, fold_name(search, low))
         left = len(np.unique(given.labels))
         if plan.recipe.classes_per_batch > left:
-            found = f"with {plan.noise_kind} noise of {search.noise:g} a search of {plan.loss} trains on {left} classes"
+            found = f"with {plan.noise_kind} noise of {search.noise:g} a search trains on {left} classes"
             raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
+
+
+def _least_answerable(half: TrainingHalf, folds: int) -> int:
+    """Of all folds the least number of classes with two images: an image alone in its class has nothing to find."""
+    answerable = np.bincount(half.labels, minlength=half.classes) >= 2
+    return min(int(answerable[low:high].sum()) for low, high in fold_bounds(half.classes, folds))
+
+
+def _span(counts: list[int]) -> str:
+    return f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
 
 
 def fold_name(search: Search, first_class: int) -> str:

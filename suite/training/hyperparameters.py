@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from suite.errors import SuiteError
+from suite.errors import several
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.registry import Hyperparameters
 from suite.settings.params import Recipe
@@ -23,7 +23,7 @@ def with_learning_rates(recipe: Recipe, values: Hyperparameters, loss: str) -> R
     try:
         return type(recipe).model_validate(recipe.model_dump() | rates)
     except ValidationError as error:
-        raise SuiteError(explain(error, type(recipe), PARAMS_FILE, f"losses.{loss}.params")) from error
+        raise several(explain(error, type(recipe), PARAMS_FILE, f"losses.{loss}.params")) from error
 
 
 def with_values(plan: P, values: Hyperparameters) -> P:

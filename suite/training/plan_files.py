@@ -1,4 +1,4 @@
-"""The folder ``plan/``: written as a whole, and what the plans in it cost."""
+"""The folder ``plan/``: written as a whole."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, get_args
 from suite.files import write_json
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
-from suite.settings.plans import PlanKind, Planned, Regime, folder_of, plan_path, seeds_of, write_plan_file
+from suite.settings.plans import PlanKind, Planned, Regime, folder_of, plan_path, write_plan_file
 from suite.training.dataset_plan import DatasetPlan
 
 Kinds = Mapping[PlanKind, Sequence[Sequence[Planned]]]
@@ -43,15 +43,6 @@ def write_all(data: Mapping[Path, dict[str, Any]], kinds: Kinds, regime: Regime 
             (there / path).replace(path)
     finally:
         shutil.rmtree(there, ignore_errors=True)
-
-
-def cost(kinds: Kinds) -> str:
-    """How many runs and trials the grid has, in a sentence."""
-    tuned = [planned for files in kinds["tuned"] for planned in files]
-    runs = sum(len(plan.noise_levels) * len(seeds_of(plan)) for plan, _ in tuned)
-    trials = sum(search.trials * (search.held_out or search.folds) for _, search in tuned if search is not None)
-    searched = f", after {trials:,} trainings of searches" if trials else ""
-    return f"planned: {runs:,} runs{searched}; those in the run cache are not run again"
 
 
 def remarks_on(settings: Settings, datasets: Sequence[DatasetPlan]) -> list[str]:

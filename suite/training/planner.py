@@ -3,23 +3,24 @@
 Everything is checked first; after an error nothing has been written.
 """
 
+import contextlib
 from dataclasses import replace
 
 from suite.data.noise import check_kind
-from suite.errors import SuiteError, allowed
+from suite.errors import Problems, SuiteError
 from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.influence.kept import as_plan, wanted
 from suite.losses.paper_values import paper_values
 from suite.losses.probe import probe
 from suite.losses.registry import (
-    BUILT_IN,
     Hyperparameters,
     LossEntry,
     check_hyperparameters,
     find_loss,
     values_by_hand,
 )
-from suite.settings.params import LossSettings, Settings
-from suite.settings.paths import PARAMS_FILE
+from suite.settings.params import Settings
+from suite.settings.paths import INFLUENCE_PLAN, PARAMS_FILE
 from suite.settings.plans import (
     PLANS,
     HyperparameterSource,
@@ -32,10 +33,12 @@ from suite.settings.plans import (
 )
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, shared_training, tuned_path
 from suite.training.backbone import check_backbone
-from suite.training.batch_checks import check_batch, check_folds, check_noise
-from suite.training.dataset_plan import DatasetPlan, dataset_plan_path, plan_dataset
+from suite.training.batch_checks import check_batch, check_folds
+from suite.training.dataset_plan import DatasetPlan, dataset_plan_path
 from suite.training.hyperparameters import with_learning_rates
-from suite.training.plan_files import cost, remarks_on, write_all
+from suite.training.plan_checks import for_all, sound_datasets, sound_losses
+from suite.training.plan_files import remarks_on, write_all
+from suite.training.planned_cost import check_size, cost
 from suite.training.search_space import check_ends, declared_space
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
@@ -45,50 +48,45 @@ def write_plans(settings: Settings) -> list[str]:
     """Check all settings, data, backbone weights and losses; then write a plan for each data set and each of its losses.
 
     Returns:
-        Remarks for the user, such as tuned recipes that are stale or copies among a user's images; the last is the cost.
+        Remarks for the user, such as tuned recipes that are stale or copies among images; the last is the cost.
 
     Raises:
-        SuiteError: anything is wrong; nothing was written then.
+        SuiteError: anything is wrong, all of it together; nothing was written then.
     """
-    check_backbone(settings.backbone)
-    check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
-    remarks = update_user_files(settings)
-    datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
-    for dataset in datasets:
-        recipe = settings.recipe_of(dataset.dataset)
-        check_batch(settings, recipe, dataset.dataset, dataset.half)
-        check_noise(settings, recipe, dataset.dataset, dataset.half)
-    losses = [find_loss(name, entry) for name, entry in settings.losses.items()]
-    also = [_find_also(name, entry) for name, entry in settings.tuning.also.items()]
+    problems, remarks = Problems(), list[str]()
+    with problems:
+        check_backbone(settings.backbone)
+    with problems:
+        check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
+    with problems:
+        remarks = update_user_files(settings)
+    datasets = [] if problems.about("noise.kind") else sound_datasets(settings, problems)
+    losses, also = sound_losses(settings, problems)
     planner = Planner(settings)
+    studied = [entry for entry in losses + also if entry.name in settings.geometry.losses]
+    published = [entry for entry in losses if entry.name in settings.paper_values]
     kinds: dict[PlanKind, list[list[Planned]]] = {
-        "tuned": [planner.tuned(dataset, entry) for dataset in datasets for entry in losses],
-        "searches": [planner.searched(dataset, entry) for dataset in datasets for entry in losses + also],
+        "tuned": for_all(planner.tuned, datasets, losses, problems),
+        "searches": for_all(planner.searched, datasets, losses + also, problems),
         "geometry": [
-            [(plan, None) for plan, _ in planner.tuned(dataset, entry) if plan.track == "tuned"]
-            for dataset in datasets
-            for entry in losses + also
-            if entry.name in settings.geometry.losses
+            [(plan, None) for plan, _ in planned if plan.track == "tuned"]
+            for planned in for_all(planner.tuned, datasets, studied, problems)
         ],
-        "paper_values": [
-            [(planner.paper_values(dataset, entry), None)]
-            for dataset in datasets
-            for entry in losses
-            if entry.name in settings.paper_values
-        ],
+        "paper_values": [[(plan, None)] for plan in for_all(planner.paper_values, datasets, published, problems)],
     }
-    write_all({dataset_plan_path(dataset.dataset): dataset.as_dict() for dataset in datasets}, kinds)
-    return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
-
-
-def _find_also(name: str, settings: LossSettings) -> LossEntry:
-    """A loss that the grid does not run; the error for an unknown one names the setting ``tuning.also``."""
-    if settings.target is None and name not in BUILT_IN:
-        raise SuiteError(
-            f"{PARAMS_FILE}: tuning.also.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
-            "or an entry with target: module:Class or path/file.py:Class"
-        )
-    return find_loss(name, settings)
+    with problems:
+        check_size(settings, datasets)
+    problems.tell()
+    dim = settings.recipe.embedding_dim
+    curves = [wanted(entry, values_by_hand(settings.losses[entry.name]), dim) for entry in losses]
+    data = {dataset_plan_path(dataset.dataset): dataset.as_dict() for dataset in datasets}
+    write_all(data | {INFLUENCE_PLAN: as_plan(curves)}, kinds)
+    return [
+        *remarks,
+        *remarks_on(settings, datasets),
+        *dict.fromkeys(planner.remarks),
+        cost(settings, datasets, kinds),
+    ]
 
 
 class Planner:
@@ -162,7 +160,8 @@ class Planner:
         space = declared_space(entry, mine, tuning.space)
         if not space:
             return [(plan, None)]
-        check_ends(entry, plan.hyperparameters, space, dataset.half.classes, plan.recipe.embedding_dim)
+        sizes = dataset.half.classes, plan.recipe.embedding_dim
+        entry.must_survive(lambda: check_ends(entry, plan.hyperparameters, space, *sizes))
         wrong = tuple(level for level in plan.noise_levels if level)
         planned: list[Planned] = []
         for track in tuning.tracks:
@@ -198,11 +197,10 @@ class Planner:
         """
         values = paper_values(entry, dataset.half.mean_images)
         if values is None:
-            declaring = [
-                name
-                for name, item in self._settings.losses.items()
-                if getattr(find_loss(name, item).cls, "paper_values", None)
-            ]
+            declaring = []
+            for name, item in self._settings.losses.items():
+                with contextlib.suppress(SuiteError):  # another one that cannot be found is told where it is planned
+                    declaring += [name] if getattr(find_loss(name, item).cls, "paper_values", None) else []
             raise SuiteError(
                 f"{PARAMS_FILE}: paper_values.{entry.name}: this loss declares no paper_values; "
                 f"allowed: {', '.join(declaring) or 'none of the losses named'}"
@@ -221,8 +219,8 @@ class Planner:
         recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, entry.name)
         num_classes = check_batch(settings, recipe, dataset.dataset, dataset.half)
         hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
-        loss = entry.build(hyperparameters, num_classes, recipe.embedding_dim)
-        probe(entry.name, loss, num_classes, recipe.embedding_dim)
+        sizes = num_classes, recipe.embedding_dim
+        entry.must_survive(lambda: probe(entry.name, entry.build(hyperparameters, *sizes), *sizes))
         return PLANS[self._regime][0](
             regime=self._regime,
             track=track,

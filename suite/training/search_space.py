@@ -3,15 +3,21 @@
 from typing import Annotated, Any, Self
 
 import optuna
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from suite.errors import SuiteError
+from suite.errors import Problems, SuiteError, several
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import ask
 from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, values_by_hand
-from suite.settings.params import LossSettings
+from suite.settings.params import LossSettings, Recipe
 from suite.settings.paths import PARAMS_FILE
-from suite.settings.reading import Scalar, Strict, explain
+from suite.settings.reading import Distinct, Scalar, Strict, explain
+
+_MOST = 1e15
+"""Of the ends of a range."""
+_MOST_VALUES = 100
+_ANY = {"embedding_dim": 1, "hidden_dim": 0, "classes_per_batch": 2, "samples_per_class": 2, "weight_decay": 0}
+"""Of a recipe, besides what may be searched of it."""
 
 
 class Range(Strict):
@@ -19,7 +25,14 @@ class Range(Strict):
 
     low: int | float
     high: int | float
-    log: bool = False
+    log: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("low", "high", mode="before")
+    @classmethod
+    def _is_number(cls, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST:
+            raise ValueError(f"allowed: numbers from {-_MOST:g} to {_MOST:g}")
+        return value
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -42,7 +55,14 @@ class Range(Strict):
 class Values(Strict):
     """``{values: [...]}``: one of these."""
 
-    values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+    values: Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=_MOST_VALUES), Distinct]
+
+    @field_validator("values")
+    @classmethod
+    def _are_values(cls, values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        if any(isinstance(value, float) and not abs(value) <= _MOST for value in values):
+            raise ValueError(f"allowed: numbers from {-_MOST:g} to {_MOST:g}, strings, true and false")
+        return values
 
     @property
     def ends(self) -> tuple[Scalar, ...]:
@@ -65,13 +85,15 @@ def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
     Raises:
         SuiteError: an entry is neither a range nor a list of values.
     """
-    space: Space = {}
+    space, problems = Space(), Problems()
     for name, entry in declared.items():
         model: type[Range | Values] = Values if "values" in entry else Range
-        try:
-            space[name] = model.model_validate(entry)
-        except ValidationError as error:
-            raise SuiteError(explain(error, model, PARAMS_FILE, f"losses.{loss}.search.{name}")) from error
+        with problems:
+            try:
+                space[name] = model.model_validate(entry)
+            except ValidationError as error:
+                raise several(explain(error, model, PARAMS_FILE, f"losses.{loss}.search.{name}")) from error
+    problems.tell()
     return space
 
 
@@ -88,9 +110,31 @@ def declared_space(
     by_hand = values_by_hand(settings)
     own = entry.space(settings)
     space = {name: item for name, item in ((shared | own) if own else {}).items() if name not in by_hand}
-    check_hyperparameters(entry, space, f"{PARAMS_FILE}: losses.{entry.name}.search")
-    parse_space(entry.name, space)
+    problems = Problems()
+    for setting, names in ((f"losses.{entry.name}.search", own), ("tuning.space", shared)):
+        with problems:
+            check_hyperparameters(
+                entry, {name: space[name] for name in names if name in space}, f"{PARAMS_FILE}: {setting}"
+            )
+    problems.tell()
+    for name, item in parse_space(entry.name, space).items():
+        for end in item.ends if name in TRAINING_SETTINGS else ():
+            with problems:
+                _check_training(name, end, f"losses.{entry.name}.search" if name in own else "tuning.space")
+    problems.tell()
     return space
+
+
+def _check_training(name: str, value: Scalar, setting: str) -> None:
+    """Check that a recipe may have a value of its training.
+
+    Raises:
+        SuiteError: it may not.
+    """
+    try:
+        Recipe.model_validate(_ANY | dict.fromkeys(TRAINING_SETTINGS, 1) | {name: value})
+    except ValidationError as error:
+        raise several(explain(error, Recipe, PARAMS_FILE, setting)) from error
 
 
 def check_ends(

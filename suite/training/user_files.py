@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from suite.data.user import remove_others, renew, user_datasets
-from suite.errors import SuiteError
+from suite.data.user import UserData, remove_others, renew, user_datasets
+from suite.errors import Problems, SuiteError
 from suite.files import write_json, write_text
 from suite.hashing import PACKAGES, sha256_user_code, user_files
 from suite.processes import guarded
-from suite.settings.params import Settings
+from suite.settings.params import LossSettings, Settings
 from suite.settings.paths import PARAMS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE, WATCHED_FOLDER
 
 _INSTALLED = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -34,10 +34,16 @@ def update_user_files(settings: Settings) -> list[str]:
         Remarks on the data sets.
 
     Raises:
-        SuiteError: a loss file is missing or no Python, or the images of a data set are not fit for use.
+        SuiteError: loss files are missing or no Python, or the images of data sets are not fit for use.
     """
-    losses = dict(_user_losses(settings))
-    datasets = {name: renew(name, entry) for name, entry in user_datasets(settings).items()}
+    problems, losses, datasets = Problems(), dict[str, str](), dict[str, UserData]()
+    for name, loss in settings.losses.items():
+        with problems:
+            losses |= dict(_user_files_of(name, loss))
+    for name, entry in user_datasets(settings).items():
+        with problems:
+            datasets[name] = renew(name, entry)
+    problems.tell()
     remove_others(list(datasets))
     digests: dict[str, Any] = {}
     if losses:
@@ -49,19 +55,18 @@ def update_user_files(settings: Settings) -> list[str]:
     return [f"{name}: {remark}" for name, data in datasets.items() for remark in data.remarks]
 
 
-def _user_losses(settings: Settings) -> Iterator[tuple[str, str]]:
+def _user_files_of(name: str, entry: LossSettings) -> Iterator[tuple[str, str]]:
     """Targets in files, with digests; without those that lie in ``my_losses/`` with everything that they import."""
     watched = WATCHED_FOLDER.resolve()
-    for name, entry in settings.losses.items():
-        targets = {"target": entry.target, "wraps.target": entry.wraps and entry.wraps.target, "miner": entry.miner}
-        for option, target in targets.items():
-            file = Path(target.rpartition(":")[0]) if target else Path()
-            if file.suffix == ".py":
-                setting = f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}"
-                if any(watched not in found.resolve().parents for found in user_files(file, setting)):
-                    yield str(target), sha256_user_code(file, setting)
-            elif target:
-                _check_installed(target, f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}")
+    targets = {"target": entry.target, "wraps.target": entry.wraps and entry.wraps.target, "miner": entry.miner}
+    for option, target in targets.items():
+        file = Path(target.rpartition(":")[0]) if target else Path()
+        if file.suffix == ".py":
+            setting = f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}"
+            if any(watched not in found.resolve().parents for found in user_files(file, setting)):
+                yield str(target), sha256_user_code(file, setting)
+        elif target:
+            _check_installed(target, f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}")
 
 
 def _check_installed(target: str, setting: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,13 +124,13 @@ def tuned(loss: str, seeds: int = 2, recipe: Recipe = RECIPE, **values) -> Froze
     return prepare_complete(replace(plan, hyperparameter_source="search", validation_epoch=3))
 
 
-def write_images(path: Path, classes: int = 8, images: int = 3, side: int = 32) -> None:
-    """Write a data file of plain images with some noise."""
+def write_images(path: Path, classes: int = 8, images: int = 3, side: int = 32, alone: Collection[int] = ()) -> None:
+    """Write a data file of plain images with some noise; classes that are ``alone`` have one image."""
     rng = np.random.default_rng(0)
     rows = []
     for label in range(classes):
         colour = rng.integers(0, 256, 3)
-        for _ in range(images):
+        for _ in range(1 if label in alone else images):
             pixels = np.clip(colour + rng.normal(0, 20, (side, side, 3)), 0, 255).astype(np.uint8)
             stream = io.BytesIO()
             Image.fromarray(pixels).save(stream, "WEBP", lossless=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
-from tests.helpers.synthetic import own_loss
-from tests.odd_inputs.project import line, settings, write_settings
+from tests.helpers.synthetic import HEADER, own_loss
+from tests.odd_inputs.project import RECIPE, line, settings, write_settings
 from tests.suite.data.archives import factory
 
 
@@ -83,7 +84,7 @@ SETTINGS = [
     setting("recipe.learning_rat", 1, "recipe.learning_rat is not a setting", "learning_rate"),
     setting("recipe.classes_per_batch", 99, "recipe.classes_per_batch = 99", "allowed: 2 to 6"),
     setting("tuning.folds", 10**6, "tuning.folds", "whole numbers from 2 to 100"),
-    setting("tuning.folds", 7, "tuning.folds = 7", "allowed: 2 to 6"),
+    setting("tuning.folds", 7, "tuning.folds = 7", "allowed: 2 to 3"),
     setting("tuning.trials", 0, "tuning.trials = 0", "whole numbers from 1 to 10,000"),
     setting("datasets", {"emojis": {}}, "datasets", "unknown data set 'emojis'", "emoji, furniture, typefaces"),
     setting("datasets", {"../x": {}}, "datasets", "letters, digits and _"),
@@ -108,7 +109,39 @@ SETTINGS = [
     setting(
         "losses.mine.search", {"weight": {"low": 2, "high": 1}}, "losses.mine.search.weight", "low must be below high"
     ),
-    setting("losses.mine.search", {"weight": {"low": "a", "high": "b"}}, "losses.mine.search.weight"),
+    setting("losses.mine.search", {"weight": {"low": "a", "high": 1}}, "losses.mine.search.weight.low = 'a'", "-1e+15"),
+    setting("losses.mine.search", {"weight": {"low": 1, "high": float("inf")}}, "losses.mine.search.weight.high = inf"),
+    setting("losses.mine.search", {"weight": {"low": False, "high": 2}, "learning_rate": {"values": [0.1]}}, "low = F"),
+    setting(
+        "losses.mine.search", {"learning_rate": {"low": -1.0, "high": 1.0}}, "mine.search.learning_rate = -1", "0, up"
+    ),
+    setting("tuning.space", {"epochs": {"low": 1, "high": 10**9}}, "tuning.space.epochs = 1000000000", "1 to 10,000"),
+    setting("losses.pfml.search", {"epochs": {"values": [1, "2"]}}, "losses.pfml.search.epochs = '2'", "whole numbers"),
+    setting(
+        "losses.mine.search", {"weight": {"values": [1.0, 1.0]}}, "losses.mine.search.weight.values", "each value once"
+    ),
+    setting(
+        "losses.mine.search", {"weight": {"values": [1.0, float("nan")]}}, "losses.mine.search.weight.values", "numbers"
+    ),
+    setting(
+        "losses.mine.search",
+        {"weight": {"values": list(range(101))}},
+        "losses.mine.search.weight.values",
+        "at most 100",
+    ),
+    setting(
+        "losses.mine.search", {"weight": {"low": 1, "high": 2, "log": "yes"}}, "losses.mine.search.weight.log = 'yes'"
+    ),
+    setting(
+        "tuning.space", {"margin": {"values": [1]}, "epochs": {"values": [1]}}, "tuning.space: margin is no hyper-param"
+    ),
+    setting("tuning.held_out", 3, "held_out = 3", "allowed: 1 to 2"),
+    setting("datasets.t", {"path": "."}, "datasets.t.path = '.' holds the project itself"),
+    setting("datasets.t", {"path": ""}, "datasets.t.path = '.' holds the project itself"),
+    setting("datasets.t", {"path": "/"}, "datasets.t.path = '/' holds the project itself"),
+    setting("losses", {"a" * 300: {"target": "my_losses/own.py:Own"}}, "up to 64 letters"),
+    setting("recipe.hidden_dim", 65_536),
+    setting("recipe", RECIPE | {"hidden_dim": 65_536, "embedding_dim": 65_536}, "a run on emoji takes about", "GB"),
     setting("losses.mine.search", {"weight": {"values": ["heavy", 1.0]}}, "losses.mine.search.weight", "heavy"),
     setting("losses.pfml.search", {"alpha": {"low": -3.0, "high": 1.0}}, "losses.pfml.search.alpha", "-3"),
     setting("ablation", {"furniture": {"alpha": [1]}}),
@@ -153,6 +186,7 @@ def _write(path, content):
     Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+FAULT = "import ctypes, faulthandler; faulthandler.disable(); ctypes.string_at(0)"
 LATE = "self.late = nn.Parameter(torch.ones(()))\nreturn value * self.late"
 LOSSES = [
     loss("gives NaN", "return value * float('nan')", "gave nan; allowed are finite values"),
@@ -175,6 +209,40 @@ LOSSES = [
         "line 999",
     ),
     loss("changes the folder", "import os\nos.chdir('/')\nreturn value"),
+    loss(
+        "changes the type of torch",
+        "torch.set_default_dtype(torch.float64)\nreturn value",
+        "left torch.set_default_dtype(torch.float64) behind",
+    ),
+    loss(
+        "turns gradients off",
+        "torch.set_grad_enabled(False)\nreturn value",
+        "left torch.set_grad_enabled(False) behind",
+    ),
+    loss_file(
+        "changes the type of torch",
+        HEADER + "        return value\n\n\ntorch.set_default_dtype(torch.float64)\n",
+        "left",
+    ),
+    loss(
+        "raises what a terminal obeys", "raise ValueError('\\x1b[2J red \\x07')", "ValueError: \\x1b[2J red \\x07 (own"
+    ),
+    loss(
+        "is killed",
+        "import os\nos.kill(os.getpid(), 9)",
+        "embeddings the loss was killed, with its process, by SIGKILL",
+    ),
+    loss("has a fault in C", FAULT.replace("; ", "\n"), "embeddings the loss was killed, with its process, by SIGSEGV"),
+    loss(
+        "leaves in C", "import ctypes\nctypes.CDLL(None)._exit(0)", "the loss was killed, with its process, by an exit"
+    ),
+    loss(
+        "is killed in backward",
+        "import os\nvalue.register_hook(lambda _: os.kill(os.getpid(), 9))\nreturn value",
+        "in its backward pass, was killed, with its process, by SIGKILL",
+    ),
+    constructor("has a fault in C", FAULT, "the constructor was killed, with its process, by SIGSEGV"),
+    loss_file("has a fault in C", FAULT, "its import was killed, with its process, by SIGSEGV"),
     loss("fails in backward", "value.register_hook(lambda _: 1 / 0)\nreturn value", "backward", "ZeroDivisionError"),
     constructor("raises", "raise KeyError('w')", "the constructor raised KeyError: 'w'"),
     constructor("ends the process at once", "import os; os._exit(0)", "the constructor raised", "os._exit(0)"),
@@ -219,6 +287,14 @@ def table(rows, head="path,label", encoding="utf-8"):
     files = sorted(Path("photos").rglob("*.png"))
     lines = [head, *(f"{file.as_posix()},{file.parent.name}" for file in files), *rows]
     Path("list.csv").write_bytes(("\n".join(lines) + "\n").encode(encoding))
+
+
+def _not_finite(loss):
+    """Embeddings of a loss with a number that is none."""
+    path = Path(f"runs/emoji-{loss}/embeddings-0.safetensors")
+    arrays = load_file(path)
+    arrays["embeddings"][0, 0] = np.nan
+    save_file(arrays, path)
 
 
 def moved(source, target):
@@ -270,6 +346,13 @@ IMAGES = [
         lambda: [picture(f"photos/c{n}/9.png", 99) for n in range(6)],
         "1 group",
         "= c5/9.png",
+    ),
+    images("a pipe", lambda: os.mkfifo("photos/c0/9.png")),
+    images(
+        "a table that names a pipe",
+        lambda: os.mkfifo("p.png") or table(["p.png,c0"]),
+        "p.png (is no file)",
+        entry=TABLE,
     ),
     images("a folder called like an image", lambda: Path("photos/c0/9.png").mkdir()),
     images("a file in place of the folder", lambda: _write("file", "x"), "is neither", entry={"path": "file"}),
@@ -406,6 +489,18 @@ RECORDS = [
         "a site of cut curves", lambda: _cut("runs/emoji-pfml/curves.jsonl"), "site", ("runs/emoji-pfml/curves.jsonl",)
     ),
     Odd(
+        "a site of curves that are text",
+        lambda: line("runs/emoji-pfml/curves.jsonl", 0, loss="x"),
+        "site",
+        ("runs/emoji-pfml/curves.jsonl, line 1: loss = 'x'", "allowed: numbers"),
+    ),
+    Odd(
+        "a site of embeddings that are not finite",
+        lambda: _not_finite("mine"),
+        "site",
+        ("embeddings-0.safetensors", "finite"),
+    ),
+    Odd(
         "a site of cut embeddings",
         lambda: _cut("runs/emoji-pfml/embeddings-0.safetensors"),
         "site",
@@ -534,6 +629,12 @@ PLANS = [
     Odd("a level above 1", lambda: None, "noise emoji 1.5", ("noise.levels: 1.5",)),
     Odd("a seed below 0", lambda: None, "noise emoji 0.2 --seed -1", ("seed", "suite noise --help")),
     Odd("a loss that is compared with itself", lambda: None, "compare pfml pfml", ("pfml", "allowed: mine, triplet")),
+    Odd(
+        "a margin without end",
+        lambda: None,
+        "verify results/records.csv --margin inf",
+        ("margin", "suite verify --help"),
+    ),
     Odd("an unknown metric", lambda: None, "compare pfml mine --metric x", ("metric 'x' is unknown", "recall_at_1")),
     Odd("a report on a loss that was not run", lambda: None, "report ../x", ("loss '../x' is not on", "allowed: mine")),
     Odd("no params.yaml", lambda: Path("params.yaml").unlink(), "plan", ("params.yaml is missing", "project's root")),

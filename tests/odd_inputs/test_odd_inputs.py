@@ -1,6 +1,5 @@
 """More than a hundred odd inputs: each ends in one clear line and leaves everything as it was, or it works."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,38 +7,11 @@ import pytest
 
 from suite.data import catalog
 from suite.hashing import sha256_file
-from tests.helpers.synthetic import silent
-from tests.odd_inputs.cases import CASES, photos
-from tests.odd_inputs.project import tree, write_project
+from tests.odd_inputs.cases import CASES
+from tests.odd_inputs.project import tree
 
 RENEWED = ("user/", "user_data/")
 """What `suite plan` renews before it checks anything else."""
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A project as the pipeline leaves it, made once."""
-    from suite.report.claims import write_claims
-    from suite.report.leaderboard import write_leaderboard
-    from suite.report.site.write import write_site
-    from suite.settings.params import load_settings
-    from suite.training.planner import write_plans
-    from suite.training.tuning.resolve import resolve_hyperparameters
-
-    folder, before = tmp_path_factory.mktemp("project"), Path.cwd()
-    os.chdir(folder)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            write_project(patch)
-            photos()
-            write_plans(load_settings())
-            resolve_hyperparameters("emoji", "mine", silent())
-            write_leaderboard(load_settings())
-            write_claims(load_settings())
-            write_site(load_settings())
-    finally:
-        os.chdir(before)
-    return folder
 
 
 def test_there_are_more_than_a_hundred():

@@ -97,6 +97,7 @@ def test_a_plain_repro_runs_neither_searches_nor_studies(reproduced):
         "leaderboard",
         "claims",
         "times",
+        "influence",
         "site",
     }
     assert not any((reproduced.path / folder).exists() for folder in ("searches", "studies"))
@@ -156,7 +157,7 @@ def test_adding_and_editing_a_loss_runs_its_stages_only(reproduced):
             lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
         )
         own = {"tune@emoji-compactness", "train@emoji-compactness"}
-        around = {"plan", "leaderboard", "claims", "times", "site"}
+        around = {"plan", "leaderboard", "claims", "times", "influence", "site"}
         assert stages_run(reproduced.dvc("repro").stdout) == own | around
         assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
         file.write_text(OWN_LOSS.replace("weight: float = 1.0", "weight: float = 3.0"))

@@ -1,6 +1,9 @@
 """Files are replaced whole or not at all."""
 
+import shutil
+
 import pytest
+from safetensors import SafetensorError
 
 from suite.files import clear, read_lines, replacing, write_json, write_lines, write_text
 
@@ -18,6 +21,28 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         interrupted()
     assert path.read_text() == '{\n  "a": 1\n}\n'
     assert [file.name for file in path.parent.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        OSError("Error writing bytes to file. Detail: [errno 28] No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_what_the_system_refuses_names_the_file_whichever_library_met_it(tmp_path, error):
+    with pytest.raises(OSError, match="No space left on device") as caught, replacing(tmp_path / "a.json"):
+        raise error
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "a.json"))
+
+
+def test_an_error_about_another_file_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "a.json") as temporary:
+        shutil.copyfile(tmp_path / "gone", temporary)
+    assert str(caught.value.filename) == str(tmp_path / "gone")
+    with pytest.raises(SafetensorError, match="odd"), replacing(tmp_path / "a.json"):
+        raise SafetensorError("odd")
 
 
 def test_rows_round_trip(tmp_path):

@@ -39,8 +39,37 @@ def test_an_error_for_the_user_comes_out_of_a_worker():
 
 
 def test_a_killed_worker_is_an_error_for_the_user():
-    with pytest.raises(SuiteError, match=r"a worker process was killed.*run the command again"):
+    told = r"a worker process was killed by SIGKILL, perhaps because memory ran out; what has.*run the command again"
+    with pytest.raises(SuiteError, match=told):
         list(in_parallel(tasks.die, None, [1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("killed", "by SIGKILL, perhaps because memory ran out; what has finished"),
+        ("faulty", "by SIGSEGV; what has finished"),
+        ("terminated", "by SIGTERM; what has finished"),
+        ("left", "by an exit with status 3; what has finished"),
+        ("left without a word", "by an exit with status 0; what has finished"),
+    ],
+)
+def test_the_code_that_kills_a_worker_is_named(monkeypatch, how, told):
+    """And what has finished before was given."""
+    monkeypatch.setenv("SUITE_WORKERS", "1")
+    results = in_parallel(tasks.die_guarded, how, [1, 2, 3])
+    assert next(results) == (1, 1)
+    with pytest.raises(SuiteError) as caught:
+        next(results)
+    assert str(caught.value).startswith(f"task 2 was killed, with its process, {told}")
+
+
+def test_a_worker_beside_the_killed_one_is_not_blamed(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUITE_WORKERS", "2")
+    with pytest.raises(SuiteError) as caught:
+        list(in_parallel(tasks.linger_or_die, str(tmp_path), [1, 2]))
+    assert str(caught.value).startswith("task 2 was killed, with its process, by SIGKILL")
+    assert "task 1" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "²"])

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from suite.errors import SuiteError, allowed
-from suite.settings.reading import Count, Strict, explain, read_yaml
+from suite.settings.reading import Count, Strict, explain_first, read_yaml
 
 EDITIONS_FILE = Path(__file__).with_name("editions.yaml")
 """The editions that the field's papers use."""
@@ -68,7 +68,7 @@ def load_editions(path: Path = EDITIONS_FILE) -> dict[str, Edition]:
         try:
             editions[str(name)] = Edition.model_validate(value)
         except ValidationError as error:
-            raise SuiteError(explain(error, Edition, path, str(name))) from error
+            raise SuiteError(explain_first(error, Edition, path, str(name))) from error
     return editions
 
 

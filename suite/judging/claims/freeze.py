@@ -20,7 +20,7 @@ from suite.judging.claims.load import ClaimFile
 from suite.losses.registry import find_loss
 from suite.settings.params import Settings
 from suite.settings.paths import CLAIMS_FOLDER
-from suite.settings.reading import explain
+from suite.settings.reading import explain_first
 from suite.training.search_space import declared_space
 
 FROZEN_NAME = "frozen.json"
@@ -139,7 +139,7 @@ def load_frozen(folder: Path = CLAIMS_FOLDER) -> Frozen | None:
     try:
         return Frozen.model_validate(found)
     except ValidationError as error:
-        raise SuiteError(f"{explain(error, Frozen, path)}; {cure}") from error
+        raise SuiteError(f"{explain_first(error, Frozen, path)}; {cure}") from error
 
 
 def _readable(path: Path) -> Frozen | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, allowed, several
 from suite.files import shown
 from suite.hashing import sha256_file, sha256_value
 from suite.judging.claims.parts import DATASET, LOSS
@@ -88,7 +88,7 @@ def _load(path: Path, folder: Path, names: dict[str, Any]) -> ClaimFile:
     try:
         claim = CLAIM_KINDS[kind].model_validate(values, context=names)
     except ValidationError as error:
-        raise SuiteError(explain(error, CLAIM_KINDS[kind], path)) from error
+        raise several(explain(error, CLAIM_KINDS[kind], path)) from error
     if claim.id != path.stem:
         raise SuiteError(f"{shown(path)}: id = {claim.id!r}; allowed: the name of the file, {path.stem}")
     return ClaimFile(claim, path.relative_to(folder), sha256_file(path))

@@ -50,7 +50,8 @@ VERDICT_COLUMNS = (
 EXPLAINED = (
     "Mean differences in points of {metric}, paired by seed, with 95 % t-intervals. p is adjusted by Holm over pfml and all "
     f"baselines of a table (data set and noise level): at most {100 * LEVEL:g} % error for them together, so that the best "
-    "baseline may be picked after the runs."
+    "baseline may be picked after the runs. Bold is another procedure: it allows that error for all pairs of losses of a "
+    "table together, which asks more of each, so that a loss may be bold there and behind here."
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from suite.errors import SuiteError, told
+from suite.losses.apart import KilledError
 from suite.losses.checks import cost, numerics, scale, shape, symmetry, training, values
 from suite.losses.checks.subject import Broken, Raised, Subject, raising, silent
 from suite.losses.checks.symmetry import Incomparable
@@ -222,6 +223,18 @@ def run_checks(subject: Subject) -> Iterator[Finding]:
         except Broken as error:
             found_out = f"cannot be measured: {error}"
         yield Finding(name, "info", found_out)
+
+
+def until_killed(found: Iterator[str | Finding]) -> Iterator[str | Finding]:
+    """What was found, and where a loss kills the process that it is tested in, that as the last finding."""
+    names = ["import and constructor", *(check.name for check in CHECKS), *INFORMATION, "search space"]
+    count = 0
+    try:
+        for each in found:
+            count += 1
+            yield each
+    except KilledError as error:
+        yield Finding(names[min(count, len(names) - 1)], "fail", str(error), RAISED)
 
 
 def _run(check: Check, subject: Subject) -> Finding:

@@ -6,7 +6,7 @@ the gradient on the sphere once the pulls and pushes of the rest of the batch ar
 farther away. The name is that of robust statistics: the effect of one observation, by how far out it lies.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -87,24 +87,48 @@ def influence_curves(
     Raises:
         SuiteError: the loss cannot be built or evaluated on a reference batch.
     """
+    curves = {pair: measure_curve(entry, values, embedding_dim, pair, distances, every) for pair in PAIRS}
+    return as_curves(entry.name, curves, distances)
+
+
+def measure_curve(
+    entry: LossEntry,
+    values: Hyperparameters,
+    embedding_dim: int,
+    pair: Pair,
+    distances: Sequence[float],
+    every: int = 1,
+) -> NDArray[np.float64]:
+    """Influence at distances, one value each, as ``influence`` measures it; the loss and its values as ``influence_curves``.
+
+    Raises:
+        SuiteError: the loss cannot be built or evaluated on a reference batch.
+    """
 
     def build() -> nn.Module:
         return entry.build(values, NUM_CLASSES, embedding_dim)
 
     with torch.random.fork_rng(devices=[]):
         build()  # a refused hyper-parameter is reported as such
+    try:
+        with guarded(f"params.yaml: losses.{entry.name}: while its influence is measured, the loss"):
+            return influence(build, embedding_dim, pair, distances, every)
+    except SuiteError as error:
+        reason = str(error).replace(f"params.yaml: losses.{entry.name}: while its influence is measured, ", "")
+        raise SuiteError(f"params.yaml: losses.{entry.name}: its influence cannot be measured: {reason}") from error
+
+
+def as_curves(
+    loss: str, measured: Mapping[Pair, Sequence[float] | NDArray[np.float64]], distances: Sequence[float] = DISTANCES
+) -> pd.DataFrame:
+    """A table of curves, columns ``COLUMNS``, from the influence at each distance; rounding is set to zero."""
     parts = []
-    for pair in PAIRS:
-        try:
-            with guarded("the loss"):
-                curve = influence(build, embedding_dim, pair, distances, every)
-        except SuiteError as error:
-            reason = str(error)
-            raise SuiteError(f"params.yaml: losses.{entry.name}: its influence cannot be measured: {reason}") from error
+    for pair, values in measured.items():
+        curve = np.array(values, dtype=float)
         largest = np.abs(curve).max()
         curve[np.abs(curve) <= RESOLUTION * largest] = 0.0
         shape = curve / largest if largest > 0 else curve
-        parts.append(pd.DataFrame(dict(zip(COLUMNS, (entry.name, pair, distances, curve, shape), strict=True))))
+        parts.append(pd.DataFrame(dict(zip(COLUMNS, (loss, pair, distances, curve, shape), strict=True))))
     return pd.concat(parts, ignore_index=True)
 
 

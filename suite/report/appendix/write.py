@@ -82,7 +82,7 @@ def write_appendix(loss: str, settings: Settings, folder: Path) -> list[Path]:
 
 def _draw(loss: str, board: pd.DataFrame, settings: Settings, folder: Path) -> list[str]:
     draw_noise_figure(board, folder / "noise.svg", dict.fromkeys([*settings.losses, *_losses(board)]))
-    curves, _ = influence_curves(settings, None)
+    curves, _ = influence_curves(settings)
     mine = None if curves is None else curves[curves["loss"].isin(_losses(board))]
     if mine is None or loss not in set(mine["loss"]):
         return ["noise"]

@@ -2,10 +2,10 @@
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import track
 
+from suite.errors import SuiteError
 from suite.files import write_text
-from suite.losses.influence.curve import influence_curves
+from suite.losses.influence.kept import measure, wanted
 from suite.losses.registry import check_hyperparameters, find_loss, values_by_hand
 from suite.report.figures.influence import describe_curves, draw_influence_figure
 from suite.report.figures.toy import describe_toy, draw_field_figure, solve_toy
@@ -29,10 +29,11 @@ def write_figures(settings: Settings, console: Console) -> str:
     by_hand = {name: values_by_hand(entry) for name, entry in settings.losses.items()}
     for entry in entries:
         check_hyperparameters(entry, by_hand[entry.name], f"{PARAMS_FILE}: losses.{entry.name}.params")
-    curves = pd.concat(
-        influence_curves(entry, by_hand[entry.name], settings.recipe.embedding_dim)
-        for entry in track(entries, "influence", console=console, transient=True)
-    )
+    dim = settings.recipe.embedding_dim
+    found = measure([wanted(entry, by_hand[entry.name], dim) for entry in entries], console)
+    if reasons := [each for each in found.values() if isinstance(each, str)]:
+        raise SuiteError(reasons[0])
+    curves = pd.concat([each for each in found.values() if not isinstance(each, str)])
     toy = solve_toy()
     write_text(INFLUENCE_FILE, curves.to_csv(index=False, float_format="%.4g"))
     draw_influence_figure(curves, INFLUENCE_FILE.with_suffix(".svg"))

@@ -50,6 +50,8 @@ def load_embeddings(path: Path) -> Embeddings:
             f"{path}: embeddings {vectors.shape}, labels {labels.shape} and rows {rows.shape} do not fit; "
             "allowed are (N, D), (N,) and (N,)"
         )
+    if not np.isfinite(vectors).all():
+        raise SuiteError(f"{path} holds numbers that are not finite; delete it and run: dvc repro")
     return Embeddings(vectors, labels.astype(np.int64), rows.astype(np.int64))
 
 

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-from rich.console import Console
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
-from suite.judging.claims.read import read_influence
 from suite.judging.leaderboard.table import FROZEN
-from suite.judging.leaderboard.verdicts import user_losses
-from suite.losses.influence.kept import kept_curves
-from suite.losses.registry import find_loss, values_by_hand
+from suite.losses.registry import BUILT_IN, values_by_hand
+from suite.report.influence import committed_curves, in_git, measured_curves
 from suite.report.leaderboard import record_files
 from suite.report.results import TIMES_COLUMNS, read_boards, read_claim_files, read_csv, read_verdict_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings
@@ -25,7 +22,6 @@ from suite.settings.paths import (
     FIGURES_FOLDER,
     FINETUNED_RESULTS,
     FOUND_RECIPE,
-    INFLUENCE_FILE,
     PAPER_VALUES,
     RESULTS_FOLDER,
     RUNS_FOLDER,
@@ -53,8 +49,8 @@ class Inputs:
         board: rows of the leaderboards of all regimes; empty if there is none.
         verdicts: rows of the files ``verdicts.csv``, or None.
         claims: reports on claims, by the name of their folder below ``results/``; an empty name is ``results/`` itself.
-        influence: curves of ``docs/figures/influence.csv``, or None; of losses that are not built in, measured anew.
-        unmeasured: why the influence of a loss cannot be measured, by name.
+        influence: curves of ``docs/figures/influence.csv``, those that it lacks of the stage ``influence``; or None.
+        unmeasured: why there is no curve of a loss, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
         records: of the tuned track and the values of papers; empty if nothing was run.
         times: ``results/times.csv``, or None.
@@ -80,8 +76,8 @@ class Inputs:
     figures: tuple[Path, ...]
 
 
-def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
-    """Read everything that is there, and measure the influence of the user's losses; ``console`` tells of the latter.
+def read_inputs(settings: Settings) -> Inputs:
+    """Read everything that is there.
 
     Raises:
         SuiteError: a file is there and cannot be read.
@@ -94,7 +90,7 @@ def read_inputs(settings: Settings, console: Console | None = None) -> Inputs:
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     verdicts, claims = read_verdict_files(RESULTS_FOLDER), read_claim_files(RESULTS_FOLDER)
     records, curves = _records(settings), _curves(settings)
-    influence, unmeasured = influence_curves(settings, console)  # takes longest: what is damaged is told before
+    influence, unmeasured = influence_curves(settings)
     return Inputs(
         losses=losses,
         datasets=datasets,
@@ -121,21 +117,23 @@ def _records(settings: Settings) -> tuple[Record, ...]:
     return (*read_records(tuned), *read_records(studied))
 
 
-def influence_curves(settings: Settings, console: Console | None) -> tuple[pd.DataFrame | None, dict[str, str]]:
-    """Influence curves, and why those of a loss are missing. The file in git knows nothing of the user's losses."""
-    committed = _read(INFLUENCE_FILE, read_influence)
-    user = user_losses(settings)
-    curves = [] if committed is None else [committed[~committed["loss"].isin(user)]]
-    unmeasured = {}
-    for name in user:
-        entry = settings.losses[name]
-        if console is not None:
-            console.print(f"influence of {name}", markup=False, highlight=False)
-        try:
-            curves.append(kept_curves(find_loss(name, entry), values_by_hand(entry), settings.recipe.embedding_dim))
-        except SuiteError as error:
-            unmeasured[name] = str(error)
-    return pd.concat(curves) if curves else None, unmeasured
+def influence_curves(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:
+    """Influence curves, and why those of a loss are missing. The file in git knows the built-in losses as they stand."""
+    committed, (measured, reasons) = committed_curves(), measured_curves()
+    entries = settings.losses
+    known = [
+        loss
+        for loss, entry in entries.items()
+        if in_git(entry.target or BUILT_IN.get(loss, ""), values_by_hand(entry), loss)
+    ]
+    others = [loss for loss in entries if loss not in known]
+    curves = [] if committed is None else [committed[~committed["loss"].isin(others)]]
+    curves += [] if measured is None else [measured[measured["loss"].isin(others)]]
+    there = {loss for each in curves for loss in each["loss"]}
+    return (
+        pd.concat(curves) if there else None,
+        {loss: reasons.get(loss, "Run: dvc repro influence") for loss in others if loss not in there},
+    )
 
 
 def _curves(settings: Settings) -> pd.DataFrame:
@@ -163,6 +161,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     for number, row in enumerate(rows, 1):
         if missing := [name for name in ("noise_level", "seed", "epoch", "loss") if name not in row]:
             raise SuiteError(f"{path}, line {number} lacks {allowed(missing)}; {ANEW}")
+        if odd := [name for name in ("noise_level", "seed", "epoch", "loss") if not isinstance(row[name], int | float)]:
+            raise SuiteError(f"{path}, line {number}: {odd[0]} = {row[odd[0]]!r}; allowed: numbers; {ANEW}")
     return rows
 
 

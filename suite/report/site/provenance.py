@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from suite.errors import SuiteError, shortened
 from suite.evaluation.records import Record
 from suite.hashing import sha256_file
 from suite.processes import processor_kind
@@ -59,9 +60,18 @@ def _counted(what: str, values: Sequence[str]) -> list[list[Any]]:
 
 
 def _date() -> str:
-    """Now, or the time that ``SOURCE_DATE_EPOCH`` sets, as reproducible builds have it."""
+    """Now, or the time that ``SOURCE_DATE_EPOCH`` sets, as reproducible builds have it.
+
+    Raises:
+        SuiteError: it sets no time.
+    """
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.fromtimestamp(int(fixed), UTC) if fixed else datetime.now(UTC)
+    try:
+        moment = datetime.fromtimestamp(int(fixed), UTC) if fixed else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise SuiteError(
+            f"environment variable SOURCE_DATE_EPOCH = {shortened(fixed or '', 80)!r}; allowed: seconds since 1970"
+        ) from error
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from rich.console import Console
-
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
 from suite.report.site.charts import CONFIG
@@ -63,19 +61,19 @@ _MANIFEST = "assets/files.txt"
 """Names of all files of the site: what lies beside them is somebody else's."""
 
 
-def write_site(settings: Settings, folder: Path = SITE_FOLDER, console: Console | None = None) -> Path:
+def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
     """Write the site and give its first page; everything but ``provenance.html`` depends on the inputs alone.
 
     Args:
         settings: what ``params.yaml`` holds.
         folder: where the site goes.
-        console: where progress is shown.
 
     Raises:
         SuiteError: an input is there and cannot be read, or the folder holds something else; it stays as it is then.
     """
+    _put_back(folder)
     _check_ours(folder)
-    inputs = read_inputs(settings, console)
+    inputs = read_inputs(settings)
     with _replacing_folder(folder) as site:
         _write_assets(site)
         pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, site))}
@@ -151,7 +149,7 @@ def _check_ours(folder: Path) -> None:
 
 
 def _carry_over(old: Path, new: Path) -> None:
-    """Move what the old site holds besides its own files; a site that does not say which these are holds no others."""
+    """Copy what the old site holds besides its own files; a site that does not say which these are holds no others."""
     manifest = old / _MANIFEST
     if not manifest.is_file():
         return
@@ -160,21 +158,36 @@ def _carry_over(old: Path, new: Path) -> None:
         name = path.relative_to(old)
         if name.as_posix() not in written and not (new / name).exists():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
-            path.replace(new / name)
+            shutil.copy2(path, new / name)
+
+
+def _old(folder: Path) -> Path:
+    """Where the old site lies while the new one takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _put_back(folder: Path) -> None:
+    """Put the old site back where the new one did not take its place: a process was killed between the two renamings."""
+    if _old(folder).is_dir() and not folder.exists():
+        _old(folder).replace(folder)
 
 
 @contextmanager
 def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder that takes the place of ``folder`` if the block ends without an error."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    """An empty folder that takes the place of ``folder`` if the block ends without an error; until then that one stays."""
+    temporary, old = folder.with_name(f".{folder.name}.tmp"), _old(folder)
+    for left in (temporary, old):
+        shutil.rmtree(left, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
         files = sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*") if path.is_file())
         write_text(temporary / _MANIFEST, "".join(f"{name}\n" for name in [*files, _MANIFEST]))
         _carry_over(folder, temporary)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.replace(old)
         temporary.replace(folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _put_back(folder)
+        for left in (temporary, old):
+            shutil.rmtree(left, ignore_errors=True)

@@ -9,21 +9,21 @@ import torch
 from torch import nn
 
 from suite.data.noise import check_kind
-from suite.errors import SuiteError
+from suite.errors import Problems, SuiteError
 from suite.files import read_json
 from suite.hashing import sha256_code
-from suite.losses.registry import find_loss
 from suite.settings.finetuned import FinetunedRecipe, FinetunedSettings, SettingsOfRegime, ViewPlan
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE, VIEW_PLAN
 from suite.settings.plans import PlanKind, Planned, Regime
 from suite.training.backbone import check_backbone, load_backbone
-from suite.training.batch_checks import check_batch, check_noise
-from suite.training.dataset_plan import DatasetPlan, plan_dataset
+from suite.training.dataset_plan import DatasetPlan
 from suite.training.finetuned import run
 from suite.training.finetuned.images import has_gpu
 from suite.training.finetuned.network import cut_backbone, whole_backbone
-from suite.training.plan_files import cost, remarks_on, write_all
+from suite.training.plan_checks import for_all, sound_datasets, sound_losses
+from suite.training.plan_files import remarks_on, write_all
+from suite.training.planned_cost import cost
 from suite.training.planner import Planner
 from suite.training.user_files import update_user_files
 
@@ -47,35 +47,46 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
         Remarks for the user.
 
     Raises:
-        SuiteError: anything is wrong; nothing was written then.
+        SuiteError: anything is wrong, all of it together; nothing was written then.
     """
-    check_backbone(settings.backbone)
-    check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
-    backbone = load_backbone(settings.backbone)
-    side = backbone.side or _SIDE
-    if finetuned.recipe.whole_network:
-        parts: tuple[nn.Module, nn.Module] = nn.Identity(), whole_backbone(backbone, side, _WHOLE)
-    else:
-        parts = cut_backbone(backbone, side, finetuned.recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
-    _check_memory(finetuned.recipe, *parts, side)
+    problems, remarks = Problems(), list[str]()
+    with problems:
+        check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
+    with problems:
+        remarks = update_user_files(settings)
     mine = finetuned.within(settings)
-    remarks = update_user_files(settings)
-    datasets = [plan_dataset(name, entry, settings.backbone) for name, entry in settings.datasets.items()]
-    if finetuned.recipe.whole_network is True and not has_gpu():
-        raise SuiteError(_without_gpu(mine, datasets, parts[1], side))
-    for dataset in datasets:
-        recipe = mine.recipe_of(dataset.dataset)
-        check_batch(mine, recipe, dataset.dataset, dataset.half)
-        check_noise(mine, recipe, dataset.dataset, dataset.half)
-    losses = [find_loss(name, entry) for name, entry in mine.losses.items()]
+    datasets = [] if problems.about("noise.kind") else sound_datasets(mine, problems)
+    with problems:
+        check_backbone(settings.backbone)
+        _check_network(mine, finetuned.recipe, datasets)
+    losses, _ = sound_losses(mine, problems)
     planner = Planner(mine, REGIME, finetuned_code_sha256())
     kinds: dict[PlanKind, list[list[Planned]]] = {
-        "tuned": [planner.tuned(dataset, entry) for dataset in datasets for entry in losses],
-        "searches": [planner.searched(dataset, entry) for dataset in datasets for entry in losses],
+        "tuned": for_all(planner.tuned, datasets, losses, problems),
+        "searches": for_all(planner.searched, datasets, losses, problems),
     }
+    problems.tell()
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
-    return [*remarks, *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks), cost(kinds)]
+    notes = [*finetuned.unused(settings), *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks)]
+    return [*remarks, *notes, cost(mine, datasets, kinds)]
+
+
+def _check_network(settings: SettingsOfRegime, recipe: FinetunedRecipe, datasets: list[DatasetPlan]) -> None:
+    """Check that the blocks that learn are there, and that this machine can train them.
+
+    Raises:
+        SuiteError: they are not, or it cannot.
+    """
+    backbone = load_backbone(settings.backbone)
+    side = backbone.side or _SIDE
+    if recipe.whole_network:
+        parts: tuple[nn.Module, nn.Module] = nn.Identity(), whole_backbone(backbone, side, _WHOLE)
+    else:
+        parts = cut_backbone(backbone, side, recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
+    _check_memory(recipe, *parts, side)
+    if recipe.whole_network is True and not has_gpu():
+        raise SuiteError(_without_gpu(settings, datasets, parts[1], side))
 
 
 def _without_gpu(settings: SettingsOfRegime, datasets: list[DatasetPlan], blocks: nn.Module, side: int) -> str:

@@ -174,6 +174,29 @@ def test_a_loss_that_cannot_be_built_is_one_line_that_names_it(command, parts, m
     assert Path.cwd() == here
 
 
+FAULT = "import ctypes, faulthandler; faulthandler.disable(); ctypes.string_at(0)"
+
+
+@pytest.mark.parametrize(
+    ("parts", "check"),
+    [
+        ({"imports": FAULT}, "import and constructor"),
+        ({"constructor": FAULT}, "import and constructor"),
+        ({"constructor": "import os; os.kill(os.getpid(), 9)"}, "import and constructor"),
+        ({"forward": f"len(labels) == 2 and exec({FAULT!r})"}, "batch of two"),
+    ],
+)
+def test_a_loss_that_kills_its_process_fails_the_check_at_work(command, parts, check):
+    write_odd(parts)
+    status, out, err = command("check", "odd.py:Odd")
+    assert (status, err) == (1, "")
+    *_, fail, meaning, counts = out.splitlines()
+    assert fail.startswith(f"fail  {check}: ")
+    assert "was killed, with its process, by SIG" in fail
+    assert meaning.strip() == f"in training: {run.RAISED}"
+    assert "1 failed" in counts
+
+
 @pytest.mark.parametrize(("parts", "message"), FAILS)
 def test_a_loss_that_raises_later_fails_with_its_own_line(command, first_checks, parts, message):
     write_odd(parts)
@@ -264,7 +287,7 @@ def test_options_that_do_not_fit(command, arguments, message):
         ("taken", "taken.py exists; remove it first, or choose another name"),
         ("pfml", "pfml is a built-in loss; allowed: any other name"),
         ("random", "random is a Python module, which a file of that name would hide; allowed: any other name"),
-        ("../x", "allowed are letters, digits and _, a letter first"),
+        ("../x", "allowed are up to 64 letters, digits and _, a letter first"),
     ],
 )
 def test_names_that_a_new_loss_cannot_have(command, name, message):

@@ -251,6 +251,16 @@ def test_linked_class_folders_are_taken_once(photos):
     ]
 
 
+def test_class_names_that_only_look_different_are_remarked(photos):
+    for old, new in (("bird0", "Bird"), ("bird1", "bird "), ("bird2", "caf\u00e9"), ("bird3", "cafe\u0301")):
+        (photos / old).rename(photos / new)
+    os.mkfifo("photos/bird4/9.png")
+    assert renew("birds", FOLDER).remarks == [
+        "1 left out as neither file nor folder: bird4/9.png",
+        "2 groups of class names alike but for case, spaces or accents: Bird = bird , cafe\u0301 = caf\u00e9",
+    ]
+
+
 def test_parts_of_a_data_set_are_no_classes(photos):
     for label in range(CLASSES):
         target = Path("photos", "train" if label % 2 else "test", f"bird{label}")

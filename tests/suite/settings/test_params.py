@@ -179,6 +179,13 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             {"soft_triple": {"alpha": 1}},
             "tuning.also.soft_triple.alpha is not a setting; allowed: target, ",
         ),
+        ("tuning|held_out", 3, "held_out = 3: there are 2 folds; allowed: 1 to 2"),
+        (
+            "losses",
+            {"pfml": {}, "PFML": {"target": "a.py:A"}},
+            "losses: PFML, pfml differ in case alone; allowed: other names",
+        ),
+        ("tuning|also", {"Pfml": {}}, "losses: pfml, Pfml differ in case alone; allowed: other names"),
         ("tuning|also", ["soft_triple"], "tuning.also = ['soft_triple']; allowed: a mapping"),
         ("geometry|losses", {"pfml": {"alpha": 1}}, "geometry.losses.pfml.alpha is not a setting; allowed: none"),
         ("geometry|proxies_per_class", 0, "geometry.proxies_per_class = 0; allowed: whole numbers from 1 to 1,000"),
@@ -256,15 +263,31 @@ def test_sections_of_studies_may_name_what_is_not_in_the_grid(tmp_path):
     assert note.endswith("soft_triple")
 
 
-@pytest.mark.parametrize("name", ["a b", "a/b", "../x", "a-b", "1a", "", "ä"])
+@pytest.mark.parametrize("name", ["a b", "a/b", "../x", "a-b", "1a", "", "ä", "a" * 65])
 def test_names_unfit_for_file_names(tmp_path, name):
     message = refusal(altered(tmp_path, f"losses|{name}", {}))
-    assert message == f"losses.{name} = {name!r}; allowed: letters, digits and _, a letter first"
+    assert message == f"losses.{name} = {name!r}; allowed: up to 64 letters, digits and _, a letter first"
 
 
-def test_several_mistakes_stay_on_one_line(tmp_path):
-    message = refusal(altered(tmp_path, "recipe", {"epochs": 0}))
-    assert message.startswith("recipe.embedding_dim is missing; recipe.hidden_dim is missing; recipe.epochs = 0;")
+def test_all_mistakes_are_told_each_in_a_line_of_its_own(tmp_path):
+    path = altered(tmp_path, "recipe", {"epochs": 0})
+    with pytest.raises(SuiteError) as caught:
+        load_settings(path)
+    problems = [text.removeprefix(f"{path}: ") for text in caught.value.args]
+    rest = ("classes_per_batch", "samples_per_class", "learning_rate", "proxy_learning_rate", "weight_decay")
+    assert problems == [
+        "recipe.embedding_dim is missing",
+        "recipe.hidden_dim is missing",
+        "recipe.epochs = 0; allowed: whole numbers from 1 to 10,000",
+        *(f"recipe.{name} is missing" for name in rest),
+    ]
+
+
+def test_of_very_many_mistakes_the_first_are_told(tmp_path):
+    with pytest.raises(SuiteError) as caught:
+        load_settings(altered(tmp_path, "losses", {f"a-{number}": {} for number in range(50)}))
+    assert len(caught.value.args) == 21
+    assert caught.value.args[-1] == "... and 30 more problems like these"
 
 
 def test_files_that_are_none(tmp_path):

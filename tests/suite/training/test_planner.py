@@ -21,6 +21,7 @@ def test_a_plan_for_each_data_set_loss_search_and_loss_at_paper_values(plan):
     assert sorted(path.relative_to(PLAN_FOLDER).as_posix() for path in written()) == [
         "datasets/emoji.json",
         "datasets/typefaces.json",
+        "influence.json",
         "paper_values/emoji-triplet.json",
         "paper_values/typefaces-triplet.json",
         "searches/emoji-pfml.json",

@@ -1,15 +1,19 @@
 """Plans: what is refused, and that nothing is written after an error."""
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
 
+from suite.data import catalog
 from suite.errors import SuiteError
+from suite.hashing import sha256_file
 from suite.settings.params import load_settings
-from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER
+from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER, TIMES_FILE
+from suite.training.batch_checks import training_half
 from suite.training.planner import write_plans
-from tests.helpers.synthetic import own_loss
+from tests.helpers.synthetic import own_loss, write_images
 from tests.suite.training.planning import RECIPE, planned, refused, save_recipe, written
 
 
@@ -37,7 +41,8 @@ def test_a_damaged_recipe_is_refused(plan):
     save_recipe({"alpha": 5})
     path = Path("recipes/tuned/emoji/pfml-0.yaml")
     path.write_text(path.read_text().replace("best:", "bset:"))
-    assert "recipes/tuned/emoji/pfml-0.yaml: best is missing; bset is not a setting; allowed: " in refused(plan)
+    told = refused(plan).replace("; recipes/tuned/emoji/pfml-0.yaml: ", "; ")
+    assert told.startswith("recipes/tuned/emoji/pfml-0.yaml: best is missing; bset is not a setting; allowed: ")
 
 
 @pytest.mark.parametrize("name", ["alhpa", "num_classes", "epoch"])
@@ -71,12 +76,12 @@ def test_a_learning_rate_out_of_range(plan):
 
 
 def test_batches_that_the_data_cannot_fill(plan):
-    message = refused(plan, recipe=RECIPE | {"classes_per_batch": 6})
+    message = refused(plan, datasets={"emoji": {}}, recipe=RECIPE | {"classes_per_batch": 6})
     assert message == (
         "params.yaml: recipe.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5, "
         "for this data set alone as datasets.emoji.classes_per_batch"
     )
-    message = refused(plan, recipe=RECIPE | {"samples_per_class": 4})
+    message = refused(plan, datasets={"emoji": {}}, recipe=RECIPE | {"samples_per_class": 4})
     assert message == (
         "params.yaml: recipe.samples_per_class = 4: the largest training class of emoji has 3 images; allowed: 2 to 3, "
         "for this data set alone as datasets.emoji.samples_per_class"
@@ -87,22 +92,68 @@ def test_batches_that_the_data_cannot_fill(plan):
 
 def test_a_search_must_be_able_to_fill_a_batch_with_a_fold_held_out(plan):
     """5 training classes in 2 folds: 2 of them train while 3 are held out."""
-    message = refused(plan, recipe=RECIPE | {"classes_per_batch": 3})
+    message = refused(plan, datasets={"emoji": {}}, recipe=RECIPE | {"classes_per_batch": 3})
     assert message == (
-        "params.yaml: recipe.classes_per_batch = 3: a search of pfml with tuning.folds = 2 trains on 2 of 5 training "
+        "params.yaml: recipe.classes_per_batch = 3: a search with tuning.folds = 2 trains on 2 of 5 training "
         "classes; allowed: 2 to 2, for this data set alone as datasets.emoji.classes_per_batch"
     )
     save_recipe({})
     plan(recipe=RECIPE | {"classes_per_batch": 3}, datasets={"emoji": {}}, losses={"pfml": {}})
-    plan(recipe=RECIPE | {"classes_per_batch": 4}, tuning={"trials": 2, "folds": 5})  # 4 of 5 train
 
 
 def test_classes_that_are_too_few_for_a_search(plan):
     message = refused(plan, datasets={"emoji": {"max_classes": 6}})
     assert message == (
-        "params.yaml: datasets.emoji has 3 training classes, too few to search pfml with tuning.folds = 2; "
-        "allowed: 4 training classes or more"
+        "params.yaml: datasets.emoji: too few classes for a search: emoji has 3 training classes, and a fold needs 2 with "
+        "two images or more: with one alone every neighbour is right; allowed: 4 training classes or more, or a tuned "
+        "recipe in git"
     )
+    save_recipe({}, loss="pfml")
+    plan(datasets={"emoji": {"max_classes": 6}}, losses={"pfml": {}})
+
+
+@pytest.mark.parametrize(("alone", "folds"), [((), 3), ((0, 1, 2, 3), 2)])
+def test_folds_in_which_there_is_nothing_to_choose_by(plan, monkeypatch, alone, folds):
+    """A fold of one class, where every neighbour is right, and one whose classes have an image each."""
+    path = DATA_FOLDER / "emoji.parquet"
+    write_images(path, classes=10, images=3, alone=alone)
+    monkeypatch.setitem(catalog.EMBEDDED, "emoji", catalog.EmbeddedDataset(sha256_file(path), ""))
+    training_half.cache_clear()
+    message = refused(plan, datasets={"emoji": {}}, tuning={"trials": 2, "folds": folds})
+    assert "emoji has 5 training classes, and a fold needs 2 with two images or more" in message
+    assert message.endswith("tuned recipe in git" if alone else "allowed: 2")
+
+
+def test_all_problems_are_told_at_once_each_in_a_line(plan):
+    """Of two data sets, two losses, a study and the noise; what follows from a problem is not told besides."""
+    with pytest.raises(SuiteError) as caught:
+        plan(
+            datasets={"emojis": {}, "birds": {"path": "photos"}, "emoji": {}, "typefaces": {"classes_per_batch": 9}},
+            losses={
+                "own": {"target": "gone.py:Own"},
+                "magic": {},
+                "cpml": {},
+                "triplet": {"params": {"speed": 1}, "search": {"margni": {"low": 0, "high": 1}}},
+                "bad": {"target": own_loss("1 / 0")},
+            },
+            paper_values={"cpml": {}},
+            tuning={"trials": 2, "folds": 2, "also": {"wizard": {}}},
+        )
+    found = {text.removeprefix("params.yaml: ").partition(":")[0].partition(" =")[0] for text in caught.value.args}
+    assert found == {
+        "datasets",
+        "datasets.birds.path",
+        "datasets.typefaces.classes_per_batch",
+        "losses.own.target",
+        "losses.magic",
+        "losses.triplet.params",
+        "losses.triplet.search",
+        "losses.bad",
+        "paper_values.cpml",
+        "tuning.also.wizard",
+    }
+    assert len(caught.value.args) == len(found)
+    assert not PLAN_FOLDER.exists()
 
 
 def test_unknown_data_set_and_loss(plan):
@@ -192,11 +243,11 @@ def test_noise_that_leaves_too_few_classes_with_images(plan):
 
 
 def test_noise_that_leaves_a_search_too_few_classes(plan):
-    """5 classes in 5 folds: 4 train, and under noise of 0.75 of the classes 1 of them is left."""
-    tuning = {"trials": 2, "folds": 5, "tracks": ["tuned_under_noise"], "noise": 0.75}
-    message = refused(plan, noise={"kind": "small_cluster", "levels": [0, 0.2]}, tuning=tuning)
+    """5 classes in 2 folds: 3 or 2 train, and under noise of 0.75 of the classes 1 of them is left."""
+    tuning = {"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"], "noise": 0.75}
+    message = refused(plan, datasets={"emoji": {}}, noise={"kind": "small_cluster", "levels": [0, 0.2]}, tuning=tuning)
     assert message == (
-        "params.yaml: noise: with small_cluster noise of 0.75 a search of pfml trains on 1 classes, and a batch needs 2; "
+        "params.yaml: noise: with small_cluster noise of 0.75 a search trains on 1 classes, and a batch needs 2; "
         "allowed: less noise, or more classes"
     )
 
@@ -277,10 +328,30 @@ def test_what_a_study_names_outside_the_grid_is_remarked(plan):
     ]
 
 
-def test_the_cost_is_told(plan):
+def test_the_cost_is_told(plan, monkeypatch):
     plan(seeds=3)
     *_, cost = write_plans(load_settings())
-    assert cost == ("planned: 24 runs, after 16 trainings of searches; those in the run cache are not run again")
+    told = "planned: 24 runs, after 16 trainings of searches; those in the run cache are not run again; "
+    assert re.fullmatch(f"{told}\\d+ at a time, about 0 MB each besides what the loss keeps", cost)
+    Path("results").mkdir()
+    TIMES_FILE.write_text("name,dataset,loss,runs,seconds,mean_seconds\nfeatures,emoji,,1,9,9\nx,emoji,pfml,2,40,20\n")
+    monkeypatch.setenv("SUITE_WORKERS", "4")
+    *_, cost = write_plans(load_settings())
+    assert "4 at a time, about 0 MB" in cost
+    assert "; all about 3 min by results/times.csv, which may be" in cost  # 40 of 20 s, four at a time
+    TIMES_FILE.write_text("name,dataset\n\xff")
+    assert "all about" not in write_plans(load_settings())[-1]
+
+
+def test_a_head_that_would_fill_the_memory_is_refused(plan):
+    message = refused(
+        plan, recipe=RECIPE | {"hidden_dim": 65_536, "embedding_dim": 65_536}, losses={"pfml": {"search": {}}}
+    )
+    assert re.fullmatch(
+        r"params\.yaml: recipe: with hidden_dim 65536 and embedding_dim 65536 a run on emoji takes about [\d.]+ GB; "
+        r"allowed: what fits into the [\d.,]+ GB of this machine",
+        message,
+    )
 
 
 @pytest.mark.parametrize("where", ["outside", "project"])

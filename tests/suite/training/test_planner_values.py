@@ -73,13 +73,13 @@ def test_without_a_recipe_what_is_not_set_by_hand_is_searched(plan):
     remarks = plan(
         datasets={"emoji": {}},
         losses={"pfml": {"params": by_hand}},
-        tuning={"trials": 7, "folds": 3, "space": {"epochs": {"values": [1, 2]}}},
+        tuning={"trials": 7, "folds": 2, "space": {"epochs": {"values": [1, 2]}}},
     )
     made, search = read_plan(plan_path("tuned", "emoji", "pfml"))
     declared = load_target("pfml", BUILT_IN["pfml"]).search_space
     assert set(by_hand) < set(declared)
     space = {"epochs": {"values": [1, 2]}} | {name: item for name, item in declared.items() if name not in by_hand}
-    assert search == Search(space, by_hand, trials=7, folds=3)
+    assert search == Search(space, by_hand, trials=7, folds=2)
     assert made.hyperparameters == {"delta": 0.9}
     assert remarks == ["pfml on emoji has no tuned recipe: 7 trials come first"]
 

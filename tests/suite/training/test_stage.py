@@ -396,6 +396,32 @@ def test_a_loss_can_neither_end_a_run_nor_flood_it(one_worker, body, what):
     assert str(caught.value).startswith("emoji own (my_losses/own.py:Own) noise 0 seed 0: ")
 
 
+def test_a_run_leaves_torch_as_it_was_for_the_next_one(one_worker):
+    """Else the outcome would depend on which runs share a process."""
+    with pytest.raises(SuiteError) as caught:
+        run(users("torch.set_default_dtype(torch.float64) if self.calls == 16 else None\nreturn value"))
+    assert str(caught.value) == (
+        "emoji own (my_losses/own.py:Own) noise 0 seed 0: the run left torch.set_default_dtype(torch.float64) behind, which "
+        "what runs after it would meet; allowed is to set it back"
+    )
+    assert len(cached(USER)) == 0
+
+
+def test_a_loss_that_kills_its_process_is_named_and_what_has_finished_is_kept(one_worker):
+    """The fourth of six runs: noise 0.4, seed 0."""
+    fault = "import ctypes, faulthandler\n    faulthandler.disable()\n    ctypes.string_at(0)"
+    plan = users(f"{COUNT}if len(open('runs.txt').read()) > 3:\n    {fault}\nreturn value")
+    with pytest.raises(SuiteError) as caught:
+        run(plan)
+    assert str(caught.value).startswith(
+        "emoji own (my_losses/own.py:Own) noise 0.4 seed 0: the run was killed, with its process, by SIGSEGV; what has"
+    )
+    assert len(cached(USER)) == 3
+    assert not (RUNS_FOLDER / USER).exists()
+    Path("runs.txt").write_text("")
+    assert "3 of 6 runs are in the run cache" in run(plan)
+
+
 def test_ctrl_c_ends_soon_with_a_line_and_keeps_what_has_finished():
     plan = users(COUNT + "time.sleep(0.05)\nreturn value")
     write_plan(tuned_plan_path("emoji", "own"), plan)

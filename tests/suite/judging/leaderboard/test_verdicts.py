@@ -9,6 +9,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from suite.errors import SuiteError
+from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import (
     BEST,
     METHOD,
@@ -20,7 +21,7 @@ from suite.judging.leaderboard.verdicts import (
     verdicts,
     verdicts_on,
 )
-from tests.helpers.records import table
+from tests.helpers.records import frozen, table
 
 MINE = [0.60, 0.612, 0.631, 0.605]
 PFML = [0.50, 0.515, 0.53, 0.501]
@@ -108,6 +109,17 @@ def test_the_text_says_what_was_found():
     assert lines[2].split()[:5] == ["emoji", "0", "cpml", "(best", "baseline)"]
     assert "behind" in lines[2]
     assert len(lines) == 4
+
+
+def test_a_loss_may_be_bold_and_behind_and_the_section_says_why():
+    """Six losses make fifteen pairs, of which a verdict is about five."""
+    others = {name: [value - 0.2 for value in PFML] for name in ("triplet", "proxy_anchor", "hist")}
+    close = [value - step for value, step in zip(STRONG, (0.004, 0.011, 0.006, 0.014), strict=True)]
+    records = table(("mine", 0, close), ("cpml", 0, STRONG), ("pfml", 0, PFML), *((k, 0, v) for k, v in others.items()))
+    found = verdicts(records, USERS)
+    assert row(found)["verdict"] == "behind"
+    assert leaderboard(records, frozen()).set_index("loss")["ties_best"]["mine"]
+    assert "a loss may be bold there and behind here" in to_section(found, ["mine"])
 
 
 def test_the_section_is_of_the_losses_asked_for_on_the_tuned_track():

@@ -1,6 +1,8 @@
 """The folder of the site: complete, small, the same bytes twice, and honest about what was not run."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -9,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError
+from suite.losses.influence.curve import as_curves
 from suite.report.site.pages import slug
+from suite.report.site.provenance import _date
 from suite.report.site.write import write_site
 from suite.settings.params import LossSettings
+from suite.settings.paths import FIGURES_FOLDER, INFLUENCE_CURVES, INFLUENCE_REASONS
+from tests.helpers.paths import ROOT
 from tests.suite.report.site.project import HOSTILE, settings, write_board, write_claims, write_data, write_verdicts
 
 
@@ -92,15 +98,30 @@ def test_the_first_page_tells_the_verdicts_on_user_losses(workplace):
     assert "on pfml in" not in page
 
 
-def test_user_losses_have_their_influence_measured(workplace):
+def test_losses_have_the_influence_that_was_measured(workplace):
+    """Of the figures in git where a loss stands there as it is run, else of the stage; without either the page says why."""
+    shutil.copytree(ROOT / FIGURES_FOLDER, FIGURES_FOLDER)
     target = "pytorch_metric_learning.losses:ContrastiveLoss"
-    mine = settings().losses | {"mine": LossSettings(target=target), "lost": LossSettings(target="no_file.py:Loss")}
-    folder = write_site(settings().model_copy(update={"losses": mine})).parent
-    page = (folder / "loss-mine.html").read_text()
-    assert 'id="influence-positive"' in page
-    assert 'id="influence-negative"' in page
-    lost = (folder / "loss-lost.html").read_text()
-    assert "Not measured.</strong> params.yaml: losses.lost.target" in lost
+    own = {name: LossSettings(target=target) for name in ("mine", "lost", "new")}
+    losses = settings().losses | own | {"cpml": LossSettings(params={"proxies_per_class": 2})}
+    chosen = settings().model_copy(update={"losses": losses})
+    measured = as_curves("mine", {"positive": [1.0, 2.0], "negative": [0.5, 0.0]}, (0.1, 1.0))
+    INFLUENCE_CURVES.parent.mkdir()
+    measured.to_csv(INFLUENCE_CURVES, index=False)
+    INFLUENCE_REASONS.write_text(json.dumps({"lost": "it cannot be built"}))
+    folder = write_site(chosen).parent
+    for name in ("mine", "pfml"):
+        page = (folder / f"loss-{name}.html").read_text()
+        assert 'id="influence-positive"' in page
+        assert 'id="influence-negative"' in page
+    for name, reason in (
+        ("lost", "it cannot be built"),
+        ("new", "Run: dvc repro influence"),
+        ("cpml", "Run: dvc repro"),
+    ):
+        page = (folder / f"loss-{name}.html").read_text()
+        assert f"Not measured.</strong> {reason}" in page
+        assert 'id="influence-positive"' not in page
 
 
 def test_notices_go_with_the_images(site):
@@ -137,6 +158,13 @@ def test_without_results_the_site_says_that_nothing_was_run(workplace):
     assert "Not there." in (index.parent / "dataset-shapes.html").read_text()
 
 
+@pytest.mark.parametrize("value", ["x", "9" * 30, "1.5"])
+def test_a_date_that_is_none(monkeypatch, value):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    with pytest.raises(SuiteError, match=r"SOURCE_DATE_EPOCH = '.*'; allowed: seconds since 1970"):
+        _date()
+
+
 def test_a_damaged_input_leaves_the_old_site(workplace):
     write_board()
     write_site(settings())
@@ -168,6 +196,24 @@ def test_what_lies_in_the_folder_besides_the_site_stays(workplace):
     write_site(settings())
     assert mine.read_text() == "mine"
     assert Path("results/site/claims.html").read_text() != "old"
+
+
+def test_a_site_that_was_killed_between_its_renamings_comes_back(workplace):
+    write_site(settings())
+    Path("results/site/mine.txt").write_text("mine")
+    before = contents(Path("results/site"))
+    Path("results/site").rename("results/.site.old")
+    Path("results/.site.tmp").mkdir()
+    Path("results/times.csv").write_text("")
+    with pytest.raises(SuiteError, match=r"times\.csv"):
+        write_site(settings())
+    assert contents(Path("results/site")) == before
+    Path("results/times.csv").unlink()
+    write_site(settings())
+    after = contents(Path("results/site"))
+    del before["provenance.html"], after["provenance.html"]
+    assert after == before
+    assert [path.name for path in Path("results").iterdir()] == ["site"]
 
 
 def test_a_folder_that_is_no_site_is_left_alone(workplace):

@@ -402,6 +402,14 @@ def test_spaces_and_batches_that_do_not_fit():
         found(plan(recipe=SHORT.model_copy(update={"classes_per_batch": 7})))
 
 
+def test_a_loss_that_kills_its_process_in_a_trial_is_named():
+    with pytest.raises(SuiteError) as caught:
+        found(plan(own_loss("import os\nos.kill(os.getpid(), 9)")), search_for({"weight": {"values": [2.0]}}))
+    assert str(caught.value).startswith(
+        "tuning own (my_losses/own.py:Own) on emoji with {'weight': 2.0} was killed, with its process, by SIGKILL, perhaps"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "what"),
     [

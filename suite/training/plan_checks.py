@@ -1,0 +1,82 @@
+"""What plans name, checked; each problem is taken up, so that all of them are told at once."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from suite.errors import Problems, SuiteError, allowed
+from suite.losses.registry import BUILT_IN, LossEntry, check_hyperparameters, find_loss, values_by_hand
+from suite.settings.params import LossSettings, Settings
+from suite.settings.paths import PARAMS_FILE
+from suite.training.batch_checks import check_batch, check_noise
+from suite.training.dataset_plan import DatasetPlan, plan_dataset
+from suite.training.search_space import declared_space
+
+Made = TypeVar("Made")
+
+
+def sound_datasets(settings: Settings, problems: Problems) -> list[DatasetPlan]:
+    """Plans of the data sets that can be had, whose batches can be drawn at all levels of noise."""
+    sound = []
+    for name, entry in settings.datasets.items():
+        if problems.about(f"datasets.{name}"):
+            continue  # its images cannot be used
+        with problems:
+            dataset = plan_dataset(name, entry, settings.backbone)
+            recipe = settings.recipe_of(name)
+            check_batch(settings, recipe, name, dataset.half)
+            check_noise(settings, recipe, name, dataset.half)
+            sound.append(dataset)
+    return sound
+
+
+def sound_losses(settings: Settings, problems: Problems) -> tuple[list[LossEntry], list[LossEntry]]:
+    """Losses of the grid, and those that are tuned besides, that can be found and have what is set and searched of them."""
+    grid = [_sound(name, entry, settings, problems, find_loss) for name, entry in settings.losses.items()]
+    also = [_sound(name, entry, settings, problems, _find_also) for name, entry in settings.tuning.also.items()]
+    return [entry for entry in grid if entry is not None], [entry for entry in also if entry is not None]
+
+
+def for_all(
+    make: Callable[[DatasetPlan, LossEntry], Made],
+    datasets: Sequence[DatasetPlan],
+    losses: Sequence[LossEntry],
+    problems: Problems,
+) -> list[Made]:
+    """What is made of each data set and loss, without those that have a problem."""
+    made = []
+    for dataset in datasets:
+        for entry in losses:
+            with problems:
+                made.append(make(dataset, entry))
+    return made
+
+
+def _sound(
+    name: str,
+    entry: LossSettings,
+    settings: Settings,
+    problems: Problems,
+    find: Callable[[str, LossSettings], LossEntry],
+) -> LossEntry | None:
+    if problems.about(f"losses.{name}"):
+        return None  # its file cannot be read
+    with problems:
+        found = find(name, entry)
+        unknown = Problems()
+        with unknown:
+            check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: losses.{name}.params")
+        with unknown:
+            declared_space(found, entry, settings.tuning.space)
+        unknown.tell()
+        return found
+    return None
+
+
+def _find_also(name: str, settings: LossSettings) -> LossEntry:
+    """A loss that the grid does not run; the error for an unknown one names the setting ``tuning.also``."""
+    if settings.target is None and name not in BUILT_IN:
+        raise SuiteError(
+            f"{PARAMS_FILE}: tuning.also.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
+            "or an entry with target: module:Class or path/file.py:Class"
+        )
+    return find_loss(name, settings)
