@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from suite.hashing import PACKAGES, ROOT, sha256_source, sha256_value
+from suite.hashing import PACKAGES, ROOT, sha256_code, sha256_source, sha256_value
 from suite.losses.build import parts_of, sha256_target
 from suite.settings.plans import Regime
 from suite.training.cache import VERSIONED
@@ -13,12 +13,13 @@ Description = dict[str, str]
 """A version or a digest of each thing, by its name."""
 
 
-def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
+def describe(regime: Regime, targets: Sequence[str] = (), modules: Sequence[str] = ()) -> Description:
     """Describe this process.
 
     Args:
         regime: whose code counts.
         targets: losses in modules that are installed beside the suite, ``module:Class``; their code counts too.
+        modules: of the suite, by their dotted names; their code counts too.
 
     Raises:
         SuiteError: such a module cannot be imported.
@@ -29,6 +30,10 @@ def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
         from suite.training.whole_network.stage import VERSIONED as MORE
 
         libraries, code = list(dict.fromkeys([*libraries, *MORE])), network_code_sha256()
+    elif regime == "finetuned":
+        from suite.training.finetuned.planner import finetuned_code_sha256
+
+        code = finetuned_code_sha256()
     else:
         from suite.training.stage import code_sha256
 
@@ -36,6 +41,7 @@ def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
     found = {"python": platform.python_version()} | {name: _version(name) for name in libraries}
     found["code of training"] = code
     found["code of the losses"] = sha256_value([sha256_source(ROOT / name) for name in ("pfml", "baselines")])
+    found |= {f"code of {module}": sha256_code(ROOT / f"{module.replace('.', '/')}.py") for module in modules}
     return found | {f"code of {target}": sha256_target(target, target) for target in targets}
 
 

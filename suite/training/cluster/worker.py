@@ -51,23 +51,28 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     Args:
         token: name of the resource.
         topic: where events are told.
-        regime: whose code counts.
-        targets: losses in installed modules.
+        described: regime, losses and modules whose code counts, as ``describe`` takes them.
         expected: what the worker is compared with.
         allow_versions: whether one that differs is admitted, too.
     """
 
     def __init__(
-        self, token: str, topic: str, regime: Regime, targets: list[str], expected: Description, *, allow_versions: bool
+        self,
+        token: str,
+        topic: str,
+        described: tuple[Regime, list[str], list[str]],
+        expected: Description,
+        *,
+        allow_versions: bool,
     ) -> None:
-        self.token, self.topic, self.regime, self.targets = token, topic, regime, targets
+        self.token, self.topic, self.described = token, topic, described
         self.expected, self.allow_versions = expected, allow_versions
         self.found: Description = {}
 
     async def setup(self, worker: Worker) -> None:
         """Compare, then admit or refuse; either is told to the driver."""
         try:
-            self.found = await asyncio.to_thread(describe, self.regime, self.targets)
+            self.found = await asyncio.to_thread(describe, *self.described)
             different = differences(self.expected, self.found)
         except SuiteError as error:
             different = str(error)

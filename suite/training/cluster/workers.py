@@ -31,6 +31,7 @@ class Demand:
         regime: whose code it must have.
         targets: losses in installed modules, whose code it must have, too.
         files: digest and bytes of the user's files.
+        modules: whose functions tasks call, besides that of the runs of the regime; their code counts, too.
         allow_versions: whether it may differ.
         resources: that it must have been started with, e.g. ``{"GPU": 1}``.
         patience: seconds to wait for a first one.
@@ -39,6 +40,7 @@ class Demand:
     regime: Regime
     targets: list[str]
     files: tuple[str, bytes]
+    modules: list[str] = field(default_factory=list)
     allow_versions: bool = False
     resources: dict[str, float] = field(default_factory=dict)
     patience: float = 60.0
@@ -73,7 +75,8 @@ class Workers:
         self._admitted: set[str] = set()
         self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
         self._dismissed = False
-        self.expected = describe(demand.regime, demand.targets)
+        self._described = demand.regime, demand.targets, demand.modules
+        self.expected = describe(*self._described)
         self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
         self.addresses: set[str] = set()
@@ -86,8 +89,7 @@ class Workers:
             Admission(
                 self._token,
                 self.topic,
-                demand.regime,
-                demand.targets,
+                self._described,
                 self.expected,
                 allow_versions=demand.allow_versions,
             ),
@@ -159,7 +161,7 @@ class Workers:
 
     def _check_loading(self) -> None:
         """Workers that cannot load the suite would fail at the first plugin, and so would those that come later."""
-        found = self._client.run(describe, self._demand.regime, self._demand.targets, on_error="return")
+        found = self._client.run(describe, *self._described, on_error="return")
         for address, each in found.items():
             if isinstance(each, Exception) and not isinstance(each, (OSError, SuiteError)):
                 raise SuiteError(f"worker {address} cannot load this suite: {type(each).__name__}: {each}")
