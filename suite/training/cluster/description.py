@@ -2,7 +2,10 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from suite.hashing import PACKAGES, ROOT, sha256_code, sha256_source, sha256_value
 from suite.losses.build import parts_of, sha256_target
@@ -41,8 +44,15 @@ def describe(regime: Regime, targets: Sequence[str] = (), modules: Sequence[str]
     found = {"python": platform.python_version()} | {name: _version(name) for name in libraries}
     found["code of training"] = code
     found["code of the losses"] = sha256_value([sha256_source(ROOT / name) for name in ("pfml", "baselines")])
-    found |= {f"code of {module}": sha256_code(ROOT / f"{module.replace('.', '/')}.py") for module in modules}
+    for module in modules:
+        found[f"code of {module}"] = sha256_code(Path(str(import_module(module).__file__)))
     return found | {f"code of {target}": sha256_target(target, target) for target in targets}
+
+
+@cache
+def description_of_worker(regime: Regime, targets: tuple[str, ...], modules: tuple[str, ...]) -> Description:
+    """As ``describe`` gave it first: a worker runs the code that it has loaded, whatever lies on the disk since."""
+    return describe(regime, targets, modules)
 
 
 def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from suite.errors import SuiteError, told
 from suite.processes import limit_threads
 from suite.settings.plans import Regime
-from suite.training.cluster.description import Description, describe, differences
+from suite.training.cluster.description import Description, description_of_worker, differences
 from suite.training.cluster.parcels import AbsentError, opened, read, store
 
 HOME = Path.cwd()
@@ -60,7 +60,7 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         self,
         token: str,
         topic: str,
-        described: tuple[Regime, list[str], list[str]],
+        described: tuple[Regime, tuple[str, ...], tuple[str, ...]],
         expected: Description,
         *,
         allow_versions: bool,
@@ -72,7 +72,7 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     async def setup(self, worker: Worker) -> None:
         """Compare, then admit or refuse; either is told to the driver."""
         try:
-            self.found = await asyncio.to_thread(describe, *self.described)
+            self.found = await asyncio.to_thread(description_of_worker, *self.described)
             different = differences(self.expected, self.found)
         except SuiteError as error:
             different = str(error)

@@ -14,7 +14,7 @@ from distributed import Client
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.settings.plans import Regime
-from suite.training.cluster.description import describe
+from suite.training.cluster.description import describe, description_of_worker
 from suite.training.cluster.parcels import Packer
 from suite.training.cluster.worker import Admission, Parcel
 
@@ -75,7 +75,7 @@ class Workers:
         self._admitted: set[str] = set()
         self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
         self._dismissed = False
-        self._described = demand.regime, demand.targets, demand.modules
+        self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
         self.expected = describe(*self._described)
         self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
@@ -123,7 +123,7 @@ class Workers:
             OSError: the scheduler does not answer.
         """
         wanted = self.resources.keys()
-        known = self._client.scheduler_info()["workers"]
+        known = self._client.scheduler_info(n_workers=-1)["workers"]
         self.addresses = {address for address, each in known.items() if wanted <= each["resources"].keys()}
 
     def gone(self) -> set[str]:
@@ -161,7 +161,7 @@ class Workers:
 
     def _check_loading(self) -> None:
         """Workers that cannot load the suite would fail at the first plugin, and so would those that come later."""
-        found = self._client.run(describe, *self._described, on_error="return")
+        found = self._client.run(description_of_worker, *self._described, on_error="return")
         for address, each in found.items():
             if isinstance(each, Exception) and not isinstance(each, (OSError, SuiteError)):
                 raise SuiteError(f"worker {address} cannot load this suite: {type(each).__name__}: {each}")

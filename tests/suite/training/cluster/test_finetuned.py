@@ -26,6 +26,7 @@ def test_searches_and_runs_give_the_bytes_of_the_local_executor(dask, project, t
     sent = check_views_lie_once_on_each_worker(dask, before, path)
     assert "4 from the run cache, 0 computed" in suite(path, "grid", *REGIME, "--address", dask.address)
     assert parcels(dask) == before | sent, "something was sent again by a driver that was started again"
+    assert "4 from the run cache, 0 computed" in suite(path, "grid", "--local", "2", *REGIME)  # as on docs/cluster.md
     assert "trial" not in suite(path, "tune", "birds", "multi_similarity", *REGIME)
     assert "4 of 4 runs are in the run cache" in suite(path, "train", "birds", "multi_similarity", *REGIME)
     here = Path(shutil.copytree(project, tmp_path / "here"))

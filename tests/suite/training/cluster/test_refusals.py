@@ -20,6 +20,7 @@ from tests.helpers.synthetic import features_path, silent
 from tests.suite.training.cluster.grids import cached, grid, planned, users, wait_for_workers, write
 
 pytestmark = pytest.mark.usefixtures("features")
+LOOP = "suite/training/run/loop.py"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def others(tmp_path_factory):
     folder = tmp_path_factory.mktemp("others")
     for package in ("suite", "pfml", "baselines"):
         shutil.copytree(ROOT / package, folder / "tree" / package, ignore=shutil.ignore_patterns("__pycache__"))
-    loop = folder / "tree/suite/training/run/loop.py"
+    loop = folder / "tree" / LOOP
     loop.write_text(loop.read_text() + "\n# edited\n")
     cluster = DaskCluster(folder / "dask", workers=0)
     cluster.add_worker(root=folder / "tree")
@@ -39,9 +40,11 @@ def others(tmp_path_factory):
 def test_a_worker_with_other_code_is_refused_by_name_unless_that_is_allowed(others):
     planned()
     wait_for_workers(others)
-    with pytest.raises(
-        SuiteError, match=r"no worker to run on for 3 s; 1 refused: code of training \w{8} \(here \w{8}\)"
-    ):
+    refused = r"no worker to run on for 3 s; 1 refused: code of training \w{8} \(here \w{8}\)"
+    with pytest.raises(SuiteError, match=refused):
+        grid(others, patience=3.0)
+    shutil.copy(ROOT / LOOP, others.folder.parent / "tree" / LOOP)
+    with pytest.raises(SuiteError, match=refused):  # it runs what it has loaded
         grid(others, patience=3.0)
     assert cached("contrastive") == []
     done = grid(others, allow_versions=True)
