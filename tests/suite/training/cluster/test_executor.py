@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from suite.randomness import torch_seed
+from suite.settings.plans import Search
 from tests.helpers.dask_cluster import DaskCluster, wait_for
-from tests.suite.training.cluster.grids import cached, from_cache, grid, local, planned, start_driver, users
+from tests.suite.training.cluster.grids import cached, from_cache, grid, local, planned, start_driver, users, write
 
 pytestmark = pytest.mark.usefixtures("features")
 FAILING_SEED = "if torch.initial_seed() == SEED and self.calls == 3: "
@@ -32,6 +33,21 @@ def test_a_run_that_raises_is_told_at_the_end_and_cancels_nothing(dask, command)
         )
     assert (len(cached("own")), len(cached("contrastive"))) == (4, 6)
     assert "10 computed, 2 failed, 0 not run" in done.out
+
+
+def test_a_search_that_raises_is_told_at_the_end_and_cancels_nothing(dask, command):
+    planned()
+    plan = users("raise ValueError('not in searches')")
+    write(plan, Search({"weight": {"low": 0.5, "high": 1.0}}, {}, trials=2, folds=2))
+    done = command("grid", "--address", dask.address)
+    assert done.status == 1
+    lines = done.err.splitlines()
+    assert len(lines) == 2  # the folds of the first trial
+    for line in lines:
+        assert line.startswith("failed: tune emoji-own: tuning own (my_losses/own.py:Own) on emoji with {'weight': ")
+        assert "raised ValueError: not in searches (own.py, line 18) (worker tcp:" in line
+    assert "6 computed, 0 failed, 6 not run" in done.out
+    assert (len(cached("own")), len(cached("contrastive"))) == (0, 6)
 
 
 def test_a_failed_training_is_a_record_and_no_failure_of_the_grid(dask, command):
