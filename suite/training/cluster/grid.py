@@ -20,7 +20,8 @@ from suite.losses.build import parts_of
 from suite.settings.plans import Plan
 from suite.training.cluster.connection import Where, connected
 from suite.training.cluster.description import differences, installed_targets
-from suite.training.cluster.executor import Cluster, RunsRaisedError
+from suite.training.cluster.executor import Cluster
+from suite.training.cluster.items import RunsRaisedError
 from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.selection import Selection, stages_of
 from suite.training.cluster.stages import Data, Load, Name, Stage

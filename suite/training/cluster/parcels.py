@@ -121,11 +121,25 @@ def pack_files(targets: dict[str, str]) -> tuple[str, bytes]:
     return hashlib.sha256(content).hexdigest(), content
 
 
-def store(folder: Path, digest: str, content: bytes) -> None:
-    """Write a parcel to a worker's folder, unless it is there."""
-    if not (folder / digest).is_file():
-        with replacing(folder / digest) as temporary:
-            temporary.write_bytes(content)
+def store(folder: Path, digest: str, piece: bytes, place: int = 0, count: int = 1) -> bool:
+    """Write a piece of a parcel to a worker's folder, unless the parcel is there; after the last one, put them together.
+
+    Returns:
+        Whether the parcel is whole.
+    """
+    if (folder / digest).is_file():
+        return True
+    paths = [folder / f"{digest}.{each}" for each in range(count)]
+    with replacing(paths[place]) as temporary:
+        temporary.write_bytes(piece)
+    if place < count - 1 or not all(path.is_file() for path in paths):
+        return False
+    with replacing(folder / digest) as temporary, temporary.open("wb") as stream:
+        for path in paths:
+            stream.write(path.read_bytes())
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return True
 
 
 @lru_cache(maxsize=2)
@@ -133,10 +147,14 @@ def opened(folder: Path, digest: str) -> tuple[Callable[[Any, Any], Any], Any]:
     """The function, and what its tasks share. Arrays are pages of their file, so they take no memory twice.
 
     Raises:
-        AbsentError: a parcel is not in the folder.
+        AbsentError: it is not in the folder, or an array that belongs to it.
     """
     digests, payload = pickle.loads(read(folder, digest))  # noqa: S301 - Dask itself sends pickles
-    function, shared = pickle.loads(payload, buffers=[_mapped(folder, each) for each in digests])  # noqa: S301
+    try:
+        buffers = [_mapped(folder, each) for each in digests]
+    except FileNotFoundError as error:
+        raise AbsentError(digest) from error
+    function, shared = pickle.loads(payload, buffers=buffers)  # noqa: S301
     return function, shared
 
 
@@ -154,8 +172,5 @@ def read(folder: Path, digest: str) -> bytes:
 
 @lru_cache(maxsize=32)
 def _mapped(folder: Path, digest: str) -> mmap.mmap:
-    try:
-        with (folder / digest).open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except FileNotFoundError as error:
-        raise AbsentError(digest) from error
+    with (folder / digest).open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

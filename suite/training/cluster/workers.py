@@ -14,9 +14,9 @@ from distributed import Client
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.settings.plans import Regime
+from suite.training.cluster.deliveries import Deliveries
 from suite.training.cluster.description import describe, description_of_worker
-from suite.training.cluster.parcels import Packer
-from suite.training.cluster.worker import Admission, Parcel
+from suite.training.cluster.worker import Admission
 
 
 class ClusterLostError(SuiteError):
@@ -69,8 +69,7 @@ class Workers:
         self, client: Client, demand: Demand, say: Callable[[str], None], on_began: Callable[[int], None]
     ) -> None:
         self._client, self._demand, self._say, self._on_began = client, demand, say, on_began
-        self._packer, self._packing = Packer(), threading.Lock()
-        self._contents: dict[str, Callable[[], bytes]] = {demand.files[0]: lambda: demand.files[1]}
+        self._deliveries = Deliveries(client, demand.files)
         self._refused: dict[str, str] = {}
         self._admitted: set[str] = set()
         self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
@@ -84,17 +83,14 @@ class Workers:
         self._check_loading()
         client.subscribe_topic(self.topic, self._on_event)
         client.subscribe_topic("all", self._on_scheduler_event)
-        self.send(demand.files[0])
-        self._register(
-            Admission(
-                self._token,
-                self.topic,
-                self._described,
-                self.expected,
-                allow_versions=demand.allow_versions,
-            ),
-            self.topic,
+        admission = Admission(
+            self._token, self.topic, self._described, self.expected, allow_versions=demand.allow_versions
         )
+        try:
+            client.register_plugin(admission, name=self.topic)
+        except OSError as error:  # or a worker has died just then
+            if client.status != "running":
+                raise self.lost() from error
         self.count()
 
     @property
@@ -103,18 +99,23 @@ class Workers:
         return {self._token: 1} | self._demand.resources
 
     def pack(self, function: Callable[..., Any], shared: Any) -> str:
-        """Send a function and what its tasks share, as far as it has not been sent; gives the parcel's digest."""
-        with self._packing:  # two stages may share an array
-            digest, parcels = self._packer.pack(function, shared)
-            for each, content in parcels.items():
-                if each not in self._contents:
-                    self._contents[each] = content
-                    self.send(each)
-        return digest
+        """Send a function and what its tasks share, as far as it has not been sent; gives the parcel's digest.
 
-    def send(self, digest: str, *, again: bool = False) -> None:
-        """Send a parcel to all workers, and to those that will come."""
-        self._register(Parcel(digest, self._contents[digest](), again=again), digest)
+        Raises:
+            ClusterLostError: the scheduler is gone.
+        """
+        try:
+            return self._deliveries.pack(function, shared, self.addresses)
+        except OSError as error:
+            raise self.lost() from error
+
+    def bring(self, digest: str, worker: str, *, again: bool) -> None:
+        """Send a worker what it lacks of a parcel and of all that belongs to it.
+
+        Raises:
+            OSError: the scheduler is gone.
+        """
+        self._deliveries.bring(digest, worker, again=again)
 
     def count(self) -> None:
         """See which workers there are.
@@ -155,9 +156,8 @@ class Workers:
     def dismiss(self) -> None:
         """Take back what the scheduler holds for workers that will come."""
         self._dismissed = True
-        for name in (self.topic, *self._contents):
-            with suppress(OSError, ValueError, CancelledError):  # another driver has taken it back, or it is gone
-                self._client.unregister_worker_plugin(name)
+        with suppress(OSError, ValueError, CancelledError):  # it is gone
+            self._client.unregister_worker_plugin(self.topic)
 
     def _check_loading(self) -> None:
         """Workers that cannot load the suite would fail at the first plugin, and so would those that come later."""
@@ -165,14 +165,6 @@ class Workers:
         for address, each in found.items():
             if isinstance(each, Exception) and not isinstance(each, (OSError, SuiteError)):
                 raise SuiteError(f"worker {address} cannot load this suite: {type(each).__name__}: {each}")
-
-    def _register(self, plugin: Admission | Parcel, name: str) -> None:
-        """Register a plugin. If a worker dies just then, others may have missed it; a task will find out."""
-        try:
-            self._client.register_plugin(plugin, name=name)
-        except OSError as error:
-            if self._client.status != "running":
-                raise self.lost() from error
 
     def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
         """In the client's own thread, where nothing may wait."""

@@ -18,6 +18,7 @@ def project(tmp_path_factory):
 
 def test_searches_and_runs_give_the_bytes_of_the_local_executor(dask, project, tmp_path, monkeypatch):
     monkeypatch.setattr("suite.training.cluster.parcels._LARGE", 1 << 10)  # the views of a few small images are small
+    monkeypatch.setattr("suite.training.cluster.deliveries._PIECE", 1 << 20)  # the network goes in several pieces
     path = Path(shutil.copytree(project, tmp_path / "copy"))
     before = parcels(dask)
     printed = suite(path, "grid", *REGIME, "--address", dask.address)
