@@ -1,6 +1,7 @@
 """The stages of a grid in which the network learns: searches and runs on views, which reach a worker once."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from suite.training.finetuned.planner import finetuned_code_sha256
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import cached_on, views_of
 from suite.training.finetuned.validation import validate_finetuned
-from suite.training.finetuned.views import Views
+from suite.training.finetuned.views import Source, Views
 from suite.training.stage import check_code, run_stage
 from suite.training.tuning.resolve import _is_done, _search_path, with_recipe
 from suite.training.tuning.search import search_recipe
@@ -60,7 +61,7 @@ class FinetunedStage:
         places = cached_on(views, runs_of(plan, keep_embeddings=True))
         run_stage(self.name, places, views, run_finetuned, grid.view.console, grid.execute_runs, grid.view.stage)
 
-    def _searched(self, search: Search, views: Views, grid: Services) -> FinetunedPlan:
+    def _searched(self, search: Search, views: Source, grid: Services) -> FinetunedPlan:
         """The complete plan; what is found is kept in ``searches``, where the stage ``tune`` looks for it."""
         path = _search_path(self.plan, search)
         if not _is_done(self.plan, search, of_this_code=True):
@@ -72,11 +73,14 @@ class FinetunedStage:
         return plan
 
 
-def views_to_send(dataset: str) -> Views:
-    """The views of a data set as plain arrays on the same pages: pickle would copy a memory map into its stream.
+def views_to_send(dataset: str) -> Source:
+    """What runs on a data set learn from, as plain arrays on the same pages: pickle would copy a memory map into its stream.
 
     Raises:
-        SuiteError: they are missing, stale, incomplete, cut short or altered.
+        SuiteError: it is missing, stale, incomplete, cut short or altered.
     """
     views = views_of(dataset)
-    return replace(views, maps=tuple(map(np.asarray, views.maps)), features=np.asarray(views.features))
+    plain: dict[str, Any] = {"features": np.asarray(views.features)}
+    if isinstance(views, Views):
+        plain["maps"] = tuple(map(np.asarray, views.maps))
+    return replace(views, **plain)

@@ -48,7 +48,8 @@ def run_grid(selection: Selection, where: Where, console: Console) -> list[str]:
     files = pack_files(_file_targets(plans))
     for stage in stages:
         stage.check(load)
-    resources = {"GPU": 1.0} if selection.regime == "published" and selection.accelerator == "gpu" else {}
+    whole = selection.regime == "published" or any(_learns_whole(plan) for plan in plans)
+    resources = {"GPU": 1.0} if whole and selection.accelerator == "gpu" else {}
     targets = installed_targets([plan.target for plan in plans])
     modules = sorted({module for stage in stages for module in stage.modules})
     demand = Demand(selection.regime, targets, files, modules, selection.allow_versions, resources, where.patience)
@@ -144,6 +145,11 @@ class _Grid:
             self._failures.append(f"{stage.name}: {error}")
         except BaseException as error:
             self._error = error
+
+
+def _learns_whole(plan: Plan[Any]) -> bool:
+    """Whether the whole network learns from images on a GPU; ``on_cpu`` needs none."""
+    return getattr(plan.recipe, "whole_network", False) is True
 
 
 def _file_targets(plans: Sequence[Plan[Any]]) -> dict[str, str]:

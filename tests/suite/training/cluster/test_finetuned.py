@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from suite.training.cluster.grid import _learns_whole
+from tests.helpers.synthetic import frozen_plan
+from tests.helpers.views import FINETUNED_RECIPE, finetuned_plan
 from tests.suite.training.finetuned.birds import FOLDER, REGIME, make_project, suite, trained, tuned
 
 
@@ -58,3 +61,10 @@ def check_views_lie_once_on_each_worker(dask, before, path):
             others.remove(size)
         assert sum(others) < 100_000, others
     return sent
+
+
+@pytest.mark.parametrize(("whole", "gpu"), [(False, False), (True, True), ("on_cpu", False)])
+def test_a_whole_network_needs_a_gpu_unless_it_learns_on_the_cpu(whole, gpu):
+    recipe = FINETUNED_RECIPE.model_copy(update={"whole_network": whole})
+    assert _learns_whole(finetuned_plan(recipe=recipe)) is gpu
+    assert not _learns_whole(frozen_plan())
