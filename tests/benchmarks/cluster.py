@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.cluster throughput``: a scheduler and two worker processes against the local executor with two
 processes, in turns on the same runs. ``python -m tests.benchmarks.cluster scale``: 100,000 runs of no work over 200
-simulated workers, which share one process; scheduler and driver are processes of their own.
+simulated workers, which share one process; scheduler and driver are processes of their own. ``delivery``: memory of the
+scheduler while an array goes to such workers.
 """
 
 import asyncio
@@ -10,13 +11,15 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import chdir, closing
+from contextlib import chdir, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from rich.console import Console
 
@@ -106,30 +109,65 @@ def throughput(seeds: int = 24, turns: int = 3) -> None:
             dask.close()
 
 
-def scale(tasks: int = 100_000, workers: int = 200) -> None:
-    """Tasks a second, processor time and memory of driver, scheduler and workers, each a process of its own."""
-    from tests.benchmarks.cluster import nothing as importable
-
+@contextmanager
+def _simulated(workers: int) -> Iterator[tuple[Cluster, dict[str, psutil.Process]]]:
+    """A scheduler and simulated workers, and the processes that they and the driver are."""
     with tempfile.TemporaryDirectory() as name, chdir(name):
         dask = DaskCluster(Path(name) / "dask", workers=0)
         command = [sys.executable, "-m", "tests.benchmarks.cluster", "simulate", dask.address, str(workers)]
         simulation = subprocess.Popen(command, env=os.environ | {"TMPDIR": name}, stderr=subprocess.DEVNULL)
-        processes = {
-            "driver": psutil.Process(),
-            "scheduler": psutil.Process(dask.scheduler.pid),
-            "workers": psutil.Process(simulation.pid),
-        }
         try:
             with connected(Where(address=dask.address)) as client:
-                wait_for(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == workers)
+                wait_for(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == workers, 600)
                 with closing(Cluster(client, Demand("frozen", [], pack_files({})), _say)) as cluster:
-                    wait_for(lambda: len(cluster.workers.addresses) == workers)
-                    _say(f"{workers} simulated workers, {tasks} runs of no work")
-                    _scaled(tasks, cluster.execute(importable, None, range(tasks)), processes)
+                    wait_for(lambda: len(cluster.workers.addresses) == workers, 600)
+                    yield (
+                        cluster,
+                        {
+                            "driver": psutil.Process(),
+                            "scheduler": psutil.Process(dask.scheduler.pid),
+                            "workers": psutil.Process(simulation.pid),
+                        },
+                    )
         finally:
             simulation.kill()
             simulation.wait()
             dask.close()
+
+
+def delivery(mebibytes: int = 20, workers: int = 30) -> None:
+    """Memory of the scheduler while an array goes to simulated workers."""
+    from tests.benchmarks.cluster import nothing as importable
+
+    array = np.random.default_rng(0).integers(0, 255, mebibytes << 20, dtype=np.uint8)
+    with _simulated(workers) as (cluster, processes):
+        memory = processes["scheduler"].memory_info
+        seen, ended = [memory().rss], threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(0.01):
+                seen.append(memory().rss)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        started = time.perf_counter()
+        cluster.workers.pack(importable, array)
+        ended.set()
+        watcher.join()
+        before, most = seen[0] / 2**20, max(seen) / 2**20
+        _say(
+            f"{mebibytes} MiB to {workers} workers in {time.perf_counter() - started:.1f} s: memory of the scheduler "
+            f"{before:.0f} MiB before, {most:.0f} at most"
+        )
+
+
+def scale(tasks: int = 100_000, workers: int = 200) -> None:
+    """Tasks a second, processor time and memory of driver, scheduler and workers, each a process of its own."""
+    from tests.benchmarks.cluster import nothing as importable
+
+    with _simulated(workers) as (cluster, processes):
+        _say(f"{workers} simulated workers, {tasks} runs of no work")
+        _scaled(tasks, cluster.execute(importable, None, range(tasks)), processes)
 
 
 def _scaled(tasks: int, results: Iterator[Any], processes: dict[str, psutil.Process]) -> None:
@@ -168,4 +206,4 @@ if __name__ == "__main__":
     if command == "simulate":
         simulate(arguments[0], int(arguments[1]))
     else:
-        {"throughput": throughput, "local": local, "scale": scale}[command](*map(int, arguments))
+        {"throughput": throughput, "local": local, "scale": scale, "delivery": delivery}[command](*map(int, arguments))
