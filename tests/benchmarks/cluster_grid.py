@@ -27,6 +27,7 @@ from tests.helpers.dask_cluster import DaskCluster
 from tests.helpers.paths import ROOT
 
 _say = partial(Console(soft_wrap=True).print, markup=False, highlight=False)
+_STARTING_SECONDS = 20.0
 _SUITE = [sys.executable, "-c", "from suite.cli.main import main; main()"]
 
 
@@ -77,7 +78,7 @@ def _on_a_cluster(folder: Path, kills: int) -> str:
             process = subprocess.Popen([*_SUITE, "grid", "--address", dask.address], env=_environment(), stdout=output)
         killed = 0
         while process.poll() is None:
-            time.sleep(random.uniform(2.0, 8.0))
+            time.sleep(random.uniform(1.0, 20.0))
             workers = _workers(dask)
             if killed < kills and workers and process.poll() is None:
                 random.choice(workers).kill()
@@ -92,9 +93,10 @@ def _on_a_cluster(folder: Path, kills: int) -> str:
 
 
 def _workers(dask: DaskCluster) -> list[psutil.Process]:
-    """The processes that compute, whose nannies start them again."""
+    """The processes that compute, whose nannies start them again; not those that were started just now."""
     nannies = [psutil.Process(process.pid) for process in dask.workers]
-    return [child for nanny in nannies for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
+    found = [child for nanny in nannies for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
+    return [worker for worker in found if time.time() - worker.create_time() > _STARTING_SECONDS]
 
 
 def _suite(*words: str) -> None:
