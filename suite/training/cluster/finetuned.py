@@ -7,7 +7,7 @@ import numpy as np
 
 from suite.settings.plans import FinetunedPlan, Search, runs_of
 from suite.settings.tuned_recipes import load_tuned, save_tuned
-from suite.training.cluster.stages import Load, Services
+from suite.training.cluster.stages import Load, Services, StageOfPlan
 from suite.training.finetuned.planner import finetuned_code_sha256
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import cached_on, views_of
@@ -19,7 +19,7 @@ from suite.training.tuning.search import search_recipe
 
 
 @dataclass(frozen=True, slots=True)
-class FinetunedStage:
+class FinetunedStage(StageOfPlan):
     """Runs in which the network learns, and the search before them where a loss has no tuned recipe.
 
     Attributes:
@@ -29,16 +29,6 @@ class FinetunedStage:
 
     plan: FinetunedPlan
     search: Search | None
-
-    @property
-    def name(self) -> str:
-        """As ``Stage``."""
-        return f"{self.plan.dataset}-{self.plan.loss}"
-
-    @property
-    def runs(self) -> list[str]:
-        """As ``Stage``."""
-        return [run.name for run in runs_of(self.plan)]
 
     @property
     def modules(self) -> list[str]:

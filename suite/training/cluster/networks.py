@@ -11,9 +11,9 @@ from suite.errors import SuiteError
 from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, RUN_CACHE_FOLDER
-from suite.settings.plans import Run, runs_of
+from suite.settings.plans import Run
 from suite.training.cache import run_missing
-from suite.training.cluster.stages import Load, Services
+from suite.training.cluster.stages import Load, Services, StageOfPlan
 from suite.training.cluster.worker import HOME
 from suite.training.run.frozen import Outcome
 from suite.training.stage import mixed_processors
@@ -62,7 +62,7 @@ def run_on_worker(shared: Networks, number: int) -> tuple[Outcome, float, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkStage:
+class NetworkStage(StageOfPlan):
     """Whole networks of one row on a benchmark, trained on GPUs of workers, or on their CPUs.
 
     Attributes:
@@ -72,21 +72,6 @@ class NetworkStage:
 
     plan: WholeNetworkPlan
     accelerator: Accelerator = "gpu"
-
-    @property
-    def name(self) -> str:
-        """As ``Stage``."""
-        return f"{self.plan.dataset}-{self.plan.loss}"
-
-    @property
-    def runs(self) -> list[str]:
-        """As ``Stage``."""
-        return [run.name for run in runs_of(self.plan)]
-
-    @property
-    def modules(self) -> list[str]:
-        """As ``Stage``."""
-        return []
 
     def check(self, load: Load) -> None:
         """Check code and image cache.

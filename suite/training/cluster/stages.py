@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from suite.data.features import Features, load_features
 from suite.settings.paths import FEATURES
-from suite.settings.plans import Plan
+from suite.settings.plans import Plan, runs_of
 from suite.training.cluster.view import GridView
 from suite.training.run.frozen import Outcome, run_frozen
 from suite.training.stage import RunFunction, check_code, code_sha256, run_frozen_stage
@@ -64,6 +64,28 @@ class Stage(Protocol):
 
     def run(self, grid: Services) -> None:
         """Run what is missing."""
+
+
+class StageOfPlan:
+    """A stage that runs all of a plan, under the name of its data set and loss."""
+
+    __slots__ = ()
+    plan: Plan[Any]
+
+    @property
+    def name(self) -> str:
+        """As ``Stage``."""
+        return f"{self.plan.dataset}-{self.plan.loss}"
+
+    @property
+    def runs(self) -> list[str]:
+        """As ``Stage``."""
+        return [run.name for run in runs_of(self.plan)]
+
+    @property
+    def modules(self) -> list[str]:
+        """As ``Stage``."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)
