@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Scheduler
 
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
@@ -17,6 +17,14 @@ from suite.settings.plans import Regime
 from suite.training.cluster.deliveries import Deliveries
 from suite.training.cluster.description import describe, description_of_worker
 from suite.training.cluster.worker import Admission
+
+
+def resources_of_workers(*, dask_scheduler: Scheduler) -> dict[str, list[str]]:
+    """Names of the resources of each worker, by its address. Dask fills in the scheduler.
+
+    ``Client.scheduler_info`` may give no workers at all: a thread of the client renews its answer without them.
+    """
+    return {address: list(worker.resources) for address, worker in dask_scheduler.workers.items()}
 
 
 class ClusterLostError(SuiteError):
@@ -124,8 +132,8 @@ class Workers:
             OSError: the scheduler does not answer.
         """
         wanted = self.resources.keys()
-        known = self._client.scheduler_info(n_workers=-1)["workers"]
-        self.addresses = {address for address, each in known.items() if wanted <= each["resources"].keys()}
+        known: dict[str, list[str]] = self._client.run_on_scheduler(resources_of_workers)
+        self.addresses = {address for address, resources in known.items() if wanted <= set(resources)}
 
     def gone(self) -> set[str]:
         """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""

@@ -10,6 +10,9 @@ import pytest
 
 from suite.randomness import torch_seed
 from suite.settings.plans import Search
+from suite.training.cluster.connection import Where, connected
+from suite.training.cluster.parcels import pack_files
+from suite.training.cluster.workers import Demand, Workers
 from tests.helpers.dask_cluster import DaskCluster, wait_for
 from tests.suite.training.cluster.grids import cached, from_cache, grid, local, planned, start_driver, users, write
 
@@ -123,3 +126,14 @@ def test_a_scheduler_that_goes_is_one_clear_line(tmp_path):
         own.close()
     last = (tmp_path / "log.txt").read_text().splitlines()[-1]
     assert last == ("error: the scheduler is gone; finished runs are kept: start a scheduler and run the command again")
+
+
+def test_workers_are_seen_although_what_dask_knows_may_have_none(dask, monkeypatch):
+    """Its client renews that without workers, in a thread of its own; they once seemed to be gone, and lost their runs."""
+    said = []
+    with connected(Where(address=dask.address)) as own:
+        monkeypatch.setattr(own, "scheduler_info", lambda **_: {"workers": {}})
+        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append)
+        wait_for(lambda: workers.count() or len(workers.addresses) == 2)
+        workers.dismiss()
+    assert said == []
