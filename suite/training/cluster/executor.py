@@ -30,7 +30,7 @@ DEATHS = 3
 _HELD = 2
 """Runs that are with the scheduler, for each worker: one that runs and one that follows."""
 _SENDINGS = 5
-"""So often a task waits for a parcel that its worker does not have."""
+"""So often a parcel is brought to a worker that does not have it."""
 _LOOK_SECONDS = 1.0
 
 
@@ -171,7 +171,7 @@ class Cluster:
                 ended = self._after_error(item, result[1])
             elif isinstance(result, Absent):
                 item.began -= 1
-                item.sendings += 1
+                item.missed[result.worker] = item.missed.get(result.worker, 0) + 1
                 self._absent.put((item, result))
                 return
             else:
@@ -233,15 +233,15 @@ class Cluster:
         while (absent := self._absent.get()) is not None:
             item, (digest, worker) = absent[0], (absent[1].digest, absent[1].worker)
             try:
-                self.workers.bring(digest, worker, again=item.sendings > 1)
+                self.workers.bring(digest, worker, again=item.missed[worker] > 1)
             except Exception as error:  # Dask raises many kinds where a connection ends
                 if self._client.status != "running" or not isinstance(error, (OSError, ValueError)):
                     self._give_up(self.workers.lost())
                     return
-            missed = Raised(f"parcel {digest[:8]} does not reach its worker, sent {_SENDINGS} times")
+            missed = Raised(f"parcel {digest[:8]} does not reach worker {worker}, sent {_SENDINGS} times")
             with self._lock:
                 if item.number in self._items:
-                    self._end(item, missed if item.sendings > _SENDINGS else None)
+                    self._end(item, missed if item.missed[worker] > _SENDINGS else None)
             self._hand_over()
 
     def _on_began(self, number: int) -> None:

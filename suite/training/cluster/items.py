@@ -30,5 +30,6 @@ class Item:
     results: "SimpleQueue[tuple[Any, Any]]" = field(compare=False)
     began: int = field(compare=False, default=0)
     blamed: int = field(compare=False, default=0)
-    sendings: int = field(compare=False, default=0)
+    missed: dict[str, int] = field(compare=False, default_factory=dict)
+    """How often each worker did not have its parcel."""
     future: Any = field(compare=False, default=None)
