@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from suite.randomness import torch_seed
 from suite.settings.plans import Search
 from suite.training.cluster.connection import Where, connected
+from suite.training.cluster.deliveries import Deliveries
 from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.workers import Demand, Workers
 from tests.helpers.dask_cluster import DaskCluster, wait_for
@@ -66,6 +68,17 @@ def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
     done = grid(dask)
     assert done.failures == ["emoji-own noise 0.4 seed 1: its worker died, 4 times"]
     assert len(cached("own")) == 2
+
+
+def test_a_parcel_that_reaches_no_worker_is_told(dask, monkeypatch):
+    users("return value * 0.5", seeds=1, noise_levels=(0.4,))
+    monkeypatch.setattr(Deliveries, "_send", lambda *_: set())
+    done = grid(dask)
+    assert len(done.failures) == 1
+    assert re.fullmatch(
+        r"emoji-own noise 0.4 seed 0: parcel \w{8} does not reach worker tcp:\S+, sent 5 times", done.failures[0]
+    )
+    assert cached("own") == []
 
 
 def worker_processes(dask):
