@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -127,17 +128,23 @@ def _imported(file: Path, folder: Path, setting: str) -> Iterator[Path]:
     """Files below ``folder`` that a file's import statements may load; imports for type checkers alone load nothing."""
     try:
         with _parsing:
-            tree = ast.parse(file.read_bytes(), str(file))
+            statements = _statements(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         raise SuiteError(f"{setting}: {file} fails on import: {type(error).__name__}: {error}") from error
-    for node in _walk(tree):
+    for level, name in statements:
+        yield from _module_files(folder if level == 0 else file.parents[level - 1], name)
+
+
+@lru_cache(maxsize=1024)
+def _statements(source: bytes, name: str) -> tuple[tuple[int, str], ...]:
+    """The import statements of a file, each as a level (0 is absolute) and a dotted name; a source is parsed once."""
+    found: list[tuple[int, str]] = []
+    for node in _walk(ast.parse(source, name)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _module_files(folder, alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            base = folder if node.level == 0 else file.parents[node.level - 1]
-            for alias in node.names:  # a name may be a module or something inside one
-                yield from _module_files(base, ".".join(filter(None, (node.module, alias.name))))
+            found += [(0, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):  # a name may be a module or something inside one
+            found += [(node.level, ".".join(filter(None, (node.module, alias.name)))) for alias in node.names]
+    return tuple(found)
 
 
 def _walk(tree: ast.AST) -> Iterator[ast.AST]:

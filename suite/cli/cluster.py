@@ -23,6 +23,13 @@ def grid(
     ] = "frozen",
     dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")] = None,
     loss: Annotated[list[str] | None, typer.Option("--loss", help="Only this loss; may be repeated.")] = None,
+    study: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--study",
+            help="A study in place of the grid, by the name of its command, e.g. ablation; may be repeated.",
+        ),
+    ] = None,
     scheduler_file: Annotated[
         Path | None, typer.Option("--scheduler-file", help="What dask scheduler --scheduler-file wrote.")
     ] = None,
@@ -39,12 +46,14 @@ def grid(
     """Compute all missing runs on a Dask cluster, searches included; then run: dvc repro."""
     try:
         from suite.training.cluster.connection import Where
-        from suite.training.cluster.grid import Selection, run_grid
+        from suite.training.cluster.grid import run_grid
+        from suite.training.cluster.selection import Selection
     except ModuleNotFoundError as error:
         if error.name not in ("dask", "distributed"):
             raise
         raise SuiteError(f"suite grid needs Dask ({error}); install it with: pip install -e '.[cluster]'") from error
-    selection = Selection(regime, tuple(dataset or ()), tuple(loss or ()), allow_versions, accelerator.value)
+    names = tuple(dataset or ()), tuple(loss or ()), tuple(study or ())
+    selection = Selection(regime, *names, allow_versions, accelerator.value)
     failures = run_grid(selection, Where(scheduler_file, address, local, patience), console)
     for failure in failures:
         errors.print(f"failed: {failure}", markup=False, highlight=False)

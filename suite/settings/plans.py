@@ -270,11 +270,15 @@ def read_plan_file(path: Path) -> list[Planned]:
     Raises:
         SuiteError: it is missing or damaged.
     """
+    again = next(
+        (f"dvc repro pipelines/{regime}/dvc.yaml" for regime, folder in FOLDERS.items() if folder in path.parents),
+        "dvc repro",
+    )
     if not path.is_file():
         section = {"paper_values": "paper_values", "geometry": "geometry.losses"}.get(path.parent.name, "losses")
         raise SuiteError(
             f"plan {path} is missing: name its data set under datasets and its loss under {section} in params.yaml, "
-            "then run: dvc repro"
+            f"then run: {again}"
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -283,7 +287,7 @@ def read_plan_file(path: Path) -> list[Planned]:
             for value in values
         ]
     except (ValueError, KeyError, TypeError) as error:
-        raise SuiteError(f"plan {path} is damaged; delete it, then run: dvc repro") from error
+        raise SuiteError(f"plan {path} is damaged; delete it, then run: {again}") from error
     if not plans:
-        raise SuiteError(f"plan {path} is empty; delete it, then run: dvc repro")
+        raise SuiteError(f"plan {path} is empty; delete it, then run: {again}")
     return plans

@@ -1,21 +1,25 @@
 """Figures of the executor on a Dask cluster, printed as they are quoted in docs/dev/measured.md.
 
 ``python -m tests.benchmarks.cluster throughput``: a scheduler and two worker processes against the local executor with two
-processes, in turns on the same runs. ``python -m tests.benchmarks.cluster scale``: tasks of no work over simulated workers,
-which are 200 Dask workers in one process with the scheduler and the driver.
+processes, in turns on the same runs. ``python -m tests.benchmarks.cluster scale``: 100,000 runs of no work over 200
+simulated workers, which share one process; scheduler and driver are processes of their own. ``delivery``: memory of the
+scheduler while an array goes to such workers.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import chdir, closing
+from contextlib import chdir, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from rich.console import Console
 
@@ -105,39 +109,101 @@ def throughput(seeds: int = 24, turns: int = 3) -> None:
             dask.close()
 
 
-def scale(tasks: int = 100_000, workers: int = 200) -> None:
-    """Tasks a second and memory, with all in one process."""
-    import dask
-    from distributed import LocalCluster
-
+@contextmanager
+def _simulated(workers: int) -> Iterator[tuple[Cluster, dict[str, psutil.Process]]]:
+    """A scheduler and simulated workers, and the processes that they and the driver are."""
     with tempfile.TemporaryDirectory() as name, chdir(name):
-        settings = {"distributed.scheduler.worker-ttl": None, "distributed.worker.profile.enabled": False}
-        with (
-            dask.config.set(settings),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=False,
-                memory_limit=0,
-                dashboard_address=None,
-                local_directory=name,
-            ) as local,
-            connected(Where(address=local.scheduler_address)) as client,
-            closing(Cluster(client, Demand("frozen", [], pack_files({})), _say)) as cluster,
-        ):
-            _say(f"{len(cluster.workers.addresses)} simulated workers")
-            memory = psutil.Process().memory_info
-            before, started = memory().rss, time.perf_counter()
-            seen = bytearray(tasks)
-            for number, (task, _, _) in enumerate(cluster.execute(nothing, None, range(tasks)), 1):
-                seen[task] += 1
-                if number % (tasks // 10) == 0:
-                    rate = number / (time.perf_counter() - started)
-                    _say(
-                        f"{number} tasks: {rate:.0f} a second, {(memory().rss - before) / 2**20:.0f} MiB more than before"
+        dask = DaskCluster(Path(name) / "dask", workers=0)
+        command = [sys.executable, "-m", "tests.benchmarks.cluster", "simulate", dask.address, str(workers)]
+        simulation = subprocess.Popen(command, env=os.environ | {"TMPDIR": name}, stderr=subprocess.DEVNULL)
+        try:
+            with connected(Where(address=dask.address)) as client:
+                wait_for(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == workers, 600)
+                with closing(Cluster(client, Demand("frozen", [], pack_files({})), _say)) as cluster:
+                    wait_for(lambda: len(cluster.workers.addresses) == workers, 600)
+                    yield (
+                        cluster,
+                        {
+                            "driver": psutil.Process(),
+                            "scheduler": psutil.Process(dask.scheduler.pid),
+                            "workers": psutil.Process(simulation.pid),
+                        },
                     )
-            assert seen == b"\1" * tasks, "a task was lost or doubled"
+        finally:
+            simulation.kill()
+            simulation.wait()
+            dask.close()
+
+
+def delivery(mebibytes: int = 20, workers: int = 30) -> None:
+    """Memory of the scheduler while an array goes to simulated workers."""
+    from tests.benchmarks.cluster import nothing as importable
+
+    array = np.random.default_rng(0).integers(0, 255, mebibytes << 20, dtype=np.uint8)
+    with _simulated(workers) as (cluster, processes):
+        memory = processes["scheduler"].memory_info
+        seen, ended = [memory().rss], threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(0.01):
+                seen.append(memory().rss)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        started = time.perf_counter()
+        cluster.workers.pack(importable, array)
+        ended.set()
+        watcher.join()
+        before, most = seen[0] / 2**20, max(seen) / 2**20
+        _say(
+            f"{mebibytes} MiB to {workers} workers in {time.perf_counter() - started:.1f} s: memory of the scheduler "
+            f"{before:.0f} MiB before, {most:.0f} at most"
+        )
+
+
+def scale(tasks: int = 100_000, workers: int = 200) -> None:
+    """Tasks a second, processor time and memory of driver, scheduler and workers, each a process of its own."""
+    from tests.benchmarks.cluster import nothing as importable
+
+    with _simulated(workers) as (cluster, processes):
+        _say(f"{workers} simulated workers, {tasks} runs of no work")
+        _scaled(tasks, cluster.execute(importable, None, range(tasks)), processes)
+
+
+def _scaled(tasks: int, results: Iterator[Any], processes: dict[str, psutil.Process]) -> None:
+    memory = {name: process.memory_info().rss for name, process in processes.items()}
+    busy = {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
+    started, seen = time.perf_counter(), bytearray(tasks)
+    for number, (task, _, _) in enumerate(results, 1):
+        seen[task] += 1
+        if number % (tasks // 10) == 0:
+            told = f"{number} runs, {number / (time.perf_counter() - started):.0f} a second"
+            for name, process in processes.items():
+                each = 1000 * (sum(process.cpu_times()[:2]) - busy[name]) / number
+                more = (process.memory_info().rss - memory[name]) / 2**20
+                told += f"; {name} {each:.2f} ms a run, {memory[name] / 2**20:.0f} MiB and {more:.0f} more"
+            _say(told)
+    assert seen == b"\1" * tasks, "a task was lost or doubled"
+
+
+def simulate(address: str, workers: int) -> None:
+    """Many workers in one process: they do all that workers do, on one interpreter lock."""
+    import dask
+    from distributed import Worker
+
+    async def run() -> None:
+        settings = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "60 s"}
+        with dask.config.set(settings):
+            options = {"nthreads": 1, "memory_limit": 0, "dashboard": False}
+            running = [await Worker(address, name=f"{number}", **options) for number in range(workers)]
+            await asyncio.gather(*(worker.finished() for worker in running))
+
+    asyncio.run(run())
 
 
 if __name__ == "__main__":
-    {"throughput": throughput, "local": local, "scale": scale}[sys.argv[1]](*map(int, sys.argv[2:]))
+    command, *arguments = sys.argv[1:]
+    if command == "simulate":
+        simulate(arguments[0], int(arguments[1]))
+    else:
+        {"throughput": throughput, "local": local, "scale": scale, "delivery": delivery}[command](*map(int, arguments))

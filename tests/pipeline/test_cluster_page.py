@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from suite.data.features import save_features
-from suite.settings.plans import plan_path, write_plan
+from suite.settings.plans import Search, plan_path, tuned_plan_path, write_plan
 from tests.helpers.dask_cluster import wait_for
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import CONTRASTIVE, features_path, frozen_plan, make_features
@@ -40,10 +40,17 @@ def project(tmp_path, monkeypatch):
     """A small project, and an environment with stand-ins."""
     monkeypatch.chdir(tmp_path)
     for loss in ("pfml", "triplet"):
-        write_plan(plan_path("tuned", "emoji", loss), frozen_plan(loss, CONTRASTIVE, seeds=2))
+        plan = frozen_plan(loss, CONTRASTIVE, seeds=2)
+        write_plan(plan_path("tuned", "emoji", loss), plan)
+        write_plan(tuned_plan_path("emoji", loss), plan)
+        write_plan(
+            plan_path("searches", "emoji", loss), plan, Search({"pos_margin": {"low": 0.0, "high": 0.5}}, {}, 9, 2)
+        )
     save_features(features_path(), make_features())
     settings = SMALL | {"datasets": {"emoji": {}}, "noise": {"levels": [0]}, "recipe": RECIPE}
-    Path("params.yaml").write_text(yaml.safe_dump(settings | {"tuning": {"trials": 2, "folds": 2}}))
+    settings |= {"tuning": {"trials": 2, "folds": 2}, "fresh_seeds": {"losses": {"triplet": {}}, "count": 2}}
+    settings |= {"splits": {"losses": {"pfml": {}}, "count": 1, "trials": 1}}
+    Path("params.yaml").write_text(yaml.safe_dump(settings))
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, text in STUBS.items():
@@ -81,12 +88,22 @@ def test_no_command_of_the_page_is_left_out():
 
 def test_the_commands_for_one_machine(project):
     lines = [line for line in COMMANDS if line.startswith("dvc") or "--local" in line]
-    assert len(lines) == 4
-    printed = [run(line, project) for line in lines]
+    assert len(lines) == 9
+    other = [line for line in lines if "--regime" in line or "--study" in line]
+    printed = [run(line, project) for line in lines if line not in other]
     assert "grid: 4 runs: 0 from the run cache, 4 computed" in printed[1]
     assert "grid: 4 runs: 4 from the run cache, 0 computed" in printed[3]
-    assert Path("dvc.txt").read_text().splitlines() == ["dvc repro features", "dvc repro"]
+    assert Path("dvc.txt").read_text().splitlines() == [
+        "dvc repro features",
+        "dvc repro",
+        "dvc repro pipelines/finetuned/dvc.yaml:views",
+        "dvc repro pipelines/finetuned/dvc.yaml",
+        "dvc repro pipelines/studies/dvc.yaml",
+    ]
     assert cached() == 4
+    finetuned, studies = other
+    assert finetuned == "suite grid --local 2 --regime finetuned"  # tests/suite/training/cluster/test_finetuned.py
+    assert "grid: 4 runs: 0 from the run cache, 4 computed" in run(studies, project)
 
 
 def start(line, environment):

@@ -2,9 +2,12 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from suite.hashing import PACKAGES, ROOT, sha256_source, sha256_value
+from suite.hashing import PACKAGES, ROOT, sha256_code, sha256_source, sha256_value
 from suite.losses.build import parts_of, sha256_target
 from suite.settings.plans import Regime
 from suite.training.cache import VERSIONED
@@ -13,12 +16,13 @@ Description = dict[str, str]
 """A version or a digest of each thing, by its name."""
 
 
-def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
+def describe(regime: Regime, targets: Sequence[str] = (), modules: Sequence[str] = ()) -> Description:
     """Describe this process.
 
     Args:
         regime: whose code counts.
         targets: losses in modules that are installed beside the suite, ``module:Class``; their code counts too.
+        modules: of the suite, by their dotted names; their code counts too.
 
     Raises:
         SuiteError: such a module cannot be imported.
@@ -29,6 +33,10 @@ def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
         from suite.training.whole_network.stage import VERSIONED as MORE
 
         libraries, code = list(dict.fromkeys([*libraries, *MORE])), network_code_sha256()
+    elif regime == "finetuned":
+        from suite.training.finetuned.planner import finetuned_code_sha256
+
+        code = finetuned_code_sha256()
     else:
         from suite.training.stage import code_sha256
 
@@ -36,7 +44,15 @@ def describe(regime: Regime, targets: Sequence[str] = ()) -> Description:
     found = {"python": platform.python_version()} | {name: _version(name) for name in libraries}
     found["code of training"] = code
     found["code of the losses"] = sha256_value([sha256_source(ROOT / name) for name in ("pfml", "baselines")])
+    for module in modules:
+        found[f"code of {module}"] = sha256_code(Path(str(import_module(module).__file__)))
     return found | {f"code of {target}": sha256_target(target, target) for target in targets}
+
+
+@cache
+def description_of_worker(regime: Regime, targets: tuple[str, ...], modules: tuple[str, ...]) -> Description:
+    """As ``describe`` gave it first: a worker runs the code that it has loaded, whatever lies on the disk since."""
+    return describe(regime, targets, modules)
 
 
 def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from distributed import Client, KilledWorker, as_completed
 
 from suite.errors import SuiteError
 from suite.training.cluster.description import Description
+from suite.training.cluster.items import Item, RunsRaisedError
 from suite.training.cluster.worker import Absent, Raised, run_task
 from suite.training.cluster.workers import Demand, Workers
 
@@ -30,35 +30,8 @@ DEATHS = 3
 _HELD = 2
 """Runs that are with the scheduler, for each worker: one that runs and one that follows."""
 _SENDINGS = 5
-"""So often a parcel is sent again to a worker that does not have it."""
+"""So often a parcel is brought to a worker that does not have it."""
 _LOOK_SECONDS = 1.0
-
-
-class RunsRaisedError(SuiteError):
-    """Some tasks raised; all others have been given.
-
-    Attributes:
-        raised: the tasks, with what they raised.
-    """
-
-    def __init__(self, raised: list[tuple[Any, str]]) -> None:
-        super().__init__(f"{len(raised)} failed: {raised[0][1]}")
-        self.raised = raised
-
-
-@dataclass(order=True, slots=True)
-class _Item:
-    """A task that has not ended: ordered by urgency, then by time."""
-
-    urgency: int
-    number: int
-    parcel: str = field(compare=False)
-    task: Any = field(compare=False)
-    results: "SimpleQueue[tuple[Any, Any]]" = field(compare=False)
-    began: int = field(compare=False, default=0)
-    blamed: int = field(compare=False, default=0)
-    sendings: int = field(compare=False, default=0)
-    future: Any = field(compare=False, default=None)
 
 
 class Cluster:
@@ -79,16 +52,17 @@ class Cluster:
     def __init__(self, client: Client, demand: Demand, say: Callable[[str], None]) -> None:
         self._client, self._demand = client, demand
         self._lock = threading.RLock()
-        self._items: dict[int, _Item] = {}
-        self._waiting: list[_Item] = []
-        self._held: dict[Any, _Item] = {}
+        self._items: dict[int, Item] = {}
+        self._waiting: list[Item] = []
+        self._held: dict[Any, Item] = {}
         self._running: set[int] = set()
         self._count = 0
         self._error: SuiteError | None = None
         self._work, self._closed = threading.Event(), threading.Event()
         self._completed = as_completed(with_results=True, raise_errors=False, loop=client.loop)
         self.workers = Workers(client, demand, say, self._on_began)
-        for each in (self._collect, self._look):
+        self._absent: SimpleQueue[tuple[Item, Absent] | None] = SimpleQueue()
+        for each in (self._collect, self._look, self._deliver):
             threading.Thread(target=each, daemon=True).start()
 
     @property
@@ -121,7 +95,7 @@ class Cluster:
         with self._lock:
             for task in tasks:
                 self._count += 1
-                self._items[self._count] = _Item(int(not urgent), self._count, parcel, task, results)
+                self._items[self._count] = Item(int(not urgent), self._count, parcel, task, results)
                 heapq.heappush(self._waiting, self._items[self._count])
         self._hand_over()
         raised: list[tuple[Any, str]] = []
@@ -140,6 +114,7 @@ class Cluster:
         """Take back what was given to the scheduler."""
         self._closed.set()
         self._work.set()
+        self._absent.put(None)
         self.workers.something_happened.set()
         if self._client.status == "running":
             self.workers.gone()
@@ -195,12 +170,15 @@ class Cluster:
             elif future.status == "error":
                 ended = self._after_error(item, result[1])
             elif isinstance(result, Absent):
-                ended = self._after_absence(item, result)
+                item.began -= 1
+                item.missed[result.worker] = item.missed.get(result.worker, 0) + 1
+                self._absent.put((item, result))
+                return
             else:
                 ended = result
             self._end(item, ended)
 
-    def _end(self, item: _Item, ended: Any) -> None:
+    def _end(self, item: Item, ended: Any) -> None:
         """Give an end, or let the task wait for another attempt if there is none."""
         if ended is None:
             heapq.heappush(self._waiting, item)
@@ -230,34 +208,41 @@ class Cluster:
         if killers:
             self._client.cancel([item.future for item in killers.values()], force=True)
 
-    def _after_cancellation(self, item: _Item, result: Any) -> Raised | SuiteError | None:
+    def _after_cancellation(self, item: Item, result: Any) -> Raised | SuiteError | None:
         """The scheduler is gone, or someone restarted its workers."""
         if self._client.status != "running" or "connection-lost" in str(getattr(result, "reason", "")):
             self._error = self.workers.lost()
             return self._error
         return self._after_death(item)
 
-    def _after_error(self, item: _Item, error: BaseException) -> Raised | None:
+    def _after_error(self, item: Item, error: BaseException) -> Raised | None:
         """The worker died, or the result could not be read."""
         if isinstance(error, KilledWorker):
             item.blamed += 1
             return self._after_death(item)
         return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
-    def _after_death(self, item: _Item) -> Raised | None:
+    def _after_death(self, item: Item) -> Raised | None:
         """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
         if item.began > DEATHS or item.blamed > 1:
             return Raised(f"its worker died, {DEATHS + 1} times")
         return None
 
-    def _after_absence(self, item: _Item, result: Absent) -> Raised | None:
-        """A parcel was missed by a worker, as when another one died while it was sent."""
-        item.began -= 1
-        item.sendings += 1
-        if item.sendings > _SENDINGS:
-            return Raised(f"parcel {result.digest[:8]} does not reach its worker, sent {_SENDINGS} times")
-        self.workers.send(result.digest, again=True)
-        return None
+    def _deliver(self) -> None:
+        """Thread: bring parcels to workers that joined later; their tasks wait meanwhile."""
+        while (absent := self._absent.get()) is not None:
+            item, (digest, worker) = absent[0], (absent[1].digest, absent[1].worker)
+            try:
+                self.workers.bring(digest, worker, again=item.missed[worker] > 1)
+            except Exception as error:  # Dask raises many kinds where a connection ends
+                if self._client.status != "running" or not isinstance(error, (OSError, ValueError)):
+                    self._give_up(self.workers.lost())
+                    return
+            missed = Raised(f"parcel {digest[:8]} does not reach worker {worker}, sent {_SENDINGS} times")
+            with self._lock:
+                if item.number in self._items:
+                    self._end(item, missed if item.missed[worker] > _SENDINGS else None)
+            self._hand_over()
 
     def _on_began(self, number: int) -> None:
         item = self._items.get(number)

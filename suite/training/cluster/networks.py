@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from suite.data.archives.cache import open_cache
@@ -11,11 +12,15 @@ from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, RUN_CACHE_FOLDER
 from suite.settings.plans import Run
+from suite.training.cache import run_missing
+from suite.training.cluster.stages import Load, Services, StageOfPlan
 from suite.training.cluster.worker import HOME
 from suite.training.run.frozen import Outcome
+from suite.training.stage import mixed_processors
 from suite.training.whole_network.checkpoint import Checkpoint
 from suite.training.whole_network.engine import Accelerator, Engine, Machine
 from suite.training.whole_network.run import run_network
+from suite.training.whole_network.stage import network_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +59,39 @@ def run_on_worker(shared: Networks, number: int) -> tuple[Outcome, float, str]:
     outcome = run_network(run, engine, folder, Checkpoint(path, key), lambda _: None)
     path.unlink(missing_ok=True)
     return outcome, time.perf_counter() - started, engine.gpu or processor_kind()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStage(StageOfPlan):
+    """Whole networks of one row on a benchmark, trained on GPUs of workers, or on their CPUs.
+
+    Attributes:
+        plan: of the row.
+        accelerator: what trains.
+    """
+
+    plan: WholeNetworkPlan
+    accelerator: Accelerator = "gpu"
+
+    def check(self, load: Load) -> None:
+        """Check code and image cache.
+
+        Raises:
+            SuiteError: the image cache is missing or damaged, or code is not the planned one.
+        """
+        network_places(self.plan, load(open_cache, self.plan.dataset))
+
+    def run(self, grid: Services) -> None:
+        """Run what is missing."""
+        cache = grid.load(open_cache, self.plan.dataset)
+        places = network_places(self.plan, cache)
+
+        def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
+            shared = Networks([(place.run, place.key) for place in places], cache.data_sha256, self.accelerator)
+            for number, (outcome, seconds, processor) in grid.execute_runs(run_on_worker, shared, missing):
+                yield number, outcome, seconds, processor
+
+        with grid.view.stage(self.name, places, grid.view.console) as shown:
+            finished = run_missing(places, compute, shown.finish)
+        for line in mixed_processors(places, finished):
+            grid.view.say(f"{self.name} {line}")

@@ -1,10 +1,11 @@
 """Parcels: what tasks share, packed once, named by its digest, and opened on workers from their disks.
 
-Large arrays are parcels of their own (pickle's protocol 5, PEP 574). So the features of a data set reach a worker once, for
-all stages that read them.
+Large arrays are parcels of their own (pickle's protocol 5, PEP 574), and so is each network. So the features or views of a
+data set reach a worker once, for all stages that read them.
 """
 
 import hashlib
+import io
 import mmap
 import pickle
 from collections.abc import Callable
@@ -12,9 +13,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
 from suite.files import replacing
 from suite.hashing import user_files
 
+Bytes = NDArray[np.uint8]
 _LARGE = 1 << 16
 """Arrays of this many bytes are parcels of their own."""
 
@@ -28,6 +35,7 @@ class Packer:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[object, str]] = {}
+        self._networks: dict[int, tuple[nn.Module, Bytes]] = {}
 
     def pack(self, function: Callable[..., Any], shared: Any) -> tuple[str, dict[str, Callable[[], bytes]]]:
         """Pack a function and what its tasks share.
@@ -48,8 +56,9 @@ class Packer:
             parcels[digest] = view.tobytes
             return False
 
-        payload = pickle.dumps((function, shared), protocol=5, buffer_callback=keep_large)
-        content = pickle.dumps((digests, payload))
+        stream = io.BytesIO()
+        _Pickler(stream, keep_large, self._saved).dump((function, shared))
+        content = pickle.dumps((digests, stream.getvalue()))
         digest = hashlib.sha256(content).hexdigest()
         parcels[digest] = lambda: content
         return digest, parcels
@@ -59,6 +68,35 @@ class Packer:
         if id(owner) not in self._known:
             self._known[id(owner)] = owner, hashlib.sha256(view).hexdigest()
         return self._known[id(owner)][1]
+
+    def _saved(self, network: nn.Module) -> Bytes:
+        if id(network) not in self._networks:
+            stream = io.BytesIO()
+            torch.save(network, stream)
+            self._networks[id(network)] = network, np.frombuffer(stream.getvalue(), np.uint8)
+        return self._networks[id(network)][1]
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles networks as ``torch.save`` does: pickle's own bytes of a tensor differ from process to process."""
+
+    def __init__(
+        self,
+        stream: io.BytesIO,
+        keep_large: Callable[[pickle.PickleBuffer], bool],
+        saved: Callable[[nn.Module], Bytes],
+    ) -> None:
+        super().__init__(stream, protocol=5, buffer_callback=keep_large)
+        self._saved = saved
+
+    def reducer_override(self, value: Any) -> Any:
+        """As in ``pickle``."""
+        return (_network, (self._saved(value),)) if isinstance(value, nn.Module) else NotImplemented
+
+
+def _network(content: Bytes) -> nn.Module:
+    network: nn.Module = torch.load(io.BytesIO(content.tobytes()), weights_only=False)
+    return network
 
 
 def pack_files(targets: dict[str, str]) -> tuple[str, bytes]:
@@ -83,11 +121,25 @@ def pack_files(targets: dict[str, str]) -> tuple[str, bytes]:
     return hashlib.sha256(content).hexdigest(), content
 
 
-def store(folder: Path, digest: str, content: bytes) -> None:
-    """Write a parcel to a worker's folder, unless it is there."""
-    if not (folder / digest).is_file():
-        with replacing(folder / digest) as temporary:
-            temporary.write_bytes(content)
+def store(folder: Path, digest: str, piece: bytes, place: int = 0, count: int = 1) -> bool:
+    """Write a piece of a parcel to a worker's folder, unless the parcel is there; after the last one, put them together.
+
+    Returns:
+        Whether the parcel is whole.
+    """
+    if (folder / digest).is_file():
+        return True
+    paths = [folder / f"{digest}.{each}" for each in range(count)]
+    with replacing(paths[place]) as temporary:
+        temporary.write_bytes(piece)
+    if place < count - 1 or not all(path.is_file() for path in paths):
+        return False
+    with replacing(folder / digest) as temporary, temporary.open("wb") as stream:
+        for path in paths:
+            stream.write(path.read_bytes())
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return True
 
 
 @lru_cache(maxsize=2)
@@ -95,10 +147,14 @@ def opened(folder: Path, digest: str) -> tuple[Callable[[Any, Any], Any], Any]:
     """The function, and what its tasks share. Arrays are pages of their file, so they take no memory twice.
 
     Raises:
-        AbsentError: a parcel is not in the folder.
+        AbsentError: it is not in the folder, or an array that belongs to it.
     """
     digests, payload = pickle.loads(read(folder, digest))  # noqa: S301 - Dask itself sends pickles
-    function, shared = pickle.loads(payload, buffers=[_mapped(folder, each) for each in digests])  # noqa: S301
+    try:
+        buffers = [_mapped(folder, each) for each in digests]
+    except FileNotFoundError as error:
+        raise AbsentError(digest) from error
+    function, shared = pickle.loads(payload, buffers=buffers)  # noqa: S301
     return function, shared
 
 
@@ -116,8 +172,5 @@ def read(folder: Path, digest: str) -> bytes:
 
 @lru_cache(maxsize=32)
 def _mapped(folder: Path, digest: str) -> mmap.mmap:
-    try:
-        with (folder / digest).open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except FileNotFoundError as error:
-        raise AbsentError(digest) from error
+    with (folder / digest).open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

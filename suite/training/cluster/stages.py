@@ -1,27 +1,35 @@
-"""The stages of a grid, one for each (data set, loss), of each regime: what they run, and what must be there before."""
+"""The stages of a grid on frozen features, and what all stages have in common; other regimes have modules of their own."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from suite.data.features import Features, load_features
-from suite.settings.benchmarks import WholeNetworkPlan
-from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
-from suite.settings.plans import Plan, Search, SomePlan, runs_of
-from suite.training.cache import run_missing
+from suite.settings.paths import FEATURES
+from suite.settings.plans import Plan, runs_of
 from suite.training.cluster.view import GridView
-from suite.training.run.frozen import Outcome
-from suite.training.stage import check_code, code_sha256, mixed_processors, run_frozen_stage
+from suite.training.run.frozen import Outcome, run_frozen
+from suite.training.stage import RunFunction, check_code, code_sha256, run_frozen_stage
+from suite.training.studies.parts import Part
+
+Name = TypeVar("Name")
+Data = TypeVar("Data")
+
+
+class Load(Protocol):
+    """Gives ``read(name)``, which is read once and shared by all stages."""
+
+    def __call__(self, read: Callable[[Name], Data], name: Name) -> Data:
+        """Read, or give what was read before."""
 
 
 class Services(Protocol):
     """What a grid gives to its stages."""
 
     view: GridView
-
-    def load(self, path: Path) -> Features:
-        """The features in a file, which stages share."""
+    load: Load
 
     def execute_runs(
         self, function: Callable[..., Any], shared: Any, tasks: Sequence[int]
@@ -33,108 +41,115 @@ class Services(Protocol):
 
 
 class Stage(Protocol):
-    """A (data set, loss)."""
+    """Runs of one plan, and the search before them, if there is one."""
+
+    @property
+    def name(self) -> str:
+        """As the stage on this machine is called."""
 
     @property
     def plan(self) -> Plan[Any]:
         """What its runs share."""
 
-    def check(self) -> None:
+    @property
+    def runs(self) -> list[str]:
+        """Names of its runs."""
+
+    @property
+    def modules(self) -> list[str]:
+        """Names of the modules whose functions its tasks call, besides that of the runs of the regime."""
+
+    def check(self, load: Load) -> None:
         """Raise what is wrong, before anything is sent."""
 
     def run(self, grid: Services) -> None:
         """Run what is missing."""
 
 
+class StageOfPlan:
+    """A stage that runs all of a plan, under the name of its data set and loss."""
+
+    __slots__ = ()
+    plan: Plan[Any]
+
+    @property
+    def name(self) -> str:
+        """As ``Stage``."""
+        return f"{self.plan.dataset}-{self.plan.loss}"
+
+    @property
+    def runs(self) -> list[str]:
+        """As ``Stage``."""
+        return [run.name for run in runs_of(self.plan)]
+
+    @property
+    def modules(self) -> list[str]:
+        """As ``Stage``."""
+        return []
+
+
 @dataclass(frozen=True, slots=True)
 class FrozenStage:
-    """Runs on frozen features, and the search before them where a loss has no tuned recipe.
+    """Runs on frozen features, of the grid or of a study.
 
     Attributes:
-        plan: before the search.
-        search: None where there is nothing to search.
+        name: of the stage.
+        part: its runs, and the search before them.
+        function: computes a run.
     """
 
-    plan: SomePlan
-    search: Search | None
+    name: str
+    part: Part
+    function: RunFunction = run_frozen
+
+    @property
+    def plan(self) -> Plan[Any]:
+        """As ``Stage``."""
+        return self.part.plan
+
+    @property
+    def runs(self) -> list[str]:
+        """As ``Stage``."""
+        return [run.name for run in self.part.runs(self.part.plan)]
+
+    @property
+    def modules(self) -> list[str]:
+        """As ``Stage``."""
+        searching = [] if self.part.search is None else ["suite.training.tuning.validation"]
+        return searching + ([] if self.function is run_frozen else [self.function.__module__])
 
     @property
     def _features(self) -> Path:
         return Path(FEATURES.format(dataset=self.plan.dataset))
 
-    def check(self) -> None:
+    def check(self, load: Load) -> None:
         """Check code and features.
 
         Raises:
             SuiteError: the features are missing or damaged, or code is not the planned one.
         """
         check_code(self.plan, code_sha256())
-        load_features(self._features)
+        load(load_features, self._features)
 
     def run(self, grid: Services) -> None:
         """Search, then run what is missing."""
-        plan = self.plan if self.search is None else self._searched(self.search, grid)
+        part, features = self.part, grid.load(load_features, self._features)
+        found = None if part.search is None or part.label else self._tuned(features)
+        console = grid.view.as_console()
+        runs = part.complete(lambda: features, console, grid.execute_folds) if found is None else part.runs(found)
         run_frozen_stage(
-            f"{plan.dataset}-{plan.loss}",
-            runs_of(plan, keep_embeddings=True),
+            self.name,
+            runs,
             grid.view.console,
-            execute=grid.execute_runs,
-            view=grid.view.stage,
-            load=grid.load,
+            self.function,
+            grid.execute_runs,
+            grid.view.stage,
+            partial(grid.load, load_features),
         )
 
-    def _searched(self, search: Search, grid: Services) -> SomePlan:
-        from suite.training.tuning.resolve import searched_before, with_recipe
-        from suite.training.tuning.search import search_recipe
+    def _tuned(self, features: Features) -> Any:
+        """The complete plan, where the stage ``tune`` has searched already."""
+        from suite.training.tuning.resolve import searched_before
 
-        features = grid.load(self._features)
-        found = searched_before(self.plan, search, features.data_sha256)
-        if found is not None:
-            return found
-        console = grid.view.as_console()
-        recipe = search_recipe(self.plan, search, features, console, grid.execute_folds, keep_trials=True)
-        return with_recipe(self.plan, search, recipe)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkStage:
-    """Whole networks of one row on a benchmark, trained on GPUs of workers, or on CPUs if ``SUITE_ACCELERATOR`` says so.
-
-    Attributes:
-        plan: of the row.
-        accelerator: what trains.
-    """
-
-    plan: WholeNetworkPlan
-    accelerator: Any = "gpu"
-
-    def check(self) -> None:
-        """Check code and image cache.
-
-        Raises:
-            SuiteError: the image cache is missing or damaged, or code is not the planned one.
-        """
-        from suite.data.archives.cache import open_cache
-        from suite.training.whole_network.stage import network_places
-
-        network_places(self.plan, open_cache(self.plan.dataset, BENCHMARKS_FOLDER))
-
-    def run(self, grid: Services) -> None:
-        """Run what is missing."""
-        from suite.data.archives.cache import open_cache
-        from suite.training.cluster.networks import Networks, run_on_worker
-        from suite.training.whole_network.stage import network_places
-
-        cache = open_cache(self.plan.dataset, BENCHMARKS_FOLDER)
-        places = network_places(self.plan, cache)
-        name = f"{self.plan.dataset}-{self.plan.loss}"
-
-        def compute(missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
-            shared = Networks([(place.run, place.key) for place in places], cache.data_sha256, self.accelerator)
-            for number, (outcome, seconds, processor) in grid.execute_runs(run_on_worker, shared, missing):
-                yield number, outcome, seconds, processor
-
-        with grid.view.stage(name, places, grid.view.console) as shown:
-            finished = run_missing(places, compute, shown.finish)
-        for line in mixed_processors(places, finished):
-            grid.view.say(f"{name} {line}")
+        assert self.part.search is not None
+        return searched_before(self.part.plan, self.part.search, features.data_sha256)

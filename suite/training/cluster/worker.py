@@ -14,7 +14,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from suite.errors import SuiteError, told
 from suite.processes import limit_threads
 from suite.settings.plans import Regime
-from suite.training.cluster.description import Description, describe, differences
+from suite.training.cluster.description import Description, description_of_worker, differences
 from suite.training.cluster.parcels import AbsentError, opened, read, store
 
 HOME = Path.cwd()
@@ -40,9 +40,10 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A parcel has not reached the worker: it is to be sent again."""
+    """A parcel has not reached a worker, which may have joined later."""
 
     digest: str
+    worker: str
 
 
 class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
@@ -51,23 +52,28 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     Args:
         token: name of the resource.
         topic: where events are told.
-        regime: whose code counts.
-        targets: losses in installed modules.
+        described: regime, losses and modules whose code counts, as ``describe`` takes them.
         expected: what the worker is compared with.
         allow_versions: whether one that differs is admitted, too.
     """
 
     def __init__(
-        self, token: str, topic: str, regime: Regime, targets: list[str], expected: Description, *, allow_versions: bool
+        self,
+        token: str,
+        topic: str,
+        described: tuple[Regime, tuple[str, ...], tuple[str, ...]],
+        expected: Description,
+        *,
+        allow_versions: bool,
     ) -> None:
-        self.token, self.topic, self.regime, self.targets = token, topic, regime, targets
+        self.token, self.topic, self.described = token, topic, described
         self.expected, self.allow_versions = expected, allow_versions
         self.found: Description = {}
 
     async def setup(self, worker: Worker) -> None:
         """Compare, then admit or refuse; either is told to the driver."""
         try:
-            self.found = await asyncio.to_thread(describe, self.regime, self.targets)
+            self.found = await asyncio.to_thread(description_of_worker, *self.described)
             different = differences(self.expected, self.found)
         except SuiteError as error:
             different = str(error)
@@ -81,22 +87,14 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             await worker.set_resources(**{self.token: 1})
 
 
-class Parcel(WorkerPlugin):  # type: ignore[misc, unused-ignore]
-    """Brings a parcel to the disk of each worker, those that come later included.
+def keep_piece(digest: str, place: int, count: int, piece: bytes, *, dask_worker: Worker) -> bool:
+    """Keep a piece of a parcel on the worker's disk; gives whether the parcel is whole then. Dask fills in the worker."""
+    return store(_folder(dask_worker), digest, piece, place, count)
 
-    Args:
-        digest: of its bytes.
-        content: its bytes.
-        again: whether it is sent although the scheduler has it.
-    """
 
-    def __init__(self, digest: str, content: bytes, *, again: bool = False) -> None:
-        self.digest, self.content, self.idempotent = digest, content, not again
-
-    def setup(self, worker: Worker) -> None:
-        """Store it."""
-        store(_folder(worker), self.digest, self.content)
-        self.content = b""
+def kept(*, dask_worker: Worker) -> list[str]:
+    """Digests of the parcels on the worker's disk. Dask fills in the worker."""
+    return [path.name for path in _folder(dask_worker).glob("*") if path.is_file() and not path.suffix]
 
 
 def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Done | Raised | Absent:
@@ -118,7 +116,7 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
         function, shared = opened(folder, parcel)
         value = function(shared, task)
     except AbsentError as error:
-        return Absent(str(error))
+        return Absent(str(error), worker.address)
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split()) if isinstance(error, SuiteError) else told(error)
         return Raised(f"{text} (worker {worker.address})")

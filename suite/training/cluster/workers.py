@@ -9,14 +9,22 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Scheduler
 
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.settings.plans import Regime
-from suite.training.cluster.description import describe
-from suite.training.cluster.parcels import Packer
-from suite.training.cluster.worker import Admission, Parcel
+from suite.training.cluster.deliveries import Deliveries
+from suite.training.cluster.description import describe, description_of_worker
+from suite.training.cluster.worker import Admission
+
+
+def resources_of_workers(*, dask_scheduler: Scheduler) -> dict[str, list[str]]:
+    """Names of the resources of each worker, by its address. Dask fills in the scheduler.
+
+    ``Client.scheduler_info`` may give no workers at all: a thread of the client renews its answer without them.
+    """
+    return {address: list(worker.resources) for address, worker in dask_scheduler.workers.items()}
 
 
 class ClusterLostError(SuiteError):
@@ -31,6 +39,7 @@ class Demand:
         regime: whose code it must have.
         targets: losses in installed modules, whose code it must have, too.
         files: digest and bytes of the user's files.
+        modules: whose functions tasks call, besides that of the runs of the regime; their code counts, too.
         allow_versions: whether it may differ.
         resources: that it must have been started with, e.g. ``{"GPU": 1}``.
         patience: seconds to wait for a first one.
@@ -39,6 +48,7 @@ class Demand:
     regime: Regime
     targets: list[str]
     files: tuple[str, bytes]
+    modules: list[str] = field(default_factory=list)
     allow_versions: bool = False
     resources: dict[str, float] = field(default_factory=dict)
     patience: float = 60.0
@@ -67,13 +77,13 @@ class Workers:
         self, client: Client, demand: Demand, say: Callable[[str], None], on_began: Callable[[int], None]
     ) -> None:
         self._client, self._demand, self._say, self._on_began = client, demand, say, on_began
-        self._packer, self._packing = Packer(), threading.Lock()
-        self._contents: dict[str, Callable[[], bytes]] = {demand.files[0]: lambda: demand.files[1]}
+        self._deliveries = Deliveries(client, demand.files)
         self._refused: dict[str, str] = {}
         self._admitted: set[str] = set()
         self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
         self._dismissed = False
-        self.expected = describe(demand.regime, demand.targets)
+        self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
+        self.expected = describe(*self._described)
         self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
         self.addresses: set[str] = set()
@@ -81,18 +91,14 @@ class Workers:
         self._check_loading()
         client.subscribe_topic(self.topic, self._on_event)
         client.subscribe_topic("all", self._on_scheduler_event)
-        self.send(demand.files[0])
-        self._register(
-            Admission(
-                self._token,
-                self.topic,
-                demand.regime,
-                demand.targets,
-                self.expected,
-                allow_versions=demand.allow_versions,
-            ),
-            self.topic,
+        admission = Admission(
+            self._token, self.topic, self._described, self.expected, allow_versions=demand.allow_versions
         )
+        try:
+            client.register_plugin(admission, name=self.topic)
+        except OSError as error:  # or a worker has died just then
+            if client.status != "running":
+                raise self.lost() from error
         self.count()
 
     @property
@@ -101,18 +107,23 @@ class Workers:
         return {self._token: 1} | self._demand.resources
 
     def pack(self, function: Callable[..., Any], shared: Any) -> str:
-        """Send a function and what its tasks share, as far as it has not been sent; gives the parcel's digest."""
-        with self._packing:  # two stages may share an array
-            digest, parcels = self._packer.pack(function, shared)
-            for each, content in parcels.items():
-                if each not in self._contents:
-                    self._contents[each] = content
-                    self.send(each)
-        return digest
+        """Send a function and what its tasks share, as far as it has not been sent; gives the parcel's digest.
 
-    def send(self, digest: str, *, again: bool = False) -> None:
-        """Send a parcel to all workers, and to those that will come."""
-        self._register(Parcel(digest, self._contents[digest](), again=again), digest)
+        Raises:
+            ClusterLostError: the scheduler is gone.
+        """
+        try:
+            return self._deliveries.pack(function, shared, self.addresses)
+        except OSError as error:
+            raise self.lost() from error
+
+    def bring(self, digest: str, worker: str, *, again: bool) -> None:
+        """Send a worker what it lacks of a parcel and of all that belongs to it.
+
+        Raises:
+            OSError: the scheduler is gone.
+        """
+        self._deliveries.bring(digest, worker, again=again)
 
     def count(self) -> None:
         """See which workers there are.
@@ -121,8 +132,8 @@ class Workers:
             OSError: the scheduler does not answer.
         """
         wanted = self.resources.keys()
-        known = self._client.scheduler_info()["workers"]
-        self.addresses = {address for address, each in known.items() if wanted <= each["resources"].keys()}
+        known: dict[str, list[str]] = self._client.run_on_scheduler(resources_of_workers)
+        self.addresses = {address for address, resources in known.items() if wanted <= set(resources)}
 
     def gone(self) -> set[str]:
         """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""
@@ -153,24 +164,15 @@ class Workers:
     def dismiss(self) -> None:
         """Take back what the scheduler holds for workers that will come."""
         self._dismissed = True
-        for name in (self.topic, *self._contents):
-            with suppress(OSError, ValueError, CancelledError):  # another driver has taken it back, or it is gone
-                self._client.unregister_worker_plugin(name)
+        with suppress(OSError, ValueError, CancelledError):  # it is gone
+            self._client.unregister_worker_plugin(self.topic)
 
     def _check_loading(self) -> None:
         """Workers that cannot load the suite would fail at the first plugin, and so would those that come later."""
-        found = self._client.run(describe, self._demand.regime, self._demand.targets, on_error="return")
+        found = self._client.run(description_of_worker, *self._described, on_error="return")
         for address, each in found.items():
             if isinstance(each, Exception) and not isinstance(each, (OSError, SuiteError)):
                 raise SuiteError(f"worker {address} cannot load this suite: {type(each).__name__}: {each}")
-
-    def _register(self, plugin: Admission | Parcel, name: str) -> None:
-        """Register a plugin. If a worker dies just then, others may have missed it; a task will find out."""
-        try:
-            self._client.register_plugin(plugin, name=name)
-        except OSError as error:
-            if self._client.status != "running":
-                raise self.lost() from error
 
     def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
         """In the client's own thread, where nothing may wait."""

@@ -1,6 +1,7 @@
 """The stages of the regime: views of a data set, searches of a loss, its runs."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from suite.hashing import sha256_code
 from suite.settings.paths import TIMES_FOLDER
 from suite.settings.plans import FinetunedPlan, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
 from suite.training.backbone import load_backbone
-from suite.training.cache import cached_runs, versions
+from suite.training.cache import CachedRun, cached_runs, versions
 from suite.training.finetuned.images import load_images
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.planner import REGIME, finetuned_code_sha256, load_view_plan
@@ -69,7 +70,12 @@ def train_finetuned(dataset: str, loss: str, console: Console) -> None:
         check_code(plan, finetuned_code_sha256())
         runs += runs_of(plan, keep_embeddings=True)
     views = views_of(dataset)
-    code = sha256_code(Path(run_finetuned.__code__.co_filename))
-    places = cached_runs(runs, views.sha256, code, versions(*VERSIONED))
+    places = cached_on(views, runs)
     finished = run_stage(name, places, views, run_finetuned, console)
     write_runs(name, places, finished, folder_of(REGIME))
+
+
+def cached_on(views: Source, runs: Sequence[Run[FinetunedPlan]]) -> list[CachedRun[FinetunedPlan]]:
+    """The places in the run cache of runs on views."""
+    code = sha256_code(Path(run_finetuned.__code__.co_filename))
+    return cached_runs(runs, views.sha256, code, versions(*VERSIONED))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from suite.settings.plans import Run, SomePlan, read_plan_file, seeds_of, tuned_
 from suite.settings.studies import AblationAxes
 from suite.training.hyperparameters import with_values
 from suite.training.stage import run_frozen_stage
+from suite.training.studies.parts import Part
 
 ABLATED = "pfml"
 
@@ -33,20 +35,8 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
     Raises:
         SuiteError: the axis is unknown or has no values, or pfml has no complete plan.
     """
-    if axis not in AblationAxes.model_fields:
-        raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
-    values: tuple[float, ...] = getattr(axes, axis)
-    if not values:
-        raise SuiteError(f"{PARAMS_FILE}: ablation.{dataset}.{axis} has no values; allowed: a list of numbers")
-    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
-    points = [
-        (value, Run(vary(plan, axis, value), 0.0, seed, label=f"{axis} {value:g}"))
-        for value in values
-        for plan in plans
-        for seed in seeds_of(plan)
-    ]
-    runs = [run for _, run in points]
-    _, finished = run_frozen_stage(f"ablation-{dataset}-{axis}", runs, console)
+    points = [(value, run) for value, part in ablation_parts(dataset, axis, axes) for run in part.runs(part.plan)]
+    _, finished = run_frozen_stage(f"ablation-{dataset}-{axis}", [run for _, run in points], console)
     path = STUDY_OUTPUTS / ABLATIONS / f"{dataset}-{axis}.jsonl"
     records = [
         each.record.model_copy(update={"ablation": AblationPoint(axis=axis, value=float(value))})
@@ -54,6 +44,29 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
     ]
     write_records(path, records)
     return path
+
+
+def ablation_parts(dataset: str, axis: str, axes: AblationAxes) -> list[tuple[float, Part]]:
+    """The values of an ablation, each with its runs.
+
+    Raises:
+        SuiteError: as ``run_ablation``.
+    """
+    if axis not in AblationAxes.model_fields:
+        raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
+    values: tuple[float, ...] = getattr(axes, axis)
+    if not values:
+        raise SuiteError(f"{PARAMS_FILE}: ablation.{dataset}.{axis} has no values; allowed: a list of numbers")
+    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
+    return [
+        (value, Part(vary(plan, axis, value), partial(_runs, f"{axis} {value:g}")))
+        for value in values
+        for plan in plans
+    ]
+
+
+def _runs(label: str, plan: SomePlan) -> list[Run[SomePlan]]:
+    return [Run(plan, 0.0, seed, label=label) for seed in seeds_of(plan)]
 
 
 def vary(plan: SomePlan, axis: str, value: float) -> SomePlan:

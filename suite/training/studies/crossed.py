@@ -1,6 +1,7 @@
 """Ablations of pfml crossed with label noise: one value held, the rates searched anew at each of its values."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -13,8 +14,7 @@ from suite.settings.plans import Run, Search, SomePlan, fresh_seeds, plan_path, 
 from suite.settings.studies import AblationAxes, CrossedSettings
 from suite.training.stage import check_code, code_sha256, run_frozen_stage
 from suite.training.studies.ablation import ABLATED, vary
-from suite.training.tuning.resolve import with_recipe
-from suite.training.tuning.search import search_recipe
+from suite.training.studies.parts import Part
 
 
 def run_crossed(dataset: str, axis: str, crossed: CrossedSettings, console: Console) -> Path:
@@ -36,29 +36,11 @@ def run_crossed(dataset: str, axis: str, crossed: CrossedSettings, console: Cons
         SuiteError: the axis is unknown or has no values, pfml has no complete plan, or a name to search is not in its
             search space.
     """
-    if axis not in AblationAxes.model_fields:
-        raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
-    values: tuple[float, ...] = getattr(crossed.values, axis)
-    if not values:
-        raise SuiteError(f"{PARAMS_FILE}: crossed.values.{axis} has no values; allowed: a list of numbers")
-    space = _space(dataset, axis, crossed)
-    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
-    for plan in plans:
-        check_code(plan, code_sha256())
+    parts = crossed_parts(dataset, axis, crossed)
+    for _, part in parts:
+        check_code(part.plan, code_sha256())
     features = load_features(Path(FEATURES.format(dataset=dataset)))
-    points: list[tuple[float, Run[SomePlan]]] = []
-    for value in values:
-        for plan in plans:
-            search = Search(space, {}, crossed.trials, crossed.folds, number=plan.search or 0)
-            held = replace(vary(plan, axis, value), track="tuned")
-            label = f"{axis} {value:g}"
-            recipe = search_recipe(held, search, features, console, keep_trials=True, label=label)
-            found = replace(with_recipe(held, search, recipe), track="ablation", validation_epoch=None)
-            points += [
-                (value, Run(found, level, seed, label=f"{label} noise {level:g}"))
-                for level in plan.noise_levels
-                for seed in fresh_seeds(plan, plan.seeds)
-            ]
+    points = [(value, run) for value, part in parts for run in part.complete(lambda: features, console)]
     _, finished = run_frozen_stage(f"crossed-{dataset}-{axis}", [run for _, run in points], console)
     path = STUDY_OUTPUTS / CROSSED / f"{dataset}-{axis}.jsonl"
     write_records(
@@ -69,6 +51,37 @@ def run_crossed(dataset: str, axis: str, crossed: CrossedSettings, console: Cons
         ],
     )
     return path
+
+
+def crossed_parts(dataset: str, axis: str, crossed: CrossedSettings) -> list[tuple[float, Part]]:
+    """The values of a crossed ablation, each with a search for each replicate and the runs that follow.
+
+    Raises:
+        SuiteError: as ``run_crossed``.
+    """
+    if axis not in AblationAxes.model_fields:
+        raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
+    values: tuple[float, ...] = getattr(crossed.values, axis)
+    if not values:
+        raise SuiteError(f"{PARAMS_FILE}: crossed.values.{axis} has no values; allowed: a list of numbers")
+    space = _space(dataset, axis, crossed)
+    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
+    parts = []
+    for value in values:
+        for plan in plans:
+            search = Search(space, {}, crossed.trials, crossed.folds, number=plan.search or 0)
+            held, label = replace(vary(plan, axis, value), track="tuned"), f"{axis} {value:g}"
+            parts.append((value, Part(held, partial(_runs, label), search, label)))
+    return parts
+
+
+def _runs(label: str, plan: SomePlan) -> list[Run[SomePlan]]:
+    found = replace(plan, track="ablation", validation_epoch=None)
+    return [
+        Run(found, level, seed, label=f"{label} noise {level:g}")
+        for level in plan.noise_levels
+        for seed in fresh_seeds(plan, plan.seeds)
+    ]
 
 
 def _space(dataset: str, axis: str, crossed: CrossedSettings) -> dict[str, dict[str, object]]:

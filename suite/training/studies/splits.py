@@ -12,8 +12,7 @@ from suite.settings.paths import FEATURES, SPLITS, STUDY_OUTPUTS
 from suite.settings.plans import Run, SomePlan, plan_path, read_plan_file
 from suite.settings.studies import SplitSettings
 from suite.training.stage import check_code, code_sha256, run_frozen_stage
-from suite.training.tuning.resolve import with_recipe
-from suite.training.tuning.search import search_recipe
+from suite.training.studies.parts import Part
 
 
 def run_splits(dataset: str, loss: str, splits: SplitSettings, console: Console) -> Path:
@@ -34,26 +33,35 @@ def run_splits(dataset: str, loss: str, splits: SplitSettings, console: Console)
     Raises:
         SuiteError: there is no plan, or the loss has nothing to search.
     """
-    planned = read_plan_file(plan_path("searches", dataset, loss))
-    plan, declared = planned[0]
-    if declared is None:
-        raise SuiteError(
-            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
-        )
-    check_code(plan, code_sha256())
+    parts = split_parts(dataset, loss, splits)
+    check_code(parts[0].plan, code_sha256())
     features = load_features(Path(FEATURES.format(dataset=dataset)))
-    search = replace(declared, trials=splits.trials, folds=splits.folds, held_out=None)
-    runs: list[Run[SomePlan]] = []
-    for split in range(1, splits.count + 1):
-        mine = replace(plan, split=split)
-        recipe = search_recipe(mine, search, features, console, keep_trials=True, label=f"split {split}")
-        found = replace(with_recipe(mine, search, recipe), validation_epoch=None)
-        runs += [
-            Run(found, level, seed, label=f"split {split} noise {level:g}")
-            for level in plan.noise_levels
-            for seed in range(plan.seeds)
-        ]
+    runs = [run for part in parts for run in part.complete(lambda: features, console)]
     _, finished = run_frozen_stage(f"splits-{dataset}-{loss}", runs, console)
     path = STUDY_OUTPUTS / SPLITS / f"{dataset}-{loss}.jsonl"
     write_records(path, [each.record for each in finished])
     return path
+
+
+def split_parts(dataset: str, loss: str, splits: SplitSettings) -> list[Part]:
+    """A search and its runs for each split.
+
+    Raises:
+        SuiteError: as ``run_splits``.
+    """
+    plan, declared = read_plan_file(plan_path("searches", dataset, loss))[0]
+    if declared is None:
+        raise SuiteError(
+            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
+        )
+    search = replace(declared, trials=splits.trials, folds=splits.folds, held_out=None)
+    return [Part(replace(plan, split=split), _runs, search, f"split {split}") for split in range(1, splits.count + 1)]
+
+
+def _runs(plan: SomePlan) -> list[Run[SomePlan]]:
+    found = replace(plan, validation_epoch=None)
+    return [
+        Run(found, level, seed, label=f"split {plan.split} noise {level:g}")
+        for level in plan.noise_levels
+        for seed in range(plan.seeds)
+    ]
