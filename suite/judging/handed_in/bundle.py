@@ -41,7 +41,7 @@ from suite.settings.params import (
 )
 from suite.settings.paths import FRESH_SEEDS, GEOMETRY, PAPER_VALUES, SPLITS
 from suite.settings.plans import Regime
-from suite.settings.reading import Name, Seeds, Strict, explain
+from suite.settings.reading import Name, Seeds, Strict, explain_first
 from suite.settings.tuned_recipes import TunedRecipe
 
 LIMITS = Limits(file=20_000_000, members=500, member=10_000_000, total=50_000_000)
@@ -245,7 +245,7 @@ def _model(model: type[M], name: str, member: str, content: bytes) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise SuiteError(f"{explain(error, model, Path(f'{name}: {member}'))}; {_CURE}") from error
+        raise SuiteError(f"{explain_first(error, model, Path(f'{name}: {member}'))}; {_CURE}") from error
 
 
 def _decoded(name: str, member: str, content: bytes) -> str:

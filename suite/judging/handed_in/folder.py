@@ -20,7 +20,7 @@ from suite.judging.handed_in.protocol import difference, suite_version
 from suite.judging.verify import RerunOutcome
 from suite.settings.paths import HANDED_IN_FOLDER, PAPER_VALUES
 from suite.settings.plans import Regime
-from suite.settings.reading import Strict, explain
+from suite.settings.reading import Strict, explain_first
 
 NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED = "not rerun", "spot-checked", "undecided", "not reproduced"
 """Marks of a handed-in row: no spot check, a last one that reproduced its runs or could not tell, or any that did not."""
@@ -128,7 +128,7 @@ def load_merged(path: Path) -> Merged:
     try:
         return Merged.model_validate(read_json(path, cure))
     except ValidationError as error:
-        raise SuiteError(f"{explain(error, Merged, path)}; {cure}") from error
+        raise SuiteError(f"{explain_first(error, Merged, path)}; {cure}") from error
 
 
 def save_merged(path: Path, merged: Merged) -> None:
