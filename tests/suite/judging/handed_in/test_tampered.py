@@ -248,7 +248,7 @@ SPOILED = {
 MANIFESTS = {
     "HTML in the loss's name": ({"loss": "<b>own</b>"}, "holds the text '<b>own</b>'"),
     "a formula in the loss's name": ({"loss": "=own()"}, "holds the text '=own()'"),
-    "a path in the loss's name": ({"loss": "../own"}, "loss = '../own'; allowed: letters, digits and _"),
+    "a path in the loss's name": ({"loss": "../own"}, "loss = '../own'; allowed: up to 64 letters, digits and _"),
     "no licence": ({"licence": "mine"}, "licence = 'mine': Unknown license"),
     "another format": ({"format": 2}, "format = 2; allowed: 1"),
     "another version's name": ({"suite_version": "<1>"}, "without < and >"),
