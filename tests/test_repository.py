@@ -111,3 +111,16 @@ def test_sections_that_are_absent_mean_none(tmp_path):
     found = {name.removeprefix("pipelines/").partition("@")[0] for name in listed.stdout.split()}
     own = {f"benchmarks/dvc.yaml:{stage}" for stage in ("plan", "cub", "leaderboard", "claims", "times")}
     assert found == {"tuning/dvc.yaml:search", *own}
+
+
+def test_locks_name_stages_that_there_are():
+    """DVC reads and writes the whole of a lock for each stage, and never drops an entry."""
+    listing = [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"]
+    known = set(subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    locks = [path for path in (ROOT / "dvc.lock", *ROOT.glob("pipelines/*/dvc.lock")) if path.is_file()]
+    assert len(locks) > 1
+    for lock in locks:
+        folder = lock.parent.relative_to(ROOT).as_posix()
+        prefix = "" if folder == "." else f"{folder}/dvc.yaml:"
+        stages = yaml.safe_load(lock.read_text())["stages"]
+        assert {f"{prefix}{name}" for name in stages} <= known, lock

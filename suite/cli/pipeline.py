@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from suite.cli.shared import Benchmarks, Dataset, Loss, Regime, RegimeOption, console, search_tools
+from suite.cli.shared import Benchmarks, Dataset, Loss, Regime, RegimeOption, check_one, console, search_tools
 
 
 class Device(StrEnum):
@@ -28,6 +28,7 @@ def user() -> None:
 
 def plan(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Check params.yaml, data and losses, and write the plan of each loss on each data set."""
+    check_one(regime, benchmarks=benchmarks)
     if benchmarks:
         from suite.settings.benchmarks import load_benchmarks
         from suite.training.whole_network.planner import write_benchmark_plans
@@ -119,6 +120,7 @@ def train_network(
 
 def leaderboard(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Compute results/leaderboard.{csv,json,md,tex} and what lies beside them from the records."""
+    check_one(regime, benchmarks=benchmarks)
     from suite.report.leaderboard import write_benchmark_leaderboard, write_finetuned_leaderboard, write_leaderboard
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
@@ -146,6 +148,7 @@ def claims(
     ] = False,
 ) -> None:
     """Judge all claims by the records and write results/claims.{json,md} and results/sensitivity.md."""
+    check_one(regime, benchmarks=benchmarks)
     if ctx.invoked_subcommand is not None:
         return
     from suite.judging.claims.load import load_claims
@@ -186,6 +189,7 @@ def freeze(
 
 def times(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Collect the seconds of all runs in results/times.csv."""
+    check_one(regime, benchmarks=benchmarks)
     from suite.report.leaderboard import write_benchmark_times, write_finetuned_times, write_times
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings

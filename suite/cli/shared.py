@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from suite.errors import SuiteError
 from suite.settings.paths import PARAMS_FILE
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ Benchmarks = Annotated[
     bool, typer.Option("--benchmarks", help="For CUB, Cars and SOP, by pipelines/benchmarks/params.yaml.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Everything as JSON.")]
+
+
+def check_one(regime: Regime, *, benchmarks: bool) -> None:
+    """Refuse ``--benchmarks`` together with another regime than the default.
+
+    Raises:
+        SuiteError: both were given.
+    """
+    if benchmarks and regime != Regime.frozen:
+        raise SuiteError(f"--benchmarks and --regime {regime.value} exclude each other; allowed: one of them")
 
 
 def search_tools(regime: Regime) -> "Callable[[], Tools] | None":

@@ -242,11 +242,6 @@ def tuned_plan_path(dataset: str, loss: str, regime: Regime = "frozen") -> Path:
     return folder_of(regime) / TUNED_PLAN.format(dataset=dataset, loss=loss)
 
 
-def write_plan(path: Path, plan: SomePlan, search: Search | None = None) -> None:
-    """Write a plan file of one plan."""
-    write_plan_file(path, [(plan, search)])
-
-
 def write_plan_file(path: Path, planned: Sequence[Planned]) -> None:
     """Write a plan file."""
     write_json(

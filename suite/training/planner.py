@@ -1,6 +1,6 @@
 """Plans: what each (data set, loss) runs, resolved from ``params.yaml``, tuned recipes and the losses' own values.
 
-Everything is checked first; after an error nothing has been written.
+Everything is checked first; after an error no plan has been written.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def write_plans(settings: Settings) -> list[str]:
         Remarks for the user, such as tuned recipes that are stale or copies among images; the last is the cost.
 
     Raises:
-        SuiteError: anything is wrong, all of it together; nothing was written then.
+        SuiteError: anything is wrong, all of it together; no plan was written then.
     """
     problems, remarks = Problems(), list[str]()
     with problems:
@@ -64,7 +64,7 @@ def write_plans(settings: Settings) -> list[str]:
     losses, also = sound_losses(settings, problems)
     planner = Planner(settings)
     studied = [entry for entry in losses + also if entry.name in settings.geometry.losses]
-    published = [entry for entry in losses if entry.name in settings.paper_values]
+    with_paper_values = [entry for entry in losses if entry.name in settings.paper_values]
     kinds: dict[PlanKind, list[list[Planned]]] = {
         "tuned": for_all(planner.tuned, datasets, losses, problems),
         "searches": for_all(planner.searched, datasets, losses + also, problems),
@@ -72,7 +72,9 @@ def write_plans(settings: Settings) -> list[str]:
             [(plan, None) for plan, _ in planned if plan.track == "tuned"]
             for planned in for_all(planner.tuned, datasets, studied, problems)
         ],
-        "paper_values": [[(plan, None)] for plan in for_all(planner.paper_values, datasets, published, problems)],
+        "paper_values": [
+            [(plan, None)] for plan in for_all(planner.paper_values, datasets, with_paper_values, problems)
+        ],
     }
     with problems:
         check_size(settings, datasets)

@@ -16,7 +16,7 @@ from suite.data.features import Features, save_features
 from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.params import Recipe
 from suite.settings.paths import FEATURES
-from suite.settings.plans import FrozenPlan, Search, plan_path, tuned_plan_path, write_plan
+from suite.settings.plans import FrozenPlan, Search, plan_path, tuned_plan_path, write_plan_file
 from suite.training.stage import code_sha256
 
 CONTRASTIVE = "pytorch_metric_learning.losses:ContrastiveLoss"
@@ -50,6 +50,11 @@ class Own(nn.Module):
         value = self.weight * ((1 - embeddings @ embeddings.T) * (2 * same - 1)).mean()
 """
 """An own loss, to be completed by a body that ends in ``return``."""
+
+
+def write_plan(path, plan, search=None):
+    """Write a plan file of one plan."""
+    write_plan_file(path, [(plan, search)])
 
 
 def silent() -> Console:

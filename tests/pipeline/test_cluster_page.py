@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from suite.data.features import save_features
-from suite.settings.plans import Search, plan_path, tuned_plan_path, write_plan
+from suite.settings.plans import Search, plan_path, tuned_plan_path
 from tests.helpers.dask_cluster import wait_for
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import CONTRASTIVE, features_path, frozen_plan, make_features
+from tests.helpers.synthetic import CONTRASTIVE, features_path, frozen_plan, make_features, write_plan
 from tests.suite.training.planning import RECIPE, SMALL
 
 pytest.importorskip("distributed")

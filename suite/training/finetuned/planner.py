@@ -47,7 +47,7 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
         Remarks for the user.
 
     Raises:
-        SuiteError: anything is wrong, all of it together; nothing was written then.
+        SuiteError: anything is wrong, all of it together; no plan was written then.
     """
     problems, remarks = Problems(), list[str]()
     with problems:

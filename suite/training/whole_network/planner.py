@@ -28,7 +28,7 @@ def write_benchmark_plans(settings: BenchmarkSettings) -> None:
     """Check all recipes and losses, then write a plan for each row.
 
     Raises:
-        SuiteError: anything is wrong; nothing was written then.
+        SuiteError: anything is wrong; no plan was written then.
     """
     check_kind(settings.noise.kind, f"{BENCHMARKS_FILE}: noise.kind")
     if settings.noise.kind in OF_FEATURES:

@@ -16,9 +16,9 @@ from suite.data.noise import KINDS, corrupt
 from suite.data.table import read_table
 from suite.hashing import sha256_file
 from suite.settings.paths import DATA_FOLDER
-from suite.settings.plans import plan_path, write_plan
+from suite.settings.plans import plan_path
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import frozen_plan, json_rows, make_features, prepare, write_images
+from tests.helpers.synthetic import frozen_plan, json_rows, make_features, prepare, write_images, write_plan
 
 
 @pytest.fixture
@@ -69,6 +69,13 @@ def data(workplace, monkeypatch):
         (["noise", "birds", "0.2"], "error: data set: unknown data set 'birds'; allowed: emoji, furniture, typefaces"),
         (["noise", "emoji", "0.2"], "error: data file data/emoji.parquet is missing; fetch it with: dvc pull data.dvc"),
         (["data", "verify"], "error: data file data/emoji.parquet is missing"),
+        *(
+            (
+                [name, "--benchmarks", "--regime", "finetuned"],
+                "error: --benchmarks and --regime finetuned exclude each other",
+            )
+            for name in ("plan", "leaderboard", "claims", "times")
+        ),
     ],
 )
 def test_an_error_is_one_line_on_stderr(command, arguments, message):

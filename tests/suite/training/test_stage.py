@@ -21,11 +21,20 @@ from suite.errors import SuiteError
 from suite.evaluation.records import read_records
 from suite.randomness import torch_seed
 from suite.settings.paths import RUN_CACHE_FOLDER, RUNS_FOLDER
-from suite.settings.plans import Run, tuned_plan_path, write_plan
+from suite.settings.plans import Run, tuned_plan_path
 from suite.training.cache import clear
 from suite.training.stage import run_frozen_stage, train
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import RECIPE, features_path, frozen_plan, json_rows, make_features, own_loss, silent
+from tests.helpers.synthetic import (
+    RECIPE,
+    features_path,
+    frozen_plan,
+    json_rows,
+    make_features,
+    own_loss,
+    silent,
+    write_plan,
+)
 
 LEVELS = (0.0, 0.4)
 NAME, USER = "emoji-contrastive", "emoji-own"

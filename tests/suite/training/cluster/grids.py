@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import yaml
 
 from suite.settings.paths import RUN_CACHE_FOLDER, RUNS_FOLDER
-from suite.settings.plans import plan_path, runs_of, tuned_plan_path, write_plan
+from suite.settings.plans import plan_path, runs_of, tuned_plan_path
 from suite.training.cache import clear
 from suite.training.stage import train
 from tests.helpers.dask_cluster import wait_for
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import CONTRASTIVE, frozen_plan, own_loss, silent
+from tests.helpers.synthetic import CONTRASTIVE, frozen_plan, own_loss, silent, write_plan
 from tests.suite.training.planning import RECIPE, SMALL
 
 LEVELS = (0.0, 0.4)

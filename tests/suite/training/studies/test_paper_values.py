@@ -8,10 +8,10 @@ import pytest
 from suite.data.features import save_features
 from suite.errors import SuiteError
 from suite.evaluation.records import read_records
-from suite.settings.plans import Run, plan_path, write_plan
+from suite.settings.plans import Run, plan_path
 from suite.training.stage import run_frozen_stage
 from suite.training.studies.paper_values import run_paper_values
-from tests.helpers.synthetic import features_path, frozen_plan, make_features, silent
+from tests.helpers.synthetic import features_path, frozen_plan, make_features, silent, write_plan
 
 NAME = "paper-values-emoji-contrastive"
 FILE = Path("studies/paper_values/emoji-contrastive.jsonl")

@@ -10,11 +10,11 @@ import pytest
 
 from suite.data.features import save_features
 from suite.errors import SuiteError
-from suite.settings.plans import plan_path, read_plan, tuned_plan_path, write_plan
+from suite.settings.plans import plan_path, read_plan, tuned_plan_path
 from suite.settings.tuned_recipes import load_tuned
 from suite.training.tuning.resolve import resolve_hyperparameters, write_searches
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import features_path, own_loss, prepare, silent
+from tests.helpers.synthetic import features_path, own_loss, prepare, silent, write_plan
 from tests.suite.training.tuning.conftest import FEATURES, SPACE, but_for_time, found, plan, search_for
 
 FOUND = Path("tuned/emoji-own/tuned-0.yaml")
