@@ -30,7 +30,16 @@ _BLOCK = 2**20
 _MATLAB = b"MATLAB "
 _ENCRYPTED = 0x1
 """Of a zip member's flags."""
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    UnicodeDecodeError,  # a name that says that it is UTF-8 and is not
+)
 
 
 @dataclass(slots=True)

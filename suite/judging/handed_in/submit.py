@@ -42,6 +42,8 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
     Raises:
         SuiteError: no such loss, no licence, records that are missing, or what ``check_bundle`` refuses.
     """
+    if output.is_dir():
+        raise SuiteError(f"--output {output} is a folder; allowed: the name of a file, e.g. {loss}.zip")
     if loss not in settings.losses:
         raise SuiteError(f"{PARAMS_FILE}: losses has no {loss}; allowed: {allowed(settings.losses)}")
     try:

@@ -368,6 +368,10 @@ def test_what_is_no_bundle_is_refused(board, contents, submitted):
     assert "is truncated, altered or no archive" in refused(Path("own.zip"))
     assert "manifest.json is missing" in refused(raw({}, (SETTINGS, b"{}")))
     assert "is missing; allowed: a bundle as suite submit writes it" in refused(Path("none.zip"))
+    with zipfile.ZipFile("own.zip", "w") as archive:
+        archive.writestr("caf\u00e9", "x")
+    Path("own.zip").write_bytes(Path("own.zip").read_bytes().replace("\u00e9".encode(), b"\xff\xfe"))
+    assert "is truncated, altered or no archive" in refused(Path("own.zip"))
 
 
 ODD = [None, True, -1, 0, 1.5, 10**30, float("nan"), "", "x", "../x", [], [1], {}, {"a": 1}, "\ud800"]
