@@ -64,7 +64,7 @@ def geometry(dataset: Dataset, loss: Loss) -> None:
     from suite.settings.params import load_settings
     from suite.training.studies.geometry import run_geometry
 
-    console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry.proxies_per_class, console)}")
+    console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry, console)}")
 
 
 def search(

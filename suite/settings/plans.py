@@ -1,7 +1,7 @@
 """Plans: what the runs of a (data set, loss) share, and the runs that follow from it, as plain files between the stages.
 
 ``plan/tuned/D-L.json`` says how a loss is to be run on a data set and, where no tuned recipe stands, what is to be searched
-first. The plans in ``tuned/``, ``plan/paper_values/`` and ``plan/geometry/`` are complete: a stage that trains depends on
+first. The plans in ``tuned/`` and ``plan/paper_values/`` are complete: a stage that trains depends on
 such a file and on its data only, so it holds all else that its runs depend on, digests of code included. A file holds a plan
 for each tuning track and each of its searches.
 """
@@ -229,7 +229,7 @@ def studies_of(regime: Regime) -> Path:
     return (FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER) / STUDIES
 
 
-PlanKind = Literal["tuned", "searches", "paper_values", "geometry"]
+PlanKind = Literal["tuned", "searches", "paper_values"]
 
 
 def plan_path(kind: PlanKind, dataset: str, loss: str, regime: Regime = "frozen") -> Path:
@@ -270,7 +270,7 @@ def read_plan_file(path: Path) -> list[Planned]:
         "dvc repro",
     )
     if not path.is_file():
-        section = {"paper_values": "paper_values", "geometry": "geometry.losses"}.get(path.parent.name, "losses")
+        section = {"paper_values": "paper_values"}.get(path.parent.name, "losses")
         raise SuiteError(
             f"plan {path} is missing: name its data set under datasets and its loss under {section} in params.yaml, "
             f"then run: {again}"

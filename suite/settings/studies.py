@@ -61,3 +61,7 @@ class GeometrySettings(Strict):
     losses: Annotated[dict[Name, Chosen], Filled] = {}
     """Losses with proxies; all take the same number of them a class."""
     proxies_per_class: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 2
+    deltas: Annotated[tuple[Chord, ...], Distinct] = ()
+    """At which pfml is studied besides the delta that a search finds."""
+    trials: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
+    folds: Annotated[int, Field(ge=2, le=100, strict=True)] = 2

@@ -63,15 +63,10 @@ def write_plans(settings: Settings) -> list[str]:
     datasets = [] if problems.about("noise.kind") else sound_datasets(settings, problems)
     losses, also = sound_losses(settings, problems)
     planner = Planner(settings)
-    studied = [entry for entry in losses + also if entry.name in settings.geometry.losses]
     with_paper_values = [entry for entry in losses if entry.name in settings.paper_values]
     kinds: dict[PlanKind, list[list[Planned]]] = {
         "tuned": for_all(planner.tuned, datasets, losses, problems),
         "searches": for_all(planner.searched, datasets, losses + also, problems),
-        "geometry": [
-            [(plan, None) for plan, _ in planned if plan.track == "tuned"]
-            for planned in for_all(planner.tuned, datasets, studied, problems)
-        ],
         "paper_values": [
             [(plan, None)] for plan in for_all(planner.paper_values, datasets, with_paper_values, problems)
         ],
@@ -135,11 +130,11 @@ class Planner:
                 planned.append((tuned, None))
                 continue
             missing += 1
-            if search is not None and entry.name in self._settings.losses:
+            if search is not None:
                 check_folds(self._settings, bare, dataset.half, search)
             planned.append((bare, search))
         if missing:
-            self.remarks.append(f"{entry.name} on {dataset.dataset} {self._without_recipe(dataset, entry, planned)}")
+            self.remarks.append(f"{entry.name} on {dataset.dataset} {_without_recipe(planned)}")
         return planned
 
     def searched(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
@@ -262,25 +257,19 @@ class Planner:
             "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
         }
-        stage = "search" if entry.name in settings.losses else "search-also"
         self.remarks += [
             f"{path} is stale: {change} changed since; renew it with: "
-            f"dvc repro pipelines/tuning/dvc.yaml:{stage}@{dataset.dataset}-{entry.name} && suite promote"
+            f"dvc repro pipelines/tuning/dvc.yaml:search@{dataset.dataset}-{entry.name} && suite promote"
             for change, changed in changes.items()
             if changed
         ]
         return recipe
 
-    def _without_recipe(self, dataset: DatasetPlan, entry: LossEntry, planned: list[Planned]) -> str:
-        searches = [search for _, search in planned if search is not None]
-        if not searches:
-            return "has no search space: it runs with its default values"
-        if entry.name in self._settings.losses:
-            trials = f"{searches[0].trials} trials come first"
-            several = f"{len(searches)} searches of {trials}" if len(planned) > 1 else trials
-            return f"has no tuned recipe: {several}"
-        stage = f"pipelines/tuning/dvc.yaml:search-also@{dataset.dataset}-{entry.name}"
-        return (
-            "has no tuned recipe: the study uses its default values. Search for better ones with: "
-            f"dvc repro {stage} && suite promote"
-        )
+
+def _without_recipe(planned: list[Planned]) -> str:
+    searches = [search for _, search in planned if search is not None]
+    if not searches:
+        return "has no search space: it runs with its default values"
+    trials = f"{searches[0].trials} trials come first"
+    several = f"{len(searches)} searches of {trials}" if len(planned) > 1 else trials
+    return f"has no tuned recipe: {several}"

@@ -118,7 +118,6 @@ def prepare(plan: FrozenPlan, search: Search | None = None, features: Features |
 def prepare_complete(plan: FrozenPlan) -> FrozenPlan:
     """Write a complete plan and features, as the stages before training and before a study do."""
     write_plan(tuned_plan_path(plan.dataset, plan.loss), plan)
-    write_plan(plan_path("geometry", plan.dataset, plan.loss), plan)
     save_features(features_path(plan.dataset), make_features())
     return plan
 

@@ -72,6 +72,7 @@ class Measured:
         ablations: by condition and axis, by value, by seed.
         crossed: the same, of ablations in which the rates were searched anew at each value and noise level counts.
         geometry: by condition (without the loss) and proxies per class, by loss, by seed.
+        held: the same of models whose delta was held, by delta, by loss, by seed.
         influence: curves with columns loss, pair, distance, normalised; None where there are none.
         cut: data sets that ``params.yaml`` cuts down. Claims are about whole data sets.
         view: how to look at them.
@@ -84,6 +85,7 @@ class Measured:
     ablations: dict[tuple[Condition, str], dict[float, BySeed]] = field(default_factory=dict)
     crossed: dict[tuple[Condition, str], dict[float, BySeed]] = field(default_factory=dict)
     geometry: dict[tuple[Condition, int], dict[str, BySeed]] = field(default_factory=dict)
+    held: dict[tuple[Condition, int], dict[float, dict[str, BySeed]]] = field(default_factory=dict)
     influence: pd.DataFrame | None = None
     cut: tuple[str, ...] = ()
     view: View = View()
@@ -104,13 +106,16 @@ class Measured:
     def _index(self, record: Record) -> BySeed:
         """The runs that a record belongs to."""
         condition = Condition.of(record)
+        if record.proxies is not None:
+            models = (condition._replace(loss="", track="tuned"), record.proxies.proxies_per_class)
+            if record.ablation is None:
+                return self.geometry.setdefault(models, {}).setdefault(record.loss, {})
+            at_delta = self.held.setdefault(models, {}).setdefault(record.ablation.value, {})
+            return at_delta.setdefault(record.loss, {})
         if record.ablation is not None:
             place = (condition, record.ablation.axis)
             study = self.crossed if record.ablation.crossed else self.ablations
             return study.setdefault(place, {}).setdefault(record.ablation.value, {})
-        if record.proxies is not None:
-            models = (condition._replace(loss=""), record.proxies.proxies_per_class)
-            return self.geometry.setdefault(models, {}).setdefault(record.loss, {})
         return self.runs.setdefault(condition, {})
 
     def counts(self) -> dict[str, int]:
@@ -123,12 +128,21 @@ class Measured:
                 for by_value in study.values()
                 for runs in by_value.values()
             ),
-            "geometry": sum(len(runs) for by_loss in self.geometry.values() for runs in by_loss.values()),
+            "geometry": sum(len(runs) for by_loss in self.all_geometry for runs in by_loss.values()),
         }
+
+    @property
+    def all_geometry(self) -> list[dict[str, BySeed]]:
+        """Models of the geometry study by loss, by seed, whether their delta was searched or held."""
+        return [*self.geometry.values(), *(by_loss for held in self.held.values() for by_loss in held.values())]
 
     def datasets(self) -> set[str]:
         """Data sets that there is a record of."""
-        places = [*self.runs, *(place for place, _ in self.ablations), *(place for place, _ in self.geometry)]
+        places = [
+            *self.runs,
+            *(place for place, _ in self.ablations),
+            *(place for place, _ in [*self.geometry, *self.held]),
+        ]
         return {place.dataset for place in places}
 
     def gains(self, values: Mapping[str, Array], dataset: str, regime: str, metric: str) -> dict[str, float]:

@@ -31,13 +31,13 @@ def assess_closeness(claim: Closeness, measured: Measured) -> list[ClaimResult]:
 
     def assess(dataset: str) -> list[ClaimResult]:
         results: list[ClaimResult] = []
-        for count, by_loss in _models(claim, dataset, measured):
+        for models, count, by_loss in _models(claim, dataset, measured):
             if claim.contrast.reference not in by_loss:
                 _check_same_count(claim, dataset, count, measured)
                 raise NotRunError(f"no geometry of {claim.contrast.reference} on {dataset} in regime {claim.regime}")
             runs = [by_loss[claim.contrast.subject], by_loss[claim.contrast.reference]]
             seeds = measured.seeds(runs, claim.minimum_seeds)
-            results += _closer(claim, dataset, count, [(runs[0][seed], runs[1][seed]) for seed in seeds])
+            results += _closer(claim, dataset, models, [(runs[0][seed], runs[1][seed]) for seed in seeds])
         return results
 
     return on_each_dataset(claim, assess)
@@ -48,10 +48,10 @@ def assess_minima(claim: Minima, measured: Measured) -> list[ClaimResult]:
 
     def assess(dataset: str) -> list[ClaimResult]:
         results: list[ClaimResult] = []
-        for count, by_loss in _models(claim, dataset, measured):
+        for models, _, by_loss in _models(claim, dataset, measured):
             runs = by_loss[claim.contrast.subject]
             seeds = measured.seeds([runs], claim.minimum_seeds)
-            results += _near_minima(claim, dataset, count, [runs[seed] for seed in seeds])
+            results += _near_minima(claim, dataset, models, [runs[seed] for seed in seeds])
         return results
 
     return on_each_dataset(claim, assess)
@@ -62,15 +62,21 @@ def _study(claim: Closeness | Minima, dataset: str) -> Condition:
     return Condition(claim.regime, "tuned", dataset, claim.backbone, loss="")
 
 
-def _models(claim: Closeness | Minima, dataset: str, measured: Measured) -> list[tuple[int, dict[str, BySeed]]]:
-    """Models of a data set by number of proxies, where the subject is among them."""
+def _models(claim: Closeness | Minima, dataset: str, measured: Measured) -> list[tuple[str, int, dict[str, BySeed]]]:
+    """Models of a data set where the subject is among them: what they are called, number of proxies, runs by loss.
+
+    First those whose delta was searched, then those whose delta was held, beside the references of the former.
+    """
     measured.check_whole(dataset)
     subject, study = claim.contrast.subject, _study(claim, dataset)
-    found = [
-        (count, by_loss)
-        for (condition, count), by_loss in sorted(measured.geometry.items(), key=lambda item: item[0])
-        if condition == study and subject in by_loss
-    ]
+    found = []
+    for count in sorted({count for condition, count in [*measured.geometry, *measured.held] if condition == study}):
+        searched = measured.geometry.get((study, count), {})
+        if subject in searched:
+            found.append((f"M = {count}", count, searched))
+        for delta, at_delta in sorted(measured.held.get((study, count), {}).items()):
+            if subject in at_delta:
+                found.append((f"M = {count}, held delta {delta:g}", count, searched | {subject: at_delta[subject]}))
     if not found:
         raise NotRunError(f"no geometry of {subject} on {dataset} in regime {claim.regime}")
     return found
@@ -92,7 +98,7 @@ def _places(run: Record) -> ProxyPlaces:
     return run.proxies
 
 
-def _closer(claim: Closeness, dataset: str, count: int, pairs: Sequence[tuple[Record, Record]]) -> list[ClaimResult]:
+def _closer(claim: Closeness, dataset: str, models: str, pairs: Sequence[tuple[Record, Record]]) -> list[ClaimResult]:
     failed = [sum(pair[i].status == "failed" for pair in pairs) for i in (0, 1)]
     done = [pair for pair in pairs if "failed" not in {pair[0].status, pair[1].status}]
     meets = [_delta(subject) < np.array(_places(subject).spread) for subject, _ in done]
@@ -102,7 +108,7 @@ def _closer(claim: Closeness, dataset: str, count: int, pairs: Sequence[tuple[Re
         ("delta below the class's sd", meets, True),
         ("the rest", [~mask for mask in meets], False),
     ):
-        result = ClaimResult(claim, dataset, f"M = {count}, {group}", counts=counts, premise=share)
+        result = ClaimResult(claim, dataset, f"{models}, {group}", counts=counts, premise=share)
         effects = [_effect(claim, pair, mask) for pair, mask in zip(done, masks, strict=True)]
         results.append(_with_closeness(result, claim, effects, failed))
     return results
@@ -149,12 +155,12 @@ def _delta(run: Record) -> float:
     return delta
 
 
-def _near_minima(claim: Minima, dataset: str, count: int, runs: Sequence[Record]) -> list[ClaimResult]:
+def _near_minima(claim: Minima, dataset: str, models: str, runs: Sequence[Record]) -> list[ClaimResult]:
     done = [run for run in runs if run.status == "ok"]
     share = float(np.mean([_share(run) for run in done])) if done else 0.0
     results = []
     for group, field, counts in (("(*) holds", "minima_met", True), ("the rest", "minima_unmet", False)):
-        result = ClaimResult(claim, dataset, f"M = {count}, {group}", counts=counts, premise=share)
+        result = ClaimResult(claim, dataset, f"{models}, {group}", counts=counts, premise=share)
         flows = [np.sum(getattr(_places(run), field) or [(0, 0)], axis=0) for run in done]
         flows_by_seed = np.array(flows, dtype=np.int64).reshape(-1, 2)
         results.append(_with_flows(result, claim, flows_by_seed, len(runs) - len(done)))

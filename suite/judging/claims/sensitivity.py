@@ -40,7 +40,7 @@ def views(measured: Measured) -> dict[str, View]:
     """The other views: the validation epoch, the metric swapped, and each seed left out."""
     seeds = {seed for runs in measured.runs.values() for seed in runs}
     seeds |= {seed for by_value in measured.ablations.values() for runs in by_value.values() for seed in runs}
-    seeds |= {seed for by_loss in measured.geometry.values() for runs in by_loss.values() for seed in runs}
+    seeds |= {seed for by_loss in measured.all_geometry for runs in by_loss.values() for seed in runs}
     named = {VALIDATION_EPOCH: View(validation_epoch=True), SWAPPED_METRIC: View(swap=True)}
     return named | {f"without seed {seed}": View(without_seed=seed) for seed in sorted(seeds)}
 

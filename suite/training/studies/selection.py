@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from suite.errors import SuiteError, allowed
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE
-from suite.settings.plans import Run, SomePlan, plan_path, read_plan_file, seeds_of
 from suite.settings.studies import AblationAxes
 from suite.training.run.frozen import run_frozen
 from suite.training.stage import RunFunction
 from suite.training.studies.ablation import ABLATED, ablation_parts
 from suite.training.studies.crossed import crossed_parts
 from suite.training.studies.fresh_seeds import fresh_seed_parts
-from suite.training.studies.geometry import _with_proxies, measure_run
+from suite.training.studies.geometry import geometry_parts, measure_run
 from suite.training.studies.paper_values import paper_value_parts
 from suite.training.studies.parts import Part
 from suite.training.studies.splits import split_parts
@@ -89,14 +88,8 @@ def _fresh_seeds(settings: Settings, dataset: str, chosen: Losses) -> Iterator[C
 def _geometry(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
     for loss in settings.geometry.losses:
         if chosen(loss) and loss in settings.all_losses:
-            planned = read_plan_file(plan_path("geometry", dataset, loss))
-            plans = [_with_proxies(plan, settings.geometry.proxies_per_class) for plan, _ in planned]
-            parts = [Part(plan, _geometry_runs) for plan in plans]
+            parts = [part for _, part in geometry_parts(dataset, loss, settings.geometry)]
             yield from _named(f"geometry-{dataset}-{loss}", parts, measure_run)
-
-
-def _geometry_runs(plan: SomePlan) -> list[Run[SomePlan]]:
-    return [Run(plan, 0.0, seed, label=f"geometry of {plan.loss}") for seed in seeds_of(plan)]
 
 
 def _with_values(axes: AblationAxes) -> list[str]:

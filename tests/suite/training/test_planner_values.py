@@ -15,44 +15,15 @@ STALE = "recipes/tuned/emoji/pfml-0.yaml is stale: {} changed since; renew it wi
 RENEW = "dvc repro pipelines/tuning/dvc.yaml:search@emoji-pfml && suite promote"
 
 
-def test_losses_of_studies_get_searches_and_geometry_but_no_runs(plan):
-    plan(
+def test_losses_of_studies_get_searches_but_no_runs(plan):
+    found = plan(
         tuning={"trials": 2, "folds": 2, "also": {"soft_triple": {}}},
         geometry={"losses": {"pfml": {}, "soft_triple": {}}},
     )
     names = {path.relative_to(PLAN_FOLDER).as_posix() for path in written()}
-    assert {name for name in names if name.startswith("geometry/")} == {
-        f"geometry/{dataset}-{loss}.json" for dataset in ("emoji", "typefaces") for loss in ("pfml", "soft_triple")
-    }
     assert "searches/emoji-soft_triple.json" in names
     assert not {name for name in names if name.startswith("tuned/") and "soft_triple" in name}
-
-
-def test_the_geometry_is_planned_at_tuned_values(plan):
-    save_recipe({"alpha": 5, "delta": 0.7, "learning_rate": 0.05})
-    plan(geometry={"losses": {"pfml": {}}})
-    made, search = read_plan(plan_path("geometry", "emoji", "pfml"))
-    assert (made, search) == read_plan(plan_path("tuned", "emoji", "pfml"))
-    assert (made.hyperparameters, made.recipe.learning_rate) == ({"alpha": 5, "delta": 0.7}, 0.05)
-    assert not plan_path("geometry", "emoji", "triplet").exists()
-
-
-def test_a_loss_of_studies_without_a_recipe_is_remarked_with_the_search_for_one(plan):
-    also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
-    found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
-    (named,) = [remark for remark in found if remark.startswith("soft_triple")]
-    assert named == (
-        "soft_triple on emoji has no tuned recipe: the study uses its default values. Search for better ones with: "
-        "dvc repro pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite promote"
-    )
-
-
-def test_a_stale_recipe_of_a_loss_of_studies_names_its_own_stage(plan):
-    save_recipe({}, loss="soft_triple", folds=5)
-    also = {"trials": 2, "folds": 2, "also": {"soft_triple": {}}}
-    found = plan(datasets={"emoji": {}}, tuning=also, geometry={"losses": {"soft_triple": {}}})
-    (stale,) = [remark for remark in found if "is stale" in remark]
-    assert stale.endswith("pipelines/tuning/dvc.yaml:search-also@emoji-soft_triple && suite promote")
+    assert not [remark for remark in found if remark.startswith("soft_triple")]
 
 
 def test_by_hand_goes_before_tuned_goes_before_default(plan):

@@ -495,3 +495,18 @@ def test_a_kind_of_noise_is_judged_by_its_own_runs():
 def test_every_kind_of_claim_is_assessed():
     for kind in CLAIM_KINDS:
         assert assess(claim(kind), Measured())
+
+
+def test_models_whose_delta_was_held_are_judged_beside_the_same_references():
+    rows = [model(s, delta=1.0) for s in range(5)] + [model(s, loss="cpml") for s in range(5)]
+    held = {"axis": "delta", "value": 0.2}
+    at_02 = [model(s, delta=0.2, w2=[0.3 + w / 50] * 4, track="ablation", ablation=held) for s, w in enumerate(WIGGLE)]
+    write("geometry", rows + at_02)
+    found = {one.result.part: one for one in judged(claim("closeness")) if one.result.counts}
+    assert [*found] == ["M = 2, delta below the class's sd", "M = 2, held delta 0.2, delta below the class's sd"]
+    searched, at_held = found.values()
+    assert searched.verdict == Verdict.PREMISE_NOT_MET
+    assert (at_held.verdict, at_held.result.premise) == ("supported", 1.0)
+    assert float(at_held.result.evidence.effect) == pytest.approx(-0.2)
+    minima = [one.result.part for one in judged(claim("minima")) if one.result.counts]
+    assert minima == ["M = 2, (*) holds", "M = 2, held delta 0.2, (*) holds"]

@@ -27,7 +27,7 @@ SETTINGS = {
     "crossed": {"values": {"alpha": [0, 2]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
     "splits": {"losses": {"pfml": {}}, "count": 1, "trials": 1, "folds": 2},
     "fresh_seeds": {"losses": {"pfml": {}}, "count": 2},
-    "geometry": {"losses": {"pfml": {}}, "proxies_per_class": 2},
+    "geometry": {"losses": {"pfml": {}}, "proxies_per_class": 2, "deltas": [0.4], "trials": 1, "folds": 2},
 }
 COMMANDS = [
     ("paper-values", "emoji", "pfml"),
@@ -47,7 +47,6 @@ def planned(workplace):
     plan = replace(tuned("pfml", alpha=1, delta=0.8, proxies_per_class=1), searches=2, noise_levels=(0.0, 0.4))
     plans = [(replace(plan, search=number), None) for number in (0, 1)]
     write_plan_file(tuned_plan_path("emoji", "pfml"), plans)
-    write_plan_file(plan_path("geometry", "emoji", "pfml"), plans)
     write_plan_file(plan_path("searches", "emoji", "pfml"), [(plans[0][0], Search(SPACE, {}, 9, 2))])
     at_paper_values = replace(plan, track="paper_values", hyperparameter_source="paper", searches=1)
     write_plan_file(plan_path("paper_values", "emoji", "pfml"), [(at_paper_values, None)])
@@ -76,7 +75,7 @@ def test_every_study_finds_its_trials_and_runs_done(dask, planned, command):
     found, printed = outputs(command)
     assert found == expected
     assert "trial 0: " not in printed
-    assert printed.count("resuming, 1 of 1 trials are done") == 5
+    assert printed.count("resuming, 1 of 1 trials are done") == 7
     for study, count in RUNS.items():
         parts = [line for line in printed.splitlines() if line.startswith(study) and "are in the run cache" in line]
         counts = [line.split(": ")[1].split(" runs")[0].split(" of ") for line in parts]

@@ -7,26 +7,41 @@ import numpy as np
 import pytest
 
 from suite.errors import SuiteError
-from suite.settings.plans import Run
+from suite.evaluation.records import read_records
+from suite.settings.plans import Run, Search, plan_path, write_plan_file
+from suite.settings.studies import GeometrySettings
 from suite.training.cache import clear
 from suite.training.studies.geometry import measure_run, run_geometry
-from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent, tuned
+from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent, tuned, write_plan
 
 LOSSES = ("pfml", "cpml", "soft_triple")
 ARRAYS = ("size", "spread", "w2", "nearest")
 CLASSES = 20
+TWO = GeometrySettings(proxies_per_class=2)
+SPACE = {
+    "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+    "proxies_per_class": {"values": [0, 1, 5]},
+    "delta": {"low": 0.6, "high": 0.9},
+}
 
 
 @pytest.fixture
 def plans(workplace, one_worker):
-    """Complete plans with other numbers of proxies than the study's."""
-    tuned("pfml", alpha=2, delta=0.4, proxies_per_class=1)
-    tuned("cpml", margin=0.8, proxies_per_class=0)
-    tuned("soft_triple", proxies_per_class=4)
+    """Plans with other numbers of proxies than the study's and nothing to search."""
+    planned("pfml", alpha=2, delta=0.4, proxies_per_class=1)
+    planned("cpml", margin=0.8, proxies_per_class=0)
+    planned("soft_triple", proxies_per_class=4)
+
+
+def planned(loss, search=None, **more):
+    """A plan of a loss before its search, if there is one."""
+    plan = replace(tuned(loss, **more), validation_epoch=None)
+    write_plan(plan_path("searches", "emoji", loss), plan, search)
+    return plan
 
 
 def test_a_row_for_each_loss_and_seed(plans):
-    rows = [row for loss in LOSSES for row in json_rows(run_geometry("emoji", loss, 2, silent()))]
+    rows = [row for loss in LOSSES for row in json_rows(run_geometry("emoji", loss, TWO, silent()))]
     assert [(row["loss"], row["seed"]) for row in rows] == [(loss, seed) for loss in LOSSES for seed in (0, 1)]
     for row in rows:
         assert (row["status"], row["failure"], row["data_sha256"]) == ("ok", None, "data")
@@ -54,17 +69,17 @@ def test_proxies_come_near_their_class_by_training(workplace):
 
 
 def test_the_same_bytes_however_many_workers(plans, monkeypatch):
-    first = run_geometry("emoji", "pfml", 2, silent()).read_bytes()
+    first = run_geometry("emoji", "pfml", TWO, silent()).read_bytes()
     monkeypatch.setenv("SUITE_WORKERS", "2")
     clear("emoji", "pfml")
-    assert run_geometry("emoji", "pfml", 2, silent()).read_bytes() == first
+    assert run_geometry("emoji", "pfml", TWO, silent()).read_bytes() == first
 
 
 def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
     diverging = RECIPE.model_copy(update={"learning_rate": 1000.0, "weight_decay": 1000.0})
-    tuned("pfml", seeds=1, proxies_per_class=2, recipe=diverging)
+    planned("pfml", seeds=1, proxies_per_class=2, recipe=diverging)
     console = silent()
-    (row,) = json_rows(run_geometry("emoji", "pfml", 2, console))
+    (row,) = json_rows(run_geometry("emoji", "pfml", TWO, console))
     assert row["status"] == "failed"
     assert row["failure"].startswith("the loss became ")
     places = row["proxies"]
@@ -76,7 +91,7 @@ def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("cpml", r"plan plan/geometry/emoji-cpml\.json is missing"),
+        ("cpml", r"plan plan/searches/emoji-cpml\.json is missing"),
         (
             "triplet",
             r"params\.yaml: geometry\.losses\.triplet: proxies_per_class is no hyper-parameter of loss triplet",
@@ -84,17 +99,49 @@ def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
     ],
 )
 def test_refusals(workplace, loss, message):
-    tuned("triplet")
+    planned("triplet")
     with pytest.raises(SuiteError, match=message):
-        run_geometry("emoji", loss, 2, silent())
+        run_geometry("emoji", loss, TWO, silent())
     assert not Path("studies").exists()
 
 
 def test_an_edit_of_the_measurement_measures_anew(plans, monkeypatch):
     """Where proxies lie is computed by code of its own, whose digest is part of the key."""
-    run_geometry("emoji", "pfml", 2, silent())
+    run_geometry("emoji", "pfml", TWO, silent())
     monkeypatch.setattr("suite.training.stage.sha256_code", lambda path: f"edited {path}")
-    monkeypatch.setattr("suite.training.stage.check_code", lambda *_: None)
+    for module in ("suite.training.stage", "suite.training.studies.geometry"):
+        monkeypatch.setattr(f"{module}.check_code", lambda *_: None)
     console = silent()
-    run_geometry("emoji", "pfml", 2, console)
+    run_geometry("emoji", "pfml", TWO, console)
     assert "in the run cache" not in console.file.getvalue()
+
+
+def test_each_delta_has_a_search_of_its_own_with_the_number_of_proxies_held(workplace, one_worker):
+    plan = planned("pfml", alpha=1, delta=0.8, proxies_per_class=1)
+    plans = [(replace(plan, searches=2, search=number), Search(SPACE, {}, 9, 4, number=number)) for number in (0, 1)]
+    noisy = replace(plan, track="tuned_under_noise"), Search(SPACE, {}, 9, 4, noise=0.2)
+    write_plan_file(plan_path("searches", "emoji", "pfml"), [*plans, noisy])
+    geometry = GeometrySettings(proxies_per_class=2, deltas=(0.2, 0.4), trials=2, folds=2)
+    path = run_geometry("emoji", "pfml", geometry, console := silent())
+    read_records([path])
+    rows, printed = json_rows(path), console.file.getvalue()
+    found = [(row["ablation"] and row["ablation"]["value"], row["search"], row["seed"]) for row in rows]
+    assert found == [(delta, seed, seed) for delta in (None, 0.2, 0.4) for seed in (0, 1)]
+    assert [row["track"] for row in rows] == ["tuned"] * 2 + ["ablation"] * 4
+    for row in rows:
+        values, places = row["hyperparameters"], row["proxies"]
+        assert (values["proxies_per_class"], places["proxies_per_class"]) == (2, 2)
+        assert values["delta"] == places["delta"]
+        held = row["ablation"] and row["ablation"]["value"]
+        assert places["delta"] == held if held else 0.6 <= places["delta"] <= 0.9
+    assert len({row["recipe"]["learning_rate"] for row in rows}) > 1
+    assert "geometry delta 0.2 emoji pfml tuned 1 trial 1: MAP@R" in printed
+    assert "proxies_per_class" not in printed
+    run_geometry("emoji", "pfml", geometry, again := silent())
+    assert json_rows(path) == rows
+    assert "trial 0:" not in again.file.getvalue()
+
+
+def test_other_losses_are_not_studied_at_the_deltas_of_pfml(plans):
+    rows = json_rows(run_geometry("emoji", "cpml", GeometrySettings(proxies_per_class=2, deltas=(0.2,)), silent()))
+    assert [(row["ablation"], row["seed"]) for row in rows] == [(None, 0), (None, 1)]
