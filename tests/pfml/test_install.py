@@ -100,3 +100,11 @@ def test_a_step_of_training_with_torch_alone(python: Path) -> None:
     for absent in {"numpy", "pandas", "pydantic", "timm", "pytorch_metric_learning"} - allowed:
         found = run(python, "-I", "-c", f"import importlib.util as u; print(u.find_spec({absent!r}))", cwd=folder)
         assert found.strip() == "None"
+
+
+def test_the_command_says_which_libraries_it_lacks(python: Path) -> None:
+    done = subprocess.run([python.with_name("suite"), "losses"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: the libraries of the suite are missing: in a clone of its repository run pip install -e '.[suite]'"
+    ]
