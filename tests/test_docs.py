@@ -20,7 +20,7 @@ from tests.helpers.paths import ROOT
 ARCHITECTURE = "docs/architecture.md"
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/**/*.md", "*/README.md", "results/*/README.md", ".github/**/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "*/README.md", "results/*/README.md", "pfml/*/README.md", ".github/**/*.md")
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"  # it names what there was
 )

@@ -4,5 +4,6 @@ import sys
 from importlib.util import find_spec
 
 if find_spec("typer") is None:  # `pip install .` brings this command too, with torch alone
-    sys.stderr.write("error: the libraries of the suite are missing: in a clone of its repository run pip install -e '.[suite]'\n")
+    missing = "the libraries of the suite are missing: in a clone of its repository run pip install -e '.[suite]'"
+    sys.stderr.write(f"error: {missing}\n")
     sys.exit(2)

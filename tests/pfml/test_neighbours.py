@@ -101,6 +101,14 @@ def test_crowds_are_left_to_blocks() -> None:
     assert neighbours.near(points, torch.arange(300), torch.ones(300)) is None
 
 
+@pytest.mark.parametrize(("share", "is_listed"), [(0.009, True), (0.011, False)])
+def test_lists_end_at_one_percent_of_all_pairs(share: float, *, is_listed: bool) -> None:
+    points = normalize(torch.randn(600, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    radius = torch.pdist(points).quantile(share).item()
+    found = NeighbourList(radius).near(points, torch.arange(600), torch.ones(600, dtype=torch.float64))
+    assert (found is not None) == is_listed
+
+
 def above_floor(loss: PotentialFieldLoss, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
     """The reference energy minus its floor, in float64."""
     classes = torch.cat([labels, loss.proxy_labels])

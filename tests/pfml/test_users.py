@@ -111,6 +111,72 @@ def test_gradients_as_functions(path: str) -> None:
     assert copy.deepcopy(loss).active_shares == loss.active_shares, "nothing of the transform is left in the loss"
 
 
+def test_mapped_over_batches() -> None:
+    loss, _, labels = setup()
+    batches = normalize(torch.randn(3, 12, 8), dim=2)
+    values = torch.vmap(lambda rows: loss(rows, labels))(batches)
+    torch.testing.assert_close(values, torch.stack([loss(rows, labels) for rows in batches]))
+    by_function = torch.vmap(torch.func.grad(lambda rows: loss(rows, labels)))(batches)
+    rows = batches[2].requires_grad_()
+    (expected,) = torch.autograd.grad(loss(rows, labels), rows)
+    torch.testing.assert_close(by_function[2], expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+    loss.embedding_lengths = "refuse"
+    with pytest.raises(RuntimeError, match="data-dependent"):
+        torch.vmap(lambda rows: loss(rows, labels))(batches)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own, in its first such derivative
+def test_forward_mode_derivatives() -> None:
+    loss, points, labels = setup()
+    points, way = points.detach(), torch.randn(12, 8)
+    (gradient,) = torch.autograd.grad(loss(points.requires_grad_(), labels), points)
+    points = points.detach()
+    _, by_function = torch.func.jvp(lambda rows: loss(rows, labels), (points,), (way,))
+    torch.testing.assert_close(by_function, (gradient * way).sum(), rtol=1e-4, atol=0)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(points, way)
+        with pytest.raises(NotImplementedError, match="forward mode"):
+            loss(dual, labels)
+        loss.path = "dense"
+        along = torch.autograd.forward_ad.unpack_dual(loss(dual, labels)).tangent
+    torch.testing.assert_close(along, by_function)
+
+
+@pytest.mark.parametrize("path", ["sparse", "listed"])
+@pytest.mark.parametrize(
+    ("mode", "asked"),
+    [(torch.no_grad, lambda loss: loss), (torch.inference_mode, copy.deepcopy)],
+    ids=["no_grad", "copy"],
+)
+def test_training_goes_on_after_values_without_gradient(mode: Any, asked: Any, path: str) -> None:
+    """Also where the neighbour list is renewed then, and proxies jump afterwards."""
+    torch.manual_seed(0)
+    loss = PotentialFieldLoss(200, 32, 2)
+    loss.path = path
+    weight, labels = loss.proxy_vectors, torch.arange(40)
+    assert weight is not None
+    for step in range(12):
+        if step % 3 == 1:
+            with mode():
+                asked(loss)(normalize(torch.randn(40, 32)), labels)
+        points = normalize(torch.randn(40, 32)).requires_grad_()
+        value = loss(points, labels)
+        value.backward()
+        assert value.item() == pytest.approx(dense_value(loss, points, labels).item(), rel=1e-4)
+        with torch.no_grad():
+            weight.add_(1e-3 * torch.randn_like(weight))
+            weight[step] = -weight[step]
+
+
+def test_a_loss_made_without_data_takes_a_state() -> None:
+    loss, points, labels = setup()
+    with torch.device("meta"):
+        empty = PotentialFieldLoss(4, 8, 2, alpha=2.0, delta=0.9)
+    assert empty.proxy_vectors.is_meta
+    empty.load_state_dict(loss.state_dict(), assign=True)
+    assert torch.equal(empty(points, labels), loss(points, labels))
+
+
 def dense_value(loss: PotentialFieldLoss, points: Tensor, labels: Tensor) -> Tensor:
     twin = copy.deepcopy(loss)
     twin.path = "dense"
