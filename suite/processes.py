@@ -43,6 +43,8 @@ _CURE = "what has finished is kept; repair it, or give it more memory, and run t
 _LAYOUT = f"<q{_BYTES - 8}s"
 _END = os._exit
 """Ends this process, also while code of others is kept from it."""
+_CONTAINING = threading.local()
+"""Has ``here`` in a thread beside the main one that alone runs code of others in its process."""
 _work: tuple[Callable[[Any, Any], Any], Any] | None = None
 """In a worker process: the function, and what its tasks share."""
 
@@ -73,8 +75,7 @@ def processor_kind() -> str:
 
 def limit_threads() -> None:
     """One thread for torch and faiss in this process and, through the environment, for those that it starts."""
-    for name in _ONE_THREAD:
-        os.environ[name] = "1"
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     if "faiss" in sys.modules:
@@ -193,12 +194,17 @@ def _run(task: Any) -> Any:
         raise
 
 
+def contain_here() -> None:
+    """Say that this thread alone runs code of others in this process: ``guarded`` then contains it as in a main thread."""
+    _CONTAINING.here = True
+
+
 @contextlib.contextmanager
 def guarded(where: str) -> Iterator[None]:
     """Run code of others: whatever it raises ends in one line, and the current folder is afterwards what it was.
 
     Of what it prints, the first lines are passed on; an attempt to end the process is an error. Folder, output and process
-    are the whole process's, so a thread that is not the main one leaves them alone.
+    are the whole process's, so a thread that is neither the main one nor has called ``contain_here`` leaves them alone.
 
     Args:
         where: what is run, for error messages.
@@ -210,7 +216,7 @@ def guarded(where: str) -> Iterator[None]:
     try:
         with (
             _contained(where, out, err)
-            if threading.current_thread() is threading.main_thread()
+            if threading.current_thread() is threading.main_thread() or hasattr(_CONTAINING, "here")
             else contextlib.nullcontext()
         ):
             yield
@@ -226,11 +232,11 @@ def guarded(where: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _contained(where: str, out: "_Beginning", err: "_Beginning") -> Iterator[None]:
-    folder, end, mine = Path.cwd(), os._exit, os.getpid()
-    before, state = _words_of(mine), _state_of_torch()
+    folder, end, mine = Path.cwd(), os._exit, (os.getpid(), threading.get_ident())
+    before, state = _words_of(mine[0]), _state_of_torch()
 
     def refuse(status: int) -> NoReturn:
-        if os.getpid() != mine:  # a process that it has forked
+        if (os.getpid(), threading.get_ident()) != mine:  # a process that it has forked, or a thread beside it
             end(status)
         raise SystemExit(f"os._exit({status})")
 

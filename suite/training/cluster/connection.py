@@ -1,5 +1,6 @@
 """Finding the cluster: a scheduler's file or address, or workers on this machine; each mistake is one clear line."""
 
+import asyncio
 import json
 import logging
 import tempfile
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
+from distributed.comm import connect
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, shortened
 
 _START = "start one with: dask scheduler --scheduler-file FILE"
 _CONNECT_SECONDS = 15.0
@@ -65,14 +67,47 @@ def connected(where: Where) -> Iterator[Client]:
                 )
             ).scheduler_address
         else:
-            address = where.address or _read_address(where)
+            address = _checked(where) if where.address is not None else _read_address(where)
         source = f", which {where.scheduler_file} names: the file is stale" if where.scheduler_file else ""
         try:
+            asyncio.run(_ask(address))
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError, ImportError) as error:  # a timeout is an OSError
-            why = "" if isinstance(error, OSError) else f" ({error})"
+        except Exception as error:  # of many kinds, by what listens there; a timeout is an OSError
+            why = "" if isinstance(error, OSError) else f" ({shortened(str(error), 200)})"
             raise SuiteError(f"no scheduler answers at {address}{source}{why}; {_START}") from error
         yield stack.enter_context(client)
+
+
+def _checked(where: Where) -> str:
+    """The address, with the protocol that it may lack.
+
+    Raises:
+        SuiteError: it has no port.
+    """
+    address = where.address or ""
+    protocol, separator, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SuiteError(f"--address {address!r}; allowed: PROTOCOL://HOST:PORT, e.g. tcp://node7:8786")
+    return address if separator else f"tcp://{place}"
+
+
+async def _ask(address: str) -> None:
+    """Ask who answers at an address. Dask's client waits for ever for something else that listens there.
+
+    Raises:
+        OSError: nobody, or nobody of Dask.
+        ValueError: no such protocol, or no scheduler.
+    """
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        comm = await connect(address, timeout=_CONNECT_SECONDS, **Security().get_connection_args("client"))
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            kind = (await comm.read()).get("type")
+        finally:
+            comm.abort()
+    if kind != "Scheduler":
+        raise ValueError(f"a {str(kind).lower()} does")
 
 
 def _read_address(where: Where) -> str:
@@ -80,6 +115,8 @@ def _read_address(where: Where) -> str:
     path = where.scheduler_file
     assert path is not None
     started = time.monotonic()
+    if path.is_dir():
+        raise SuiteError(f"scheduler file {path} is a folder; {_START}")
     while not path.is_file():
         if time.monotonic() - started > where.patience:
             raise SuiteError(f"scheduler file {path} does not exist after {where.patience:g} s; {_START}")

@@ -20,6 +20,10 @@ _AT_ONCE = 64 << 20
 """Bytes that the scheduler sends at the same time, to several workers together."""
 
 
+class DeliveryError(Exception):
+    """A worker cannot keep a parcel: its disk is full, or may not be written."""
+
+
 class Deliveries:
     """What has been packed, and who has it; its methods may be called from several threads.
 
@@ -35,6 +39,7 @@ class Deliveries:
         self._belonging: dict[str, list[str]] = {}
         self._holders: dict[str, set[str]] = {}
         self._asked: set[str] = set()
+        self._unable: dict[str, str] = {}
 
     def pack(self, function: Callable[..., Any], shared: Any, workers: Iterable[str]) -> str:
         """Pack a function and what its tasks share, and bring that to workers; gives the parcel's digest.
@@ -53,6 +58,7 @@ class Deliveries:
         """Bring a worker a parcel and all that it needs besides, as far as it lacks them, or all of it again.
 
         Raises:
+            DeliveryError: the worker cannot keep it.
             OSError: the scheduler is gone.
         """
         with self._lock:
@@ -60,6 +66,8 @@ class Deliveries:
                 for holders in self._holders.values():
                     holders.discard(worker)
             self._bring(digest, {worker})
+            if worker in self._unable:
+                raise DeliveryError(self._unable.pop(worker))
 
     def _bring(self, digest: str, workers: set[str]) -> None:
         self._ask(workers - self._asked)
@@ -87,6 +95,11 @@ class Deliveries:
             if workers:
                 arguments = digest, place, len(pieces), piece
                 whole = self._client.run(keep_piece, *arguments, workers=workers, on_error="return")
+                self._unable |= {
+                    worker: f"it cannot keep what runs read: {each.strerror}: {each.filename}"
+                    for worker, each in whole.items()
+                    if isinstance(each, OSError) and each.filename  # no file's name: the connection has ended
+                }
                 workers = [worker for worker in workers if isinstance(whole.get(worker), bool)]
         return {worker for worker in workers if whole[worker]}
 

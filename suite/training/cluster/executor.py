@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 from distributed import Client, KilledWorker, as_completed
 
 from suite.errors import SuiteError
+from suite.training.cluster.deliveries import DeliveryError
 from suite.training.cluster.description import Description
-from suite.training.cluster.items import Item, RunsRaisedError
+from suite.training.cluster.items import DEATHS, Item, ended
 from suite.training.cluster.worker import Absent, Raised, run_task
 from suite.training.cluster.workers import Demand, Workers
 
 if TYPE_CHECKING:
     from distributed import Future
 
-DEATHS = 3
-"""So often a run is computed again whose worker died."""
 _HELD = 2
 """Runs that are with the scheduler, for each worker: one that runs and one that follows."""
 _SENDINGS = 5
@@ -55,7 +54,6 @@ class Cluster:
         self._items: dict[int, Item] = {}
         self._waiting: list[Item] = []
         self._held: dict[Any, Item] = {}
-        self._running: set[int] = set()
         self._count = 0
         self._error: SuiteError | None = None
         self._work, self._closed = threading.Event(), threading.Event()
@@ -65,13 +63,21 @@ class Cluster:
         for each in (self._collect, self._look, self._deliver):
             threading.Thread(target=each, daemon=True).start()
 
-    @property
-    def running(self) -> int:
-        """Tasks that have begun and not ended."""
-        return len(self._running)
+    def running(self) -> list[Item]:
+        """Tasks that have begun and not ended, the longest first."""
+        with self._lock:
+            found = [item for item in self._held.values() if item.since is not None]
+        return sorted(found, key=lambda item: item.since or 0.0)
 
     def execute(
-        self, function: Callable[[Any, Any], Any], shared: Any, tasks: Sequence[Any], *, urgent: bool = False
+        self,
+        function: Callable[[Any, Any], Any],
+        shared: Any,
+        tasks: Sequence[Any],
+        *,
+        urgent: bool = False,
+        name: Callable[[Any], str] = str,
+        on_raised: Callable[[Any, str], None] = lambda *_: None,
     ) -> Iterator[tuple[Any, Any, Description]]:
         """Run ``function(shared, task)`` for each task; yields (task, result, worker) as they finish.
 
@@ -80,6 +86,8 @@ class Cluster:
             shared: reaches a worker once.
             tasks: picklable.
             urgent: whether others wait for these.
+            name: gives what a task is called.
+            on_raised: called with a task that raised, and with what.
 
         Yields:
             Tasks with results, and how their workers describe themselves if versions may differ.
@@ -93,22 +101,24 @@ class Cluster:
         parcel = self.workers.pack(function, shared)
         results: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
         with self._lock:
-            for task in tasks:
-                self._count += 1
-                self._items[self._count] = Item(int(not urgent), self._count, parcel, task, results)
-                heapq.heappush(self._waiting, self._items[self._count])
+            items = [
+                Item(int(not urgent), self._count + each, parcel, task, name, results)
+                for each, task in enumerate(tasks)
+            ]
+            self._count += len(items)
+            self._items |= {item.number: item for item in items}
+            for item in items:
+                heapq.heappush(self._waiting, item)
         self._hand_over()
-        raised: list[tuple[Any, str]] = []
-        for _ in tasks:
-            task, result = results.get()
-            if isinstance(result, Exception):
-                raise result
-            if isinstance(result, Raised):
-                raised.append((task, result.text))
-            else:
-                yield task, result.value, result.worker
-        if raised:
-            raise RunsRaisedError(raised)
+        try:
+            yield from ended(results, len(tasks), on_raised)
+        except BaseException:  # those that nobody waits for any more are not begun
+            with self._lock:
+                for item in [item for item in self._waiting if item.results is results]:
+                    self._waiting.remove(item)
+                    del self._items[item.number]
+                heapq.heapify(self._waiting)
+            raise
 
     def close(self) -> None:
         """Take back what was given to the scheduler."""
@@ -164,7 +174,7 @@ class Cluster:
             item = self._held.pop(future.key, None)
             if item is None:
                 return
-            self._running.discard(item.number)
+            item.since = None
             if isinstance(result, CancelledError) or future.status in ("cancelled", "lost"):
                 ended = self._after_cancellation(item, result)
             elif future.status == "error":
@@ -191,20 +201,21 @@ class Cluster:
         with self._lock:
             items = list(self._held.values())
             self._held.clear()
-            self._running.clear()
             for item in items:
-                self._end(item, self._after_death(item))
+                item.since = None
+                self._end(item, item.after_death())
         self._client.cancel([item.future for item in items], force=True)
 
     def _give_up_killers(self) -> None:
-        """Dask itself would start a run again that has killed its workers."""
-        keys = self.workers.gone()
+        """Tell what ran on workers that have gone. Dask itself would start a run again that has killed its workers."""
         with self._lock:
+            keys = self.workers.gone(lambda key: self._held[key].told() if self._began(key) else "")
+            for key in keys & self._held.keys():
+                self._held[key].since = None
             killers = {key: self._held[key] for key in keys & self._held.keys() if self._held[key].began > DEATHS}
             for key, item in killers.items():
                 del self._held[key]
-                self._running.discard(item.number)
-                self._end(item, self._after_death(item))
+                self._end(item, item.after_death())
         if killers:
             self._client.cancel([item.future for item in killers.values()], force=True)
 
@@ -213,20 +224,17 @@ class Cluster:
         if self._client.status != "running" or "connection-lost" in str(getattr(result, "reason", "")):
             self._error = self.workers.lost()
             return self._error
-        return self._after_death(item)
+        return item.after_death()
+
+    def _began(self, key: Any) -> bool:
+        return key in self._held and self._held[key].since is not None
 
     def _after_error(self, item: Item, error: BaseException) -> Raised | None:
         """The worker died, or the result could not be read."""
         if isinstance(error, KilledWorker):
             item.blamed += 1
-            return self._after_death(item)
+            return item.after_death()
         return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
-
-    def _after_death(self, item: Item) -> Raised | None:
-        """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
-        if item.began > DEATHS or item.blamed > 1:
-            return Raised(f"its worker died, {DEATHS + 1} times")
-        return None
 
     def _deliver(self) -> None:
         """Thread: bring parcels to workers that joined later; their tasks wait meanwhile."""
@@ -234,6 +242,8 @@ class Cluster:
             item, (digest, worker) = absent[0], (absent[1].digest, absent[1].worker)
             try:
                 self.workers.bring(digest, worker, again=item.missed[worker] > 1)
+            except DeliveryError as error:
+                self.workers.refuse(worker, str(error))
             except Exception as error:  # Dask raises many kinds where a connection ends
                 if self._client.status != "running" or not isinstance(error, (OSError, ValueError)):
                     self._give_up(self.workers.lost())
@@ -247,8 +257,7 @@ class Cluster:
     def _on_began(self, number: int) -> None:
         item = self._items.get(number)
         if item is not None:
-            item.began += 1
-            self._running.add(number)
+            item.begin()
 
     def _look(self) -> None:
         """Thread: see which workers there are."""

@@ -15,11 +15,11 @@ from typing import Any
 
 from rich.console import Console
 
-from suite.errors import SuiteError
+from suite.errors import Interrupted, SuiteError
 from suite.losses.build import parts_of
 from suite.settings.plans import Plan
 from suite.training.cluster.connection import Where, connected
-from suite.training.cluster.description import differences, installed_targets
+from suite.training.cluster.description import Description, differences, installed_targets
 from suite.training.cluster.executor import Cluster
 from suite.training.cluster.items import RunsRaisedError
 from suite.training.cluster.parcels import pack_files
@@ -58,7 +58,7 @@ def run_grid(selection: Selection, where: Where, console: Console) -> list[str]:
         say(f"scheduler {client.scheduler_info(n_workers=0)['address']}, dashboard {client.dashboard_link}")
         with closing(Cluster(client, demand, say)) as cluster:
             total = sum(len(stage.runs) for stage in stages)
-            with GridView(console, total, lambda: cluster.running) as view:
+            with GridView(console, total, cluster.running) as view:
                 failures = _Grid(cluster, view, load, allow_versions=selection.allow_versions).run(stages)
             say(view.conclusion())
     return failures
@@ -101,50 +101,79 @@ class _Grid:
 
         Raises:
             SuiteError: the cluster is lost.
+            Interrupted: so it was; what ran then has been told.
         """
         threads = [threading.Thread(target=self._guarded, args=(stage,), daemon=True) for stage in stages]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(1.0)
-                self.view.refresh_now()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(1.0)
+                    self.view.refresh_now()
+        except Interrupted:
+            self.view.say(f"under way: {self.view.under_way() or 'nothing'}")
+            raise
         if self._error is not None:
             raise self._error
         return self._failures
 
+    def execute(
+        self, stage: Stage, function: Callable[..., Any], shared: Any, tasks: Sequence[Any], *, urgent: bool = False
+    ) -> Iterator[tuple[Any, Any, Description]]:
+        """Tasks of a stage; those that raise are told at once, and once more at the end."""
+        plan = stage.plan
+
+        def name(task: Any) -> str:
+            what = f"{plan.dataset} {plan.loss} ({plan.target})"
+            return f"{what} {stage.runs[task]}" if isinstance(task, int) else f"tuning {what}"
+
+        def tell(task: Any, text: str) -> None:
+            line = text if f"({plan.target})" in text else f"{name(task)}: {text}"
+            self._failures.append(line)
+            self.view.say(f"failed: {line}")
+            self.view.count(failed=int(isinstance(task, int)))
+
+        return self._cluster.execute(function, shared, tasks, urgent=urgent, name=name, on_raised=tell)
+
+    def _guarded(self, stage: Stage) -> None:
+        expected = self._cluster.workers.expected if self._allow_versions else None
+        try:
+            stage.run(_OfStage(self, stage, expected=expected))
+        except ClusterLostError as error:
+            self._error = error
+        except RunsRaisedError:  # told when they raised
+            pass
+        except SuiteError as error:
+            self._failures.append(f"{stage.name}: {error}")
+        except BaseException as error:
+            self._error = error
+
+
+class _OfStage:
+    """What a grid gives to one of its stages."""
+
+    def __init__(self, grid: _Grid, stage: Stage, *, expected: Description | None) -> None:
+        self.view, self.load = grid.view, grid.load
+        self._execute = partial(grid.execute, stage)
+        self._expected = expected
+
     def execute_folds(self, function: Callable[..., Any], shared: Any, tasks: Sequence[Any]) -> Iterator[Any]:
         """Folds of a trial, for whose scores the next trial waits."""
-        for task, result, _ in self._cluster.execute(function, shared, tasks, urgent=True):
+        for task, result, _ in self._execute(function, shared, tasks, urgent=True):
             yield task, result
 
     def execute_runs(
         self, function: Callable[..., Any], shared: Any, tasks: Sequence[int]
     ) -> Iterator[tuple[int, tuple[Outcome, float, str]]]:
         """Runs; where versions may differ, their records say what did."""
-        for task, (outcome, seconds, processor), worker in self._cluster.execute(function, shared, tasks):
+        for task, (outcome, seconds, processor), worker in self._execute(function, shared, tasks):
             more = outcome.more
-            if self._allow_versions:
-                told = {ALLOWED_TO_DIFFER: differences(self._cluster.workers.expected, worker) or "nothing differed"}
+            if self._expected is not None:
+                told = {ALLOWED_TO_DIFFER: differences(self._expected, worker) or "nothing differed"}
                 versions = {name: value for name, value in worker.items() if not name.startswith("code of ")}
                 more = (more or {}) | {"versions": versions | told}
             yield task, (replace(outcome, more=more), seconds, processor)
-
-    def _guarded(self, stage: Stage) -> None:
-        try:
-            stage.run(self)
-        except ClusterLostError as error:
-            self._error = error
-        except RunsRaisedError as error:
-            for task, text in error.raised:
-                what = f"{stage.name} {stage.runs[task]}: " if isinstance(task, int) else f"tune {stage.name}: "
-                named = text.startswith(f"{stage.plan.dataset} {stage.plan.loss} (")
-                self._failures.append(text if named else what + text)
-            self.view.count(failed=sum(isinstance(task, int) for task, _ in error.raised))
-        except SuiteError as error:
-            self._failures.append(f"{stage.name}: {error}")
-        except BaseException as error:
-            self._error = error
 
 
 def _learns_whole(plan: Plan[Any]) -> bool:

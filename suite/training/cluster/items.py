@@ -1,10 +1,17 @@
 """What the executor holds of its tasks, and how it tells of those that raised."""
 
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
 from suite.errors import SuiteError
+from suite.training.cluster.description import Description
+from suite.training.cluster.worker import Raised
+
+DEATHS = 3
+"""So often a run is computed again whose worker died."""
 
 
 class RunsRaisedError(SuiteError):
@@ -27,9 +34,51 @@ class Item:
     number: int
     parcel: str = field(compare=False)
     task: Any = field(compare=False)
+    name: Callable[[Any], str] = field(compare=False)
+    """Gives what a task is called."""
     results: "SimpleQueue[tuple[Any, Any]]" = field(compare=False)
+    since: float | None = field(compare=False, default=None)
+    """When it began, by the clock of the driver; None while it does not run."""
     began: int = field(compare=False, default=0)
     blamed: int = field(compare=False, default=0)
     missed: dict[str, int] = field(compare=False, default_factory=dict)
     """How often each worker did not have its parcel."""
     future: Any = field(compare=False, default=None)
+
+    def begin(self) -> None:
+        """A worker has begun it."""
+        self.began += 1
+        self.since = time.monotonic()
+
+    def told(self) -> str:
+        """What it is called."""
+        return self.name(self.task)
+
+    def after_death(self) -> Raised | None:
+        """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
+        if self.began > DEATHS or self.blamed > 1:
+            return Raised(f"{self.told()}: its worker died, {DEATHS + 1} times; the worker's log may say of what")
+        return None
+
+
+def ended(
+    results: "SimpleQueue[tuple[Any, Any]]", count: int, on_raised: Callable[[Any, str], None]
+) -> Iterator[tuple[Any, Any, Description]]:
+    """Tasks with results and workers, as they end.
+
+    Raises:
+        RunsRaisedError: some raised; after all others were given.
+        SuiteError: none ends any more.
+    """
+    raised: list[tuple[Any, str]] = []
+    for _ in range(count):
+        task, result = results.get()
+        if isinstance(result, Exception):
+            raise result
+        if isinstance(result, Raised):
+            raised.append((task, result.text))
+            on_raised(task, result.text)
+        else:
+            yield task, result.value, result.worker
+    if raised:
+        raise RunsRaisedError(raised)

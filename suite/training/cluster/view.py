@@ -11,8 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.training.cache import CachedRun, Finished
+from suite.training.cluster.items import Item
 
 _MINUTE = 60.0
+_SILENCE_SECONDS = 600.0
+_MOST_TOLD = 3
 
 
 class GridView(Progress):
@@ -21,12 +24,13 @@ class GridView(Progress):
     Args:
         console: where it is shown.
         total: number of runs.
-        running: gives the number of runs that are being computed.
+        running: gives the runs that are being computed, the longest first.
     """
 
-    def __init__(self, console: Console, total: int, running: Callable[[], int]) -> None:
+    def __init__(self, console: Console, total: int, running: Callable[[], Sequence[Item]]) -> None:
         self.total, self.cached, self.computed, self.failed = total, 0, 0, 0
         self._running, self._started, self._lock_counts = running, time.monotonic(), threading.Lock()
+        self._said = self._started
         super().__init__(
             TextColumn("grid", markup=False),
             BarColumn(),
@@ -47,7 +51,7 @@ class GridView(Progress):
         """What the bar says beside itself."""
         left = self.total - self.cached - self.computed - self.failed
         time_left = f"{left / self.a_minute:.0f} min left" if self.computed else "time left unknown"
-        counts = f"runs, {self._running()} running, {self.failed} failed"
+        counts = f"runs, {len(self._running())} running, {self.failed} failed"
         return f"{counts}, {self.a_minute:.1f} a minute, {time_left}"
 
     def conclusion(self) -> str:
@@ -61,6 +65,7 @@ class GridView(Progress):
 
     def say(self, line: str) -> None:
         """Show a line above the bar."""
+        self._said = time.monotonic()
         self.console.print(line, markup=False, highlight=False)
 
     def stage(self, name: str, places: Sequence[CachedRun[Any]], _: Console) -> "StageOfGrid":
@@ -77,8 +82,16 @@ class GridView(Progress):
             )
         self.refresh_now()
 
+    def under_way(self) -> str:
+        """Names of runs that are being computed, and for how long: the longest ones."""
+        running = self._running()
+        told = [f"{item.told()}, {time.monotonic() - (item.since or 0.0):.0f} s" for item in running[:_MOST_TOLD]]
+        return "; ".join(told + ([f"{len(running) - _MOST_TOLD} more"] if running[_MOST_TOLD:] else []))
+
     def refresh_now(self) -> None:
-        """Renew the bar."""
+        """Renew the bar; where there is none, say after a silence that there is work under way."""
+        if not self.console.is_terminal and time.monotonic() - self._said > _SILENCE_SECONDS:
+            self.say(f"grid: {self.told()}; under way: {self.under_way() or 'nothing'}")
         self.update(self._bar, completed=self.cached + self.computed + self.failed, description=self.told())
 
     def as_console(self) -> Console:

@@ -12,7 +12,7 @@ from typing import Any
 from distributed import Worker, WorkerPlugin, get_worker
 
 from suite.errors import SuiteError, told
-from suite.processes import limit_threads
+from suite.processes import contain_here, limit_threads
 from suite.settings.plans import Regime
 from suite.training.cluster.description import Description, description_of_worker, differences
 from suite.training.cluster.parcels import AbsentError, opened, read, store
@@ -111,6 +111,7 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
     worker.log_event(topic, {"began": number})
     folder = _folder(worker)
     limit_threads()
+    contain_here()
     try:
         _lay_out(folder, files)
         function, shared = opened(folder, parcel)
@@ -131,10 +132,11 @@ def _folder(worker: Worker) -> Path:
 def _lay_out(folder: Path, files: str) -> None:
     """Make the folder of the tasks the current one, with these files and no others below it."""
     global _laid_out  # noqa: PLW0603 - a process has one current folder
-    if files == _laid_out:
+    project = folder / "project"
+    if files == _laid_out and project.is_dir():
+        os.chdir(project)
         return
     content = pickle.loads(read(folder, files))  # noqa: S301 - Dask itself sends pickles
-    project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir(parents=True)
     for name, text in content:

@@ -24,7 +24,20 @@ def resources_of_workers(*, dask_scheduler: Scheduler) -> dict[str, list[str]]:
 
     ``Client.scheduler_info`` may give no workers at all: a thread of the client renews its answer without them.
     """
-    return {address: list(worker.resources) for address, worker in dask_scheduler.workers.items()}
+    return {
+        address: [name for name, amount in worker.resources.items() if amount]
+        for address, worker in dask_scheduler.workers.items()
+    }
+
+
+def withdraw(address: str, token: str, *, dask_scheduler: Scheduler) -> None:
+    """Give a worker no more tasks that ask for a resource. Dask fills in the scheduler."""
+    if address in dask_scheduler.workers:
+        dask_scheduler.add_resources(address, {token: 0})
+
+
+_MOST_TOLD = 3
+"""Tasks that are named where many workers have gone."""
 
 
 class ClusterLostError(SuiteError):
@@ -135,18 +148,35 @@ class Workers:
         known: dict[str, list[str]] = self._client.run_on_scheduler(resources_of_workers)
         self.addresses = {address for address, resources in known.items() if wanted <= set(resources)}
 
-    def gone(self) -> set[str]:
-        """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""
-        addresses, keys = [], set()
+    def gone(self, told: Callable[[str], str] = lambda _: "") -> set[str]:
+        """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held.
+
+        Args:
+            told: gives what the task of a key is called if it had begun, else nothing.
+        """
+        addresses, keys, ran = [], set[str](), list[str]()
         while not self._gone.empty():
             address, held = self._gone.get()
             keys |= held
+            ran += filter(None, map(told, sorted(held)))
             if address in self._admitted:
                 addresses.append(address)
         if addresses and not self._dismissed:
-            several = f"{len(addresses)} workers are gone: {addresses[0]}, ..."
-            self._say(several if len(addresses) > 1 else f"worker {addresses[0]} is gone")
+            who = (
+                f"{len(addresses)} workers are gone: {addresses[0]}, ..."
+                if addresses[1:]
+                else f"worker {addresses[0]} is gone"
+            )
+            what = ", ".join(ran[:_MOST_TOLD]) + (", ..." if ran[_MOST_TOLD:] else "")
+            self._say(f"{who}; {what} ran there" if ran else who)
         return keys
+
+    def refuse(self, worker: str, why: str) -> None:
+        """Give a worker that was admitted no more tasks."""
+        self._refused[worker] = why
+        self._say(f"worker {worker} is refused: {why}")
+        self._client.run_on_scheduler(withdraw, worker, self._token)
+        self.count()
 
     def lost(self) -> ClusterLostError:
         """What to raise where the scheduler is gone."""
