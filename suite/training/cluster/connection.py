@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dask
 from distributed import Client, LocalCluster, Security
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from suite.errors import SuiteError, shortened
 
@@ -85,7 +85,7 @@ def _checked(where: Where) -> str:
         SuiteError: it has no port.
     """
     address = where.address or ""
-    protocol, separator, place = address.rpartition("://")
+    _, separator, place = address.rpartition("://")
     host, _, port = place.rpartition(":")
     if not host or not port.isdecimal():
         raise SuiteError(f"--address {address!r}; allowed: PROTOCOL://HOST:PORT, e.g. tcp://node7:8786")

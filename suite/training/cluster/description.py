@@ -43,6 +43,7 @@ def describe(regime: Regime, targets: Sequence[str] = (), modules: Sequence[str]
         code = code_sha256()
     found = {"python": platform.python_version()} | {name: _version(name) for name in libraries}
     found["code of training"] = code
+    found["code of the workers"] = sha256_code(Path(__file__).with_name("worker.py"))
     found["code of the losses"] = sha256_value([sha256_source(ROOT / name) for name in ("pfml", "baselines")])
     for module in modules:
         found[f"code of {module}"] = sha256_code(Path(str(import_module(module).__file__)))
