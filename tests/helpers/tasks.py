@@ -3,6 +3,7 @@
 import ctypes
 import faulthandler
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -16,6 +17,15 @@ from suite.processes import guarded
 def square(shared, task):
     """The square of a task."""
     return shared + task * task, os.getpid(), torch.get_num_threads()
+
+
+def fault_in(times, size):
+    """Page faults of arrays of so many bytes, made and freed one after another."""
+    torch.ones(size, dtype=torch.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        torch.ones(size, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def refuse(shared, task):

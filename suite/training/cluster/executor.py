@@ -31,6 +31,8 @@ _HELD = 2
 _SENDINGS = 5
 """So often a parcel is brought to a worker that does not have it."""
 _LOOK_SECONDS = 1.0
+_LOADING_SECONDS = 300.0
+"""So long a worker may load the suite before it counts as none; on a slow shared disk it takes long."""
 
 
 class Cluster:
@@ -278,7 +280,9 @@ class Cluster:
                 return
             if self.workers.addresses or not self._items:
                 alone_since = time.monotonic()
-            elif time.monotonic() - alone_since > self._demand.patience:
+            elif time.monotonic() - alone_since > self._demand.patience + (
+                _LOADING_SECONDS if self.workers.loading else 0
+            ):
                 self._give_up(self.workers.missing())
                 return
             self._hand_over()

@@ -1,11 +1,14 @@
 """What happens on a worker: it is admitted, is given parcels, and runs tasks in a folder of its own."""
 
 import asyncio
+import contextlib
+import ctypes
 import os
 import pickle
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from suite.training.cluster.parcels import AbsentError, opened, read, store
 
 HOME = Path.cwd()
 """The folder in which the worker was started: this module is loaded before any task runs."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Numbers of settings in glibc's ``malloc.h``."""
 _laid_out = ""
 """Digest of the files that lie in the folder of the tasks."""
 
@@ -111,6 +116,7 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
     worker.log_event(topic, {"began": number})
     folder = _folder(worker)
     limit_threads()
+    _keep_freed_memory()
     contain_here()
     try:
         _lay_out(folder, files)
@@ -123,6 +129,19 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
         return Raised(f"{text} (worker {worker.address})")
     plugin = worker.plugins.get(topic)
     return Done(value, plugin.found if isinstance(plugin, Admission) and plugin.allow_versions else {})
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Keep what was freed for the next batch; where the C library is not glibc, nothing is to be done.
+
+    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives freed memory back at once and each batch faults it in
+    again.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc itself goes up to
+        library.mallopt(_TRIM_THRESHOLD, 64 << 20)
 
 
 def _folder(worker: Worker) -> Path:

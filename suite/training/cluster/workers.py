@@ -80,6 +80,7 @@ class Workers:
         expected: what they are compared with.
         topic: where they tell what happens.
         addresses: of those that compute.
+        loading: those that load the suite, and are neither admitted nor refused yet.
         something_happened: set when one has gone.
 
     Raises:
@@ -100,6 +101,7 @@ class Workers:
         self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
         self.addresses: set[str] = set()
+        self.loading: set[str] = set()
         self.something_happened = threading.Event()
         self._check_loading()
         client.subscribe_topic(self.topic, self._on_event)
@@ -146,6 +148,7 @@ class Workers:
         """
         wanted = self.resources.keys()
         known: dict[str, list[str]] = self._client.run_on_scheduler(resources_of_workers)
+        self.loading = known.keys() - self._admitted - self._refused.keys()
         self.addresses = {address for address, resources in known.items() if wanted <= set(resources)}
 
     def gone(self, told: Callable[[str], str] = lambda _: "") -> set[str]:
@@ -189,6 +192,7 @@ class Workers:
         resources = "".join(f" --resources {name}={amount:g}" for name, amount in self._demand.resources.items())
         start = f"start some with: dask worker --nthreads 1 --memory-limit 0{resources} --scheduler-file FILE"
         told = f"; {len(self._refused)} refused: {next(iter(self._refused.values()))}" if self._refused else ""
+        told += f"; {len(self.loading)} still load the suite" if self.loading else ""
         return ClusterLostError(f"no worker to run on for {self._demand.patience:g} s{told}; {start}")
 
     def dismiss(self) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import signal
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,22 @@ from suite.randomness import torch_seed
 from suite.settings.plans import Search
 from suite.training.cluster.connection import Where, connected
 from suite.training.cluster.deliveries import Deliveries
+from suite.training.cluster.executor import Cluster
 from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.workers import Demand, Workers
+from tests.helpers import tasks
 from tests.helpers.dask_cluster import DaskCluster, wait_for
-from tests.suite.training.cluster.grids import cached, from_cache, grid, local, planned, start_driver, users, write
+from tests.suite.training.cluster.grids import (
+    cached,
+    from_cache,
+    grid,
+    local,
+    planned,
+    start_driver,
+    users,
+    wait_for_workers,
+    write,
+)
 
 pytestmark = pytest.mark.usefixtures("features")
 FAILING_SEED = "if torch.initial_seed() == SEED and self.calls == 3: "
@@ -38,6 +52,7 @@ def test_a_run_that_raises_is_told_at_the_end_and_cancels_nothing(dask, command)
         )
     assert (len(cached("own")), len(cached("contrastive"))) == (4, 6)
     assert "10 computed, 2 failed, 0 not run" in done.out
+    assert set(lines) <= set(done.out.splitlines())  # told when it happened, too
 
 
 def test_a_search_that_raises_is_told_at_the_end_and_cancels_nothing(dask, command):
@@ -49,7 +64,7 @@ def test_a_search_that_raises_is_told_at_the_end_and_cancels_nothing(dask, comma
     lines = done.err.splitlines()
     assert len(lines) == 2  # the folds of the first trial
     for line in lines:
-        assert line.startswith("failed: tune emoji-own: tuning own (my_losses/own.py:Own) on emoji with {'weight': ")
+        assert line.startswith("failed: tuning own (my_losses/own.py:Own) on emoji with {'weight': ")
         assert "raised ValueError: not in searches (own.py, line 18) (worker tcp:" in line
     assert "6 computed, 0 failed, 6 not run" in done.out
     assert (len(cached("own")), len(cached("contrastive"))) == (0, 6)
@@ -64,10 +79,87 @@ def test_a_failed_training_is_a_record_and_no_failure_of_the_grid(dask, command)
 
 def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
     seed = str(torch_seed("loss", "emoji", 1))
-    users(FAILING_SEED.replace("SEED", seed) + "import os; os._exit(1)\nreturn value", noise_levels=(0.4,))
+    users(FAILING_SEED.replace("SEED", seed) + "import os; os.kill(os.getpid(), 9)\nreturn value", noise_levels=(0.4,))
     done = grid(dask)
-    assert done.failures == ["emoji-own noise 0.4 seed 1: its worker died, 4 times"]
+    run = "emoji own (my_losses/own.py:Own) noise 0.4 seed 1"
+    assert done.failures == [f"{run}: its worker died, 4 times; the worker's log may say of what"]
+    assert done.printed.count(f"is gone; {run} ran there") == 4
     assert len(cached("own")) == 2
+
+
+def test_what_a_loss_leaves_behind_or_ends_meets_no_other_run(dask, one_worker):
+    """Folder and settings of torch are those of a process, which computes runs of other losses, too."""
+    seed = str(torch_seed("loss", "emoji", 1))
+    users("import os; os.chdir(os.sep)\ntorch.set_default_dtype(torch.float64)\nreturn value", "leaves")
+    users(FAILING_SEED.replace("SEED", seed) + "import os; os._exit(1)\nreturn value", "ends")
+    plan = users("return value * 0.5", "other")
+    expected = local(plan)
+    done = grid(dask)
+    assert from_cache(plan) == expected
+    ended = [line for line in done.failures if "noise" in line and "os._exit(1)" in line]
+    assert len(ended) == 2
+    left = [line for line in done.failures if "left torch.set_default_dtype(torch.float64) behind" in line]
+    assert len(left) == 6
+    assert len(done.failures) == 8
+    assert "is gone" not in done.printed
+
+
+def test_memory_that_was_freed_is_kept_for_the_next_batch(dask):
+    """Dask's nanny has glibc give it back at once, so that each batch faults it in again."""
+    with connected(Where(address=dask.address)) as client, closing(demanding(client)) as cluster:
+        ((_, faults, _),) = cluster.execute(tasks.fault_in, 100, [1 << 20])
+    assert faults < 100 * (1 << 20) / 4096 / 2
+
+
+def demanding(client):
+    return Cluster(client, Demand("frozen", [], pack_files({})), print)
+
+
+def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(dask):
+    planned()
+    nanny = dask.add_worker()
+    try:
+        wait_for_workers(dask, 3)
+        (folder,) = (dask.folder / f"worker-{len(dask.processes) - 1}").glob("dask-scratch-space/worker-*/")
+        (folder / "suite").write_text("no folder")
+        done = grid(dask)
+    finally:
+        for each in (*psutil.Process(nanny.pid).children(recursive=True), nanny):
+            each.kill()
+    assert re.search(r"worker tcp:\S+ is refused: it cannot keep what runs read: \w.*: /\S+", done.printed)
+    assert done.failures == []
+    assert "6 computed, 0 failed, 0 not run" in done.printed
+
+
+def test_a_worker_that_loads_the_suite_is_waited_for(tmp_path, monkeypatch):
+    planned()
+    monkeypatch.setattr(Workers, "_check_loading", lambda _: None)  # as where it comes a little later
+    own = DaskCluster(tmp_path / "dask", workers=1)
+    try:
+        wait_for_workers(own)
+        assert grid(own, patience=0.0).failures == []
+    finally:
+        own.close()
+
+
+def test_an_interrupted_driver_names_the_runs_under_way(dask, tmp_path):
+    path = tmp_path / "go"
+    users(f"while not os.path.exists({str(path)!r}): time.sleep(0.05)\nreturn value", seeds=1, noise_levels=(0.4,))
+    process = start_driver(dask, tmp_path / "log.txt")
+    try:
+        wait_for(lambda: running(dask))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    finally:
+        path.touch()
+    *_, named, interrupted = (tmp_path / "log.txt").read_text().splitlines()
+    assert re.fullmatch(r"under way: emoji own \(my_losses/own.py:Own\) noise 0.4 seed 0, \d+ s", named)
+    assert interrupted.startswith("interrupted: what has finished is kept")
+
+
+def running(dask):
+    with connected(Where(address=dask.address)) as client:
+        return sum(map(len, client.call_stack().values()))
 
 
 def test_a_parcel_that_reaches_no_worker_is_told(dask, monkeypatch):
@@ -76,7 +168,8 @@ def test_a_parcel_that_reaches_no_worker_is_told(dask, monkeypatch):
     done = grid(dask)
     assert len(done.failures) == 1
     assert re.fullmatch(
-        r"emoji-own noise 0.4 seed 0: parcel \w{8} does not reach worker tcp:\S+, sent 5 times", done.failures[0]
+        r"emoji own \(my_losses/own.py:Own\) noise 0.4 seed 0: parcel \w{8} does not reach worker tcp:\S+, sent 5 times",
+        done.failures[0],
     )
     assert cached("own") == []
 

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import socket
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 from suite.errors import SuiteError
 from suite.evaluation.records import read_records
 from suite.settings.paths import RUNS_FOLDER
-from suite.training.cluster.connection import Where
+from suite.training.cluster.connection import Where, connected
 from suite.training.cluster.grid import ALLOWED_TO_DIFFER, run_grid
 from suite.training.cluster.selection import Selection
 from suite.training.stage import train
@@ -91,8 +94,11 @@ def test_no_workers_at_all(tmp_path):
             ["--address", "tcp://127.0.0.1:1"],
             "no scheduler answers at tcp://127.0.0.1:1; start one with: dask scheduler",
         ),
-        (["--address", "magic://a"], "no scheduler answers at magic://a (unknown address scheme 'magic'"),
+        (["--address", "magic://a:1"], "no scheduler answers at magic://a:1 (unknown address scheme 'magic'"),
+        (["--address", ""], "--address ''; allowed: PROTOCOL://HOST:PORT, e.g. tcp://node7:8786"),
+        (["--address", "node7"], "--address 'node7'; allowed: PROTOCOL://HOST:PORT"),
         (["--scheduler-file", "no.json", "--patience", "0"], "scheduler file no.json does not exist after 0 s; start"),
+        (["--scheduler-file", "."], "scheduler file . is a folder; start one with"),
         (["--scheduler-file", "params.yaml"], "params.yaml is no scheduler file: "),
         (["--local", "1", "--dataset", "cub"], "params.yaml: --dataset cub is not there; allowed: emoji"),
         (["--local", "1", "--loss", "magic"], "params.yaml: --loss magic is not there; allowed: contrastive"),
@@ -113,6 +119,25 @@ def test_bad_input_is_one_clear_line(command, arguments, told):
     assert done.err.startswith("error: ")
     assert told in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("answer", "told"), [(b"", "; "), (b"HTTP/1.0 400 Bad Request\r\n", " (Unable to allocate ")])
+def test_what_is_no_scheduler_is_told(command, answer, told):
+    planned()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(answer) or time.sleep(6), daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        done = command("grid", "--address", address)
+    assert done.status == 2
+    assert done.err.startswith(f"error: no scheduler answers at {address}{told}")
+    assert done.err.count("\n") == 1
+
+
+def test_the_address_of_a_worker_is_told(command, dask):
+    planned()
+    with connected(Where(address=dask.address)) as client:
+        worker = next(iter(client.run(str)))
+    assert f"no scheduler answers at {worker} (a worker does); start one" in command("grid", "--address", worker).err
 
 
 def test_a_plan_or_features_that_are_missing(command):
