@@ -152,7 +152,7 @@ def opened(folder: Path, digest: str) -> tuple[Callable[[Any, Any], Any], Any]:
     digests, payload = pickle.loads(read(folder, digest))  # noqa: S301 - Dask itself sends pickles
     try:
         buffers = [_mapped(folder, each) for each in digests]
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise AbsentError(digest) from error
     function, shared = pickle.loads(payload, buffers=buffers)  # noqa: S301
     return function, shared
@@ -166,7 +166,7 @@ def read(folder: Path, digest: str) -> bytes:
     """
     try:
         return (folder / digest).read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise AbsentError(digest) from error
 
 
