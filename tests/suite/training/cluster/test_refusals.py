@@ -4,7 +4,6 @@ import json
 import shutil
 import socket
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,12 +124,22 @@ def test_bad_input_is_one_clear_line(command, arguments, told):
 def test_what_is_no_scheduler_is_told(command, answer, told):
     planned()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=lambda: server.accept()[0].sendall(answer) or time.sleep(6), daemon=True).start()
+        listening = threading.Thread(target=answered, args=(server, answer))
+        listening.start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         done = command("grid", "--address", address)
+        listening.join()
     assert done.status == 2
     assert done.err.startswith(f"error: no scheduler answers at {address}{told}")
     assert done.err.count("\n") == 1
+
+
+def answered(server, answer):
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(answer)
+        while connection.recv(1024):
+            pass
 
 
 def test_the_address_of_a_worker_is_told(command, dask):
