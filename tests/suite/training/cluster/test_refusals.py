@@ -145,6 +145,7 @@ def answered(server, answer):
 def test_the_address_of_a_worker_is_told(command, dask):
     planned()
     with connected(Where(address=dask.address)) as client:
+        client.wait_for_workers(1, timeout=60)
         worker = next(iter(client.run(str)))
     assert f"no scheduler answers at {worker} (a worker does); start one" in command("grid", "--address", worker).err
 
