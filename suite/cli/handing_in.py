@@ -53,8 +53,10 @@ def rerun(
 ) -> None:
     """Compute some runs of a handed-in loss anew, by the code in its bundle; exit status 0 if reproduced, else 1."""
     from suite.judging.handed_in.bundle import read_bundle
-    from suite.judging.handed_in.folder import add_check, bundle_path
+    from suite.judging.handed_in.compare import judge
+    from suite.judging.handed_in.folder import add_check, bundle_path, load_merged
     from suite.judging.handed_in.rerun import sample_of, spot_check
+    from suite.judging.handed_in.standing import HandedIn, shown_records
     from suite.judging.verify import RerunOutcome
     from suite.settings.params import load_settings
 
@@ -62,17 +64,23 @@ def rerun(
     if not path.is_file():
         raise SuiteError(f"{path} is missing; put a bundle on the board with: suite merge BUNDLE")
     handed_in = read_bundle(path)
+    load_merged(path.with_suffix(".json"))
     seed = secrets.randbelow(2**31) if draw is None else draw
-    records, runs, count = sample_of(handed_in, settings, sample, seed)
-    console.print(f"sample of {len(runs)} of {count} runs, drawn by --draw {seed}")
+    runs, shown = sample_of(handed_in, settings, sample, seed), shown_records(handed_in)
+    console.print(f"sample of {len(runs)} of {len(shown)} runs, drawn by --draw {seed}")
     files = ", ".join(f"code/{name}" for name in handed_in.code) or "none of its own"
     console.print(f"this runs code of {path} with all that you may do on this machine: {files}", markup=False)
     if not yes and not sys.stdin.isatty():
         raise SuiteError(f"suite rerun {bundle}: its code was not run; allowed in scripts: --yes")
     if not yes and not typer.confirm("Run it?"):
         raise typer.Exit(1)
-    check = spot_check(handed_in, settings, (records, runs), seed, margin, console)
-    mark = add_check(path, check)
-    console.print(f"{check.outcome}: {check.told}", markup=False, highlight=False)
-    console.print(f"{path.with_suffix('.json')}: {mark}; put it on the board with: dvc repro", markup=False)
-    raise typer.Exit(0 if check.outcome == RerunOutcome.REPRODUCED else 1)
+    check = spot_check(handed_in, settings, runs, seed, margin, console)
+    add_check(path, check)
+    found = HandedIn(handed_in, load_merged(path.with_suffix(".json")))
+    outcome, told = judge(found.pairs(check), check.margin)
+    console.print(f"{outcome}: {told}", markup=False, highlight=False)
+    for regime, track in dict.fromkeys((record.regime, record.track) for record in shown):
+        mark = found.standing(regime, track).mark
+        console.print(f"{path.with_suffix('.json')}: {regime} {track}: {mark}", markup=False)
+    console.print("put it on the board with: dvc repro")
+    raise typer.Exit(0 if outcome == RerunOutcome.REPRODUCED else 1)

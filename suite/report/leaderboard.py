@@ -22,12 +22,12 @@ from suite.judging.handed_in.folder import (
     CHECK,
     MARK,
     VERSION,
-    HandedIn,
     load_handed_in,
     records_for,
     trials_of,
     with_marks,
 )
+from suite.judging.handed_in.standing import HandedIn
 from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.budgets import with_trials
@@ -61,7 +61,7 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """
     records = with_paper_values(read_records(record_files(settings)))
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
-    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(list(settings.losses)))
+    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings))
 
 
 def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
@@ -73,9 +73,7 @@ def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
     folder = folder_of("finetuned")
     records = read_records(folder / path for path in record_files(settings))
     frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in settings.datasets])
-    return _write_board(
-        records, frozen, user_losses(settings), FINETUNED_RESULTS, load_handed_in(list(settings.losses))
-    )
+    return _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS, load_handed_in(settings))
 
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from suite.evaluation.records import Record
 from suite.evaluation.retrieval import METRICS
 from suite.files import write_json
 from suite.judging.handed_in.bundle import Manifest
-from suite.judging.handed_in.folder import NOT_REPRODUCED, NOT_RERUN, SPOT_CHECKED, UNDECIDED
+from suite.judging.handed_in.standing import NOT_REPRODUCED, NOT_RERUN, SPOT_CHECKED, UNDECIDED
 from suite.settings.paths import SCHEMAS_FOLDER
 from suite.settings.plans import Regime, Track
 

@@ -90,7 +90,7 @@ class CachedRun(Generic[P_co]):
             record = Record.model_validate(found["record"])
             if record.config_sha256 != self.run.config_sha256:
                 return None  # another run's file
-            record = record.model_copy(update=self._asked_for_now())
+            record = record.model_copy(update=_asked_for_now(self.run))
             curve = [float(value) for value in found["curve"]]
             return Finished(record, curve, float(found["seconds"]), str(found.get("processor", "")))
         except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError, SuiteError):
@@ -98,7 +98,7 @@ class CachedRun(Generic[P_co]):
 
     def add(self, outcome: Outcome, seconds: float, processor: str = "") -> Finished:
         """Put an outcome on record and into the cache."""
-        record = self._record(outcome)
+        record = record_of(self.run, outcome, self.versions)
         if outcome.embeddings is not None:
             with replacing(self.embeddings_path) as temporary:
                 save_file(outcome.embeddings, temporary)
@@ -111,46 +111,49 @@ class CachedRun(Generic[P_co]):
         write_json(self.path, entry)
         return Finished(record, outcome.curve, seconds, processor)
 
-    def _asked_for_now(self) -> dict[str, Any]:
-        plan = self.run.plan
-        return {
-            "hyperparameter_source": plan.hyperparameter_source,
-            "search": plan.search if isinstance(plan, TunedPlan) else None,
-        }
 
-    def _record(self, outcome: Outcome) -> Record:
-        plan, found = self.run.plan, outcome.found
-        return Record.model_validate(
-            {
-                "regime": plan.regime,
-                "track": plan.track,
-                "dataset": plan.dataset,
-                "backbone": plan.backbone,
-                "loss": plan.loss,
-                "noise_kind": plan.noise_kind,
-                "noise_level": self.run.noise_level,
-                "seed": self.run.seed,
-                "split": plan.split if isinstance(plan, TunedPlan) else 0,
-                "status": "failed" if outcome.failure else "ok",
-                "failure": outcome.failure,
-                "metrics": found.metrics if found else {},
-                "validation_epoch": outcome.validation_epoch,
-                "class_hits": found.class_hits if found else [],
-                "class_queries": found.class_queries if found else [],
-                "hubness": found.hubness if found else None,
-                "noise_realised": outcome.noise_realised,
-                "noise_sha256": outcome.noise_sha256,
-                "data_sha256": outcome.data_sha256,
-                "config_sha256": self.run.config_sha256,
-                "loss_sha256": plan.loss_sha256,
-                "target": plan.target,
-                "hyperparameters": dict(sorted(plan.hyperparameters.items())),
-                "recipe": plan.recipe.model_dump(mode="json"),
-                "versions": self.versions,
-            }
-            | self._asked_for_now()
-            | (outcome.more or {})
-        )
+def record_of(run: Run[Any], outcome: Outcome, libraries: dict[str, str]) -> Record:
+    """What goes on record of a run: its settings, what it measured, and the versions that it was computed with."""
+    plan, found = run.plan, outcome.found
+    return Record.model_validate(
+        {
+            "regime": plan.regime,
+            "track": plan.track,
+            "dataset": plan.dataset,
+            "backbone": plan.backbone,
+            "loss": plan.loss,
+            "noise_kind": plan.noise_kind,
+            "noise_level": run.noise_level,
+            "seed": run.seed,
+            "split": plan.split if isinstance(plan, TunedPlan) else 0,
+            "status": "failed" if outcome.failure else "ok",
+            "failure": outcome.failure,
+            "metrics": found.metrics if found else {},
+            "validation_epoch": outcome.validation_epoch,
+            "class_hits": found.class_hits if found else [],
+            "class_queries": found.class_queries if found else [],
+            "hubness": found.hubness if found else None,
+            "noise_realised": outcome.noise_realised,
+            "noise_sha256": outcome.noise_sha256,
+            "data_sha256": outcome.data_sha256,
+            "config_sha256": run.config_sha256,
+            "loss_sha256": plan.loss_sha256,
+            "target": plan.target,
+            "hyperparameters": dict(sorted(plan.hyperparameters.items())),
+            "recipe": plan.recipe.model_dump(mode="json"),
+            "versions": libraries,
+        }
+        | _asked_for_now(run)
+        | (outcome.more or {})
+    )
+
+
+def _asked_for_now(run: Run[Any]) -> dict[str, Any]:
+    plan = run.plan
+    return {
+        "hyperparameter_source": plan.hyperparameter_source,
+        "search": plan.search if isinstance(plan, TunedPlan) else None,
+    }
 
 
 def cached_runs(runs: Iterable[Run[P_co]], data: str, code: str, versions: dict[str, str]) -> list[CachedRun[P_co]]:

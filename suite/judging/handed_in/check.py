@@ -4,16 +4,16 @@ What can be worked out anew is: runs and their settings, digests of code, masks 
 the code could show is left to ``suite.judging.handed_in.rerun``: whether a record's numbers are what these runs give.
 """
 
-import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from suite.data.catalog import EMBEDDED
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, check_records
-from suite.evaluation.retrieval import MEASURED, METRICS
 from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, STUDIES, Bundle, Shared
 from suite.judging.handed_in.code import digest_of
+from suite.judging.handed_in.numbers import check_numbers
 from suite.judging.handed_in.plans import paper_runs_due, runs_due
 from suite.judging.handed_in.protocol import REGIMES, difference
 from suite.judging.handed_in.searches import search_member
@@ -22,10 +22,7 @@ from suite.losses.registry import BUILT_IN, target_of
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import LossSettings, Settings
 from suite.settings.paths import FINETUNED_FILE, PAPER_VALUES, PARAMS_FILE
-from suite.settings.plans import Regime, Run, SomePlan, TunedPlan
-
-_TOLERANCE = 1e-6
-"""By how much a number of queries may differ from a whole one, by rounding."""
+from suite.settings.plans import Run, SomePlan, TunedPlan
 
 
 def shared_settings(loss: LossSettings, settings: Settings, datasets: Sequence[str], *, finetuned: bool) -> Shared:
@@ -54,12 +51,29 @@ def shared_settings(loss: LossSettings, settings: Settings, datasets: Sequence[s
     )
 
 
-def check_bundle(bundle: Bundle, settings: Settings) -> dict[Regime, list[Run[SomePlan]]]:
-    """Check a bundle against the board of this project; gives its runs, by regime.
+def check_name(bundle: Bundle, settings: Settings) -> None:
+    """Refuse a loss whose name the board has already, or one that differs from it in capitals alone.
+
+    Raises:
+        SuiteError: it is such a name.
+    """
+    taken = [name for name in settings.all_losses if name.casefold() == bundle.loss.casefold()]
+    taken += [name for name in BUILT_IN if name.casefold() == bundle.loss.casefold() and name != bundle.loss]
+    if taken:
+        known = allowed(settings.all_losses)
+        raise SuiteError(
+            f"{bundle.name}: loss {bundle.loss} is {taken[0]} in {PARAMS_FILE} or in the suite; allowed: names besides "
+            f"{known}; hand it in under another name of the loss"
+        )
+
+
+def check_bundle(bundle: Bundle, settings: Settings, truths: dict[str, Truth] | None = None) -> list[Run[SomePlan]]:
+    """Check a bundle against the board of this project; gives the runs that can stand on it.
 
     Args:
         bundle: the bundle.
         settings: of the board.
+        truths: of data sets, made where they lack; for several bundles of one board.
 
     Raises:
         SuiteError: it is of another protocol, of other settings, data, noise or code, not whole, or cannot be.
@@ -74,33 +88,37 @@ def check_bundle(bundle: Bundle, settings: Settings) -> dict[Regime, list[Run[So
             SETTINGS, f"loss {bundle.loss} is {target}; allowed: another name, or {BUILT_IN[bundle.loss]}"
         )
     loss_sha256 = digest_of(target, bundle.code, bundle.name)
-    truths = {name: Truth(name, settings.datasets[name]) for name in bundle.shared.datasets}
-    for name, truth in truths.items():
+    truths = {} if truths is None else truths
+    for name in bundle.shared.datasets:
+        truth = truths[name] = truths.get(name) or Truth(name, settings.datasets[name])
         if bundle.manifest.data_sha256.get(name) != truth.data_sha256:
             raise bundle.refuse(MANIFEST, f"data_sha256.{name} is of other data; allowed: {truth.data_sha256}")
     found = _check_tuned(bundle, settings, loss_sha256, truths)
-    _check_studies(bundle, settings, loss_sha256, truths)
+    found += _check_studies(bundle, settings, loss_sha256, truths)
     check_records([record for records in bundle.records.values() for record in records if record.proxies is None])
     return found
 
 
 def _check_tuned(
     bundle: Bundle, settings: Settings, loss_sha256: str, truths: Mapping[str, Truth]
-) -> dict[Regime, list[Run[SomePlan]]]:
+) -> list[Run[SomePlan]]:
     """Check the records of the tuning tracks and the searches behind them."""
-    found: dict[Regime, list[Run[SomePlan]]] = {}
+    found: list[Run[SomePlan]] = []
     for regime in REGIMES:
         if regime not in bundle.regimes:
             continue
         mine = settings if regime == "frozen" else load_finetuned().within(settings)
         for dataset, records in bundle.records_of(regime).items():
-            runs = runs_due(bundle, mine, regime, dataset, loss_sha256)
-            _check_whole(bundle, f"records/{regime}/{dataset}.jsonl", records, runs, truths[dataset])
-            found.setdefault(regime, []).extend(runs)
+            for record in records:
+                _check_fields(record, {"loss_sha256": loss_sha256})
+            runs, member = runs_due(bundle, mine, regime, dataset, loss_sha256), f"records/{regime}/{dataset}.jsonl"
+            _check_whole(bundle, member, records, runs, truths[dataset])
+            if regime == "finetuned":
+                _check_views(bundle, member, records)
+            found += runs
     known = {
         search_member(run.plan.regime, run.plan.track, run.plan.dataset, run.plan.search)
-        for runs in found.values()
-        for run in runs
+        for run in found
         if run.plan.search is not None
     }
     if unknown := sorted(bundle.searches.keys() - known):
@@ -108,10 +126,23 @@ def _check_tuned(
     return found
 
 
-def _check_studies(bundle: Bundle, settings: Settings, loss_sha256: str, truths: Mapping[str, Truth]) -> None:
+def _check_views(bundle: Bundle, member: str, records: Sequence[Record]) -> None:
+    """Refuse runs that did not all learn from the same views."""
+    found = list(dict.fromkeys(record.views_sha256 for record in records))
+    if len(found) > 1 or not re.fullmatch("[0-9a-f]{64}", found[0] or ""):
+        told = _short(found[-1])
+        raise bundle.refuse(member, f"views_sha256 = {told}; allowed: one SHA-256, that of the views of all its runs")
+
+
+def _check_studies(
+    bundle: Bundle, settings: Settings, loss_sha256: str, truths: Mapping[str, Truth]
+) -> list[Run[SomePlan]]:
+    """Check the records of studies; gives the runs at the values of the loss's paper."""
+    due: list[Run[SomePlan]] = []
     for dataset, records in bundle.records_of(PAPER_VALUES).items():
         runs = paper_runs_due(bundle, settings, dataset, loss_sha256, records)
         _check_whole(bundle, f"records/{PAPER_VALUES}/{dataset}.jsonl", records, runs, truths[dataset])
+        due += runs
     target = target_of(bundle.loss, bundle.shared.loss)
     others = [(dataset, each) for kind in STUDIES[1:] for dataset, each in bundle.records_of(kind).items()]
     for dataset, records in others:
@@ -124,6 +155,7 @@ def _check_studies(bundle: Bundle, settings: Settings, loss_sha256: str, truths:
         }
         for record in records:
             _check_fields(record, wanted | _data_fields(record, truths[dataset]))
+    return due
 
 
 def _check_datasets(bundle: Bundle, settings: Settings) -> None:
@@ -179,8 +211,7 @@ def _check_whole(
             raise SuiteError(f"{record.where}: no run {place} is asked for; allowed: {_of_due(due)}")
         seen[place] = record
         _check_fields(record, _run_fields(due[place]) | _data_fields(record, truth))
-        if record.status == "ok":
-            _check_measured(record, due[place].plan, truth)
+        check_numbers(record, due[place].plan, truth)
     if lacking := [place for place in due if place not in seen]:
         raise bundle.refuse(member, f"the run {lacking[0]} is missing; allowed: {_of_due(due)}")
 
@@ -231,42 +262,6 @@ def _check_fields(record: Record, wanted: Mapping[str, Any]) -> None:
                     f"{record.where}: {field} = {given}; allowed: {_short(value)}, that of the code; run anew"
                 )
             raise SuiteError(f"{record.where}: {field} = {given}; allowed: {_short(value)}, which follows from its run")
-
-
-def _check_measured(record: Record, plan: SomePlan, truth: Truth) -> None:
-    """Refuse numbers that no run on these test classes can give."""
-    if record.class_queries != truth.class_queries:
-        raise SuiteError(
-            f"{record.where}: class_queries are not the sizes of the test classes of {record.dataset}; allowed: those"
-        )
-    later = record.validation_epoch
-    if (later and later.epoch) != plan.validation_epoch:
-        raise SuiteError(
-            f"{record.where}: validation_epoch.epoch = {later and later.epoch}; allowed: {plan.validation_epoch}, "
-            "which the search found"
-        )
-    if record.failure is not None:
-        raise SuiteError(f"{record.where}: failure = {record.failure!r} although status is ok; allowed: null")
-    queries = sum(truth.class_queries)
-    # A query whose nearest item is of its class has a precision of 1 at rank 1, which is one of the R that count.
-    least = (
-        sum(hits / (size - 1) for hits, size in zip(record.class_hits, truth.class_queries, strict=True) if size)
-        / queries
-    )
-    for name in ("map_at_r", "r_precision"):
-        if record.metrics.get(name, least) < least - _TOLERANCE:
-            raise SuiteError(
-                f"{record.where}: {name} = {record.metrics[name]:.6g}; allowed: from {least:.6g}, by the hits at rank 1"
-            )
-    for metrics in (record.metrics, *([later.metrics] if later else [])):
-        if set(metrics) != set(MEASURED):
-            raise SuiteError(f"{record.where}: metrics {allowed(metrics)}; allowed: {allowed(MEASURED)}")
-        for name, value in metrics.items():
-            hits = value * queries
-            if METRICS[name].depth and not math.isclose(hits, round(hits), abs_tol=_TOLERANCE):
-                raise SuiteError(
-                    f"{record.where}: {name} = {value:.6g} is no share of {queries} queries; allowed: whole numbers of hits"
-                )
 
 
 def _short(value: Any) -> str:

@@ -1,14 +1,17 @@
-"""The code of a loss in a bundle: which files it is, and its digest, found by reading and without running anything."""
+"""The code of a loss in a bundle: which files it is, its digest, what its class declares; read, and not run."""
 
+import ast
 import sysconfig
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from suite.errors import SuiteError, told
 from suite.hashing import PACKAGES, ROOT, sha256_code, sha256_source, sha256_user_code, sha256_value, user_files
-from suite.losses.build import parts_of
+from suite.losses.build import load_class, parts_of
 
 LARGEST = 1_000_000
 """Bytes of a source file."""
@@ -102,3 +105,38 @@ def _module_file(module: str) -> Path | None:
         places = (path.parent / f"{name}.py", path.parent / name / "__init__.py")
         path = next((place for place in places if place.is_file()), None)
     return path if path is not None and path.suffix == ".py" else None
+
+
+def declared_of(target: str, code: Mapping[str, bytes], where: str, name: str) -> dict[str, Any]:
+    """What the class of a target declares under a name. Classes of this repository are imported, others are read.
+
+    Args:
+        target: of a loss, with what it wraps and its miner.
+        code: source files of a user by their names in the project.
+        where: what is asked, for error messages.
+        name: of the class's attribute, e.g. ``search_space``.
+
+    Raises:
+        SuiteError: no mapping of plain data stands in the class itself, so that it cannot be read without running it.
+    """
+    part = str(parts_of(target).loss)
+    place, _, class_name = part.rpartition(":")
+    if place.partition(".")[0] in PACKAGES:
+        return dict(getattr(load_class(part, f"{where}: {part}"), name, {}))
+    path = None if place.endswith(".py") else _module_file(place)
+    content = code.get(PurePosixPath(place).as_posix(), b"") if path is None else path.read_bytes()
+    for node in ast.parse(content).body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            for line in node.body:
+                if isinstance(line, ast.Assign | ast.AnnAssign) and name in _assigned(line):
+                    with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                        return dict(ast.literal_eval(line.value or line))
+    raise SuiteError(
+        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class, or search in "
+        "its entry of params.yaml"
+    )
+
+
+def _assigned(line: ast.Assign | ast.AnnAssign) -> set[str]:
+    targets = line.targets if isinstance(line, ast.Assign) else [line.target]
+    return {target.id for target in targets if isinstance(target, ast.Name)}

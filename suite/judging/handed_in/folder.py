@@ -1,12 +1,13 @@
 """``handed_in/``: the bundles that were merged, one a loss, each with a file beside it of what spot checks have shown.
 
-The leaderboard takes the records of these bundles as they are. Each time it reads them, it compares the digest of a bundle
-with that of the file that was checked, its protocol with this suite's, and its records with the board's own.
+The leaderboard takes the records of these bundles as they are. Each time it reads them it checks them as they were checked
+when they were merged: what lies in the folder proves nothing, and a board's settings may have changed. Marks follow from
+what the reruns gave, which stands beside the bundle, and not from what is said of it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from pydantic import ValidationError
@@ -15,69 +16,19 @@ from suite.errors import SuiteError
 from suite.evaluation.records import TABLE, Record
 from suite.evaluation.tables import HANDED_IN
 from suite.files import read_json, write_json
-from suite.judging.handed_in.bundle import Bundle, read_bundle
-from suite.judging.handed_in.protocol import difference, suite_version
-from suite.judging.verify import RerunOutcome
+from suite.judging.handed_in.bundle import read_bundle
+from suite.judging.handed_in.standing import HandedIn, Merged, SpotCheck
+from suite.settings.params import Settings
 from suite.settings.paths import HANDED_IN_FOLDER, PAPER_VALUES
 from suite.settings.plans import Regime
-from suite.settings.reading import Strict, explain_first
+from suite.settings.reading import explain_first
 
-NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED = "not rerun", "spot-checked", "undecided", "not reproduced"
-"""Marks of a handed-in row: no spot check, a last one that reproduced its runs or could not tell, or any that did not."""
+if TYPE_CHECKING:
+    from suite.judging.handed_in.truth import Truth
+
 MARK, VERSION, CHECK = HANDED_IN, "suite_version", "spot_check"
 """Columns of the leaderboard, where a loss was handed in: the mark, the version of the suite if it is another, what the
-last spot check showed; empty for own rows."""
-
-
-class SpotCheck(Strict):
-    """Some runs of a bundle computed anew, and what that showed."""
-
-    draw: int
-    """Seed of the sample."""
-    runs: tuple[str, ...]
-    """Names of the runs."""
-    margin: float
-    """Points of R@1 up to which the mean difference counts as none."""
-    outcome: RerunOutcome
-    told: str
-    """The differences, with the p of TOST."""
-    suite_version: str
-
-
-class Merged(Strict):
-    """What stands beside a bundle."""
-
-    sha256: str
-    """Of the bundle."""
-    spot_checks: tuple[SpotCheck, ...] = ()
-
-    @property
-    def mark(self) -> str:
-        """The mark of its rows; one check that did not reproduce its runs outweighs all others."""
-        outcomes = [check.outcome for check in self.spot_checks]
-        if not outcomes:
-            return NOT_RERUN
-        if RerunOutcome.NOT_REPRODUCED in outcomes:
-            return NOT_REPRODUCED
-        return SPOT_CHECKED if outcomes[-1] == RerunOutcome.REPRODUCED else UNDECIDED
-
-
-@dataclass(frozen=True, slots=True)
-class HandedIn:
-    """A bundle on the board, and what is known of it."""
-
-    bundle: Bundle
-    merged: Merged
-
-    def columns(self) -> dict[str, str]:
-        """The values of its rows in ``MARK``, ``VERSION`` and ``CHECK``."""
-        theirs = self.bundle.manifest.suite_version
-        checks = self.merged.spot_checks
-        return {
-            MARK: self.merged.mark,
-            VERSION: "" if theirs == suite_version() else theirs,
-            CHECK: f"{checks[-1].outcome}: {checks[-1].told}" if checks else "",
-        }
+spot check showed from which the mark follows; empty for own rows."""
 
 
 def bundle_path(loss: str, folder: Path = HANDED_IN_FOLDER) -> Path:
@@ -85,36 +36,47 @@ def bundle_path(loss: str, folder: Path = HANDED_IN_FOLDER) -> Path:
     return folder / f"{loss}.zip"
 
 
-def load_handed_in(own: Sequence[str] = (), folder: Path = HANDED_IN_FOLDER) -> dict[str, HandedIn]:
+def load_handed_in(settings: Settings | None = None, folder: Path = HANDED_IN_FOLDER) -> dict[str, HandedIn]:
     """All bundles on the board by loss, in the order of their names.
 
     Args:
-        own: the board's own losses.
+        settings: of the board against which each is checked as when it was merged; None where its rows are there already.
         folder: where they lie.
 
     Raises:
-        SuiteError: one is damaged, was not merged, was altered since, is of another protocol, or of one of ``own``.
+        SuiteError: one is damaged, was not merged, was altered since, or does not fit the board.
     """
-    found = {}
+    found: dict[str, HandedIn] = {}
+    truths: dict[str, Truth] = {}
     for path in sorted(folder.glob("*.zip")):
         bundle, beside = read_bundle(path), path.with_suffix(".json")
         if not beside.is_file():
             raise SuiteError(
                 f"{path} lies there without {beside.name}; move it elsewhere, then run: suite merge BUNDLE"
             )
-        merged = load_merged(beside)
-        if merged.sha256 != bundle.sha256:
+        each = HandedIn(bundle, load_merged(beside))
+        if each.merged.sha256 != bundle.sha256:
             raise SuiteError(f"{path} was altered since it was merged; restore it with: git checkout {path}")
-        if why := difference(bundle.manifest.protocol, bundle.regimes):
-            raise SuiteError(f"{path}: manifest.json: {why}; take it off the board with: git rm {path} {beside}")
-        if bundle.loss in own:
-            raise SuiteError(
-                f"{path}: {bundle.loss} is in params.yaml as well; allowed: one of the two; take it off with: "
-                f"git rm {path} {beside}"
-            )
         if path.stem != bundle.loss:
             raise SuiteError(f"{path} holds {bundle.loss}; allowed: the name {bundle.loss}.zip")
-        found[bundle.loss] = HandedIn(bundle, merged)
+        if settings is not None:
+            from suite.judging.handed_in.check import (
+                check_bundle,
+                check_name,
+            )  # they need torch, a board without bundles none
+
+            try:
+                check_name(bundle, settings)
+                check_bundle(bundle, settings, truths)
+            except SuiteError as error:
+                cure = f"it does not fit this board; take it off with: git rm {path} {beside}"
+                raise SuiteError(f"{error}; {cure}") from error
+        try:
+            for check in each.merged.spot_checks:
+                each.pairs(check)
+        except SuiteError as error:
+            raise SuiteError(f"{beside}: {error}; restore it with: git checkout {beside}") from error
+        found[bundle.loss] = each
     return found
 
 
@@ -136,17 +98,15 @@ def save_merged(path: Path, merged: Merged) -> None:
     write_json(path, merged.model_dump(mode="json"))
 
 
-def add_check(path: Path, check: SpotCheck) -> str:
-    """Put a spot check beside a bundle; gives the mark that its rows have now.
+def add_check(path: Path, check: SpotCheck) -> None:
+    """Put a spot check beside a bundle.
 
     Raises:
         SuiteError: what stands there is damaged.
     """
     beside = path.with_suffix(".json")
     merged = load_merged(beside)
-    merged = merged.model_copy(update={"spot_checks": (*merged.spot_checks, check)})
-    save_merged(beside, merged)
-    return merged.mark
+    save_merged(beside, merged.model_copy(update={"spot_checks": (*merged.spot_checks, check)}))
 
 
 def records_for(handed_in: Mapping[str, HandedIn], own: Sequence[Record], regime: Regime) -> list[Record]:
@@ -177,9 +137,17 @@ def trials_of(handed_in: Mapping[str, HandedIn], regime: Regime) -> dict[tuple[s
 
 
 def with_marks(table: pd.DataFrame, handed_in: Mapping[str, HandedIn], columns: Sequence[str]) -> pd.DataFrame:
-    """A table with a column ``loss``, and these of the columns of ``HandedIn.columns`` where a loss of it was handed in."""
-    known = {loss: each.columns() for loss, each in handed_in.items() if loss in set(table["loss"])}
+    """A table with the columns ``loss``, ``regime`` and ``track``, and these of ``MARK``, ``VERSION`` and ``CHECK``.
+
+    They are left out where no loss of it was handed in.
+    """
+    places = list(zip(table["loss"], table["regime"], table["track"], strict=True))
+    known: dict[tuple[str, str, str], dict[str, str]] = {}
+    for loss, regime, track in dict.fromkeys(places):
+        if (each := handed_in.get(loss)) is not None:
+            standing = each.standing(regime, track)
+            known[loss, regime, track] = {MARK: standing.mark, VERSION: each.version(), CHECK: standing.told}
     if not known:
         return table
     none = dict.fromkeys((MARK, VERSION, CHECK), "")
-    return table.assign(**{name: [known.get(loss, none)[name] for loss in table["loss"]] for name in columns})
+    return table.assign(**{name: [known.get(place, none)[name] for place in places] for name in columns})

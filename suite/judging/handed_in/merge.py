@@ -4,14 +4,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError
 from suite.files import replacing
 from suite.judging.handed_in.bundle import Bundle, read_bundle
-from suite.judging.handed_in.check import check_bundle
-from suite.judging.handed_in.folder import Merged, bundle_path, save_merged
-from suite.losses.registry import BUILT_IN
+from suite.judging.handed_in.check import check_bundle, check_name
+from suite.judging.handed_in.folder import bundle_path, save_merged
+from suite.judging.handed_in.standing import Merged
 from suite.settings.params import Settings
-from suite.settings.paths import PARAMS_FILE
 
 
 def merge(paths: Sequence[Path], settings: Settings) -> list[Path]:
@@ -27,7 +26,8 @@ def merge(paths: Sequence[Path], settings: Settings) -> list[Path]:
     bundles: dict[Path, Bundle] = {}
     for path in paths:
         bundle = read_bundle(path)
-        _check_name(bundle, settings, [each.loss for each in bundles.values()])
+        check_name(bundle, settings)
+        _check_free(bundle, [each.loss for each in bundles.values()])
         check_bundle(bundle, settings)
         bundles[path] = bundle
     written = []
@@ -40,20 +40,11 @@ def merge(paths: Sequence[Path], settings: Settings) -> list[Path]:
     return written
 
 
-def _check_name(bundle: Bundle, settings: Settings, others: Sequence[str]) -> None:
-    """Refuse a loss whose name the board has already, or one that differs from it in capitals alone."""
-    cure = "hand it in under another name of the loss"
-    taken = [name for name in settings.all_losses if name.casefold() == bundle.loss.casefold()]
-    taken += [name for name in BUILT_IN if name.casefold() == bundle.loss.casefold() and name != bundle.loss]
-    if taken:
-        known = allowed(settings.all_losses)
-        raise SuiteError(
-            f"{bundle.name}: loss {bundle.loss} is {taken[0]} in {PARAMS_FILE} or in the suite; allowed: names besides "
-            f"{known}; {cure}"
-        )
+def _check_free(bundle: Bundle, others: Sequence[str]) -> None:
+    """Refuse a loss that is handed in already."""
     target = bundle_path(bundle.loss)
     if bundle.loss in others or target.exists():
         raise SuiteError(
             f"{bundle.name}: loss {bundle.loss} is handed in already; allowed: one bundle a loss; take the other one off "
-            f"with: git rm {target} {target.with_suffix('.json')}; or {cure}"
+            f"with: git rm {target} {target.with_suffix('.json')}; or hand it in under another name of the loss"
         )

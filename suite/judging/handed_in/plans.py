@@ -10,7 +10,7 @@ from dataclasses import replace
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import SETTINGS, Bundle
-from suite.judging.handed_in.searches import check_search, search_member
+from suite.judging.handed_in.searches import BUDGET, check_budget, check_search, is_equal_budget, search_member
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.registry import Hyperparameters, target_of, values_by_hand
 from suite.settings.params import Settings
@@ -33,6 +33,7 @@ def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, l
     """
     entry = bundle.shared.loss
     by_hand = values_by_hand(entry)
+    check_budget(bundle, settings)
     bare = bare_plan(bundle, settings, regime, dataset, loss_sha256)
     start = f"searches/{regime}/"
     found = {name: recipe for name, recipe in bundle.searches.items() if name.startswith(start)}
@@ -47,7 +48,8 @@ def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, l
             if member not in found:
                 raise bundle.refuse(member, f"is missing; allowed: {tuning.searches} searches for every loss")
             recipe = found[member]
-            check_search(bundle, member, recipe, settings, _filled(bundle, SETTINGS, bare, by_hand).recipe)
+            training = _filled(bundle, SETTINGS, bare, by_hand).recipe
+            check_search(bundle, member, recipe, settings, training, loss_sha256)
             plan = replace(
                 bare,
                 track=track,
@@ -69,11 +71,16 @@ def paper_runs_due(
     Raises:
         SuiteError: they were trained otherwise than the board's.
     """
-    first = records[0]
+    first, member = records[0], f"records/paper_values/{dataset}.jsonl"
     bare = bare_plan(bundle, settings, "frozen", dataset, loss_sha256)
+    if not is_equal_budget(given := first.recipe.get(BUDGET), settings):
+        raise bundle.refuse(
+            member,
+            f"recipe.{BUDGET} = {given!r}; allowed: {bare.recipe.epochs} for every loss, also at its paper's values",
+        )
     rates = {name: value for name, value in first.recipe.items() if name in TRAINING_SETTINGS}
     plan = replace(bare, track="paper_values", hyperparameter_source="paper")
-    return runs_of(_filled(bundle, f"records/paper_values/{dataset}.jsonl", plan, first.hyperparameters | rates))
+    return runs_of(_filled(bundle, member, plan, first.hyperparameters | rates))
 
 
 def _filled(bundle: Bundle, member: str, plan: SomePlan, values: Hyperparameters) -> SomePlan:

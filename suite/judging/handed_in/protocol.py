@@ -5,6 +5,7 @@ The digest of a regime's code covers the training loop, label noise, random stre
 these may mix with another one; its rows tell the version.
 """
 
+import tomllib
 from importlib.metadata import version
 
 from suite.hashing import ROOT, sha256_code
@@ -40,8 +41,15 @@ def protocol() -> Protocol:
 
 
 def suite_version() -> str:
-    """The version of this suite."""
-    return version(DISTRIBUTION)
+    """The version of this suite: that of its code where it lies in its repository, else that of what was installed.
+
+    The metadata of an installation that can be edited keep the version of the day on which it was made.
+    """
+    try:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    except (OSError, KeyError, ValueError):
+        return version(DISTRIBUTION)
+    return str(project["version"] if project.get("name") == DISTRIBUTION else version(DISTRIBUTION))
 
 
 def difference(theirs: Protocol, regimes: set[Regime]) -> str:

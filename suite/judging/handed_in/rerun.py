@@ -10,23 +10,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
 from suite.data.features import load_features
+from suite.errors import SuiteError
+from suite.evaluation.records import Record
 from suite.evaluation.retrieval import MAIN_METRIC
-from suite.evaluation.tables import to_table
 from suite.judging.handed_in.bundle import Bundle
 from suite.judging.handed_in.check import check_bundle
 from suite.judging.handed_in.code import write_code
-from suite.judging.handed_in.folder import SpotCheck
-from suite.judging.handed_in.protocol import REGIMES, suite_version
-from suite.judging.spot_check import draw, judge_reruns
+from suite.judging.handed_in.protocol import suite_version
+from suite.judging.handed_in.standing import Rerun, SpotCheck, drawn
 from suite.processes import guarded, in_parallel
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import Settings
 from suite.settings.paths import FEATURES
 from suite.settings.plans import Run, SomePlan
+from suite.training.cache import record_of
 from suite.training.finetuned.planner import write_finetuned_plans
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import make_views, views_of
@@ -38,46 +38,33 @@ Place = tuple[str, str]
 """Regime and data set."""
 
 
-def sample_of(
-    bundle: Bundle, settings: Settings, count: int, seed: int
-) -> tuple[pd.DataFrame, list[Run[SomePlan]], int]:
-    """Runs of the tuning tracks drawn at random: their records, one row each, the runs, and how many there are in all.
+def sample_of(bundle: Bundle, settings: Settings, count: int, seed: int) -> list[Run[SomePlan]]:
+    """Runs that a spot check draws.
 
     Raises:
         SuiteError: the bundle does not fit this board.
     """
-    due = {run.config_sha256: run for runs in check_bundle(bundle, settings).values() for run in runs}
-    table = to_table(
-        record for regime in REGIMES for records in bundle.records_of(regime).values() for record in records
-    )
-    chosen = draw(table, count, seed)
-    return chosen, [due[digest] for digest in chosen["config_sha256"]], len(table)
+    due = {run.config_sha256: run for run in check_bundle(bundle, settings)}
+    return [due[record.config_sha256] for record in drawn(bundle, count, seed)]
 
 
 def spot_check(
-    bundle: Bundle,
-    settings: Settings,
-    sample: tuple[pd.DataFrame, Sequence[Run[SomePlan]]],
-    seed: int,
-    margin: float,
-    console: Console,
+    bundle: Bundle, settings: Settings, runs: Sequence[Run[SomePlan]], seed: int, margin: float, console: Console
 ) -> SpotCheck:
-    """Compute a sample of ``sample_of`` anew and compare it with the records.
+    """Compute a sample of ``sample_of`` anew. What the code raises, and a killed process, are part of what is found.
 
     Args:
         bundle: the bundle, whose code runs.
         settings: of the board.
-        sample: records and runs.
-        seed: by which they were drawn.
-        margin: points of R@1 up to which the mean difference counts as none.
+        runs: the sample.
+        seed: by which it was drawn.
+        margin: points up to which a mean difference counts as none.
         console: where progress is shown.
 
     Raises:
-        SuiteError: features or views are missing, or the code raises.
+        SuiteError: features or views are missing.
     """
-    records, runs = sample
-    names = [f"{run.plan.regime} {run.plan.dataset} {run.name}" for run in runs]
-    found: dict[int, float | None] = {}
+    found: dict[int, Rerun] = {}
     groups: dict[Place, list[int]] = {}
     for number, run in enumerate(runs):
         groups.setdefault((run.plan.regime, run.plan.dataset), []).append(number)
@@ -85,14 +72,27 @@ def spot_check(
     with TemporaryDirectory() as folder, chdir(folder):
         write_code(bundle.code, Path())
         for place, numbers in groups.items():
-            for number, recall in in_parallel(_recall, (*loaded[place], runs), numbers):
-                found[number] = recall
-                told = "failed" if recall is None else f"R@1 {100 * recall:.2f} %"
-                console.print(f"{bundle.loss} {names[number]}: {told}", markup=False)
-    outcome, told = judge_reruns(records, [found[number] for number in range(len(runs))], margin)
+            try:
+                for number, (here, raised) in in_parallel(_record, (*loaded[place], runs), numbers):
+                    found[number] = Rerun.of(runs[number].config_sha256, here, raised)
+                    told = raised or _shown(here)
+                    run = runs[number]
+                    where = f"{bundle.loss} {run.plan.regime} {run.plan.track} {run.plan.dataset} {run.name}"
+                    console.print(f"{where}: {told}", markup=False)
+            except SuiteError as error:  # a worker was killed
+                console.print(str(error), markup=False)
     return SpotCheck(
-        draw=seed, runs=tuple(names), margin=margin, outcome=outcome, told=told, suite_version=suite_version()
+        draw=seed,
+        margin=margin,
+        reruns=tuple(
+            found.get(number, Rerun(config_sha256=run.config_sha256, found=None)) for number, run in enumerate(runs)
+        ),
+        suite_version=suite_version(),
     )
+
+
+def _shown(record: Record | None) -> str:
+    return "failed" if record is None or record.status == "failed" else f"R@1 {100 * record.metrics[MAIN_METRIC]:.2f} %"
 
 
 def _loaded(
@@ -111,9 +111,12 @@ def _loaded(
     return loaded
 
 
-def _recall(shared: tuple[RunFunction, Any, Sequence[Run[SomePlan]]], number: int) -> float | None:
+def _record(shared: tuple[RunFunction, Any, Sequence[Run[SomePlan]]], number: int) -> tuple[Record | None, str]:
+    """What a run gives, or what its code raised."""
     function, data, runs = shared
     run = runs[number]
-    with guarded(f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}: the run"):
-        found = function(run, data).found
-    return None if found is None else float(found.metrics[MAIN_METRIC])
+    try:
+        with guarded(f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}: the run"):
+            return record_of(run, function(run, data), {}), ""
+    except SuiteError as error:
+        return None, str(error)

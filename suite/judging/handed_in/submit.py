@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         "suite_version": suite_version(),
         "protocol": protocol().model_dump(mode="json"),
         "data_sha256": {name: verified(name).sha256 for name in datasets},
-        "versions": _versions(records),
+        "versions": _versions(records) | ({"optuna": version("optuna")} if searches else {}),
         "hardware": sorted(set(_processors(loss, datasets))),
     }
     with replacing(output) as temporary:

@@ -6,7 +6,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import psutil
 from suite.errors import SuiteError, shortened
 from suite.evaluation.records import Record
 from suite.hashing import sha256_file
+from suite.judging.handed_in.protocol import suite_version
 from suite.processes import processor_kind
 from suite.report.site.pages import Pages, library_versions
 
@@ -27,7 +27,7 @@ def write_provenance(pages: Pages, records: Sequence[Record], files: Sequence[Pa
         "machine": f"{platform.machine()}, {processor_kind()}, {psutil.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": platform.platform(),
-        "suite": version("pfml-suite"),
+        "suite": suite_version(),
         "python": platform.python_version(),
     }
     made |= library_versions()

@@ -150,3 +150,14 @@ def contents(submitted):
     """The members of the bundle by name."""
     with zipfile.ZipFile(submitted / "own.zip") as archive:
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def typed(board, command):
+    """Run ``suite ARGUMENTS`` on the board; gives exit status and all that was printed."""
+
+    def run(*arguments):
+        ended = command(*arguments)
+        return ended.status, ended.out + ended.err
+
+    return run

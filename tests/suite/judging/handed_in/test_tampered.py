@@ -29,6 +29,11 @@ CODE = "code/losses/own.py"
 LATE = "records/finetuned/emoji.jsonl"
 
 
+def records_of(contents, member=RECORDS):
+    """The records of a member as plain data."""
+    return [json.loads(line) for line in contents[member].splitlines()]
+
+
 def record(change, number=0, member=RECORDS):
     """A change of one record."""
 
@@ -171,7 +176,7 @@ SPOILED = {
     "a space that is none": (
         plain(SEARCH, lambda search: search["search_space"]["weight"].update(low=3)),
         SEARCH,
-        "low must be below high",
+        "search_space.weight = {'low': 3, 'high': 2.0}; allowed: {'low': 0.5, 'high': 2.0}, as in losses/own.py:Own",
     ),
     "a better score than the trials have": (
         plain(SEARCH, update(best_map_at_r=0.99)),

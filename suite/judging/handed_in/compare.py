@@ -1,0 +1,132 @@
+"""Runs of a bundle beside what the same runs gave here: all that a record states as outcome.
+
+Where all is the same, they are reproduced. Where last bits differ, as on another kind of processor, TOST asks of each
+metric, also at the validation epoch, whether its mean difference is within a margin. A chi-square test of homogeneity asks
+whether the hits of the classes could be those of one model. Each must hold.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from suite.errors import allowed
+from suite.evaluation.records import Record
+from suite.evaluation.retrieval import METRICS
+from suite.judging.statistics.estimates import LEVEL, PERCENT, mean_of
+from suite.judging.verify import RerunOutcome
+
+FIXED = ("data_sha256", "noise_sha256", "noise_realised", "class_queries")
+"""Fields that no processor changes."""
+MEASURED = ("status", "failure", "metrics", "class_hits", "validation_epoch", "hubness", "views_sha256")
+"""Fields that a run measures, or learned from."""
+HUBNESS = 10.0
+"""A tenth of hubness counts as a point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A record and what its run gave here.
+
+    Attributes:
+        record: as it was handed in.
+        here: as it was computed here; None if it was not to be had.
+        raised: what the code raised in its place; empty if nothing.
+    """
+
+    record: Record
+    here: Record | None
+    raised: str = ""
+
+
+def judge(pairs: Sequence[Pair], margin: float) -> tuple[RerunOutcome, str]:
+    """Whether reruns reproduce the records that they are of, and why.
+
+    Args:
+        pairs: at least one.
+        margin: points up to which a mean difference counts as none.
+    """
+    if raised := sum(bool(pair.raised) for pair in pairs):
+        return RerunOutcome.NOT_REPRODUCED, f"{raised} of {len(pairs)} runs raised an error here"
+    if killed := sum(pair.here is None for pair in pairs):
+        return RerunOutcome.CANNOT_TELL, f"{killed} of {len(pairs)} runs did not end here: their process was killed"
+    both = [(pair.record, pair.here) for pair in pairs if pair.here is not None]
+    if wrong := _impossible(both):
+        return RerunOutcome.NOT_REPRODUCED, wrong
+    differing = [[name for name in MEASURED if getattr(a, name) != getattr(b, name)] for a, b in both]
+    if not any(differing):
+        return RerunOutcome.REPRODUCED, f"all {len(both)} runs gave the same values"
+    names = allowed(dict.fromkeys(name for each in differing for name in each))
+    told = f"{sum(map(bool, differing))} of {len(both)} runs differ, in {names}"
+    finished = [(before, after) for before, after in both if before.status == "ok"]
+    if len(finished) < 2:
+        return RerunOutcome.CANNOT_TELL, f"{told}; one run cannot tell chance from a fault"
+    return _tested(finished, margin, told)
+
+
+def _impossible(pairs: Sequence[tuple[Record, Record]]) -> str:
+    """What no other processor explains; empty if nothing."""
+    if any(before.status != after.status for before, after in pairs):
+        return "a run failed in the records or here, and not in both"
+    others = [name for name in FIXED if any(getattr(a, name) != getattr(b, name) for a, b in pairs)]
+    return f"{allowed(others)} of the records are others than here" if others else ""
+
+
+def _tested(pairs: Sequence[tuple[Record, Record]], margin: float, told: str) -> tuple[RerunOutcome, str]:
+    """The tests, and the measure that is furthest from being the same."""
+    found = {name: _p_values(np.array(differences), margin) for name, differences in _differences(pairs).items()}
+    worst = max(found, key=lambda name: found[name][0])
+    within, beyond = found[worst][0], min(p for _, p in found.values())
+    hits = min(p_of_hits(before, after) for before, after in pairs) * len(pairs)
+    told += f"; most in {worst}: margin {margin:g}, TOST p {within:.4f}; class hits p {min(1.0, hits):.4f}"
+    if beyond * len(found) <= LEVEL or hits <= LEVEL:
+        return RerunOutcome.NOT_REPRODUCED, told
+    return (RerunOutcome.REPRODUCED if within <= LEVEL else RerunOutcome.CANNOT_TELL), told
+
+
+def _differences(pairs: Sequence[tuple[Record, Record]]) -> dict[str, list[float]]:
+    """Of each measure, here less record, a number a pair, in points."""
+    found: dict[str, list[float]] = {}
+    for before, after in pairs:
+        there, here = dict(_measures(before)), dict(_measures(after))
+        for name in dict.fromkeys((*there, *here)):
+            found.setdefault(name, []).append(here.get(name, np.inf) - there.get(name, 0.0))
+    return found
+
+
+def _measures(record: Record) -> Iterator[tuple[str, float]]:
+    for name, value in record.metrics.items():
+        yield METRICS[name].label, PERCENT * value
+    later = record.validation_epoch
+    for name, value in later.metrics.items() if later else ():
+        yield f"{METRICS[name].label} at validation epoch {later.epoch if later else 0}", PERCENT * value
+    if record.hubness is not None:
+        yield "hubness", HUBNESS * record.hubness
+
+
+def _p_values(differences: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float) -> tuple[float, float]:
+    """P of being at least the margin away from none, and of being within it."""
+    if np.ptp(differences) > 0 and np.isfinite(differences).all():
+        estimate = mean_of(pd.Series(differences))
+        return float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
+    same = abs(differences[0]) < margin  # without scatter there is nothing to test
+    return (0.0, 1.0) if same and np.isfinite(differences).all() else (1.0, 0.0)
+
+
+def p_of_hits(before: Record, after: Record) -> float:
+    """P of class hits as different as these, if both runs find a query of a class with the same probability.
+
+    A chi-square test of homogeneity with a degree of freedom for each class in which not all or none are hits.
+    """
+    hits, others, queries = (
+        np.array(each, float) for each in (before.class_hits, after.class_hits, before.class_queries)
+    )
+    if len(hits) != len(others):
+        return 0.0
+    share = np.divide(hits + others, 2 * queries, out=np.zeros_like(queries), where=queries > 0)
+    variance = 2 * queries * share * (1 - share)
+    open_ = variance > 0
+    statistic = np.sum((hits - others)[open_] ** 2 / variance[open_])
+    return float(stats.chi2.sf(statistic, open_.sum())) if open_.any() else 1.0

@@ -1,0 +1,185 @@
+"""Reruns: all that a record states as outcome is compared, samples reach every track, and what was raised stays."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from suite.evaluation.records import Record
+from suite.judging.handed_in.bundle import read_bundle
+from suite.judging.handed_in.compare import MEASURED, Pair, judge, p_of_hits
+from suite.judging.handed_in.folder import load_handed_in
+from suite.judging.handed_in.merge import merge
+from suite.judging.handed_in.standing import HandedIn, Merged, Rerun, SpotCheck, drawn, shown_records
+from suite.judging.verify import RerunOutcome
+from suite.settings.params import load_settings
+from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
+from tests.suite.judging.handed_in.test_tampered import LATE, PAPER, records_of
+
+FROZEN, PAPERS, FINETUNED = ("frozen", "tuned"), ("frozen", "paper_values"), ("finetuned", "tuned")
+
+
+@pytest.fixture(scope="session")
+def bundle(made):
+    return read_bundle(made / "own.zip")
+
+
+@pytest.fixture(scope="session")
+def records(bundle):
+    """Of a regime and track, all finished."""
+    return [each for each in shown_records(bundle) if (each.regime, each.track) == FROZEN]
+
+
+def test_a_sample_reaches_every_regime_and_track(bundle):
+    """As many runs as there are of them hold one each, whatever is drawn; all are drawn at some time."""
+    places = {(record.regime, record.track) for record in shown_records(bundle)}
+    assert places == {FROZEN, PAPERS, FINETUNED}
+    seen = set()
+    for seed in range(40):
+        sample = drawn(bundle, 3, seed)
+        assert {(record.regime, record.track) for record in sample} == places
+        assert sample == drawn(bundle, 3, seed)
+        seen |= {record.config_sha256 for record in sample}
+    assert seen == {record.config_sha256 for record in shown_records(bundle)}
+    assert len(drawn(bundle, 99, 0)) == 12
+
+
+def changed(record, **fields):
+    return Record.model_validate(record.model_dump() | fields)
+
+
+def more(metrics, **values):
+    return metrics | values
+
+
+CHANGED = {
+    "MAP@R": lambda one: {"metrics": more(one.metrics, map_at_r=one.metrics["map_at_r"] * 0.5)},
+    "R@8": lambda one: {"metrics": more(one.metrics, recall_at_8=1.0)},
+    "class hits": lambda one: {"class_hits": one.class_hits[::-1]},
+    "the validation epoch": lambda one: {
+        "validation_epoch": one.validation_epoch.model_dump() | {"metrics": dict.fromkeys(one.metrics, 1.0)}
+    },
+    "hubness": lambda one: {"hubness": one.hubness + 1},
+    "failure": lambda one: {"status": "failed", "failure": "the loss became nan in epoch 1", "metrics": {}},
+    "labels": lambda one: {"noise_sha256": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_each_outcome_is_compared(records, name):
+    same = [Pair(record, record) for record in records]
+    assert judge(same, 1.0) == (RerunOutcome.REPRODUCED, "all 4 runs gave the same values")
+    pairs = [Pair(record, changed(record, **CHANGED[name](record))) for record in records]
+    outcome, told = judge(pairs, 1.0)
+    assert outcome != RerunOutcome.REPRODUCED, told
+    if name in {"hubness", "failure", "labels", "the validation epoch"}:  # others scatter too much in four runs
+        assert outcome == RerunOutcome.NOT_REPRODUCED, told
+
+
+def test_the_last_bits_of_another_processor_are_none(records):
+    rng = np.random.default_rng(0)
+    pairs = []
+    for record in records:
+        shares = {name: min(1.0, value + rng.normal(0, 1e-6)) for name, value in record.metrics.items()}
+        shares["recall_at_1"] = record.metrics["recall_at_1"]
+        pairs.append(Pair(record, record.model_copy(update={"metrics": shares, "hubness": record.hubness + 1e-5})))
+    outcome, told = judge(pairs, 1.0)
+    assert outcome == RerunOutcome.REPRODUCED
+    assert "4 of 4 runs differ, in metrics, hubness" in told
+    assert judge(pairs[:1], 1.0)[0] == RerunOutcome.CANNOT_TELL
+
+
+def test_a_constant_difference_has_no_scatter_and_is_judged_all_the_same(records):
+    shifted = [Pair(each, each.model_copy(update={"hubness": each.hubness + 1})) for each in records]
+    assert judge(shifted, 1.0)[0] == RerunOutcome.NOT_REPRODUCED
+    assert judge(shifted, 11.0)[0] == RerunOutcome.REPRODUCED
+
+
+def test_hits_of_classes_are_compared_as_by_a_chi_square_test(records):
+    """The oracle: for one class it is the test of a two by two table."""
+    one = changed(
+        records[0],
+        class_queries=[40],
+        class_hits=[20],
+        metrics=more(records[0].metrics, recall_at_1=0.5, recall_at_8=1.0),
+    )
+    other = one.model_copy(update={"class_hits": [30]})
+    expected = stats.chi2_contingency([[20, 20], [30, 10]], correction=False).pvalue
+    assert p_of_hits(one, other) == pytest.approx(expected)
+    assert p_of_hits(one, one) == 1
+
+
+def check_of(bundle, count, seed, change=lambda fields: fields, raised=""):
+    reruns = []
+    for record in drawn(bundle, count, seed):
+        fields = change({name: getattr(record, name) for name in Rerun.of("", record, "").found})
+        reruns.append(Rerun(config_sha256=record.config_sha256, found=None if raised else fields, raised=raised))
+    return SpotCheck(draw=seed, margin=1, reruns=tuple(reruns), suite_version="1")
+
+
+def test_marks_follow_from_what_was_drawn_and_agree_with_what_is_told(bundle):
+    good, bad = check_of(bundle, 3, 1), check_of(bundle, 3, 2, raised="ValueError")
+    killed, one = check_of(bundle, 3, 3), check_of(bundle, 1, 4)
+    killed = killed.model_copy(
+        update={"reruns": tuple(each.model_copy(update={"found": None}) for each in killed.reruns)}
+    )
+    marks = {(): "not rerun", (good,): "spot-checked", (killed,): "undecided", (good, killed): "undecided"}
+    marks |= {(killed, good): "spot-checked", (bad, good): "not reproduced", (good, bad): "not reproduced"}
+    words = {"spot-checked": "reproduced: ", "undecided": "cannot tell: ", "not reproduced": "not reproduced: "}
+    for checks, mark in marks.items():
+        found = HandedIn(bundle, Merged(sha256="0", spot_checks=checks)).standing(*FROZEN)
+        assert found.mark == mark
+        assert words.get(mark, "") == found.told.rpartition("of 2: ")[2][: len(words.get(mark, ""))]
+    drawn_place = next((each.regime, each.track) for each in drawn(bundle, 1, 4))
+    for place in (FROZEN, PAPERS, FINETUNED):
+        mark = HandedIn(bundle, Merged(sha256="0", spot_checks=(one,))).standing(*place).mark
+        assert mark == ("spot-checked" if place == drawn_place else "not rerun")
+
+
+def forged(contents, members):
+    """Better numbers than the code gives, in metrics besides R@1, which stay possible."""
+    changes = {}
+    for member in members:
+        records = records_of(contents, member)
+        for one in records:
+            one["metrics"]["recall_at_8"] = 1.0
+            one["metrics"]["recall_at_4"] = 1.0
+            if one["validation_epoch"] and one["validation_epoch"]["epoch"] == one["recipe"]["epochs"]:
+                one["validation_epoch"]["metrics"] = one["metrics"]
+        changes[member] = as_lines(records)
+    return changes
+
+
+def test_forged_numbers_are_found_wherever_they_are(board, typed, contents):
+    """They can be, so only a rerun finds them out: here in R@4 and R@8, at the paper's values and in the other regime."""
+    merge([write_changed(Path("own.zip"), contents, forged(contents, (PAPER, LATE)))], load_settings())
+    status, printed = typed("rerun", "own", "--sample", "12", "--yes")
+    assert status == 1, printed
+    assert "not reproduced: " in printed
+    assert "runs differ, in metrics" in printed
+    found = load_handed_in(load_settings())["own"]
+    assert found.standing(*FROZEN).mark == "spot-checked"
+    assert found.standing(*PAPERS).mark == "not reproduced"
+    assert found.standing(*FINETUNED).mark == "not reproduced"
+    kept = json.loads(Path("handed_in/own.json").read_text())["spot_checks"][0]["reruns"]
+    assert len(kept) == 12
+    assert set(kept[0]["found"]) > {*MEASURED} - {"failure"}
+
+
+def test_what_a_rerun_raises_stays_beside_the_bundle(board, typed, contents, monkeypatch):
+    def of_this_machine(*_):
+        raise ValueError("<b>=1+1</b>")
+
+    merge([write_changed(Path("own.zip"), contents, {})], load_settings())
+    monkeypatch.setattr("suite.judging.handed_in.rerun.run_frozen", of_this_machine)
+    status, printed = typed("rerun", "own", "--sample", "3", "--yes")
+    assert status == 1, printed
+    found = load_handed_in()["own"]
+    assert found.standing(*FROZEN).mark == "not reproduced"
+    assert "1 of 1 runs raised an error here" in found.standing(*FROZEN).told
+    assert found.standing(*FINETUNED).mark == "spot-checked"
+    raised = next(each.raised for each in found.merged.spot_checks[0].reruns if each.raised)
+    assert "ValueError" in raised
+    assert not set("<>=") & set(raised)
