@@ -53,11 +53,9 @@ def rerun(
 ) -> None:
     """Compute some runs of a handed-in loss anew, by the code in its bundle; exit status 0 if reproduced, else 1."""
     from suite.judging.handed_in.bundle import read_bundle
-    from suite.judging.handed_in.compare import judge
     from suite.judging.handed_in.folder import add_check, bundle_path, load_merged
     from suite.judging.handed_in.rerun import sample_of, spot_check
-    from suite.judging.handed_in.standing import HandedIn, shown_records
-    from suite.judging.verify import RerunOutcome
+    from suite.judging.handed_in.standing import NOT_RERUN, SPOT_CHECKED, HandedIn, shown_records
     from suite.settings.params import load_settings
 
     path, settings = bundle_path(Path(bundle).stem), load_settings()
@@ -76,11 +74,13 @@ def rerun(
         raise typer.Exit(1)
     check = spot_check(handed_in, settings, runs, seed, margin, console)
     add_check(path, check)
-    found = HandedIn(handed_in, load_merged(path.with_suffix(".json")))
-    outcome, told = judge(found.pairs(check), check.margin)
-    console.print(f"{outcome}: {told}", markup=False, highlight=False)
-    for regime, track in dict.fromkeys((record.regime, record.track) for record in shown):
-        mark = found.standing(regime, track).mark
-        console.print(f"{path.with_suffix('.json')}: {regime} {track}: {mark}", markup=False)
-    console.print("put it on the board with: dvc repro")
-    raise typer.Exit(0 if outcome == RerunOutcome.REPRODUCED else 1)
+    merged = load_merged(path.with_suffix(".json"))
+    now = HandedIn(handed_in, merged.model_copy(update={"spot_checks": (check,)}))
+    places = dict.fromkeys((record.regime, record.track) for record in shown)
+    for place in places:
+        told = now.standing(*place).told or "nothing drawn"
+        console.print(f"{' '.join(place)}: {told}", markup=False, highlight=False)
+    marks = [f"{' '.join(place)}: {HandedIn(handed_in, merged).standing(*place).mark}" for place in places]
+    console.print(f"{path.with_suffix('.json')}: {', '.join(marks)}; put it on the board with: dvc repro", markup=False)
+    drawn = {now.standing(*place).mark for place in places} - {NOT_RERUN}
+    raise typer.Exit(0 if drawn == {SPOT_CHECKED} else 1)

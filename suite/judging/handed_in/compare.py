@@ -108,11 +108,12 @@ def _measures(record: Record) -> Iterator[tuple[str, float]]:
 
 def _p_values(differences: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float) -> tuple[float, float]:
     """P of being at least the margin away from none, and of being within it."""
-    if np.ptp(differences) > 0 and np.isfinite(differences).all():
-        estimate = mean_of(pd.Series(differences))
-        return float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
-    same = abs(differences[0]) < margin  # without scatter there is nothing to test
-    return (0.0, 1.0) if same and np.isfinite(differences).all() else (1.0, 0.0)
+    if not np.isfinite(differences).all():
+        return 1.0, 0.0
+    estimate = mean_of(pd.Series(differences))
+    if estimate.error == 0:  # no scatter to test against
+        return (0.0, 1.0) if abs(estimate.mean) < margin else (1.0, 0.0)
+    return float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
 
 
 def p_of_hits(before: Record, after: Record) -> float:

@@ -19,6 +19,7 @@ from suite.errors import SuiteError
 from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
+from suite.judging.handed_in.searches import is_equal_budget
 from suite.settings.params import load_settings
 from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
 
@@ -121,6 +122,45 @@ def another_space(search):
     search["training"]["epochs"] = 50
 
 
+def failed(**others):
+    """A failed run that says more than a failed run does."""
+
+    def change(one):
+        one |= {"status": "failed", "failure": "the embeddings are not finite", "metrics": {}, "class_hits": []}
+        one |= {"class_queries": [], "validation_epoch": None, "hubness": None} | others
+
+    return change
+
+
+def first_twice(search):
+    search["trials"][1] = search["trials"][0]
+    _renewed(search)
+
+
+def _renewed(search):
+    """What follows from the trials, so that nothing but them is wrong."""
+    scores = [sum(trial["fold_map_at_r"]) / len(trial["fold_map_at_r"]) for trial in search["trials"]]
+    best = search["trials"][scores.index(max(scores))]
+    search |= {"best": best["values"], "best_map_at_r": max(scores), "best_fold_map_at_r": best["fold_map_at_r"]}
+    search["trial_quartiles"] = np.percentile(scores, [25, 50, 75]).tolist()
+
+
+def chosen_values(search):
+    """A trial within the space, which this search did not draw."""
+    search["trials"][1]["values"]["weight"] = 1.2345
+    _renewed(search)
+
+
+def longer_search(search):
+    """The loss searches the number of epochs, which no other loss does."""
+    search["search_space"]["epochs"] = {"low": 2, "high": 500}
+    search["training"].pop("epochs")
+
+
+def with_epochs(values):
+    values["loss"]["params"]["epochs"] = 500
+
+
 SPOILED = {
     "a metric that hits do not make": (record(metric("recall_at_1", 0.99)), RECORDS, "class_hits make"),
     "R@2 below R@1": (record(metric("recall_at_2", 0.0)), RECORDS, "is above recall_at_2"),
@@ -188,6 +228,52 @@ SPOILED = {
         record(metric("map_at_r", 0.0)),
         RECORDS,
         "map_at_r = 0; allowed: from ",
+    ),
+    "a MAP@R that the misses do not leave": (
+        every(lambda one: one["metrics"].update(map_at_r=1.0, r_precision=1.0)),
+        RECORDS,
+        "by the hits at rank 1",
+    ),
+    "another last epoch": (
+        every(lambda one: one["validation_epoch"].update(epoch=2, metrics=dict.fromkeys(one["metrics"], 1.0))),
+        RECORDS,
+        "validation_epoch",
+    ),
+    "no hubness": (record(update(hubness=None)), RECORDS, "hubness is missing"),
+    "a failure in words of its own": (record(failed(failure="a [link](http://x)")), RECORDS, "none of this suite's"),
+    "a failed run with hits": (record(failed(class_hits=[1])), RECORDS, "class_hits is there although the run failed"),
+    "other views in a run": (record(update(views_sha256="0" * 64), 1, LATE), LATE, "views_sha256 = "),
+    "no views": (record(update(views_sha256=None), 0, LATE), LATE, "allowed: one SHA-256"),
+    "a search by other code": (plain(SEARCH, update(code_sha256="0" * 64)), SEARCH, "code_sha256 = "),
+    "a validation epoch beyond the last": (plain(SEARCH, update(validation_epoch=99)), SEARCH, "allowed: 1 to 2"),
+    "a trial repeated": (plain(SEARCH, first_twice), SEARCH, "two trials have the values"),
+    "a trial that was chosen": (
+        plain(SEARCH, chosen_values),
+        SEARCH,
+        "trial 2 has {'weight': 1.2345}; allowed: {'weight'",
+    ),
+    "epochs in its own space": (
+        lambda contents: (
+            plain(SEARCH, longer_search)(contents)
+            | plain(SETTINGS, lambda values: values["loss"].update(search={"epochs": {"low": 2, "high": 500}}))(
+                contents
+            )
+        ),
+        SETTINGS,
+        "loss.search.epochs = {'low': 2, 'high': 500}; allowed: 2 for every loss",
+    ),
+    "epochs in a search alone": (plain(SEARCH, longer_search), SEARCH, "search_space.epochs = {'low': 2, 'high': 500}"),
+    "epochs set by hand": (
+        plain(SETTINGS, with_epochs),
+        SETTINGS,
+        "loss.params.epochs = 500; allowed: 2 for every loss",
+    ),
+    "epochs of its paper": (
+        lambda contents: {
+            PAPER: as_lines([one | {"recipe": one["recipe"] | {"epochs": 500}} for one in records_of(contents, PAPER)])
+        },
+        PAPER,
+        "recipe.epochs = 500; allowed: 2 for every loss",
     ),
     "a failure of a finished run": (record(update(failure="none")), RECORDS, "failure = 'none' although status is ok"),
     "longer training in a search": (plain(SEARCH, another_space), SEARCH, "training = "),
@@ -428,6 +514,21 @@ def test_whatever_stands_in_a_bundle_it_is_taken_or_refused_in_a_line(board, con
             assert list(load_handed_in()) == ["own"]
             shutil.rmtree("handed_in")
     assert 20 < refused_ones < 40
+
+
+def test_epochs_are_equal_where_the_board_searches_them_for_all(board):
+    settings = load_settings()
+    space = settings.tuning.model_copy(update={"space": {"epochs": {"low": 2, "high": 5}}})
+    within = settings.model_copy(update={"tuning": space})
+    assert [is_equal_budget(epochs, settings) for epochs in (2, 3, 2.5, True)] == [True, False, False, False]
+    assert [is_equal_budget(epochs, within) for epochs in (1, 2, 5, 6, 2.5, True)] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def refusal(path):
