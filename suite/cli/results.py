@@ -33,7 +33,7 @@ def compare(
 ) -> None:
     """Paired difference of two losses for each data set and noise level: interval, p and one sentence."""
     from suite.evaluation.retrieval import METRICS
-    from suite.evaluation.tables import read_csv
+    from suite.evaluation.tables import HANDED_IN, read_csv
     from suite.judging.leaderboard import contrast, verdicts
     from suite.settings.params import load_settings
 
@@ -51,6 +51,9 @@ def compare(
         losses = (first, second)
         found = contrast.contrast(contrast.select(records, losses, metric, **where), losses, metric)
         text = [contrast.as_text(found, losses), contrast.sentence(found, losses, metric)]
+    theirs = records[records["loss"].isin([first, second]) & (records[HANDED_IN] != "")]
+    for row in theirs.drop_duplicates(["loss", "regime", "track"]).to_dict("records"):
+        text.append(f"{row['loss']} was handed in ({row['regime']}, {row['track']}): {row[HANDED_IN]}.")
     wide = Console(soft_wrap=True)
     for part in text:
         wide.print(part, markup=False, highlight=False)

@@ -15,6 +15,7 @@ from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import counted, of_trials
 from suite.report.families import SPEAKERS, ReportJson, families
 from suite.report.tables import REGIMES
+from suite.report.text import HANDED_IN
 
 TUNED = "tuned"
 
@@ -54,6 +55,7 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
     """
     if board.empty or verdicts is None:
         return []
+    board, verdicts = _own(board), _own(verdicts)
     found = []
     for regime in dict.fromkeys(board["regime"].map(str)):
         rows = main_track(board[board["regime"] == regime])
@@ -63,6 +65,11 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
             told = found_of_claims(claims, regime) if claims is not None else ""
             found.append(Finding(regime, *found_on_board(rows, mine), told))
     return found
+
+
+def _own(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those that were handed in: what is said to be found was found here."""
+    return rows[rows[HANDED_IN].fillna("") == ""] if HANDED_IN in rows else rows
 
 
 def main_track(rows: pd.DataFrame) -> pd.DataFrame:

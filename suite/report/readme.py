@@ -11,6 +11,7 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC
+from suite.evaluation.tables import handed_in_losses
 from suite.files import read_text, write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.families import ReportJson
@@ -91,7 +92,8 @@ def compact_table(rows: pd.DataFrame) -> str:
         ]
         for loss in names
     ]
-    return markdown_table(["R@1, %", *columns], body, ["---", *["---:"] * len(columns)]).rstrip()
+    told = "\n\nRows that were handed in count in what is bold." if handed_in_losses(rows) else ""
+    return markdown_table(["R@1, %", *columns], body, ["---", *["---:"] * len(columns)]).rstrip() + told
 
 
 def _mean(columns: Iterable[pd.DataFrame], loss: str) -> float:

@@ -58,7 +58,7 @@ others; its means are over the runs that finished. All pairwise differences: [co
 """
 HANDED_IN = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.
 *spot-checked*: some runs, drawn at random, were computed anew and are reproduced. *not reproduced*: they are not.
-*undecided*: some differ, and too few to tell chance from a fault."""
+*undecided*: some differ, and too few to tell chance from a fault. A mark is of its regime and tuning track."""
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
 
@@ -91,12 +91,18 @@ def _handed_in(board: pd.DataFrame) -> str:
     """A section on losses that were handed in; empty without any."""
     if MARK not in board:
         return ""
-    rows = board[board[MARK] != ""].drop_duplicates("loss").sort_values("loss")
+    rows = board[board[MARK] != ""].drop_duplicates(["loss", "regime", "track"]).sort_values("loss", kind="stable")
     cells = [
-        [escaped(row["loss"]), row[MARK], row[VERSION] or "this one", escaped(row[CHECK]) or NOTHING]
+        [
+            escaped(row["loss"]),
+            f"{row['regime']}, {row['track']}",
+            row[MARK],
+            row[VERSION] or "this one",
+            escaped(row[CHECK]) or NOTHING,
+        ]
         for row in rows.to_dict("records")
     ]
-    shown = markdown_table(["loss", "mark", "suite", "last spot check"], cells, ["---"] * 4)
+    shown = markdown_table(["loss", "regime, tuning track", "mark", "suite", "spot check"], cells, ["---"] * 5)
     return f"## Handed in\n\n{HANDED_IN}\n\n{shown}"
 
 

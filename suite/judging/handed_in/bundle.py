@@ -162,6 +162,11 @@ class Bundle:
         return SuiteError(f"{self.name}: {member}: {why}")
 
 
+def search_member(regime: str, track: str, dataset: str, number: int) -> str:
+    """The member of a bundle that says what a search has found."""
+    return f"searches/{regime}/{track}/{dataset}-{number}.json"
+
+
 def write_bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
     """Write a bundle; the same content gives the same bytes.
 

@@ -11,12 +11,11 @@ from typing import Any
 from suite.data.catalog import EMBEDDED
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, check_records
-from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, STUDIES, Bundle, Shared
+from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, STUDIES, Bundle, Shared, search_member
 from suite.judging.handed_in.code import digest_of
 from suite.judging.handed_in.numbers import check_numbers
 from suite.judging.handed_in.plans import paper_runs_due, runs_due
 from suite.judging.handed_in.protocol import REGIMES, difference
-from suite.judging.handed_in.searches import search_member
 from suite.judging.handed_in.truth import Truth
 from suite.losses.registry import BUILT_IN, target_of
 from suite.settings.finetuned import load_finetuned

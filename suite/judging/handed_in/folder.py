@@ -136,18 +136,27 @@ def trials_of(handed_in: Mapping[str, HandedIn], regime: Regime) -> dict[tuple[s
     return found
 
 
-def with_marks(table: pd.DataFrame, handed_in: Mapping[str, HandedIn], columns: Sequence[str]) -> pd.DataFrame:
-    """A table with the columns ``loss``, ``regime`` and ``track``, and these of ``MARK``, ``VERSION`` and ``CHECK``.
+def with_marks(
+    table: pd.DataFrame, handed_in: Mapping[str, HandedIn], columns: Sequence[str], losses: Sequence[str] = ("loss",)
+) -> pd.DataFrame:
+    """A table with these of ``MARK``, ``VERSION`` and ``CHECK``; they are left out where no loss of it was handed in.
 
-    They are left out where no loss of it was handed in.
+    Args:
+        table: with columns ``regime`` and ``track``.
+        handed_in: losses that were handed in.
+        columns: which columns are added.
+        losses: columns of the table that name losses; the first of a row that was handed in counts.
     """
-    places = list(zip(table["loss"], table["regime"], table["track"], strict=True))
-    known: dict[tuple[str, str, str], dict[str, str]] = {}
-    for loss, regime, track in dict.fromkeys(places):
-        if (each := handed_in.get(loss)) is not None:
-            standing = each.standing(regime, track)
-            known[loss, regime, track] = {MARK: standing.mark, VERSION: each.version(), CHECK: standing.told}
-    if not known:
-        return table
+    places = []
+    for row in table[["regime", "track", *losses]].itertuples(index=False):
+        regime, track, *names = map(str, row)
+        places.append((next((name for name in names if name in handed_in), ""), regime, track))
     none = dict.fromkeys((MARK, VERSION, CHECK), "")
-    return table.assign(**{name: [known.get(place, none)[name] for place in places] for name in columns})
+    known = dict.fromkeys(places, none)
+    for loss, regime, track in (place for place in known if place[0]):
+        each = handed_in[loss]
+        standing = each.standing(regime, track)
+        known[loss, regime, track] = {MARK: standing.mark, VERSION: each.version(), CHECK: standing.told}
+    if not any(loss for loss, _, _ in known):
+        return table
+    return table.assign(**{name: [known[place][name] for place in places] for name in columns})

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
-from suite.judging.handed_in.bundle import SETTINGS, Bundle
-from suite.judging.handed_in.searches import BUDGET, check_budget, check_search, is_equal_budget, search_member
+from suite.judging.handed_in.bundle import SETTINGS, Bundle, search_member
+from suite.judging.handed_in.searches import BUDGET, check_budget, check_search, is_equal_budget
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.registry import Hyperparameters, target_of, values_by_hand
 from suite.settings.params import Settings

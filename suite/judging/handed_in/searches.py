@@ -32,11 +32,6 @@ _CLOSE = 1e-9
 """Relative difference of values that are drawn alike."""
 
 
-def search_member(regime: str, track: str, dataset: str, number: int) -> str:
-    """The member of a bundle that says what a search has found."""
-    return f"searches/{regime}/{track}/{dataset}-{number}.json"
-
-
 def check_budget(bundle: Bundle, settings: Settings) -> None:
     """Refuse longer training than the board's, in the loss's own search space or set by hand.
 

@@ -12,11 +12,10 @@ from suite.data.catalog import EMBEDDED, verified
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import read_json, replacing
-from suite.judging.handed_in.bundle import SETTINGS, STUDIES, licence_of, read_bundle, write_bundle
+from suite.judging.handed_in.bundle import SETTINGS, STUDIES, licence_of, read_bundle, search_member, write_bundle
 from suite.judging.handed_in.check import check_bundle, shared_settings
 from suite.judging.handed_in.code import files_of
 from suite.judging.handed_in.protocol import REGIMES, protocol, suite_version
-from suite.judging.handed_in.searches import search_member
 from suite.losses.registry import target_of
 from suite.settings.params import Settings
 from suite.settings.paths import (

@@ -8,6 +8,7 @@ from suite.judging.leaderboard.verdicts import EXPLAINED, METHOD, as_cells, sent
 from suite.report.appendix.facts import Facts
 from suite.report.appendix.markup import Block, Bold, Code, Heading, Label, Paragraph, Picture, Table, Text
 from suite.report.appendix.protocol import about_loss, protocol
+from suite.report.tables import shown_name
 from suite.report.text import NOTHING, finished_runs, metric_text, space_text, span, value_text, with_half_width
 from suite.settings.tuned_recipes import TunedRecipe
 
@@ -47,7 +48,8 @@ def _across(facts: Facts, place: tuple[str, str, str], rows: pd.DataFrame) -> Ta
     losses = list(dict.fromkeys(rows.sort_values("noise_level", kind="stable")["loss"]))
     body: list[list[Text]] = []
     for loss in losses:
-        cells: list[Text] = [Bold(loss) if loss == facts.loss else loss]
+        name = shown_name(rows, loss)
+        cells: list[Text] = [Bold(name) if loss == facts.loss else name]
         for column in columns.values():
             cells += _standing(column.loc[loss]) if loss in column.index else [NOTHING, NOTHING, NOTHING]
         body.append(cells)

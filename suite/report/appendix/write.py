@@ -1,6 +1,6 @@
 """Writes a paper's appendix on one loss: ``appendix.tex``, ``appendix.md``, ``references.bib`` and figures, in a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ from suite.errors import SuiteError, allowed
 from suite.evaluation.tables import read_csv
 from suite.files import write_text
 from suite.hashing import sha256_file
+from suite.judging.handed_in.folder import bundle_path, load_handed_in
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import METHOD
 from suite.losses.registry import LossEntry, find_loss
@@ -122,7 +123,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
             if (path := tuned_path(dataset, loss, track, regime=regime)).is_file()
         },
         figures=figures,
-        digests=_digests(mine, reports),
+        digests=[*_digests(mine, reports), *_of_bundles(names)],
     )
     return facts, {key: text for each in (*entries.values(), *sources.values()) for key, text in each.items()}
 
@@ -170,6 +171,16 @@ def _dataset(name: str, sources: dict[str, str]) -> DatasetFacts:
 def _recipes(settings: Settings) -> dict[str, Recipe]:
     recipes = {"frozen": settings.recipe}
     return recipes | ({"finetuned": load_finetuned().recipe} if FINETUNED_FILE.is_file() else {})
+
+
+def _of_bundles(losses: Sequence[str]) -> list[tuple[str, str]]:
+    """Of the bundles of losses that were handed in."""
+    handed_in = load_handed_in()
+    return [
+        (f"{bundle_path(loss).as_posix()}, licence {each.bundle.manifest.licence}, SHA-256", each.bundle.sha256)
+        for loss, each in handed_in.items()
+        if loss in losses
+    ]
 
 
 def _digests(entry: LossEntry | None, reports: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from suite.evaluation.tables import handed_in_losses
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.figures.style import GRID_COLOUR, LossStyle, legend_columns, loss_styles, save_figure, style
 
@@ -42,14 +43,14 @@ def noise_figure(board: pd.DataFrame, losses: Iterable[str] | None = None) -> Fi
             axes.set_title(f"{dataset}, {regime}, {TRACK_NAMES.get(track, track)}")
             axes.grid(color=GRID_COLOUR)
             if len(rows):
-                _draw_panel(axes, rows, styles)
+                _draw_panel(axes, rows, styles, board)
         line[0].set_ylabel("test R@1 (%)")
     for axes in panels[-1]:
         axes.set_xlabel("label noise")
     entries = {
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    names = [*styles, FROZEN]
+    names = [*(entry_of(board, loss) for loss in styles), FROZEN]
     figure.legend(
         [entries[name] for name in names],
         names,
@@ -60,8 +61,13 @@ def noise_figure(board: pd.DataFrame, losses: Iterable[str] | None = None) -> Fi
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle]) -> None:
-    """Curves of one regime and track on one data set, and the frozen backbone as a line."""
+def entry_of(board: pd.DataFrame, loss: str) -> str:
+    """A loss in a legend, which tells one that somebody handed in."""
+    return f"{loss} (handed in)" if loss in handed_in_losses(board) else loss
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle], board: pd.DataFrame) -> None:
+    """Curves of one regime and track on one data set, those that were handed in dotted; the frozen backbone as a line."""
     for place, (loss, look) in enumerate(styles.items()):
         mine = rows[rows["loss"] == loss].sort_values("noise_level")
         half = (mine["recall_at_1_high"] - mine["recall_at_1_low"]) / 2
@@ -69,7 +75,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, LossStyle]) ->
             mine["noise_level"] + 0.004 * (place - (len(styles) - 1) / 2),  # apart, so that intervals show
             mine["recall_at_1"],
             yerr=half.fillna(0),
-            label=loss,
+            label=entry_of(board, loss),
+            linestyle=":" if loss in handed_in_losses(board) else "-",
             color=look.color,
             marker=look.marker,
             markersize=5,

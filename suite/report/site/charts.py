@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.evaluation.tables import handed_in_losses
 from suite.judging.leaderboard.table import FROZEN
 from suite.report.figures.style import BLACK, COLOURS, SHAPES, looks
 
@@ -109,28 +110,37 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
         .transform_filter("isValid(datum.value)")
     )
     x = alt.X("x:Q", title="label noise", axis=alt.Axis(values=levels, format=".0%"), scale=alt.Scale(nice=False))
-    y = alt.Y("value:Q", title="test, %", scale=alt.Scale(zero=False))
+    label = METRICS[metrics[0]].label if len(metrics) == 1 else "metric"
+    y = alt.Y("value:Q", title=f"test {label}, %", scale=alt.Scale(zero=False))
     trained = base.transform_filter(alt.datum.loss != FROZEN)
+    others = sorted(handed_in_losses(rows))
+    lines = trained.mark_line(strokeWidth=1.8).encode(x, y, color=loss_colour(losses, of))
+    if others:  # dotted
+        theirs = f"indexof({json.dumps(others)}, datum.loss) >= 0"
+        own, dotted = lines.transform_filter(f"!({theirs})"), trained.mark_line(strokeWidth=1.8, strokeDash=[2, 3])
+        lines = alt.layer(own, dotted.encode(x, y, color=loss_colour(losses, of)).transform_filter(theirs))
     colour, shape = loss_colour(losses, of), loss_shape(losses, of)
     layers = [
         base.transform_filter(alt.datum.loss == FROZEN)
         .mark_line(strokeDash=[5, 4], color=INK, opacity=0.7)
         .encode(x, y, tooltip=_TOOLTIP),
-        trained.mark_line(strokeWidth=1.8).encode(x, y, color=colour),
+        lines,
         trained.mark_errorbar(ticks=True, thickness=1.5).encode(
-            x, alt.Y("low:Q", title="test, %", scale=alt.Scale(zero=False)), alt.Y2("high:Q"), color=colour
+            x, alt.Y("low:Q", title=f"test {label}, %", scale=alt.Scale(zero=False)), alt.Y2("high:Q"), color=colour
         ),
         trained.mark_point(filled=True, size=75, opacity=1, stroke=INK, strokeWidth=0.7).encode(
             x, y, shape=shape, color=colour, tooltip=_TOOLTIP
         ),
     ]
-    chart = alt.layer(*layers, title=title).add_params(
+    names = json.dumps({metric: METRICS[metric].label for metric in metrics})
+    told = {"expr": f"{json.dumps(f'{title}: ')} + {names}[metric]"}
+    chart = alt.layer(*layers, title=alt.TitleParams(text=told)).add_params(
         alt.param(name="metric", value=MAIN_METRIC),
         alt.param(name="track", value=str(rows["track"].iloc[0])),
         alt.param(name="hidden", value=[]),
     )
     return chart_spec(
-        chart, f"{title}: metric against label noise, a line a loss. The leaderboard has the same numbers."
+        chart, f"{title}: {label} against label noise, a line a loss. The leaderboard has the same numbers."
     )
 
 

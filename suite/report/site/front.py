@@ -10,6 +10,7 @@ import pandas as pd
 
 from suite.evaluation.records import TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.evaluation.tables import handed_in_losses
 from suite.files import write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
@@ -143,17 +144,20 @@ def _noise_charts(inputs: Inputs, charts: dict[str, Spec], metrics: tuple[str, .
     ):
         name = "-".join(["noise", *map(slug, (str(regime), str(dataset), str(kind)))])
         charts[name] = noise_chart(rows, f"{dataset}, {kind} noise, {regime}", inputs.losses, metrics)
-        caption = f"{dataset}, regime {regime}: means over seeds; bars are 95 % intervals of the mean."
+        what = f"{METRICS[metrics[0]].label} on test classes, " if len(metrics) == 1 else ""
+        caption = f"{dataset}, regime {regime}: {what}means over seeds; bars are 95 % intervals of the mean."
         tracks = "|".join(dict.fromkeys(rows["track"].map(str)))
         listed.append(NoiseChart(name, str(regime), tracks, str(dataset), caption))
     return listed
 
 
-def _legend(inputs: Inputs, sets: Mapping[str, str]) -> list[tuple[str, tuple[str, str] | None, str]]:
-    """Losses on the leaderboard with their looks and sets, and the frozen backbone."""
+def _legend(inputs: Inputs, sets: Mapping[str, str]) -> list[tuple[str, tuple[str, str] | None, str, str]]:
+    """Losses on the leaderboard with their looks, sets and whether they were handed in, and the frozen backbone."""
+    others = handed_in_losses(inputs.board)
     trained = set() if inputs.board.empty else set(inputs.board["loss"])
     look = {loss: each for loss, each in looks(inputs.losses).items() if loss in trained}
-    return [*((loss, each, sets[loss]) for loss, each in look.items()), (FROZEN, None, "")]
+    told = dict.fromkeys(others, "handed in")
+    return [*((loss, each, sets[loss], told.get(loss, "")) for loss, each in look.items()), (FROZEN, None, "", "")]
 
 
 def _user(inputs: Inputs) -> list[tuple[str, str]]:

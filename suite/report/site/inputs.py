@@ -1,7 +1,7 @@
 """Reads what the other stages left behind. Whatever is absent is None or empty: the pages then say that it was not run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,9 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
+from suite.judging.handed_in.bundle import search_member
+from suite.judging.handed_in.folder import load_handed_in
+from suite.judging.handed_in.standing import HandedIn
 from suite.judging.leaderboard.table import FROZEN
 from suite.losses.registry import BUILT_IN, values_by_hand
 from suite.report.influence import committed_curves, in_git, measured_curves
@@ -57,6 +60,7 @@ class Inputs:
         recipes: tuned recipes by (data set, loss).
         sheets: data sheets as Markdown, by data set.
         figures: SVG files.
+        handed_in: losses that were handed in.
     """
 
     losses: tuple[str, ...]
@@ -74,6 +78,7 @@ class Inputs:
     recipes: Mapping[tuple[str, str], TunedRecipe]
     sheets: Mapping[str, str]
     figures: tuple[Path, ...]
+    handed_in: Mapping[str, HandedIn] = field(default_factory=dict)
 
 
 def read_inputs(settings: Settings) -> Inputs:
@@ -86,7 +91,8 @@ def read_inputs(settings: Settings) -> Inputs:
     named = [] if board.empty else [loss for loss in dict.fromkeys(board["loss"]) if loss != FROZEN]
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
-    recipes = {(dataset, loss): _recipe(dataset, loss) for dataset in datasets for loss in losses}
+    handed_in = {loss: each for loss, each in load_handed_in().items() if loss in losses}
+    recipes = {(dataset, loss): _recipe(dataset, loss, handed_in.get(loss)) for dataset in datasets for loss in losses}
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     verdicts, claims = read_verdict_files(RESULTS_FOLDER), read_claim_files(RESULTS_FOLDER)
     records, curves = _records(settings), _curves(settings)
@@ -107,6 +113,7 @@ def read_inputs(settings: Settings) -> Inputs:
         recipes={key: found for key, found in recipes.items() if found is not None},
         sheets={name: read_text(path, "save it as UTF-8") for name, path in sheets.items() if path.is_file()},
         figures=tuple(path for folder in FIGURE_FOLDERS for path in sorted(folder.glob("*.svg"))),
+        handed_in=handed_in,
     )
 
 
@@ -147,8 +154,10 @@ def _curves(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_CURVES)
 
 
-def _recipe(dataset: str, loss: str) -> TunedRecipe | None:
-    """The recipe in git, or the one that a search of this run found."""
+def _recipe(dataset: str, loss: str, handed_in: HandedIn | None) -> TunedRecipe | None:
+    """The recipe in git, or the one that a search of this run found; of a loss that was handed in that of its bundle."""
+    if handed_in is not None:
+        return handed_in.bundle.searches.get(search_member("frozen", "tuned", dataset, 0))
     paths = (
         tuned_path(dataset, loss),
         tuned_plan_path(dataset, loss).with_name(FOUND_RECIPE.format(track="tuned", number=0)),

@@ -6,6 +6,7 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.judging.handed_in.standing import shown_records
 from suite.judging.leaderboard.verdicts import EXPLAINED, as_cells, sentence
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.influence.scene import PAIRS
@@ -14,6 +15,7 @@ from suite.report.figures.influence import TITLES
 from suite.report.figures.style import looks
 from suite.report.formulas import typeset
 from suite.report.site.charts import Spec
+from suite.report.site.handed_in import about
 from suite.report.site.inputs import Inputs
 from suite.report.site.loss_charts import curves_chart, influence_chart, trials_chart
 from suite.report.site.pages import Pages, slug
@@ -30,7 +32,12 @@ def write_losses(pages: Pages, inputs: Inputs) -> None:
     shown = []
     for name in inputs.losses:
         loss: Shown = {"name": name, "href": f"loss-{slug(name)}.html", "look": look[name]}
-        shown.append(loss | _definition(name, inputs.declared.get(name)))
+        theirs = inputs.handed_in.get(name)
+        loss |= _definition(name, inputs.declared.get(name))
+        loss["handed_in"] = None if theirs is None else about(theirs)
+        if theirs is not None:
+            loss["target"] = loss["handed_in"]["target"]
+        shown.append(loss)
     pages.write("losses.html", "losses", "Losses", losses=shown)
     for loss in shown:
         _write_loss(pages, inputs, loss)
@@ -95,8 +102,9 @@ def _verdicts(verdicts: pd.DataFrame | None, name: str) -> list[Shown]:
 def _values(inputs: Inputs, name: str) -> Shown | None:
     """Values of the runs, a column for each data set and track: constructor arguments and learning rates."""
     columns: dict[str, dict[str, Any]] = {}
-    for record in inputs.records:
-        if record.loss == name:
+    theirs = inputs.handed_in.get(name)
+    for record in inputs.records if theirs is None else shown_records(theirs.bundle):
+        if record.loss == name and record.regime == "frozen":
             rates = {key: record.recipe[key] for key in TRAINING_SETTINGS if key in record.recipe}
             columns.setdefault(f"{record.dataset}, {record.track}", {**record.hyperparameters, **rates})
     names = list(dict.fromkeys(key for values in columns.values() for key in values))

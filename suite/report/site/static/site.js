@@ -2,7 +2,7 @@
 "use strict";
 
 const charts = []; // {view, params, figure} of every chart on the page
-const table = { api: null, columns: {}, metrics: {}, waiting: [] };
+const table = { api: null, loss: 0, columns: {}, metrics: {}, waiting: [] };
 
 const json = (id) => JSON.parse(document.getElementById(id).textContent);
 
@@ -48,6 +48,7 @@ async function makeTable() {
   const { losses, rows } = json("board-rows");
   table.waiting = rows;
   const heads = [...element.tHead.rows[0].cells];
+  table.loss = heads.findIndex((head) => head.textContent.trim() === "loss");
   table.api = new DataTable(element, {
     data: [], // until the filters stand: drawing all rows first would take most of the time
     deferRender: true,
@@ -77,6 +78,16 @@ function filterTable(name, value) {
 
 // Elements that a filter hides carry its name: data-regime, data-track, data-dataset, data-losses.
 const HIDING = ["regime", "track", "dataset", "losses"];
+
+// A loss that is not ticked stands in no table.
+function leaveOut(without) {
+  for (const row of document.querySelectorAll("main tr[data-row]")) {
+    const left = without.includes(row.dataset.row);
+    row.hidden = left || (row.dataset.losses !== undefined && row.hidden);
+  }
+  if (!table.api) return;
+  table.api.column(table.loss).search(without.length ? (cell) => !without.includes(cell) : "");
+}
 
 // A chart shows several tracks, divided by |.
 function has(element, name, value) {
@@ -175,8 +186,9 @@ async function main() {
 
   const applyToPage = () => {
     for (const select of filters) filterTable(select.dataset.filter, select.value);
-    table.api?.rows.add(table.waiting.splice(0)).columns.adjust().draw();
     hideOthers(chosen());
+    leaveOut(without());
+    table.api?.rows.add(table.waiting.splice(0)).columns.adjust().draw();
     writeAddress(filters, boxes);
   };
   const applyToCharts = async () => {

@@ -1,0 +1,77 @@
+"""Wherever a loss that was handed in is shown, it is told apart; and what is said to be found does not depend on it."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from suite.hashing import sha256_file
+from suite.judging.handed_in.merge import merge
+from suite.report.finding import findings
+from suite.report.leaderboard import write_leaderboard
+from suite.settings.params import load_settings
+
+TOLD = "handed in"
+
+
+@pytest.fixture
+def shown(board, submitted, typed):
+    """A board with a handed-in loss, its site and appendices on that loss and on the board's own."""
+    merge([submitted / "own.zip"], load_settings())
+    write_leaderboard(load_settings())
+    commands = ("site",), ("report", "own", "--folder", "of-own"), ("report", "triplet", "--folder", "of-triplet")
+    for command in commands:
+        status, printed = typed(*command)
+        assert status == 0, printed
+    return board
+
+
+def read_rows(path):
+    with Path(path).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_is_told_apart_everywhere(shown, typed, submitted):
+    digest = sha256_file(submitted / "own.zip")
+    site = Path("results/site")
+    page = (site / "loss-own.html").read_text()
+    for text in ("not rerun", digest, "MIT", "Version of the suite", "Processors", "losses/own.py:Own"):
+        assert text in page
+    assert "Search space and trials on emoji" in page
+    assert "Not run." not in page
+    assert "handed in, not rerun" in (site / "losses.html").read_text()
+    front = (site / "index.html").read_text()
+    assert front.count(TOLD) >= 2  # table and legend
+    assert '"strokeDash":[2,3]' in front
+    assert "own (handed in)" in Path("results/noise.svg").read_text()
+    assert {row["loss"]: row["handed_in"] for row in read_rows("results/verdicts.csv")} == {"own": "not rerun"}
+    assert {row["handed_in"] for row in read_rows("results/comparisons.csv")} == {"not rerun"}
+    status, printed = typed("compare", "own")
+    assert (status, "own was handed in (frozen, tuned): not rerun." in printed) == (0, True)
+    for folder in ("of-own", "of-triplet"):
+        text = Path(folder, "appendix.md").read_text()
+        assert "own (handed in, not rerun)" in text
+        assert digest in text
+
+
+def test_what_is_found_is_found_without_it():
+    """A better loss of somebody else, of more trials and seeds and on other levels, changes no word of it."""
+    place = {
+        "regime": "frozen",
+        "track": "tuned",
+        "dataset": "emoji",
+        "noise_kind": "symmetric",
+        "runs": 5,
+        "trials": 25,
+    }
+    rows = [place | {"loss": loss, "noise_level": 0.2} for loss in ("pfml", "triplet")]
+    theirs = place | {"loss": "own", "noise_level": 0.4, "runs": 9, "trials": 99, "dataset": "birds"}
+    judged = [place | {"loss": "pfml", "against": "best baseline", "verdict": "behind", "noise_level": 0.2}]
+    forged = place | {"loss": "pfml", "against": "best baseline", "verdict": "ahead", "noise_level": 0.4}
+    alone = findings(pd.DataFrame(rows), pd.DataFrame(judged), None)
+    marked = [pd.DataFrame([*own, other]) for own, other in ((rows, theirs), (judged, forged))]
+    for table in marked:
+        table["handed_in"] = ["" for _ in range(len(table) - 1)] + ["not rerun"]
+    assert findings(*marked, None) == alone
+    assert "behind it in 1" in alone[0].comparisons
