@@ -62,6 +62,8 @@ CONTEXT: dict[str, Any] = {
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
 }
+_PUBLISHED = "2026-11-23"
+"""The day on which the data files were pinned."""
 _COLUMNS = {
     "image": ("sc:ImageObject", "The picture, an encoded WebP file."),
     "label": ("sc:Integer", "The number of its class."),
@@ -105,6 +107,8 @@ def croissant(dataset: str, table: ImageTable, size: int) -> dict[str, Any]:
         "description": f"{EMBEDDED[dataset].about[0].upper()}{EMBEDDED[dataset].about[1:]}.",
         "url": f"{dataset}.md",
         "citeAs": f"Data set {dataset} of pfml-suite; its sources under isBasedOn",
+        "creator": {"@type": "sc:Organization", "name": "The pfml-suite contributors"},
+        "datePublished": _PUBLISHED,
         "version": "1.0.0",
         "inLanguage": "en",
         "isLiveDataset": False,

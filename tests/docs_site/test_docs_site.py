@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 
 from suite.losses.registry import BUILT_IN
 from tests.helpers.browser import Visitor
@@ -130,5 +131,20 @@ def test_a_page_opens_from_disk_in_a_browser_and_asks_no_network(browser, folder
             page.goto((folder / name).as_uri())
             page.wait_for_selector("h1")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            contrast = Axe().run(page, options={"runOnly": ["color-contrast"], "preload": False})
+            assert [(each["id"], each["nodes"][0]["html"]) for each in contrast.response["violations"]] == []
         visitor.close()
         assert [text for text in visitor.complaints if text.startswith("request")] == []
+
+
+def test_the_search_works_from_disk(browser, folder):
+    visitor = Visitor(browser, folder, 1600, "light")
+    page = visitor.page
+    for name in ("index.html", "reference/pfml.html"):  # from a folder below, too
+        page.goto((folder / name).as_uri())
+        page.keyboard.press("/")
+        page.keyboard.type("tuning budget")
+        page.wait_for_selector(".md-search-result__item a")
+        assert page.locator(".md-search-result__item").count() > 1
+    visitor.close()
+    assert visitor.complaints == []

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,24 +51,29 @@ class Pages:
         write_text(self.folder / name, page.render(title=title, current=section or name, **values) + "\n")
 
 
+_SCROLLING_TABLE = (
+    '<div class="scroll" role="region" aria-label="Table {number} of the data sheet" tabindex="0"><table>\n'
+)
+
+
 def markdown(text: str) -> Markup:
-    """A data sheet as HTML: headings one level lower, no raw HTML, tables that scroll by themselves.
+    """A data sheet as HTML: headings one level lower, no raw HTML, tables and code that scroll by themselves.
 
     The sheet's own title is left out: the page has it.
     """
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    reader.add_render_rule("table_open", _scrolling_table)
+    number = count(1)
+    reader.add_render_rule("table_open", lambda *_: _SCROLLING_TABLE.format(number=next(number)))
     reader.add_render_rule("table_close", lambda *_: "</table></div>\n")
     body = re.sub(r"\A#[^\n]*\n", "", _COMMENT.sub("", text).lstrip())
     tokens = reader.parse(body)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
-    return Markup(reader.renderer.render(tokens, reader.options, {}))  # noqa: S704 - raw HTML is off
-
-
-def _scrolling_table(*_: Any) -> str:
-    return '<div class="scroll" role="region" aria-label="Table of the data sheet" tabindex="0"><table>\n'
+    html = reader.renderer.render(tokens, reader.options, {})
+    # A head without a word is no head; code that is cut off is reached by keyboard.
+    html = html.replace("<th></th>", "<td></td>").replace("<pre>", '<pre tabindex="0">')
+    return Markup(html)  # noqa: S704 - raw HTML is off
 
 
 def slug(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 
 import numpy as np
@@ -27,6 +28,8 @@ def test_the_metadata_in_docs_are_those_of_the_data(dataset, data_folder):
     assert {url.removeprefix("https://spdx.org/licenses/") for url in found["license"]} == {
         f"{name}.html" for name in table.licences
     }
+    assert found["creator"]["name"]
+    assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", found["datePublished"])
     images, classes = found["recordSet"]
     assert [field["name"] for field in images["field"]] == ["image", "label", "class_name", "source", "licence"]
     rows = classes["data"]
