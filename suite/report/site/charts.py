@@ -117,8 +117,7 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     lines = trained.mark_line(strokeWidth=1.8).encode(x, y, color=loss_colour(losses, of))
     if others:  # dotted
         theirs = f"indexof({json.dumps(others)}, datum.loss) >= 0"
-        own, dotted = lines.transform_filter(f"!({theirs})"), trained.mark_line(strokeWidth=1.8, strokeDash=[2, 3])
-        lines = alt.layer(own, dotted.encode(x, y, color=loss_colour(losses, of)).transform_filter(theirs))
+        lines = lines.encode(strokeDash=alt.condition(theirs, alt.value([2, 3]), alt.value([1, 0])))
     colour, shape = loss_colour(losses, of), loss_shape(losses, of)
     layers = [
         base.transform_filter(alt.datum.loss == FROZEN)

@@ -43,7 +43,7 @@ def test_it_is_told_apart_everywhere(shown, typed, submitted):
     assert "handed in, not rerun" in (site / "losses.html").read_text()
     front = (site / "index.html").read_text()
     assert front.count(TOLD) >= 2  # table and legend
-    assert '"strokeDash":[2,3]' in front
+    assert '"strokeDash":{"condition":{"test":"indexof([\\"own\\"]' in front  # as JSON within the page
     assert "own (handed in)" in Path("results/noise.svg").read_text()
     assert {row["loss"]: row["handed_in"] for row in read_rows("results/verdicts.csv")} == {"own": "not rerun"}
     assert {row["handed_in"] for row in read_rows("results/comparisons.csv")} == {"not rerun"}

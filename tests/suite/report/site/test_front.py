@@ -131,6 +131,34 @@ def test_what_is_shown_can_be_saved(front):
     assert (best["recall_at_1_low"] + best["recall_at_1_high"]) / 2 == pytest.approx(55.2)
 
 
+def test_a_loss_that_is_not_ticked_is_neither_shown_nor_saved(front):
+    choose(front, "regime", "frozen")
+    front.locator("input[data-loss=triplet]").uncheck()
+    assert losses(front) == ["prism", "pfml", FORMULA]
+    rows = list(csv.DictReader(saved(front, "CSV")[1].splitlines()))
+    assert {row["loss"] for row in rows} == {"prism", "pfml", f"'{FORMULA}", "frozen backbone"}
+    front.locator("input[data-loss=triplet]").check()
+    choose(front, "losses", "extended")
+    assert losses(front) == ["prism"]
+
+
+def test_the_leaderboard_leaves_it_out_as_well(visit, two_regimes):
+    page = visit(of=two_regimes).open("leaderboard.html", "#without=triplet")
+    assert "triplet" not in page.locator("#board tbody").inner_text()
+    assert "pfml" in page.locator("#board tbody").inner_text()
+    page.locator("input[data-loss=triplet]").check()
+    assert "triplet" in page.locator("#board tbody").inner_text()
+
+
+def test_charts_name_their_metric(visit, two_regimes):
+    page = visit(of=two_regimes).open("index.html")
+    charts = page.locator("figure[data-chart], figure.chart:visible")
+    assert all("test R@1, %" in text for text in charts.all_text_contents())
+    board = visit(of=two_regimes).open("leaderboard.html")
+    choose(board, "metric", "map_at_r")
+    expect(board.locator("figure.chart:visible svg text", has_text=": MAP@R").first).to_be_visible()
+
+
 def test_the_leaderboard_saves_the_columns_of_the_metric(visit, two_regimes):
     page = visit(of=two_regimes).open("leaderboard.html", "#dataset=emoji&noise=symmetric+0.2&metric=map_at_r")
     assert page.locator("select[data-filter=noise]").input_value() == "symmetric 0.2"
