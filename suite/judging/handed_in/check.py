@@ -81,6 +81,8 @@ def check_bundle(bundle: Bundle, settings: Settings, truths: dict[str, Truth] | 
         raise bundle.refuse(MANIFEST, why)
     _check_datasets(bundle, settings)
     _check_settings(bundle, settings)
+    if bundle.loss not in BUILT_IN and bundle.shared.loss.target is None:
+        raise bundle.refuse(SETTINGS, "loss.target is missing; allowed: module:Class or path/file.py:Class")
     target = target_of(bundle.loss, bundle.shared.loss)
     if bundle.loss in BUILT_IN and target != BUILT_IN[bundle.loss]:
         raise bundle.refuse(
@@ -161,13 +163,14 @@ def _check_datasets(bundle: Bundle, settings: Settings) -> None:
     """Refuse a data set that the board does not have, and a bundle that leaves out one that comes with the suite."""
     if unknown := [name for name in bundle.shared.datasets if name not in settings.datasets]:
         raise bundle.refuse(
-            SETTINGS, f"datasets.{unknown[0]} is no data set of this board; allowed: {allowed(settings.datasets)}"
+            SETTINGS,
+            f"datasets.{unknown[0]} is no data set of this board; allowed: {allowed(settings.datasets) or 'none'}",
         )
     for member in bundle.records:
         dataset = member.split("/")[-1].removesuffix(".jsonl")
         if dataset not in bundle.shared.datasets:
             raise bundle.refuse(
-                member, f"{SETTINGS} names no data set {dataset}; allowed: {allowed(bundle.shared.datasets)}"
+                member, f"{SETTINGS} names no data set {dataset}; allowed: {allowed(bundle.shared.datasets) or 'none'}"
             )
     due = [name for name in settings.datasets if name in EMBEDDED]
     there = bundle.records_of("frozen")

@@ -44,7 +44,7 @@ def check_numbers(record: Record, plan: SomePlan, truth: Truth) -> None:
     later = record.validation_epoch
     for metrics in (record.metrics, *([later.metrics] if later else [])):
         if set(metrics) != set(MEASURED):
-            raise SuiteError(f"{record.where}: metrics {allowed(metrics)}; allowed: {allowed(MEASURED)}")
+            raise SuiteError(f"{record.where}: metrics {allowed(metrics) or 'none'}; allowed: {allowed(MEASURED)}")
         for name, value in metrics.items():
             queries = sum(truth.class_queries)
             if METRICS[name].depth and not math.isclose(value * queries, round(value * queries), abs_tol=_TOLERANCE):

@@ -14,6 +14,7 @@ from suite.judging.handed_in.searches import BUDGET, check_budget, check_search,
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.registry import Hyperparameters, target_of, values_by_hand
 from suite.settings.params import Settings
+from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import PLANS, Regime, Run, SomePlan, runs_of
 from suite.training.hyperparameters import with_values
 
@@ -88,7 +89,8 @@ def _filled(bundle: Bundle, member: str, plan: SomePlan, values: Hyperparameters
     try:
         return with_values(plan, values)
     except SuiteError as error:
-        raise bundle.refuse(member, str(error)) from error
+        why = str(error).replace(f"{PARAMS_FILE}: losses.{bundle.loss}.params.", "")  # it is not this project's file
+        raise bundle.refuse(member, why) from error
 
 
 def bare_plan(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, loss_sha256: str) -> SomePlan:

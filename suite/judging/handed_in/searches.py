@@ -140,7 +140,10 @@ def _check_values(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space
     seen: list[tuple[dict[str, Scalar], list[float]]] = []
     for trial in recipe.trials:
         if trial.values.keys() != space.keys():
-            raise bundle.refuse(member, f"a trial has values of {allowed(trial.values)}; allowed: {allowed(space)}")
+            raise bundle.refuse(
+                member,
+                f"a trial has values of {allowed(trial.values) or 'nothing'}; allowed: {allowed(space) or 'none'}",
+            )
         for name, value in trial.values.items():
             if not _fits(value, space[name]):
                 raise bundle.refuse(member, f"a trial has {name} = {value!r}; allowed: {recipe.search_space[name]}")

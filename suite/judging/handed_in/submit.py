@@ -12,7 +12,15 @@ from suite.data.catalog import EMBEDDED, verified
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import read_json, replacing
-from suite.judging.handed_in.bundle import SETTINGS, STUDIES, licence_of, read_bundle, search_member, write_bundle
+from suite.judging.handed_in.bundle import (
+    SETTINGS,
+    STUDIES,
+    check_code_name,
+    licence_of,
+    read_bundle,
+    search_member,
+    write_bundle,
+)
 from suite.judging.handed_in.check import check_bundle, shared_settings
 from suite.judging.handed_in.code import files_of
 from suite.judging.handed_in.protocol import REGIMES, protocol, suite_version
@@ -60,7 +68,10 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         finetuned=any(name.startswith("records/finetuned") for name in records),
     )
     target = target_of(loss, settings.losses[loss])
-    code = files_of(target, f"{PARAMS_FILE}: losses.{loss}.target")
+    setting = f"{PARAMS_FILE}: losses.{loss}.target"
+    code = files_of(target, setting)
+    for name in code:
+        check_code_name(name, setting)
     members = {
         SETTINGS: _as_json(shared.as_dict()),
         **{name: _as_lines(each) for name, each in records.items()},

@@ -1,9 +1,11 @@
 """A bundle on its way: made, merged without running it, shown, rerun; and what a board of another version says."""
 
 import csv
+import importlib.metadata
 import io
 import json
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from suite.errors import SuiteError
 from suite.evaluation.tables import read_csv
 from suite.hashing import ROOT
 from suite.judging.handed_in import protocol
-from suite.judging.handed_in.bundle import MANIFEST, read_bundle, write_bundle
+from suite.judging.handed_in.bundle import MANIFEST, check_code_name, read_bundle, write_bundle
 from suite.judging.handed_in.code import digest_of
 from suite.judging.handed_in.folder import load_handed_in, trials_of
 from suite.judging.handed_in.merge import merge
@@ -284,6 +286,31 @@ def test_the_code_of_a_run_is_part_of_the_protocol():
     assert protocol.difference(changed, {"frozen"}) == ""
     assert "code_sha256.finetuned" in protocol.difference(changed, {"frozen", "finetuned"})
     assert "evaluator" in protocol.difference(mine.model_copy(update={"evaluator_sha256": "0"}), {"frozen"})
+
+
+@pytest.mark.parametrize("name", ["my-losses/v1.2/a_loss.py", "my_losses/my-loss.py", "2026/loss.py"])
+def test_a_bundle_holds_files_under_usual_names(name):
+    check_code_name(name, "here")
+
+
+@pytest.mark.parametrize(
+    "name", ["my losses/a.py", "\u00fc.py", ".hidden/a.py", "a/../b.py", "a" * 101 + ".py", "a/" * 10 + "a.py"]
+)
+def test_a_name_that_no_bundle_holds_is_told_before_it_is_written(name):
+    with pytest.raises(
+        SuiteError, match=r"^here: a bundle cannot hold .*; allowed: up to 9 folders, names of up to 100"
+    ):
+        check_code_name(name, "here")
+
+
+def test_the_version_is_that_of_the_code(monkeypatch, tmp_path):
+    """Metadata of an editable installation keep the version of the day on which it was made."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert protocol.suite_version() == project["version"]
+    monkeypatch.setattr(protocol, "ROOT", tmp_path)
+    assert protocol.suite_version() == importlib.metadata.version("pfml-suite")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "other"\nversion = "9.9"\n')
+    assert protocol.suite_version() == importlib.metadata.version("pfml-suite")
 
 
 def test_reading_a_bundle_writes_nothing(submitted, board):

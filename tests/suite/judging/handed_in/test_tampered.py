@@ -198,6 +198,18 @@ SPOILED = {
         "code/losses/more.py",
         "is not imported by",
     ),
+    "a file with a name of 300 letters": (
+        lambda _: {f"code/losses/{'a' * 300}.py": b""},
+        "code/losses/aaa",
+        "may not be there; allowed: a bundle as suite submit writes it",
+    ),
+    "folders without end": (lambda _: {"code/" + "d/" * 2000 + "a.py": b""}, "code/d/d", "may not be there"),
+    "a loss without a target": (
+        plain(SETTINGS, lambda values: values["loss"].update(target=None)),
+        SETTINGS,
+        "loss.target is missing; allowed: module:Class",
+    ),
+    "no data sets": (plain(SETTINGS, update(datasets={})), "records/", "names no data set emoji; allowed: none"),
     "no Python": (lambda _: {CODE: b"def ("}, CODE, "SyntaxError"),
     "brackets without end": (lambda _: {CODE: b"(" * 100_000}, CODE, "code/losses/own.py"),
     "an import from above": (text(CODE, b"from own_parts", b"from ...... own_parts"), CODE, "code/losses/own.py"),
