@@ -49,11 +49,11 @@ MANIFEST, SETTINGS = "manifest.json", "settings.json"
 STUDIES = (PAPER_VALUES, GEOMETRY, SPLITS, FRESH_SEEDS)
 """Kinds of records besides those of the regimes."""
 _NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"
-_PART, _DEEPEST = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", 9
+_PART, DEEPEST = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", 9
 """Name of a file of code or of a folder, and how many folders there may be."""
-_MEMBER = re.compile(
+MEMBER = re.compile(
     rf"manifest\.json|settings\.json|records/({'|'.join((*REGIMES, *STUDIES))})/{_NAME}\.jsonl"
-    rf"|searches/({'|'.join(REGIMES)})/{_NAME}/{_NAME}-[0-9]+\.json|code/({_PART}/){{0,{_DEEPEST}}}{_PART}\.py"
+    rf"|searches/({'|'.join(REGIMES)})/{_NAME}/{_NAME}-[0-9]+\.json|code/({_PART}/){{0,{DEEPEST}}}{_PART}\.py"
 )
 _CURE = "allowed: a bundle as suite submit writes it"
 _MARKUP = re.compile(r"[<>\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|^\s*[=+@-]")
@@ -169,23 +169,6 @@ def search_member(regime: str, track: str, dataset: str, number: int) -> str:
     return f"searches/{regime}/{track}/{dataset}-{number}.json"
 
 
-def check_code_name(name: str, setting: str) -> None:
-    """Refuse a file of code that a bundle cannot hold under its name.
-
-    Args:
-        name: from the project's folder.
-        setting: what names it, for the message.
-
-    Raises:
-        SuiteError: it cannot.
-    """
-    if not _MEMBER.fullmatch(f"code/{name}"):
-        raise SuiteError(
-            f"{setting}: a bundle cannot hold {shortened(repr(name), 200)}; allowed: up to {_DEEPEST} folders, names of up to 100 "
-            "letters from A to z, digits, _, - and ., which begin with a letter, a digit or _"
-        )
-
-
 def write_bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
     """Write a bundle; the same content gives the same bytes.
 
@@ -218,7 +201,7 @@ def read_bundle(path: Path, name: str = "") -> Bundle:
     name = name or str(path)
     members = read_small_zip(path, LIMITS, name)
     for member in members:
-        if not _MEMBER.fullmatch(member):
+        if not MEMBER.fullmatch(member):
             raise SuiteError(f"{name}: {shortened(repr(member), 200)} may not be there; {_CURE}")
     for needed in (MANIFEST, SETTINGS):
         if needed not in members:

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from suite.data.catalog import EMBEDDED, verified
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, read_records
 from suite.files import read_json, replacing
 from suite.judging.handed_in.bundle import (
+    DEEPEST,
+    MEMBER,
     SETTINGS,
     STUDIES,
-    check_code_name,
     licence_of,
     read_bundle,
     search_member,
@@ -92,6 +93,23 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         write_bundle(temporary, manifest, members)
         check_bundle(read_bundle(temporary, str(output)), settings)
     return output
+
+
+def check_code_name(name: str, setting: str) -> None:
+    """Refuse a file of code that a bundle cannot hold under its name.
+
+    Args:
+        name: from the project's folder.
+        setting: what names it, for the message.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    if not MEMBER.fullmatch(f"code/{name}"):
+        raise SuiteError(
+            f"{setting}: a bundle cannot hold {shortened(repr(name), 200)}; allowed: up to {DEEPEST} folders, names of up "
+            "to 100 letters from A to z, digits, _, - and ., which begin with a letter, a digit or _"
+        )
 
 
 def _records(loss: str, settings: Settings) -> Iterator[tuple[str, list[Record]]]:

@@ -16,11 +16,11 @@ from suite.errors import SuiteError
 from suite.evaluation.tables import read_csv
 from suite.hashing import ROOT
 from suite.judging.handed_in import protocol
-from suite.judging.handed_in.bundle import MANIFEST, check_code_name, read_bundle, write_bundle
+from suite.judging.handed_in.bundle import MANIFEST, read_bundle, write_bundle
 from suite.judging.handed_in.code import digest_of
 from suite.judging.handed_in.folder import load_handed_in, trials_of
 from suite.judging.handed_in.merge import merge
-from suite.judging.handed_in.submit import submit
+from suite.judging.handed_in.submit import check_code_name, submit
 from suite.judging.verify import RerunOutcome, compare
 from suite.losses.build import sha256_target
 from suite.losses.registry import BUILT_IN
