@@ -57,6 +57,15 @@ def test_every_term_that_is_used_is_in_the_context(data_folder):
     collect(found)
     schema_org = {
         *("name", "description", "url", "version", "inLanguage", "license", "isBasedOn", "distribution"),
-        *("contentUrl", "contentSize", "encodingFormat", "sha256", "creditText", "identifier", "creator", "datePublished"),
+        *(
+            "contentUrl",
+            "contentSize",
+            "encodingFormat",
+            "sha256",
+            "creditText",
+            "identifier",
+            "creator",
+            "datePublished",
+        ),
     }
     assert {term for term in terms if not term.startswith("@")} - set(found["@context"]) == schema_org
