@@ -2,17 +2,17 @@
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.retrieval import MAIN_METRIC, METRICS
+from suite.evaluation.contradictions import TOLERANCE, contradiction, miscounted, misplaced
+from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import ANEW, read_text, write_text
-from suite.settings.paths import RESULTS_FOLDER
+from suite.settings.paths import ABLATIONS, CROSSED, FRESH_SEEDS, GEOMETRY, PAPER_VALUES, RESULTS_FOLDER, SPLITS
 from suite.settings.plans import HyperparameterSource, Regime, Track
 from suite.settings.reading import explain_first
 
@@ -22,11 +22,6 @@ TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 """What the runs have in common that are compared with each other."""
 CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
 """What the runs have in common that differ in their seeds alone."""
-_TOLERANCE = 1e-9
-"""Of shares that are equal but for rounding."""
-_RECALLS = sorted(
-    (name for name in METRICS if name.startswith("recall_at_")), key=lambda name: int(name.split("_")[-1])
-)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -62,7 +57,7 @@ class ProxyPlaces(_Part):
     """
 
     proxies_per_class: Annotated[int, Field(ge=1)]
-    alpha: float | None = None
+    alpha: Annotated[float, Field(allow_inf_nan=False)] | None = None
     delta: Length | None = None
     """Of PFML's field; None for a loss without one."""
     size: list[Count] = []
@@ -85,6 +80,9 @@ class ProxyPlaces(_Part):
                 raise ValueError(
                     f"{field} has {len(values)} entries; allowed: one a class, {len(self.size)} as in size"
                 )
+        for field in ("minima_met", "minima_unmet"):
+            if wrong := next((pair for pair in getattr(self, field) or [] if pair[1] > pair[0]), None):
+                raise ValueError(f"{field} holds {wrong}: more flows ended within delta than were started")
         return self
 
 
@@ -141,6 +139,15 @@ class Record(_Part):
         return point, self.proxies.proxies_per_class if self.proxies else None
 
     @property
+    def study(self) -> str:
+        """The kind of study that would leave it, as a folder is called."""
+        if self.ablation is not None:
+            return CROSSED if self.ablation.crossed else ABLATIONS
+        if self.proxies is not None:
+            return GEOMETRY
+        return SPLITS if self.split else PAPER_VALUES if self.track == "paper_values" else FRESH_SEEDS
+
+    @property
     def where(self) -> str:
         """File and line, for messages."""
         return f"{self.file}, line {self.line}"
@@ -160,7 +167,7 @@ class Record(_Part):
         if not self.class_queries or len(self.class_hits) != len(self.class_queries):
             raise ValueError("class_hits and class_queries must hold one number for each test class")
         share = sum(self.class_hits) / sum(self.class_queries)
-        if not math.isclose(share, self.metrics[MAIN_METRIC], abs_tol=_TOLERANCE):
+        if not math.isclose(share, self.metrics[MAIN_METRIC], abs_tol=TOLERANCE):
             raise ValueError(f"class_hits make {share:.6f}, metrics.{MAIN_METRIC} is {self.metrics[MAIN_METRIC]:.6f}")
         later = self.validation_epoch.metrics if self.validation_epoch else {}
         found = [contradiction(values) for values in (self.metrics, later, self.before_training or {})]
@@ -181,8 +188,9 @@ def read_records(paths: Iterable[Path]) -> list[Record]:
         paths: JSON-lines files; each must exist and hold a record.
 
     Raises:
-        SuiteError: a file is missing, empty or not JSON, a line lacks a field or has a value that is not allowed, two lines
-            describe one run, or runs that are compared did not have the same data, noise or test classes.
+        SuiteError: a file is missing, empty or not JSON, a line lacks a field or has a value that is not allowed, or is of
+            another place than its file, two lines describe one run, or runs that are compared did not have the same data,
+            noise or test classes.
     """
     records = [record for path in paths for record in _read_file(path)]
     check_records(records)
@@ -227,7 +235,12 @@ def _cure(path: Path) -> str:
 def _read_file(path: Path) -> list[Record]:
     if not path.is_file():
         raise SuiteError(f"record file {path} is missing; run: dvc repro")
-    return records_in(read_text(path, _cure(path)), path, _cure(path))
+    records = records_in(read_text(path, _cure(path)), path, _cure(path))
+    for record in records:
+        name = record.ablation.axis if record.ablation else record.loss
+        if wrong := misplaced(path, record.study, record.dataset, name):
+            raise SuiteError(f"{record.where}: {wrong}; {_cure(path)}")
+    return records
 
 
 def records_in(text: str, path: Path, cure: str) -> list[Record]:
@@ -273,28 +286,3 @@ def _named(values: dict[str, Any]) -> str:
     return allowed(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
-
-
-def contradiction(metrics: Mapping[str, float]) -> str:
-    """What cannot be in the metrics of one model, shares from 0 to 1; empty if nothing.
-
-    More neighbours find no less: R@K does not fall with K. MAP@R weighs each hit by a precision of at most 1, so it is at
-    most R-precision.
-    """
-    for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            return f"{name} = {value!r}; allowed: shares from 0 to 1"
-    ordered = [name for name in _RECALLS if name in metrics]
-    pairs = [*pairwise(ordered), ("map_at_r", "r_precision")]
-    for less, more in pairs:
-        if less in metrics and more in metrics and metrics[less] > metrics[more] + _TOLERANCE:
-            return f"{less} = {metrics[less]:.6g} is above {more} = {metrics[more]:.6g}, which cannot be"
-    return ""
-
-
-def miscounted(hits: Sequence[int], queries: Sequence[int]) -> str:
-    """What cannot be in the hits and queries of the test classes; empty if nothing."""
-    for place, (hit, query) in enumerate(zip(hits, queries, strict=True)):
-        if hit > query:
-            return f"class_hits[{place}] = {hit} is above class_queries[{place}] = {query}, which cannot be"
-    return ""

@@ -52,6 +52,9 @@ from suite.settings.paths import (
 )
 from suite.settings.plans import folder_of
 
+_CENTURY = 100 * 365.25 * 86400
+"""Seconds."""
+
 
 def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """Compute the leaderboard from the records and write all its forms; gives the table.
@@ -196,9 +199,14 @@ def write_times(settings: Settings) -> None:
 def _seconds(path: Path) -> list[float]:
     found = read_json(path)
     runs = found.get("runs") if isinstance(found, dict) else None
-    if not isinstance(runs, dict) or not all(isinstance(value, int | float) for value in runs.values()):
-        raise SuiteError(f"times file {path} holds no seconds of runs; {ANEW}")
+    if not isinstance(runs, dict) or not all(map(_is_time, runs.values())):
+        raise SuiteError(f"times file {path} holds no seconds of runs, each from 0 to a century; {ANEW}")
     return list(runs.values())
+
+
+def _is_time(value: object) -> bool:
+    """Whether a value may be the seconds of a run."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _CENTURY
 
 
 def write_finetuned_times(settings: Settings) -> None:

@@ -1,10 +1,11 @@
 """``pipelines/benchmarks/params.yaml``: which networks are trained on CUB, Cars and SOP, by which recipes; their plans."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from suite.errors import SuiteError, allowed
 from suite.settings.paper_recipes import RecipeSettings, find_paper_recipe
@@ -34,14 +35,14 @@ class WholeNetworkPlan(Plan[RecipeSettings]):
         precision: of the network.
     """
 
+    recipe: RecipeSettings
     recipe_name: str
     precision: Literal["bfloat16", "float32"]
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "WholeNetworkPlan":
-        """The inverse of ``as_dict``."""
-        recipe = RecipeSettings.model_validate(value["recipe"])
-        return cls(**value | {"recipe": recipe, "noise_levels": tuple(value["noise_levels"])})
+        """The inverse of ``as_dict``; raises what is wrong of keys, types and values."""
+        return TypeAdapter(cls).validate_json(json.dumps(value))
 
 
 class BenchmarkSettings(Strict):

@@ -9,10 +9,11 @@ for each tuning track and each of its searches.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from suite.errors import SuiteError
 from suite.files import write_json
@@ -20,6 +21,7 @@ from suite.hashing import sha256_value
 from suite.settings.finetuned import FinetunedRecipe
 from suite.settings.params import Recipe, TuningTrack
 from suite.settings.paths import FINETUNED_RESULTS, FOLDERS, PLAN, RESULTS_FOLDER, STUDIES, TUNED_PLAN
+from suite.settings.reading import NoiseLevel, Seeds, damage
 
 Hyperparameters = dict[str, Any]
 Regime = Literal["frozen", "finetuned", "published"]
@@ -28,6 +30,7 @@ Track = Literal[TuningTrack, "paper_values", "ablation"]
 """How hyper-parameters were chosen: with an equal budget; as the loss's paper has them; one varied around tuned ones."""
 HyperparameterSource = Literal["search", "params.yaml", "defaults", "paper"]
 
+_Number = Annotated[int, Field(ge=0)]
 R_co = TypeVar("R_co", bound=BaseModel, covariant=True)
 
 
@@ -53,6 +56,9 @@ class Plan(Generic[R_co]):
         recipe: training settings, learning rates resolved.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    """How a file of plans is checked."""
+
     regime: Regime
     track: Track
     dataset: str
@@ -62,8 +68,8 @@ class Plan(Generic[R_co]):
     loss_sha256: str
     code_sha256: str
     noise_kind: str
-    noise_levels: tuple[float, ...]
-    seeds: int
+    noise_levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1)]
+    seeds: Seeds
     hyperparameter_source: HyperparameterSource
     hyperparameters: Hyperparameters
     recipe: R_co
@@ -89,24 +95,28 @@ class TunedPlan(Plan[R_co]):
         split: which half of the classes trains; 0 is the stored one.
     """
 
-    validation_epoch: int | None = None
-    search: int | None = None
-    searches: int = 1
-    split: int = 0
+    validation_epoch: Annotated[int, Field(ge=1)] | None = None
+    search: _Number | None = None
+    searches: Annotated[int, Field(ge=1)] = 1
+    split: _Number = 0
 
 
+@dataclass(frozen=True, slots=True)
 class FrozenPlan(TunedPlan[Recipe]):
     """A plan of embedding layers trained on frozen features."""
 
-    __slots__ = ()
+    recipe: Recipe
 
 
+@dataclass(frozen=True, slots=True)
 class FinetunedPlan(TunedPlan[FinetunedRecipe]):
     """A plan of late blocks of the backbone and embedding layers, trained on views."""
 
-    __slots__ = ()
+    recipe: FinetunedRecipe
 
 
+P = TypeVar("P", bound=Plan[Any])
+P_co = TypeVar("P_co", bound=Plan[Any], covariant=True)
 SomePlan = TunedPlan[Recipe]
 """A plan of one of the regimes whose hyper-parameters are searched; each of their recipes is a ``Recipe``."""
 PLANS: dict[Regime, tuple[type[SomePlan], type[Recipe]]] = {
@@ -116,15 +126,15 @@ PLANS: dict[Regime, tuple[type[SomePlan], type[Recipe]]] = {
 """These regimes with the classes of their plans and recipes."""
 
 
-def plan_from_dict(value: dict[str, Any]) -> SomePlan:
-    """The inverse of ``as_dict``."""
-    plan, recipe = PLANS[value["regime"]]
-    parsed = {"recipe": recipe.model_validate(value["recipe"]), "noise_levels": tuple(value["noise_levels"])}
-    return plan(**value | parsed)
+def plan_from_dict(value: Any) -> SomePlan:
+    """The inverse of ``as_dict``; raises what is wrong of keys, types and values."""
+    plan: SomePlan = _adapter(value["regime"]).validate_json(json.dumps(value))
+    return plan
 
 
-P = TypeVar("P", bound=Plan[Any])
-P_co = TypeVar("P_co", bound=Plan[Any], covariant=True)
+@cache
+def _adapter(regime: Regime) -> TypeAdapter[Any]:
+    return TypeAdapter(PLANS[regime][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,19 +211,23 @@ class Search:
         held_out: number of folds that validate, from the one of this number on; all of them if None.
     """
 
-    space: dict[str, dict[str, Any]]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    space: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     by_hand: Hyperparameters
-    trials: int
-    folds: int
-    noise: float = 0.0
-    number: int = 0
+    trials: Annotated[int, Field(ge=1)]
+    folds: Annotated[int, Field(ge=2)]
+    noise: NoiseLevel = 0.0
+    number: _Number = 0
     noisy_validation: bool = False
-    held_out: int | None = None
+    held_out: Annotated[int, Field(ge=1)] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+
+_SEARCH = TypeAdapter(Search)
 
 Planned = tuple[SomePlan, Search | None]
 """A plan, and the search that comes before it."""
@@ -244,18 +258,11 @@ def tuned_plan_path(dataset: str, loss: str, regime: Regime = "frozen") -> Path:
 
 def write_plan_file(path: Path, planned: Sequence[Planned]) -> None:
     """Write a plan file."""
-    write_json(
-        path,
-        [{"plan": plan.as_dict(), "search": None if search is None else search.as_dict()} for plan, search in planned],
-    )
+    write_json(path, [{"plan": plan.as_dict(), "search": search and search.as_dict()} for plan, search in planned])
 
 
 def read_plan(path: Path) -> Planned:
-    """The first plan of a plan file: that of the track ``tuned``, of its first search.
-
-    Raises:
-        SuiteError: as ``read_plan_file``.
-    """
+    """The first plan of a plan file, as ``read_plan_file`` reads it: that of the track ``tuned``, of its first search."""
     return read_plan_file(path)[0]
 
 
@@ -265,24 +272,28 @@ def read_plan_file(path: Path) -> list[Planned]:
     Raises:
         SuiteError: it is missing or damaged.
     """
-    again = next(
-        (f"dvc repro pipelines/{regime}/dvc.yaml" for regime, folder in FOLDERS.items() if folder in path.parents),
-        "dvc repro",
-    )
+    regimes = [f" pipelines/{regime}/dvc.yaml" for regime, folder in FOLDERS.items() if folder in path.parents]
+    again = f"dvc repro{''.join(regimes)}"
     if not path.is_file():
         section = {"paper_values": "paper_values"}.get(path.parent.name, "losses")
         raise SuiteError(
             f"plan {path} is missing: name its data set under datasets and its loss under {section} in params.yaml, "
             f"then run: {again}"
         )
+    cure = f"delete it, then run: {again}"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        plans = [
-            (plan_from_dict(value["plan"]), None if value["search"] is None else Search(**value["search"]))
-            for value in values
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise SuiteError(f"plan {path} is damaged; delete it, then run: {again}") from error
+        plans = [_planned(value) for value in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f": {damage(error)}" if isinstance(error, ValidationError) else ""
+        raise SuiteError(f"plan {path} is damaged{what}; {cure}") from error
     if not plans:
-        raise SuiteError(f"plan {path} is empty; delete it, then run: {again}")
+        raise SuiteError(f"plan {path} is empty; {cure}")
+    for plan, _ in plans:
+        if f"{plan.dataset}-{plan.loss}" not in {path.stem, path.parent.name}:
+            raise SuiteError(f"plan {path} is damaged: it is of {plan.loss} on {plan.dataset}; {cure}")
     return plans
+
+
+def _planned(value: Any) -> Planned:
+    search = None if value["search"] is None else _SEARCH.validate_json(json.dumps(value["search"]))
+    return plan_from_dict(value["plan"]), search

@@ -182,6 +182,15 @@ def explain_first(error: ValidationError, model: type[BaseModel], path: Path, be
     return "; ".join([lines[0], *(line.removeprefix(f"{shown(path)}: ") for line in lines[1:])])
 
 
+def damage(error: ValidationError) -> str:
+    """The first field of a file between stages that is not as it was written, e.g. ``seeds = '3' cannot be``."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    if not field or first["type"] == "missing":
+        return f"{field} is missing" if field else "it holds no fields"
+    return field + ("" if isinstance(first["input"], dict | list) else f" = {_short(first['input'])}") + " cannot be"
+
+
 _SCALAR_TYPES = ("bool", "int", "float", "str")
 _SCALAR_ERRORS = tuple(f"{name}_{kind}" for name in ("bool", "int", "float", "string") for kind in ("type", "parsing"))
 

@@ -81,7 +81,9 @@ def _seconds() -> dict[tuple[str, str], float]:
     try:
         with TIMES_FILE.open(encoding="utf-8", newline="") as file:
             return {
-                (row["dataset"], row["loss"]): float(row["mean_seconds"]) for row in csv.DictReader(file) if row["loss"]
+                (row["dataset"], row["loss"]): seconds
+                for row in csv.DictReader(file)
+                if row["loss"] and 0 <= (seconds := float(row["mean_seconds"])) < float("inf")
             }
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}

@@ -106,9 +106,11 @@ def freeze(
         folder: where the claims are.
 
     Raises:
-        SuiteError: something was frozen before, or a loss cannot be found.
+        SuiteError: the claims are not of the current folder, something was frozen before, or a loss cannot be found.
     """
     path = folder / FROZEN_NAME
+    if not path.resolve().is_relative_to(Path.cwd()):
+        raise SuiteError(f"{path} is not of the current folder, {Path.cwd()}; run it in {folder.parent}")
     if path.exists() and not renew:
         date = f" on {before.date:%Y-%m-%d}" if (before := _readable(path)) else ""
         raise SuiteError(

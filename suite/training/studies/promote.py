@@ -6,6 +6,7 @@ Searches and studies take long. ``dvc repro`` runs none of them: it reads their 
 from pathlib import Path
 
 from suite.errors import SuiteError
+from suite.evaluation.records import read_records
 from suite.files import write_text
 from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
 from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
@@ -15,7 +16,7 @@ def promote() -> list[Path]:
     """Make the best values of finished searches the recipes in git, and take the records of studies; gives what was written.
 
     Raises:
-        SuiteError: there is none, or a recipe is damaged; nothing is written then.
+        SuiteError: there is none, or a recipe or a record is damaged or of another place; nothing is written then.
     """
     folders = [root / name for root in (Path(), *FOLDERS.values()) for name in (TUNED_FOLDER, SEARCHES_FOLDER)]
     found = [path for folder in folders for path in sorted(folder.glob("*/*.yaml"))]
@@ -26,6 +27,8 @@ def promote() -> list[Path]:
             "or: dvc repro pipelines/studies/dvc.yaml"
         )
     recipes = [load_tuned(path) for path in found]
+    for path in studies:
+        read_records([path])
     written = []
     for recipe in recipes:
         written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number, recipe.regime))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from suite.data.noise import KINDS, OF_FEATURES, check_kind
 from suite.errors import SuiteError, allowed
 from suite.files import read_json, write_json
@@ -13,6 +15,7 @@ from suite.settings.benchmarks import Benchmark, BenchmarkSettings, WholeNetwork
 from suite.settings.paper_recipes import PaperRecipe, RecipeSettings, find_paper_recipe
 from suite.settings.params import LossSettings
 from suite.settings.paths import BENCHMARKS_FILE
+from suite.settings.reading import damage
 from suite.training.whole_network import run
 from suite.training.whole_network.networks import check_architecture
 
@@ -45,17 +48,21 @@ def read_benchmark_plan(dataset: str, row: str) -> WholeNetworkPlan:
     """Read the plan of a row.
 
     Raises:
-        SuiteError: it is missing.
+        SuiteError: it is missing or damaged.
     """
     path = benchmark_plan_path(dataset, row)
     if not path.is_file():
         raise SuiteError(
             f"plan {path} is missing: name its data set and row in {BENCHMARKS_FILE}, then: suite plan --benchmarks"
         )
+    cure = "delete it, then run: suite plan --benchmarks"
     try:
-        return WholeNetworkPlan.from_dict(read_json(path))
-    except (SuiteError, ValueError, KeyError, TypeError) as error:
-        raise SuiteError(f"plan {path} is damaged; delete it, then run: suite plan --benchmarks") from error
+        plan = WholeNetworkPlan.from_dict(read_json(path, cure))
+    except ValidationError as error:
+        raise SuiteError(f"plan {path} is damaged: {damage(error)}; {cure}") from error
+    if (plan.dataset, plan.loss) != (dataset, row):
+        raise SuiteError(f"plan {path} is damaged: it is of {plan.loss} on {plan.dataset}; {cure}")
+    return plan
 
 
 def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> WholeNetworkPlan:
