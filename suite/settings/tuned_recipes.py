@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 from pydantic import Field, model_validator
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError
 from suite.files import write_text
 from suite.settings.params import Recipe, TuningTrack
 from suite.settings.paths import FOUND_RECIPE, TUNED_RECIPE
@@ -69,10 +69,6 @@ class TunedRecipe(Strict):
         for trial in self.trials:
             if len(trial.fold_map_at_r) not in {0, folds}:
                 raise ValueError(f"a trial has {len(trial.fold_map_at_r)} folds; allowed: {folds}")
-            if trial.values.keys() != self.search_space.keys():
-                raise ValueError(
-                    f"a trial has values of {allowed(trial.values)}; allowed: {allowed(self.search_space)}"
-                )
         trained = [(mean, trial) for trial in self.trials if (mean := trial.map_at_r) is not None]
         if not trained:
             raise ValueError("no trial trained; allowed: at least one")

@@ -93,20 +93,7 @@ def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: 
         SuiteError: it cannot.
     """
     classes, folds = half.classes, search.folds
-    if _least_answerable(half, folds) < LEAST_CLASSES:
-        fitting = [
-            count for count in range(2, classes // LEAST_CLASSES + 1) if _least_answerable(half, count) >= LEAST_CLASSES
-        ]
-        found = (
-            f"{plan.dataset} has {classes} training classes, and a fold needs {LEAST_CLASSES} with two images or more: "
-            "with one alone every neighbour is right"
-        )
-        if not fitting:
-            raise SuiteError(
-                f"{PARAMS_FILE}: datasets.{plan.dataset}: too few classes for a search: {found}; "
-                f"allowed: {LEAST_CLASSES * 2} training classes or more, or a tuned recipe in git"
-            )
-        raise SuiteError(f"{settings.recipe.file}: tuning.folds = {folds}: {found}; allowed: {_span(fitting)}")
+    check_fold_sizes(f"{settings.recipe.file}: tuning.folds", plan.dataset, half, folds)
     left = least_training(classes, folds)
     if plan.recipe.classes_per_batch > left:
         found = f"a search with tuning.folds = {folds} trains on {left} of {classes} training classes"
@@ -120,6 +107,55 @@ def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: 
         if plan.recipe.classes_per_batch > left:
             found = f"with {plan.noise_kind} noise of {search.noise:g} a search trains on {left} classes"
             raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
+
+
+def check_fold_sizes(setting: str, dataset: str, half: TrainingHalf, folds: int, batch: int = LEAST_CLASSES) -> None:
+    """Check that each of so many folds of the training classes can validate, and leaves as many classes as a batch has.
+
+    Args:
+        setting: that sets the folds, with its file, for messages.
+        dataset: name of the data set.
+        half: its training half.
+        folds: number of folds.
+        batch: classes of a batch.
+
+    Raises:
+        SuiteError: it cannot.
+    """
+    classes = half.classes
+    fitting = [
+        count
+        for count in range(2, classes // LEAST_CLASSES + 1)
+        if _least_answerable(half, count) >= LEAST_CLASSES and least_training(classes, count) >= batch
+    ]
+    if folds in fitting:
+        return
+    found = f"{dataset} has {classes} training classes, and a fold needs {LEAST_CLASSES} with two images or more: "
+    found += "with one alone every neighbour is right"
+    if _least_answerable(half, folds) >= LEAST_CLASSES:
+        left = least_training(classes, folds)
+        found = f"a search trains on {left} of {classes} training classes of {dataset}, and a batch has {batch}"
+    if fitting:
+        raise SuiteError(f"{setting} = {folds}: {found}; allowed: {_span(fitting)}")
+    raise SuiteError(
+        f"{PARAMS_FILE}: datasets.{dataset}: too few classes for a search: {found}; "
+        f"allowed: {LEAST_CLASSES * 2} training classes or more, or a tuned recipe in git"
+    )
+
+
+def unfit_study_folds(settings: Settings, dataset: str, half: TrainingHalf) -> list[str]:
+    """A line for each study that is set and whose searches have folds that the data set cannot fill: it would be refused."""
+    remarks, batch = list[str](), settings.recipe_of(dataset).classes_per_batch
+    crossed, splits = settings.crossed, settings.splits
+    for name, wanted, folds in (
+        ("crossed", any(crossed.values.model_dump().values()), crossed.folds),
+        ("splits", any(loss in settings.losses for loss in splits.losses), splits.folds),
+    ):
+        try:
+            check_fold_sizes(f"{PARAMS_FILE}: {name}.folds", dataset, half, folds, batch)
+        except SuiteError as error:
+            remarks += [f"suite {name} will refuse this: {error}"] if wanted else []
+    return remarks
 
 
 def _least_answerable(half: TrainingHalf, folds: int) -> int:

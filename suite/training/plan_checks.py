@@ -7,7 +7,7 @@ from suite.errors import Problems, SuiteError, allowed
 from suite.losses.registry import BUILT_IN, LossEntry, check_hyperparameters, find_loss, values_by_hand
 from suite.settings.params import LossSettings, Settings
 from suite.settings.paths import PARAMS_FILE
-from suite.training.batch_checks import check_batch, check_noise
+from suite.training.batch_checks import LEAST_CLASSES, check_batch, check_noise
 from suite.training.dataset_plan import DatasetPlan, plan_dataset
 from suite.training.search_space import declared_space
 
@@ -34,6 +34,25 @@ def sound_losses(settings: Settings, problems: Problems) -> tuple[list[LossEntry
     grid = [_sound(name, entry, settings, problems, find_loss) for name, entry in settings.losses.items()]
     also = [_sound(name, entry, settings, problems, _find_also) for name, entry in settings.tuning.also.items()]
     return [entry for entry in grid if entry is not None], [entry for entry in also if entry is not None]
+
+
+def check_proxies(entry: LossEntry, settings: Settings, setting: str) -> None:
+    """Check that a loss has the proxies that the study of geometry measures, as many a class as it asks for.
+
+    Raises:
+        SuiteError: it has not.
+    """
+    values = {"proxies_per_class": settings.geometry.proxies_per_class}
+    check_hyperparameters(entry, values, setting)
+
+    def build() -> None:
+        loss = entry.build(values, LEAST_CLASSES, settings.recipe.embedding_dim)
+        if lacking := [name for name in ("proxies", "proxy_labels") if not hasattr(loss, name)]:
+            raise SuiteError(
+                f"{setting}: this loss has no attribute {allowed(lacking)}; allowed: losses with proxies and proxy_labels"
+            )
+
+    entry.must_survive(build)
 
 
 def for_all(
@@ -64,7 +83,8 @@ def _sound(
         found = find(name, entry)
         unknown = Problems()
         with unknown:
-            check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: losses.{name}.params")
+            place = "losses" if name in settings.losses else "tuning.also"
+            check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: {place}.{name}.params")
         with unknown:
             declared_space(found, entry, settings.tuning.space)
         unknown.tell()

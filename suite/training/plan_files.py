@@ -9,6 +9,7 @@ from suite.files import write_json
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
 from suite.settings.plans import PlanKind, Planned, Regime, folder_of, plan_path, write_plan_file
+from suite.training.batch_checks import unfit_study_folds
 from suite.training.dataset_plan import DatasetPlan
 
 Kinds = Mapping[PlanKind, Sequence[Sequence[Planned]]]
@@ -46,10 +47,14 @@ def write_all(data: Mapping[Path, dict[str, Any]], kinds: Kinds, regime: Regime 
 
 
 def remarks_on(settings: Settings, datasets: Sequence[DatasetPlan]) -> list[str]:
-    """Settings that are left out, or that ask for more than there is."""
-    return settings.unused + [
-        f"{PARAMS_FILE}: datasets.{dataset.dataset}.max_classes = {dataset.max_classes}: it has no more than "
-        f"{dataset.half.classes} training classes, so all are kept"
-        for dataset in datasets
-        if dataset.max_classes is not None and dataset.max_classes // 2 > dataset.half.classes
-    ]
+    """Settings that are left out, that ask for more than there is, or that a study will refuse."""
+    return (
+        settings.unused
+        + [
+            f"{PARAMS_FILE}: datasets.{dataset.dataset}.max_classes = {dataset.max_classes}: it has no more than "
+            f"{dataset.half.classes} training classes, so all are kept"
+            for dataset in datasets
+            if dataset.max_classes is not None and dataset.max_classes // 2 > dataset.half.classes
+        ]
+        + [line for dataset in datasets for line in unfit_study_folds(settings, dataset.dataset, dataset.half)]
+    )

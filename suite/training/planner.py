@@ -36,7 +36,7 @@ from suite.training.backbone import check_backbone
 from suite.training.batch_checks import check_batch, check_folds
 from suite.training.dataset_plan import DatasetPlan, dataset_plan_path
 from suite.training.hyperparameters import with_learning_rates
-from suite.training.plan_checks import for_all, sound_datasets, sound_losses
+from suite.training.plan_checks import check_proxies, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import check_size, cost
 from suite.training.search_space import check_ends, declared_space
@@ -63,6 +63,10 @@ def write_plans(settings: Settings) -> list[str]:
     datasets = [] if problems.about("noise.kind") else sound_datasets(settings, problems)
     losses, also = sound_losses(settings, problems)
     planner = Planner(settings)
+    for entry in losses + also:
+        if entry.name in settings.geometry.losses:
+            with problems:
+                check_proxies(entry, settings, f"{PARAMS_FILE}: geometry.losses.{entry.name}")
     with_paper_values = [entry for entry in losses if entry.name in settings.paper_values]
     kinds: dict[PlanKind, list[list[Planned]]] = {
         "tuned": for_all(planner.tuned, datasets, losses, problems),
@@ -151,7 +155,6 @@ class Planner:
     def _plan_searches(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
         mine = self._settings.all_losses[entry.name]
         by_hand = values_by_hand(mine)
-        check_hyperparameters(entry, by_hand, f"{PARAMS_FILE}: losses.{entry.name}.params")
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
         tuning = self._settings.tuning
         space = declared_space(entry, mine, tuning.space)
@@ -184,6 +187,11 @@ class Planner:
                 )
                 for number in range(tuning.searches)
             ]
+        if not planned:
+            raise SuiteError(
+                f"{PARAMS_FILE}: tuning.tracks has tracks under noise alone, and noise.levels has no noise; "
+                "allowed: tuned among the tracks, or a level above 0"
+            )
         return planned
 
     def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> SomePlan:

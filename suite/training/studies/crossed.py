@@ -71,7 +71,7 @@ def crossed_parts(dataset: str, axis: str, crossed: CrossedSettings) -> list[tup
         for plan in plans:
             search = Search(space, {}, crossed.trials, crossed.folds, number=plan.search or 0)
             held, label = replace(vary(plan, axis, value), track="tuned"), f"{axis} {value:g}"
-            parts.append((value, Part(held, partial(_runs, label), search, label)))
+            parts.append((value, Part(held, partial(_runs, label), search, label, "crossed")))
     return parts
 
 

@@ -55,7 +55,10 @@ def split_parts(dataset: str, loss: str, splits: SplitSettings) -> list[Part]:
             f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
         )
     search = replace(declared, trials=splits.trials, folds=splits.folds, held_out=None)
-    return [Part(replace(plan, split=split), _runs, search, f"split {split}") for split in range(1, splits.count + 1)]
+    return [
+        Part(replace(plan, split=split), _runs, search, f"split {split}", "splits")
+        for split in range(1, splits.count + 1)
+    ]
 
 
 def _runs(plan: SomePlan) -> list[Run[SomePlan]]:

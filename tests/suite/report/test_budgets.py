@@ -19,14 +19,16 @@ def write_recipe(loss, trials, number=0, dataset="emoji"):
         "training": {},
         "best": {},
         "best_map_at_r": 0.5,
-        "best_fold_map_at_r": [0.5],
+        "best_fold_map_at_r": [0.5, 0.5],
         "trial_quartiles": [0.5] * 3,
         "failed_trials": 0,
         "validation_epoch": 1,
         "seconds": 1.0,
-        "trials": [{"values": {}, "fold_map_at_r": [0.5]}] * trials,
+        "trials": [{"values": {}, "fold_map_at_r": [0.5, 0.5]}] * trials,
     }
-    save_tuned(TunedRecipe(dataset=dataset, loss=loss, **values), tuned_path(dataset, loss, "tuned", number))
+    save_tuned(
+        TunedRecipe(dataset=dataset, loss=loss, number=number, **values), tuned_path(dataset, loss, "tuned", number)
+    )
 
 
 def board(**options):

@@ -8,12 +8,14 @@ import pytest
 
 from suite.data import catalog
 from suite.errors import SuiteError
+from suite.files import write_json
 from suite.hashing import sha256_file
 from suite.settings.params import load_settings
 from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER, TIMES_FILE
+from suite.settings.plans import Search, plan_path, read_plan_file, write_plan_file
 from suite.training.batch_checks import training_half
 from suite.training.planner import write_plans
-from tests.helpers.synthetic import own_loss, write_images
+from tests.helpers.synthetic import frozen_plan, own_loss, write_images
 from tests.suite.training.planning import RECIPE, planned, refused, save_recipe, written
 
 
@@ -363,3 +365,107 @@ def test_a_module_whose_edits_nobody_would_notice_is_refused(plan, tmp_path_fact
     assert (
         "lib_of_mine.py is not installed, so that an edit of it would go unnoticed; allowed: a module of an" in message
     )
+
+
+def test_folds_that_a_study_will_refuse_are_remarked(plan):
+    studies = {
+        "crossed": {"values": {"alpha": [0]}, "folds": 3},
+        "splits": {"losses": {"pfml": {}}, "folds": 2},
+    }
+    remarks = plan(**studies)
+    told = (
+        "suite crossed will refuse this: params.yaml: crossed.folds = 3: {} has 5 training classes, and a fold needs 2 with two "
+        "images or more: with one alone every neighbour is right; allowed: 2"
+    )
+    assert [remark for remark in remarks if "refuse" in remark] == [told.format("emoji"), told.format("typefaces")]
+    unset = {"crossed": {"folds": 3}, "splits": {"losses": {"magic": {}}, "folds": 50}}
+    assert not [remark for remark in plan(**unset) if "refuse" in remark]
+
+
+def test_losses_without_proxies_have_no_geometry_to_study(plan):
+    assert refused(plan, geometry={"losses": {"triplet": {}}}, losses={"triplet": {}}).startswith(
+        "params.yaml: geometry.losses.triplet: proxies_per_class is no hyper-parameter of loss triplet; allowed: margin"
+    )
+    target = own_loss("return value")
+    path = Path(target.partition(":")[0])
+    path.write_text(path.read_text().replace("weight: float = 1.0", "weight: float = 1.0, proxies_per_class: int = 1"))
+    message = refused(plan, geometry={"losses": {"own": {}}}, losses={"own": {"target": target}})
+    assert message == (
+        "params.yaml: geometry.losses.own: this loss has no attribute proxies, proxy_labels; "
+        "allowed: losses with proxies and proxy_labels"
+    )
+
+
+def test_tuning_tracks_without_tuned(plan):
+    tuning = {"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]}
+    remarks = plan(tuning=tuning, geometry={"losses": {"pfml": {}}})
+    assert (
+        "params.yaml: geometry.losses.pfml is left out: it is studied as it is tuned, and tuning.tracks has no tuned"
+        in remarks
+    )
+    assert not list(PLAN_FOLDER.rglob("geometry/*"))
+
+
+def test_tracks_under_noise_and_no_noise(plan):
+    message = refused(plan, tuning={"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]}, noise={"levels": [0]})
+    assert message.startswith("params.yaml: tuning.tracks has tracks under noise alone, and noise.levels has no noise")
+
+
+def test_a_hyperparameter_of_a_loss_of_studies_is_blamed_on_its_setting(plan):
+    also = {"soft_triple": {"params": {"x": 1}}}
+    message = refused(plan, tuning={"trials": 2, "folds": 2, "also": also})
+    assert message.startswith(
+        "params.yaml: tuning.also.soft_triple.params: x is no hyper-parameter of loss soft_triple"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"seeds": "3"}, "seeds = '3' cannot be"),
+        ({"seeds": -1}, "seeds = -1 cannot be"),
+        ({"seeds": True}, "seeds = True cannot be"),
+        ({"noise_levels": "0"}, "noise_levels = '0' cannot be"),
+        ({"noise_levels": []}, "noise_levels cannot be"),
+        ({"noise_levels": [5]}, "noise_levels.0 = 5 cannot be"),
+        ({"hyperparameters": [1]}, "hyperparameters cannot be"),
+        ({"recipe": {}}, "recipe.embedding_dim is missing"),
+        ({"track": "x"}, "track = 'x' cannot be"),
+        ({"split": -4}, "split = -4 cannot be"),
+        ({"validation_epoch": "x"}, "validation_epoch = 'x' cannot be"),
+        ({"more": 1}, "more = 1 cannot be"),
+        ({"loss": "triplet"}, "it is of triplet on emoji"),
+        ({"dataset": "cub"}, "it is of pfml on cub"),
+    ],
+)
+def test_a_plan_that_was_damaged(workplace, changed, told):
+    made = frozen_plan("pfml", "pfml:PotentialFieldLoss")
+    path = plan_path("tuned", "emoji", "pfml")
+    write_plan_file(path, [(made, None)])
+    assert read_plan_file(path) == [(made, None)]
+    write_json(path, [{"plan": made.as_dict() | changed, "search": None}])
+    with pytest.raises(SuiteError, match=re.escape(f"plan {path} is damaged: {told}; delete it, then run: dvc repro")):
+        read_plan_file(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"space": {}}, "space cannot be"),
+        ({"trials": "x"}, "trials = 'x' cannot be"),
+        ({"trials": 0}, "trials = 0 cannot be"),
+        ({"folds": 1}, "folds = 1 cannot be"),
+        ({"noise": 2}, "noise = 2 cannot be"),
+        ({"number": "x"}, "number = 'x' cannot be"),
+        ({"by_hand": [1]}, "by_hand cannot be"),
+    ],
+)
+def test_a_plan_of_a_search_that_was_damaged(workplace, changed, told):
+    search = Search({"alpha": {"values": [1]}}, {}, 2, 2)
+    path = plan_path("searches", "emoji", "pfml")
+    plain = frozen_plan("pfml", "pfml:PotentialFieldLoss").as_dict()
+    write_json(path, [{"plan": plain, "search": search.as_dict()}])
+    assert read_plan_file(path)[0][1] == search
+    write_json(path, [{"plan": plain, "search": search.as_dict() | changed}])
+    with pytest.raises(SuiteError, match=re.escape(f"plan {path} is damaged: {told}; delete it")):
+        read_plan_file(path)

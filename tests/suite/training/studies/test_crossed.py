@@ -1,6 +1,7 @@
 """A crossed ablation: the axis is held, the rates are searched anew at each value, runs at all noise levels follow."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,11 @@ def test_refusals(replicates):
     held = CROSSED.model_copy(update={"searched": ("delta",), "values": AblationAxes(delta=(0.4,))})
     with pytest.raises(SuiteError, match=r"crossed\.searched: 'delta' is what the ablation holds"):
         run_crossed("emoji", "delta", held, silent())
+
+
+@pytest.mark.parametrize("folds", [11, 20, 100])
+def test_folds_that_the_classes_cannot_fill(replicates, folds):
+    told = rf"params\.yaml: crossed\.folds = {folds}: emoji has 20 training classes, and a fold needs 2 .*; allowed: 2 to 10"
+    with pytest.raises(SuiteError, match=told):
+        crossed(CROSSED.model_copy(update={"folds": folds}))
+    assert not any(Path("run_cache").rglob("*.log"))

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError
+from suite.evaluation.records import AblationPoint, ProxyPlaces, write_records
 from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.training.studies.promote import promote
+from tests.helpers.records import record
 
 FOUND = Path("tuned/emoji-pfml/tuned-0.yaml")
 SEARCHED = Path("searches/typefaces-triplet/tuned-0.yaml")
@@ -20,7 +22,7 @@ def recipe(dataset, loss, alpha=3.0):
         data_sha256="data",
         search_space={"alpha": {"low": 1.0, "high": 5.0}},
         folds=2,
-        training={"epochs": 2},
+        training={"epochs": 3},
         best={"alpha": alpha},
         best_map_at_r=0.5,
         best_fold_map_at_r=[0.4, 0.6],
@@ -80,22 +82,33 @@ def test_a_damaged_one_stops_all(workplace):
     assert not Path("recipes").exists()
 
 
-STUDIES = ("ablations/furniture-alpha.jsonl", "geometry/emoji-cpml.jsonl", "paper_values/emoji-pfml.jsonl")
+STUDIES = {
+    "ablations/furniture-alpha": record(
+        "pfml", 0.0, 0, 0.5, dataset="furniture", track="ablation", ablation=AblationPoint(axis="alpha", value=1.0)
+    ),
+    "crossed/emoji-delta": record(
+        "pfml", 0.2, 5, 0.5, track="ablation", ablation=AblationPoint(axis="delta", value=1.0, crossed=True)
+    ),
+    "fresh_seeds/emoji-cpml": record("cpml", 0.2, 5, 0.5),
+    "geometry/emoji-cpml": record("cpml", 0.0, 0, None, proxies=ProxyPlaces(proxies_per_class=2)),
+    "paper_values/emoji-pfml": record("pfml", 0.2, 0, 0.5, track="paper_values"),
+    "splits/emoji-cpml": record("cpml", 0.2, 0, 0.5, split=2),
+}
 OUTPUTS, IN_GIT = Path("studies"), Path("results/studies")
+FILES = [IN_GIT / f"{name}.jsonl" for name in STUDIES]
 
 
-def save_studies(line):
+def save_studies(backbone):
     """Leave an outcome of each kind of study, as its stage does."""
-    for name in STUDIES:
-        (OUTPUTS / name).parent.mkdir(parents=True, exist_ok=True)
-        (OUTPUTS / name).write_text(f'{{"in": "{name}", "as": "{line}"}}\n')
+    for name, found in STUDIES.items():
+        write_records(OUTPUTS / f"{name}.jsonl", [found.model_copy(update={"backbone": backbone})])
 
 
 def test_records_of_each_kind_of_study_are_copied_byte_by_byte(workplace):
     save_studies("ä")
-    assert promote() == [IN_GIT / name for name in STUDIES]
-    for name in STUDIES:
-        assert (IN_GIT / name).read_bytes() == (OUTPUTS / name).read_bytes()
+    assert promote() == FILES
+    for path in FILES:
+        assert path.read_bytes() == (OUTPUTS / path.relative_to(IN_GIT)).read_bytes()
     assert not Path("recipes").exists()
 
 
@@ -106,14 +119,48 @@ def test_promoted_studies_are_replaced_and_others_stay(workplace):
     kept.write_text("{}\n")
     save_studies("second")
     promote()
-    assert all('"second"' in (IN_GIT / name).read_text() for name in STUDIES)
+    assert all('"second"' in path.read_text() for path in FILES)
     assert kept.read_text() == "{}\n"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_damaged_study_stops_all_and_what_is_in_git_stays(workplace, name):
+    save_studies("first")
+    promote()
+    path = OUTPUTS / f"{name}.jsonl"
+    for content, told in (
+        (path.read_text()[:-9], "not valid JSON"),
+        ("", "holds no record"),
+        ("[]\n", "holds list; allowed: a mapping"),
+    ):
+        save_studies("second")
+        save_tuned(recipe("emoji", "pfml"), FOUND)
+        path.write_text(content)
+        with pytest.raises(SuiteError, match=f"{path}.*{told}"):
+            promote()
+        assert all('"first"' in each.read_text() for each in FILES)
+        assert not Path("recipes").exists()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_of_another_place_stops_all(workplace, name):
+    save_studies("first")
+    path = OUTPUTS / f"{name}.jsonl"
+    other = path.with_name("typefaces-pfml.jsonl")
+    path.rename(other)
+    with pytest.raises(SuiteError, match=rf"{other}, line 1: the run is of .*; allowed: runs of typefaces-pfml"):
+        promote()
+    another = OUTPUTS / ("splits" if "geometry" in name else "geometry") / path.name
+    other.rename(another)
+    with pytest.raises(SuiteError, match=rf"{another}, line 1: the run is none of studies/"):
+        promote()
+    assert not IN_GIT.exists()
 
 
 def test_recipes_and_studies_are_promoted_together(workplace):
     save_tuned(recipe("emoji", "pfml"), FOUND)
     save_studies("first")
-    assert promote() == [tuned_path("emoji", "pfml"), *(IN_GIT / name for name in STUDIES)]
+    assert promote() == [tuned_path("emoji", "pfml"), *FILES]
 
 
 def test_a_damaged_recipe_stops_studies_too(workplace):

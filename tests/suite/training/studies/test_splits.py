@@ -1,6 +1,7 @@
 """The study of splits: other classes train, values are searched on them alone, and every seed runs at every level."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,10 @@ def test_a_loss_with_nothing_to_search_is_refused(planned):
     write_plan_file(plan_path("searches", "emoji", "triplet"), [(planned, None)])
     with pytest.raises(SuiteError, match=r"losses\.triplet has no search space"):
         run_splits("emoji", "triplet", SPLITS, silent())
+
+
+def test_folds_that_the_classes_cannot_fill(planned):
+    told = r"params\.yaml: splits\.folds = 11: emoji has 20 training classes, and a fold needs 2 .*; allowed: 2 to 10"
+    with pytest.raises(SuiteError, match=told):
+        run_splits("emoji", "triplet", SPLITS.model_copy(update={"folds": 11}), silent())
+    assert not any(Path("run_cache").rglob("*.log"))
