@@ -257,7 +257,13 @@ def _state_of_torch() -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
-    return {"set_default_dtype": torch.get_default_dtype(), "set_grad_enabled": torch.is_grad_enabled()}
+    device = torch.get_default_device()
+    return {
+        "set_default_device": None if device.type == "cpu" else device,
+        "set_default_dtype": torch.get_default_dtype(),
+        "set_grad_enabled": torch.is_grad_enabled(),
+        "use_deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 def _put_right(where: str, state: dict[str, Any]) -> None:

@@ -1,13 +1,16 @@
 """A stage: all noise levels and seeds of one row, one run after the other, resumed run by run and epoch by epoch."""
 
+import contextlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
 from suite.data.archives.cache import Cache, open_cache
-from suite.processes import processor_kind
+from suite.processes import guarded, processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
 from suite.settings.plans import runs_of
@@ -28,7 +31,8 @@ def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) ->
     """Run what is missing of a row; writes ``runs`` and ``times`` below ``benchmarks/``.
 
     Raises:
-        SuiteError: the image cache is missing, code is not the planned one, or the machine lacks the devices asked for.
+        SuiteError: the image cache is missing, code is not the planned one, the machine lacks the devices asked for, or the
+            loss raises.
     """
     folder = BENCHMARKS_FOLDER
     cache = open_cache(plan.dataset, folder)
@@ -78,17 +82,22 @@ class _Work:
     def __call__(self, missing: Sequence[int]) -> Iterator[tuple[int, Outcome, float, str]]:
         self._engine.wait()  # all processes have read which runs are done, before one of them adds to these
         for number in missing:
-            place = self._places[number]
-            path = place.path.with_suffix(".pt")
+            place, shown = self._places[number], sys.stdout
+            path, run = place.path.with_suffix(".pt"), place.run
+            name = f"{run.plan.dataset} {run.plan.loss} ({run.plan.target}) {run.name}"
             started = time.perf_counter()
 
-            def on_epoch(epoch: int, number: int = number) -> None:
+            def on_epoch(epoch: int, number: int = number, shown: TextIO = shown) -> None:
                 if self._engine.rank == 0:
-                    run = self._places[number].run
-                    self._console.print(f"{run.name}: epoch {epoch} of {self._epochs[number]}", markup=False)
+                    told = f"{self._places[number].run.name}: epoch {epoch} of {self._epochs[number]}"
+                    with contextlib.redirect_stdout(shown):  # what a loss prints is cut, and this is none of it
+                        self._console.print(told, markup=False)
 
+            if self._engine.rank == 0:  # where the loss kills this process, the last line says which one it was
+                self._console.print(f"{name} begins", markup=False, soft_wrap=True)
             checkpoint = Checkpoint(path, place.key)
-            outcome = run_network(place.run, self._engine, self._folder, checkpoint, on_epoch)
+            with guarded(f"{name}: the run"):
+                outcome = run_network(run, self._engine, self._folder, checkpoint, on_epoch)
             yield number, outcome, time.perf_counter() - started, self._engine.gpu or processor_kind()
             if self._engine.rank == 0:
                 path.unlink(missing_ok=True)

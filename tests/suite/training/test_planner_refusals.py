@@ -374,8 +374,8 @@ def test_folds_that_a_study_will_refuse_are_remarked(plan):
     }
     remarks = plan(**studies)
     told = (
-        "suite crossed will refuse this: params.yaml: crossed.folds = 3: {} has 5 training classes, and a fold needs 2 with two "
-        "images or more: with one alone every neighbour is right; allowed: 2"
+        "suite crossed will refuse this: params.yaml: crossed.folds = 3: {} has 5 training classes, and a fold needs 2 with "
+        "two images or more: with one alone every neighbour is right; allowed: 2"
     )
     assert [remark for remark in remarks if "refuse" in remark] == [told.format("emoji"), told.format("typefaces")]
     unset = {"crossed": {"folds": 3}, "splits": {"losses": {"magic": {}}, "folds": 50}}

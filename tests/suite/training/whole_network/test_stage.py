@@ -152,6 +152,31 @@ def test_a_collapse_is_a_failed_record(workplace, one_worker, trained):
     assert len(json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))) == 2
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise KeyError('gamma')", "raised KeyError: 'gamma' (own.py, line"),
+        ("import sys\nsys.exit(0)", "raised SystemExit: 0"),
+        ("import os\nos._exit(0)", "raised SystemExit: os._exit(0)"),
+        ("[print('line', n) for n in range(99)]\n1 / 0", "the last line that it printed: line 98"),
+    ],
+    ids=["raises", "ends the process", "ends the process at once", "prints 99 lines and fails"],
+)
+def test_whatever_a_loss_does_is_one_line_that_names_it_and_its_run(cub, command, body, told):
+    late = "if self.calls == 4:\n" + "".join(f"    {line}\n" for line in body.splitlines()) + "return value"
+    user_row(late)
+    assert command("plan", "--benchmarks").status == 0
+    done = command("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0")
+    assert done.status == 2
+    assert [line for line in done.err.splitlines() if not line.startswith("line ")][-1].startswith(
+        "error: cub pfml (my_losses/own.py:Own) noise 0 seed 0: the run raised "
+    )
+    assert told in done.err
+    assert "cub pfml (my_losses/own.py:Own) noise 0 seed 0 begins\n" in done.out
+    assert "noise 0 seed 0: epoch 1 of 2\n" in done.out
+    assert not RECORDS.exists()
+
+
 def test_a_loss_with_its_own_hyperparameters(cub, trained):
     tiny.recipe_file(Path("r.yaml"))
     tiny.benchmarks({"pfml": {"recipe": "r.yaml", "target": own_loss("return value"), "params": {"weight": 0.5}}})
