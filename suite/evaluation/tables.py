@@ -106,7 +106,12 @@ def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) ->
             raise SuiteError(f"{name} is missing; {cure}")
         source = source.read_bytes()
     try:
-        table = pd.read_csv(io.BytesIO(source), dtype=dict.fromkeys(("failure", HANDED_IN, *_DIGESTS), "string"))
+        table = pd.read_csv(
+            io.BytesIO(source),
+            dtype=dict.fromkeys(("failure", HANDED_IN, *_DIGESTS), "string"),
+            keep_default_na=False,  # a loss may be called nan
+            na_values=[""],
+        )
     except ValueError as error:  # no CSV, no UTF-8, or empty
         raise SuiteError(f"{name} is not valid CSV: {error}; {cure}") from error
     missing = [column for column in (*KEY, *_ANYWAY, *_DIGESTS) if column not in table]

@@ -104,7 +104,7 @@ def read_csv(path: Path, columns: Sequence[str], cure: str) -> pd.DataFrame:
         SuiteError: it is damaged, or lacks a column.
     """
     try:
-        return _with_columns(pd.read_csv(path), path, columns, cure)
+        return _with_columns(pd.read_csv(path, keep_default_na=False, na_values=[""]), path, columns, cure)
     except ValueError as error:  # no CSV, no UTF-8, or empty
         raise SuiteError(f"{path} is not valid CSV: {error}; {cure}") from error
 

@@ -88,11 +88,15 @@ class CachedRun(Generic[P_co]):
                 with safe_open(self.embeddings_path, framework="numpy"):
                     pass
             record = Record.model_validate(found["record"])
-            if record.config_sha256 != self.run.config_sha256:
+            mine = self.run.config_sha256, self.run.noise_level, self.run.seed
+            if (record.config_sha256, record.noise_level, record.seed) != mine:
                 return None  # another run's file
             record = record.model_copy(update=_asked_for_now(self.run))
             curve = [float(value) for value in found["curve"]]
-            return Finished(record, curve, float(found["seconds"]), str(found.get("processor", "")))
+            seconds = float(found["seconds"])
+            if not 0 <= seconds < float("inf"):
+                return None
+            return Finished(record, curve, seconds, str(found.get("processor", "")))
         except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError, SuiteError):
             return None
 

@@ -87,7 +87,7 @@ def read_influence(path: Path) -> pd.DataFrame:
         SuiteError: the file is no CSV, or lacks a column.
     """
     try:
-        curves = pd.read_csv(path)
+        curves = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except ValueError as error:
         raise SuiteError(f"{path} is not valid CSV: {error}; run: suite figures") from error
     missing = [column for column in ("loss", "pair", "distance", "normalised") if column not in curves]

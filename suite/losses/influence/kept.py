@@ -82,7 +82,7 @@ def as_plan(asked: Sequence[Wanted]) -> dict[str, Any]:
 def read_curves(path: Path, rows: int | None = None) -> pd.DataFrame | None:
     """The curves of a file to the last digit; None where it is missing, damaged or has another number of rows."""
     try:
-        found = pd.read_csv(path, dtype={"loss": str})
+        found = pd.read_csv(path, dtype={"loss": str}, keep_default_na=False, na_values=[""])
     except (OSError, ValueError):
         return None
     return found if tuple(found.columns) == COLUMNS and rows in (None, len(found)) else None

@@ -147,3 +147,13 @@ def test_other_tables_may_have_other_seeds(other):
 
 def test_the_name_of_a_condition():
     assert condition_name(RECORDS.iloc[3]) == "frozen tuned emoji cpml symmetric 0.2"
+
+
+@pytest.mark.parametrize("loss", ["nan", "null", "None", "NA", "true"])
+def test_a_loss_may_be_called_like_a_gap(tmp_path, loss):
+    path = tmp_path / "records.csv"
+    write_csv(table((loss, 0, [0.3, 0.4, None]), ("pfml", 0, [0.5, 0.6, 0.7])), path)
+    found = read_csv(path)
+    assert found["loss"].tolist() == [loss] * 3 + ["pfml"] * 3
+    assert found["failure"].dropna().tolist() == ["NaN"]
+    assert found["recall_at_1"].isna().tolist() == [False, False, True, False, False, False]

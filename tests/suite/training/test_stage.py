@@ -236,6 +236,26 @@ def test_a_damaged_file_of_the_cache_is_computed_again(one_worker, text):
     assert outputs() == undisturbed
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: kept["record"].update(seed=77),
+        lambda kept: kept["record"].update(noise_level=0.7),
+        lambda kept: kept.update(seconds=float("nan")),
+        lambda kept: kept.update(seconds=-1.0),
+    ],
+    ids=["another seed", "another level", "no seconds", "negative seconds"],
+)
+def test_a_run_of_the_cache_that_was_altered_is_computed_again(one_worker, change):
+    run()
+    undisturbed = outputs()
+    kept = json.loads(cached()[0].read_text())
+    change(kept)
+    cached()[0].write_text(json.dumps(kept))
+    assert run().count("R@1") == 1
+    assert outputs() == undisturbed
+
+
 def test_a_run_whose_embeddings_are_gone_or_damaged_is_computed_again(one_worker):
     run()
     undisturbed = outputs()
@@ -405,12 +425,23 @@ def test_a_loss_can_neither_end_a_run_nor_flood_it(one_worker, body, what):
     assert str(caught.value).startswith("emoji own (my_losses/own.py:Own) noise 0 seed 0: ")
 
 
-def test_a_run_leaves_torch_as_it_was_for_the_next_one(one_worker):
+@pytest.mark.parametrize(
+    "call",
+    [
+        "torch.set_default_dtype(torch.float64)",
+        "torch.set_grad_enabled(False)",
+        "torch.use_deterministic_algorithms(True)",
+        "torch.set_default_device(meta)",
+    ],
+)
+def test_a_run_leaves_torch_as_it_was_for_the_next_one(one_worker, call):
     """Else the outcome would depend on which runs share a process."""
+    made = call.replace("meta", "'meta'")
+    raising = "\nif self.calls == 16: raise ValueError" if "dtype" not in call else ""  # what is left is told first
     with pytest.raises(SuiteError) as caught:
-        run(users("torch.set_default_dtype(torch.float64) if self.calls == 16 else None\nreturn value"))
+        run(users(f"{made} if self.calls == 16 else None{raising}\nreturn value"))
     assert str(caught.value) == (
-        "emoji own (my_losses/own.py:Own) noise 0 seed 0: the run left torch.set_default_dtype(torch.float64) behind, which "
+        f"emoji own (my_losses/own.py:Own) noise 0 seed 0: the run left {call} behind, which "
         "what runs after it would meet; allowed is to set it back"
     )
     assert len(cached(USER)) == 0
