@@ -145,6 +145,14 @@ SETTINGS = [
     setting("losses.mine.search", {"weight": {"values": ["heavy", 1.0]}}, "losses.mine.search.weight", "heavy"),
     setting("losses.pfml.search", {"alpha": {"low": -3.0, "high": 1.0}}, "losses.pfml.search.alpha", "-3"),
     setting("ablation", {"furniture": {"alpha": [1]}}),
+    setting("geometry.losses", {"triplet": {}}, "geometry.losses.triplet: proxies_per_class is no hyper-parameter"),
+    setting("geometry.losses", {"mine": {}}, "geometry.losses.mine", "allowed: weight"),
+    setting("tuning.also", {"soft_triple": {"params": {"x": 1}}}, "tuning.also.soft_triple.params: x is no hyper-"),
+    setting("tuning.tracks", ["tuned_with_noisy_validation"]),
+    setting("crossed", {"values": {"alpha": [0, 1e400]}}, "crossed.values.alpha.1 = inf", "finite numbers"),
+    setting("crossed", {"values": {"alpha": [0]}, "folds": 50}),
+    setting("splits.losses", ["pfml"], "splits.losses = ['pfml']", "allowed: a mapping"),
+    setting("fresh_seeds.count", 0, "fresh_seeds.count = 0", "whole numbers from 1 to 1,000"),
     setting(
         "backbone", {"name": "no_such_network", "weights": "pretrained"}, "backbone.name = 'no_such_network'", "timm"
     ),
@@ -295,6 +303,11 @@ def _not_finite(loss):
     arrays = load_file(path)
     arrays["embeddings"][0, 0] = np.nan
     save_file(arrays, path)
+
+
+def copied(source, target):
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def moved(source, target):
@@ -465,6 +478,60 @@ RECORDS = [
         ("frozen/emoji.json",),
     ),
     Odd("times that are cut", lambda: _cut("times/emoji-mine.json"), "times", ("times/emoji-mine.json",)),
+    *[
+        Odd(
+            f"times of {seconds} seconds",
+            partial(_write, "times/emoji-mine.json", f'{{"runs": {{"noise 0 seed 0": {seconds}}}}}'),
+            "times",
+            ("times/emoji-mine.json", "each from 0 to a century"),
+        )
+        for seconds in ("NaN", "-1", "1e308", "true", '"x"', "null")
+    ],
+    Odd(
+        "claims of runs as a study of splits",
+        lambda: copied(RECORDS_FILE, "results/studies/splits/emoji-mine.jsonl"),
+        "claims",
+        ("results/studies/splits/emoji-mine.jsonl, line 1", "the run is none of studies/splits"),
+    ),
+    Odd(
+        "claims of fresh seeds of another loss",
+        lambda: copied(RECORDS_FILE, "results/studies/fresh_seeds/emoji-pfml.jsonl"),
+        "claims",
+        ("results/studies/fresh_seeds/emoji-pfml.jsonl, line 1", "is of emoji-mine; allowed: runs of emoji-pfml"),
+    ),
+    Odd(
+        "a board of the runs of another loss",
+        lambda: copied("runs/emoji-pfml/records.jsonl", RECORDS_FILE),
+        "leaderboard",
+        (f"{RECORDS_FILE}, line 1", "is of emoji-pfml; allowed: runs of emoji-mine"),
+    ),
+    Odd(
+        "a study that is cut, promoted",
+        lambda: (
+            copied(RECORDS_FILE, "studies/fresh_seeds/emoji-mine.jsonl")
+            or _cut("studies/fresh_seeds/emoji-mine.jsonl", 0.9)
+        ),
+        "promote",
+        ("studies/fresh_seeds/emoji-mine.jsonl", "not valid JSON"),
+    ),
+    Odd(
+        "an empty study, promoted",
+        lambda: _write("studies/splits/emoji-mine.jsonl", ""),
+        "promote",
+        ("studies/splits/emoji-mine.jsonl holds no record",),
+    ),
+    Odd(
+        "a recipe of a search that is cut, promoted",
+        lambda: _write("searches/emoji-mine/tuned-0.yaml", "regime: ["),
+        "promote",
+        ("searches/emoji-mine/tuned-0.yaml", "not valid YAML"),
+    ),
+    Odd(
+        "claims frozen from another folder",
+        lambda: None,
+        "claims freeze",
+        ("claims/frozen.json is not of the current",),
+    ),
     Odd("times that are a list", lambda: _write("times/emoji-mine.json", "[]"), "times", ("times/emoji-mine.json",)),
     Odd(
         "a site of half a leaderboard",
@@ -585,6 +652,14 @@ ARCHIVES = [
     ),
 ]
 
+
+def planned(path, **changes):
+    """Change the first plan of a file."""
+    values = json.loads(Path(path).read_text())
+    values[0]["plan"] |= changes
+    Path(path).write_text(json.dumps(values))
+
+
 PLANS = [
     Odd(
         "a plan that is cut",
@@ -603,6 +678,24 @@ PLANS = [
         lambda: _write("plan/tuned/emoji-mine.json", b"\xff"),
         "tune emoji mine",
         ("plan/tuned/emoji-mine.json",),
+    ),
+    Odd(
+        "a plan whose seeds are a text",
+        lambda: planned("tuned/emoji-mine/plan.json", seeds="3"),
+        "train emoji mine",
+        ("tuned/emoji-mine/plan.json is damaged: seeds = '3' cannot be", "dvc repro"),
+    ),
+    Odd(
+        "a plan of another loss",
+        lambda: planned("tuned/emoji-mine/plan.json", loss="pfml"),
+        "train emoji mine",
+        ("tuned/emoji-mine/plan.json is damaged: it is of pfml on emoji", "dvc repro"),
+    ),
+    Odd(
+        "a plan without noise levels",
+        lambda: planned("tuned/emoji-mine/plan.json", noise_levels=[]),
+        "train emoji mine",
+        ("tuned/emoji-mine/plan.json is damaged: noise_levels cannot be",),
     ),
     Odd(
         "a plan of a data set that is cut",
