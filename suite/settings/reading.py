@@ -128,6 +128,7 @@ def _problem(error: yaml.YAMLError) -> str:
 
 
 _ALLOWED = {
+    "bool_parsing": "true or false",
     "bool_type": "a number, a string, true, false or null",  # the first of the types that a Scalar may have
     "dict_type": "a mapping",
     "finite_number": "finite numbers",
@@ -203,7 +204,9 @@ def _explain_value(problem: Any, model: type[BaseModel]) -> str:
         return f"{given}; allowed: {_range(model, problem)}"
     if problem["type"] in _ALLOWED:
         return f"{given}; allowed: {_ALLOWED[problem['type']].format(**problem.get('ctx', {}))}"
-    return f"{given}: {_plain(problem['msg'].removeprefix('Value error, '))}"
+    message = _plain(problem["msg"].removeprefix("Value error, "))
+    wanted = message.removeprefix("Input should be ")
+    return f"{given}; allowed: {wanted}" if wanted != message else f"{given}: {message}"
 
 
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
