@@ -290,6 +290,17 @@ def picture(path, seed=0, mode="RGB", **options):
     Image.fromarray(pixels).convert(mode).save(path, **options)
 
 
+def turned():
+    """One image in all classes, stored lying or on its head in some, as a camera does that says so."""
+    ways = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    for label, orientation in enumerate((1, 3, 6, 8, 3, 6)):
+        path = f"photos/c{label}/9.png"
+        picture(path, 99)
+        image, exif = Image.open(path), Image.Exif()
+        exif[0x0112] = orientation
+        (image.transpose(ways[orientation]) if orientation > 1 else image).save(path, exif=exif)
+
+
 def table(rows, head="path,label", encoding="utf-8"):
     """A table of images; ``{}`` in rows is the folder."""
     files = sorted(Path("photos").rglob("*.png"))
@@ -360,6 +371,7 @@ IMAGES = [
         "1 group",
         "= c5/9.png",
     ),
+    images("one image in all classes, turned, with its orientation", turned, "1 group", "= c5/9.png"),
     images("a pipe", lambda: os.mkfifo("photos/c0/9.png")),
     images(
         "a table that names a pipe",

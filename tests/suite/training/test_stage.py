@@ -371,6 +371,14 @@ def test_a_terminal_shows_runs_and_means():
     assert "(2 seeds)" in printed
 
 
+@pytest.mark.parametrize("track", ["tuned", "tuned_under_noise"])
+def test_a_line_of_a_log_names_one_level_of_noise(one_worker, track):
+    printed = run(planned(seeds=1, track=track))
+    lines = [line for line in printed.splitlines() if "R@1" in line]
+    told = "" if track == "tuned" else f"{track} "
+    assert [line.partition(":")[0] for line in lines] == [f"{NAME} {told}noise {level:g} seed 0" for level in LEVELS]
+
+
 def test_runs_of_several_kinds_of_processor_are_marked(one_worker):
     assert "kinds of processor" not in run()
     kinds = set(json.loads(Path(f"times/{NAME}.json").read_text())["processors"].values())
