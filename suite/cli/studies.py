@@ -1,11 +1,14 @@
 """Searches and studies, each run by its own command, and what becomes of their outcomes."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools
 from suite.errors import SuiteError, allowed
+
+if TYPE_CHECKING:
+    from suite.settings.params import Settings
 
 
 def paper_values(dataset: Dataset, loss: Loss) -> None:
@@ -26,9 +29,11 @@ def ablation(
     from suite.settings.paths import PARAMS_FILE
     from suite.training.studies.ablation import run_ablation
 
-    studied = load_settings().ablation
+    settings = load_settings()
+    _check_tuned(settings)
+    studied = settings.ablation
     if dataset not in studied:
-        raise SuiteError(f"{PARAMS_FILE}: ablation has no data set {dataset!r}; allowed: {allowed(studied)}")
+        raise SuiteError(f"{PARAMS_FILE}: ablation has no data set {dataset!r}; allowed: {allowed(studied) or 'none'}")
     console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console)}")
 
 
@@ -40,7 +45,9 @@ def crossed(
     from suite.settings.params import load_settings
     from suite.training.studies.crossed import run_crossed
 
-    console.print(f"wrote {run_crossed(dataset, axis, load_settings().crossed, console)}")
+    settings = load_settings()
+    _check_tuned(settings)
+    console.print(f"wrote {run_crossed(dataset, axis, settings.crossed, console)}")
 
 
 def splits(dataset: Dataset, loss: Loss) -> None:
@@ -64,7 +71,21 @@ def geometry(dataset: Dataset, loss: Loss) -> None:
     from suite.settings.params import load_settings
     from suite.training.studies.geometry import run_geometry
 
-    console.print(f"wrote {run_geometry(dataset, loss, load_settings().geometry, console)}")
+    settings = load_settings()
+    _check_tuned(settings)
+    console.print(f"wrote {run_geometry(dataset, loss, settings.geometry, console)}")
+
+
+def _check_tuned(settings: "Settings") -> None:
+    """Refuse a study of what is tuned on true labels where nothing is.
+
+    Raises:
+        SuiteError: there is no such track.
+    """
+    if "tuned" not in settings.tuning.tracks:
+        raise SuiteError(
+            "params.yaml: tuning.tracks has no tuned, which this study begins with; allowed: tuned among them"
+        )
 
 
 def search(

@@ -141,10 +141,10 @@ class Record(_Part):
     @property
     def study(self) -> str:
         """The kind of study that would leave it, as a folder is called."""
-        if self.ablation is not None:
-            return CROSSED if self.ablation.crossed else ABLATIONS
         if self.proxies is not None:
             return GEOMETRY
+        if self.ablation is not None:
+            return CROSSED if self.ablation.crossed else ABLATIONS
         return SPLITS if self.split else PAPER_VALUES if self.track == "paper_values" else FRESH_SEEDS
 
     @property
@@ -237,7 +237,7 @@ def _read_file(path: Path) -> list[Record]:
         raise SuiteError(f"record file {path} is missing; run: dvc repro")
     records = records_in(read_text(path, _cure(path)), path, _cure(path))
     for record in records:
-        name = record.ablation.axis if record.ablation else record.loss
+        name = record.ablation.axis if record.ablation and not record.proxies else record.loss
         if wrong := misplaced(path, record.study, record.dataset, name):
             raise SuiteError(f"{record.where}: {wrong}; {_cure(path)}")
     return records

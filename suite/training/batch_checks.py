@@ -146,10 +146,11 @@ def check_fold_sizes(setting: str, dataset: str, half: TrainingHalf, folds: int,
 def unfit_study_folds(settings: Settings, dataset: str, half: TrainingHalf) -> list[str]:
     """A line for each study that is set and whose searches have folds that the data set cannot fill: it would be refused."""
     remarks, batch = list[str](), settings.recipe_of(dataset).classes_per_batch
-    crossed, splits = settings.crossed, settings.splits
+    crossed, splits, geometry = settings.crossed, settings.splits, settings.geometry
     for name, wanted, folds in (
         ("crossed", any(crossed.values.model_dump().values()), crossed.folds),
         ("splits", any(loss in settings.losses for loss in splits.losses), splits.folds),
+        ("geometry", any(loss in settings.all_losses for loss in geometry.losses), geometry.folds),
     ):
         try:
             check_fold_sizes(f"{PARAMS_FILE}: {name}.folds", dataset, half, folds, batch)

@@ -29,7 +29,7 @@ class Part:
     runs: Callable[[SomePlan], list[Run[SomePlan]]]
     search: Search | None = None
     label: str = ""
-    section: str = ""
+    section: str = "geometry"
 
     def complete(
         self, load: Callable[[], Features], console: Console, execute: Executor | None = None

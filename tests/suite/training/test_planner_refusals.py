@@ -396,14 +396,16 @@ def test_losses_without_proxies_have_no_geometry_to_study(plan):
     )
 
 
-def test_tuning_tracks_without_tuned(plan):
-    tuning = {"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]}
-    remarks = plan(tuning=tuning, geometry={"losses": {"pfml": {}}})
-    assert (
-        "params.yaml: geometry.losses.pfml is left out: it is studied as it is tuned, and tuning.tracks has no tuned"
-        in remarks
+@pytest.mark.parametrize(
+    "typed", [("ablation", "emoji", "alpha"), ("crossed", "emoji", "alpha"), ("geometry", "emoji", "pfml")]
+)
+def test_tuning_tracks_without_tuned(plan, command, typed):
+    plan(tuning={"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]}, geometry={"losses": {"pfml": {}}})
+    status, _, err = command(*typed.split())
+    assert status == 2
+    assert err.startswith(
+        "error: params.yaml: tuning.tracks has no tuned, which this study begins with; allowed: tuned"
     )
-    assert not list(PLAN_FOLDER.rglob("geometry/*"))
 
 
 def test_tracks_under_noise_and_no_noise(plan):

@@ -91,6 +91,15 @@ STUDIES = {
     ),
     "fresh_seeds/emoji-cpml": record("cpml", 0.2, 5, 0.5),
     "geometry/emoji-cpml": record("cpml", 0.0, 0, None, proxies=ProxyPlaces(proxies_per_class=2)),
+    "geometry/emoji-pfml": record(
+        "pfml",
+        0.0,
+        0,
+        None,
+        track="ablation",
+        ablation=AblationPoint(axis="delta", value=1.0),
+        proxies=ProxyPlaces(proxies_per_class=2),
+    ),
     "paper_values/emoji-pfml": record("pfml", 0.2, 0, 0.5, track="paper_values"),
     "splits/emoji-cpml": record("cpml", 0.2, 0, 0.5, split=2),
 }
