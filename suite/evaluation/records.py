@@ -2,17 +2,29 @@
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.contradictions import TOLERANCE, contradiction, miscounted, misplaced
-from suite.evaluation.retrieval import MAIN_METRIC
+from suite.evaluation.record_parts import PART, AblationPoint, Count, Metrics, ProxyPlaces, Share, ValidationEpoch
+from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import ANEW, read_text, write_text
-from suite.settings.paths import ABLATIONS, CROSSED, FRESH_SEEDS, GEOMETRY, PAPER_VALUES, RESULTS_FOLDER, SPLITS
+from suite.settings.paths import (
+    ABLATIONS,
+    CROSSED,
+    FRESH_SEEDS,
+    GEOMETRY,
+    PAPER_VALUES,
+    RECORDS_NAME,
+    RESULTS_FOLDER,
+    RUNS_FOLDER,
+    SPLITS,
+    STUDIES,
+)
 from suite.settings.plans import HyperparameterSource, Regime, Track
 from suite.settings.reading import explain_first
 
@@ -22,72 +34,17 @@ TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 """What the runs have in common that are compared with each other."""
 CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
 """What the runs have in common that differ in their seeds alone."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Metrics = dict[str, Share]
-"""Metrics by name. One that is not there was not measured."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+_TOLERANCE = 1e-9
+"""Of shares that are equal but for rounding."""
+_RECALLS = sorted(
+    (name for name in METRICS if name.startswith("recall_at_")), key=lambda name: int(name.split("_")[-1])
+)
 
 
-class ValidationEpoch(_Part):
-    """Test metrics at the epoch that was best on validation classes during tuning."""
-
-    epoch: Count
-    metrics: Metrics
-
-
-class AblationPoint(_Part):
-    """The value that an ablation varies."""
-
-    axis: str
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    crossed: bool = False
-    """Whether other values were searched anew at this one; else they are as they were tuned."""
-
-
-class ProxyPlaces(_Part):
-    """Where the proxies of a trained model lie among the training embeddings; lists have an entry for each training class.
-
-    Lengths are chords. All lists are empty for a failed run.
-    """
-
-    proxies_per_class: Annotated[int, Field(ge=1)]
-    alpha: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    delta: Length | None = None
-    """Of PFML's field; None for a loss without one."""
-    size: list[Count] = []
-    spread: list[Length] = []
-    """Standard deviation of the class."""
-    w2: list[Length] = []
-    nearest: list[Length] = []
-    """Mean distance from a proxy to its nearest embedding."""
-    condition: list[Share] | None = None
-    """Share of the class's embeddings that meet condition (*) of Proposition 1."""
-    minima_met: list[tuple[Count, Count]] | None = None
-    """Flows started and ended within delta, at embeddings that meet the condition."""
-    minima_unmet: list[tuple[Count, Count]] | None = None
-
-    @model_validator(mode="after")
-    def _of_one_length(self) -> Self:
-        for field in ("spread", "w2", "nearest", "condition"):
-            values = getattr(self, field)
-            if values is not None and len(values) != len(self.size):
-                raise ValueError(
-                    f"{field} has {len(values)} entries; allowed: one a class, {len(self.size)} as in size"
-                )
-        for field in ("minima_met", "minima_unmet"):
-            if wrong := next((pair for pair in getattr(self, field) or [] if pair[1] > pair[0]), None):
-                raise ValueError(f"{field} holds {wrong}: more flows ended within delta than were started")
-        return self
-
-
-class Record(_Part):
+class Record(BaseModel):
     """One run: its settings, the digests of all that it depends on, and what it measured."""
+
+    model_config = PART
 
     regime: Regime
     track: Track
@@ -167,7 +124,7 @@ class Record(_Part):
         if not self.class_queries or len(self.class_hits) != len(self.class_queries):
             raise ValueError("class_hits and class_queries must hold one number for each test class")
         share = sum(self.class_hits) / sum(self.class_queries)
-        if not math.isclose(share, self.metrics[MAIN_METRIC], abs_tol=TOLERANCE):
+        if not math.isclose(share, self.metrics[MAIN_METRIC], abs_tol=_TOLERANCE):
             raise ValueError(f"class_hits make {share:.6f}, metrics.{MAIN_METRIC} is {self.metrics[MAIN_METRIC]:.6f}")
         later = self.validation_epoch.metrics if self.validation_epoch else {}
         found = [contradiction(values) for values in (self.metrics, later, self.before_training or {})]
@@ -286,3 +243,48 @@ def _named(values: dict[str, Any]) -> str:
     return allowed(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
+
+
+def contradiction(metrics: Mapping[str, float]) -> str:
+    """What cannot be in the metrics of one model, shares from 0 to 1; empty if nothing.
+
+    More neighbours find no less: R@K does not fall with K. MAP@R weighs each hit by a precision of at most 1, so it is at
+    most R-precision.
+    """
+    for name, value in metrics.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            return f"{name} = {value!r}; allowed: shares from 0 to 1"
+    ordered = [name for name in _RECALLS if name in metrics]
+    pairs = [*pairwise(ordered), ("map_at_r", "r_precision")]
+    for less, more in pairs:
+        if less in metrics and more in metrics and metrics[less] > metrics[more] + _TOLERANCE:
+            return f"{less} = {metrics[less]:.6g} is above {more} = {metrics[more]:.6g}, which cannot be"
+    return ""
+
+
+def miscounted(hits: Sequence[int], queries: Sequence[int]) -> str:
+    """What cannot be in the hits and queries of the test classes; empty if nothing."""
+    for place, (hit, query) in enumerate(zip(hits, queries, strict=True)):
+        if hit > query:
+            return f"class_hits[{place}] = {hit} is above class_queries[{place}] = {query}, which cannot be"
+    return ""
+
+
+def misplaced(path: Path, study: str, dataset: str, name: str) -> str:
+    """Why a run cannot be in a file of runs or of a study, whose path names what it holds; empty if it can.
+
+    ``runs/DATASET-LOSS/records.jsonl`` has the runs of a loss, ``studies/KIND/DATASET-NAME.jsonl`` those of a study; files
+    elsewhere may hold any.
+
+    Args:
+        path: the file.
+        study: the kind of study that the run would be of.
+        dataset: its data set.
+        name: its loss, or the axis of an ablation.
+    """
+    kind, root = path.parent.name, path.parent.parent.name
+    if root == STUDIES and kind != study:
+        return f"the run is none of studies/{kind}; allowed: runs of that study"
+    there = kind if root == RUNS_FOLDER.name and path.name == RECORDS_NAME else path.stem if root == STUDIES else ""
+    mine = f"{dataset}-{name}"
+    return f"the run is of {mine}; allowed: runs of {there}" if there not in {"", mine} else ""

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.contradictions import contradiction
-from suite.evaluation.records import CONDITION, KEY, TABLE, Record
+from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import replacing, write_text
 

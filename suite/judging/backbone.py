@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from suite.errors import SuiteError
-from suite.evaluation.contradictions import contradiction
+from suite.evaluation.records import contradiction
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import read_json
 from suite.settings.paths import FROZEN_METRICS

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from suite.errors import SuiteError
-from suite.evaluation.records import ProxyPlaces, Record
+from suite.evaluation.record_parts import ProxyPlaces
+from suite.evaluation.records import Record
 from suite.judging.claims.evidence import Verdict, constant, difference, share_reached
 from suite.judging.claims.measured import BySeed, Condition, Measured, NotRunError
 from suite.judging.claims.result import ClaimResult, on_each_dataset

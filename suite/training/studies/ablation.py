@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import AblationPoint, write_records
+from suite.evaluation.record_parts import AblationPoint
+from suite.evaluation.records import write_records
 from suite.losses.registry import Hyperparameters, load_target
 from suite.settings.paths import ABLATIONS, PARAMS_FILE, STUDY_OUTPUTS
 from suite.settings.plans import Run, SomePlan, read_plan_file, seeds_of, tuned_plan_path

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from suite.data.features import load_features
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import AblationPoint, write_records
+from suite.evaluation.record_parts import AblationPoint
+from suite.evaluation.records import write_records
 from suite.settings.paths import CROSSED, FEATURES, PARAMS_FILE, STUDY_OUTPUTS
 from suite.settings.plans import Run, Search, SomePlan, fresh_seeds, plan_path, read_plan_file, tuned_plan_path
 from suite.settings.studies import AblationAxes, CrossedSettings

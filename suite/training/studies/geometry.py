@@ -15,7 +15,8 @@ from pfml import PotentialFieldLoss
 from suite.data.features import Features, load_features
 from suite.data.noise import corrupt
 from suite.errors import SuiteError
-from suite.evaluation.records import AblationPoint, write_records
+from suite.evaluation.record_parts import AblationPoint
+from suite.evaluation.records import write_records
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.randomness import stream
 from suite.settings.paths import FEATURES, GEOMETRY, PARAMS_FILE, STUDY_OUTPUTS

@@ -401,7 +401,7 @@ def test_losses_without_proxies_have_no_geometry_to_study(plan):
 )
 def test_tuning_tracks_without_tuned(plan, command, typed):
     plan(tuning={"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]}, geometry={"losses": {"pfml": {}}})
-    status, _, err = command(*typed.split())
+    status, _, err = command(*typed)
     assert status == 2
     assert err.startswith(
         "error: params.yaml: tuning.tracks has no tuned, which this study begins with; allowed: tuned"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError
-from suite.evaluation.records import AblationPoint, ProxyPlaces, write_records
+from suite.evaluation.record_parts import AblationPoint, ProxyPlaces
+from suite.evaluation.records import write_records
 from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.training.studies.promote import promote
 from tests.helpers.records import record

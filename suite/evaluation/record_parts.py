@@ -1,0 +1,71 @@
+"""What the record of a run consists of besides its plain fields."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Metrics = dict[str, Share]
+"""Metrics by name. One that is not there was not measured."""
+
+
+PART = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+"""Of a record and its parts: unknown fields raise, values do not change."""
+
+
+class _Part(BaseModel):
+    model_config = PART
+
+
+class ValidationEpoch(_Part):
+    """Test metrics at the epoch that was best on validation classes during tuning."""
+
+    epoch: Count
+    metrics: Metrics
+
+
+class AblationPoint(_Part):
+    """The value that an ablation varies."""
+
+    axis: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    crossed: bool = False
+    """Whether other values were searched anew at this one; else they are as they were tuned."""
+
+
+class ProxyPlaces(_Part):
+    """Where the proxies of a trained model lie among the training embeddings; lists have an entry for each training class.
+
+    Lengths are chords. All lists are empty for a failed run.
+    """
+
+    proxies_per_class: Annotated[int, Field(ge=1)]
+    alpha: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    delta: Length | None = None
+    """Of PFML's field; None for a loss without one."""
+    size: list[Count] = []
+    spread: list[Length] = []
+    """Standard deviation of the class."""
+    w2: list[Length] = []
+    nearest: list[Length] = []
+    """Mean distance from a proxy to its nearest embedding."""
+    condition: list[Share] | None = None
+    """Share of the class's embeddings that meet condition (*) of Proposition 1."""
+    minima_met: list[tuple[Count, Count]] | None = None
+    """Flows started and ended within delta, at embeddings that meet the condition."""
+    minima_unmet: list[tuple[Count, Count]] | None = None
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        for field in ("spread", "w2", "nearest", "condition"):
+            values = getattr(self, field)
+            if values is not None and len(values) != len(self.size):
+                raise ValueError(
+                    f"{field} has {len(values)} entries; allowed: one a class, {len(self.size)} as in size"
+                )
+        for field in ("minima_met", "minima_unmet"):
+            if wrong := next((pair for pair in getattr(self, field) or [] if pair[1] > pair[0]), None):
+                raise ValueError(f"{field} holds {wrong}: more flows ended within delta than were started")
+        return self
