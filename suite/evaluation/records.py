@@ -19,9 +19,7 @@ from suite.settings.paths import (
     FRESH_SEEDS,
     GEOMETRY,
     PAPER_VALUES,
-    RECORDS_NAME,
     RESULTS_FOLDER,
-    RUNS_FOLDER,
     SPLITS,
     STUDIES,
 )
@@ -194,8 +192,7 @@ def _read_file(path: Path) -> list[Record]:
         raise SuiteError(f"record file {path} is missing; run: dvc repro")
     records = records_in(read_text(path, _cure(path)), path, _cure(path))
     for record in records:
-        name = record.ablation.axis if record.ablation and not record.proxies else record.loss
-        if wrong := misplaced(path, record.study, record.dataset, name):
+        if wrong := misplaced(record):
             raise SuiteError(f"{record.where}: {wrong}; {_cure(path)}")
     return records
 
@@ -270,21 +267,19 @@ def miscounted(hits: Sequence[int], queries: Sequence[int]) -> str:
     return ""
 
 
-def misplaced(path: Path, study: str, dataset: str, name: str) -> str:
-    """Why a run cannot be in a file of runs or of a study, whose path names what it holds; empty if it can.
-
-    ``runs/DATASET-LOSS/records.jsonl`` has the runs of a loss, ``studies/KIND/DATASET-NAME.jsonl`` those of a study; files
-    elsewhere may hold any.
+def misplaced(record: Record, *, by_name: bool = False) -> str:
+    """Why a run cannot be in its file, if that is one of a study; empty if it can.
 
     Args:
-        path: the file.
-        study: the kind of study that the run would be of.
-        dataset: its data set.
-        name: its loss, or the axis of an ablation.
+        record: the run.
+        by_name: whether the file must have the name that the study gives it, too: ``studies/KIND/DATASET-LOSS.jsonl``, with
+            the axis of an ablation in place of the loss.
     """
-    kind, root = path.parent.name, path.parent.parent.name
-    if root == STUDIES and kind != study:
-        return f"the run is none of studies/{kind}; allowed: runs of that study"
-    there = kind if root == RUNS_FOLDER.name and path.name == RECORDS_NAME else path.stem if root == STUDIES else ""
-    mine = f"{dataset}-{name}"
-    return f"the run is of {mine}; allowed: runs of {there}" if there not in {"", mine} else ""
+    path = Path(record.file)
+    if path.parent.parent.name != STUDIES:
+        return ""
+    if path.parent.name != record.study:
+        return f"the run is none of studies/{path.parent.name}; allowed: runs of that study"
+    of_axis = record.ablation is not None and record.proxies is None
+    mine = f"{record.dataset}-{record.ablation.axis if of_axis and record.ablation else record.loss}"
+    return f"the run is of {mine}; allowed: runs of {path.stem}" if by_name and path.stem != mine else ""

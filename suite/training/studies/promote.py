@@ -6,7 +6,7 @@ Searches and studies take long. ``dvc repro`` runs none of them: it reads their 
 from pathlib import Path
 
 from suite.errors import SuiteError
-from suite.evaluation.records import read_records
+from suite.evaluation.records import misplaced, read_records
 from suite.files import write_text
 from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
 from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
@@ -27,8 +27,9 @@ def promote() -> list[Path]:
             "or: dvc repro pipelines/studies/dvc.yaml"
         )
     recipes = [load_tuned(path) for path in found]
-    for path in studies:
-        read_records([path])
+    for record in (record for path in studies for record in read_records([path])):
+        if wrong := misplaced(record, by_name=True):
+            raise SuiteError(f"{record.where}: {wrong}")
     written = []
     for recipe in recipes:
         written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number, recipe.regime))
