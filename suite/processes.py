@@ -254,24 +254,15 @@ def _contained(where: str, out: "_Beginning", err: "_Beginning") -> Iterator[Non
 
 def _state_of_torch() -> dict[str, Any]:
     """Settings of torch that hold for all that runs after a loss in the same process: other runs, other losses."""
-    torch = sys.modules.get("torch")
-    if torch is None:
+    if (torch := sys.modules.get("torch")) is None:
         return {}
-    device = torch.get_default_device()
-    return {
-        "set_default_device": None if device.type == "cpu" else device,
-        "set_default_dtype": torch.get_default_dtype(),
-        "set_grad_enabled": torch.is_grad_enabled(),
-        "use_deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-    }
+    device, same = torch.get_default_device(), torch.are_deterministic_algorithms_enabled()
+    state = {"set_default_device": None if device.type == "cpu" else device, "use_deterministic_algorithms": same}
+    return state | {"set_default_dtype": torch.get_default_dtype(), "set_grad_enabled": torch.is_grad_enabled()}
 
 
 def _put_right(where: str, state: dict[str, Any]) -> None:
-    """Set torch back to a state, and refuse code that has changed it.
-
-    Raises:
-        SuiteError: it has.
-    """
+    """Set torch back to a state; raises a ``SuiteError`` where code has changed it."""
     now = _state_of_torch()
     changed = [name for name in state if now[name] != state[name]]
     for name in changed:

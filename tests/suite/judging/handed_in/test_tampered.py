@@ -118,6 +118,12 @@ def better_values(search):
     search["best"] = {"weight": 1.2345}
 
 
+def beyond_the_space(search):
+    """Values outside the space, found by all trials."""
+    for values in (search["best"], *(trial["values"] for trial in search["trials"])):
+        values["weight"] = 5.0
+
+
 def another_space(search):
     search["training"]["epochs"] = 50
 
@@ -221,7 +227,7 @@ SPOILED = {
     "a budget raised in a search": (plain(SEARCH, more_trials), SEARCH, "3 trials; allowed: 2, as for every loss"),
     "values that no trial found": (plain(SEARCH, better_values), SEARCH, "best is not the best of its trials"),
     "a trial outside the space": (
-        plain(SEARCH, lambda search: search["trials"][0]["values"].update(weight=5.0)),
+        plain(SEARCH, beyond_the_space),
         SEARCH,
         "a trial has weight = 5.0; allowed: {'low': 0.5, 'high': 2.0}",
     ),
