@@ -71,7 +71,10 @@ def checked_batch(
         )
     if embedding_dim is not None and embeddings.shape[1] != embedding_dim:
         raise ValueError(f"embeddings have dimension {embeddings.shape[1]}, the loss embedding_dim = {embedding_dim}")
-    labels = torch.as_tensor(labels)
+    try:
+        labels = torch.as_tensor(labels)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"labels must be integers, not {type(labels).__name__}: {error}") from error
     if labels.shape != embeddings.shape[:1]:
         raise ValueError(f"labels must have shape ({len(embeddings)},), one a row, not {tuple(labels.shape)}")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:

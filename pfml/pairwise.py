@@ -85,8 +85,8 @@ class PairwiseLoss(nn.Module):
             ref_labels: (R,) integers in [0, C), if and only if ``ref_emb`` is given.
 
         Returns:
-            Scalar >= 0, zero only where no pair exerts a force; float64 if the embeddings are, else float32 (also under
-            autocast). On the dense and the listed `path` a label out of range gives NaN: an error would wait for the device.
+            Scalar >= 0, zero only where no pair exerts a force; float64 if embeddings or proxies are, else float32, under
+            autocast too. On the dense and listed `path` a label out of range gives NaN: an error would wait for the device.
 
         Raises:
             ValueError: a shape, a type, a label or a length is not as above.

@@ -35,13 +35,11 @@ class Gradient:
 
     def __init__(self, sources: Sources) -> None:
         self.of_embeddings = torch.zeros_like(sources.embeddings)  # (B, D), their G
-        self.along = torch.zeros_like(
-            sources.scale
-        )  # (P,) G . p of what was added to the proxies here, as it was added
+        # (P,) G . p of what was added to the proxies here, as it was added.
+        self.along = torch.zeros_like(sources.scale)
         self.within: Tensor | None = None  # (C, M, M) weights w_ij of terms -w_ij p_j within classes
-        self.own: tuple[Tensor, Tensor] | None = (
-            None  # classes (U,), also repeated, and terms (U, M, D) on their proxies
-        )
+        # Classes (U,), also repeated, and terms (U, M, D) on their proxies.
+        self.own: tuple[Tensor, Tensor] | None = None
         self.pairs: list[WeightedPairs] = []  # those that count one by one
         self._of_proxies: Tensor | None = None
 

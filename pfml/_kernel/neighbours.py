@@ -75,6 +75,8 @@ class NeighbourList:
         # Written so that a point that was NaN counts.
         return ~(at_least > self.radius + 4 * ROUNDING)
 
+    @torch.inference_mode(mode=False)  # what is kept must serve in training, too
+    @torch.no_grad()
     def _rebuild(self, points: Tensor, classes: Tensor, scale: Tensor, skin: float) -> Tensor | None:
         """Search all pairs; where they are too many there is no list for a while."""
         self._skin, self._steps = skin, 0
@@ -91,6 +93,8 @@ class NeighbourList:
         self._pairs = pairs[classes[pairs[:, 0]] != classes[pairs[:, 1]]]
         return self._pairs
 
+    @torch.inference_mode(mode=False)
+    @torch.no_grad()
     def _search_anew(self, points: Tensor, classes: Tensor, moved: Tensor) -> Tensor | None:
         """Replace the pairs of points that left their skin for ``points``; None if they are too many."""
         assert self._anchors is not None
