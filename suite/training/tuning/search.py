@@ -138,7 +138,7 @@ def _open_study(journal: Path) -> optuna.Study:
         journal.write_bytes(text[: text.rfind(b"\n") + 1])
     try:
         study = _load_study(journal)
-    except (ValueError, KeyError):  # damaged otherwise: search anew
+    except (ValueError, KeyError, TypeError, AssertionError):  # damaged otherwise: search anew
         journal.unlink()
         study = _load_study(journal)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # it was killed, perhaps right after its last fold

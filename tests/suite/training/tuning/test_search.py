@@ -212,9 +212,11 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(inline, monkeypatch):
     assert "resuming, 2 of 4 trials are done" in console.file.getvalue()
 
 
-def test_a_damaged_journal_is_searched_again(inline, monkeypatch):
+@pytest.mark.parametrize("line", ["{op_code", "[1, 2]", "null", "{}", '{"op_code": 99, "worker_id": "a"}'])
+def test_a_damaged_journal_is_searched_again(inline, monkeypatch, line):
     keep_two_trials(monkeypatch)
-    journal().write_text(journal().read_text().replace('{"op_code"', "{op_code", 3))
+    first, rest = journal().read_text().split("\n", 1)
+    journal().write_text(f"{first}\n{line}\n{rest}")
     console = silent()
     assert len(found(console=console).trials) == 4
     assert "resuming" not in console.file.getvalue()
