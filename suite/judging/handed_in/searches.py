@@ -98,7 +98,6 @@ def check_search(
         raise bundle.refuse(member, f"{len(recipe.trials)} trials; allowed: {tuning.trials}, as for every loss")
     _check_values(bundle, member, recipe, space)
     _check_drawn(bundle, member, recipe, space)
-    _check_found(bundle, member, recipe, tuning.folds if tuning.held_out is None else tuning.held_out)
     epochs = recipe.best.get(BUDGET, training.epochs)
     if not 1 <= recipe.validation_epoch <= int(epochs or 0):
         raise bundle.refuse(member, f"validation_epoch = {recipe.validation_epoch}; allowed: 1 to {epochs}, its epochs")
@@ -197,29 +196,3 @@ def _fits(value: object, item: Range | Values) -> bool:
     whole = isinstance(item.low, int) and isinstance(item.high, int)
     right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     return right and item.low <= value <= item.high  # type: ignore[operator]
-
-
-def _check_found(bundle: Bundle, member: str, recipe: TunedRecipe, folds: int) -> None:
-    """Refuse scores that cannot be, and a summary that does not follow from the trials."""
-    for trial in recipe.trials:
-        if len(trial.fold_map_at_r) not in {0, folds}:
-            raise bundle.refuse(member, f"a trial has {len(trial.fold_map_at_r)} folds; allowed: {folds}")
-        for score in trial.fold_map_at_r:
-            if not 0 <= score <= 1:
-                raise bundle.refuse(member, f"fold_map_at_r holds {score}; allowed: shares from 0 to 1")
-    trained = [(mean, trial) for trial in recipe.trials if (mean := trial.map_at_r) is not None]
-    if not trained:
-        raise bundle.refuse(member, "no trial trained; allowed: at least one")
-    greatest, best = max(trained, key=lambda each: each[0])
-    if recipe.best != best.values:
-        raise bundle.refuse(member, "best is not the best of its trials; allowed: the values with the greatest MAP@R")
-    found = {
-        "best_map_at_r": greatest,
-        "best_fold_map_at_r": best.fold_map_at_r,
-        "trial_quartiles": np.percentile([each for each, _ in trained], [25, 50, 75]).tolist(),
-        "failed_trials": len(recipe.trials) - len(trained),
-    }
-    for field, value in found.items():
-        given = getattr(recipe, field)
-        if np.shape(given) != np.shape(value) or not np.allclose(given, value, rtol=1e-9, atol=0):
-            raise bundle.refuse(member, f"{field} = {given!r}; allowed: {value!r}, which follows from the trials")
