@@ -73,7 +73,10 @@ def allowed(values: Iterable[object]) -> str:
 
 def told(error: BaseException, most: int = 300) -> str:
     """An exception of somebody else's code in one line: its type, its message, and the last line outside torch."""
-    text = shortened(str(error), most)
+    try:
+        text = shortened(str(error), most)
+    except Exception:  # its own message raises: its type says what there is
+        text = ""
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     every = traceback.extract_tb(error.__traceback__)
     frames = [frame for frame in every if _TORCH not in Path(frame.filename).parts] or every

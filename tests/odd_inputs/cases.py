@@ -207,6 +207,11 @@ LOSSES = [
     loss("raises KeyError", "raise KeyError('gamma')", "KeyError: 'gamma' (own.py, line"),
     loss("raises KeyboardInterrupt", "raise KeyboardInterrupt", "KeyboardInterrupt (own.py"),
     loss("raises an exception of its own kind", "raise type('Mine', (BaseException,), {})('x' * 10**6)", "Mine: xxx"),
+    loss(
+        "raises an exception whose words raise",
+        "raise type('Mute', (Exception,), {'__str__': lambda e: 1 / 0})",
+        "Mute (own.py",
+    ),
     loss("raises an exception of many lines", "raise ValueError('a\\nb\\nc')", "ValueError: a b c"),
     loss("ends the process", "import sys\nsys.exit(0)", "SystemExit"),
     loss("ends the process at once", "import os\nos._exit(0)", "os._exit(0)"),
