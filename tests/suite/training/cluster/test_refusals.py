@@ -123,23 +123,26 @@ def test_bad_input_is_one_clear_line(command, arguments, told):
 @pytest.mark.parametrize(("answer", "told"), [(b"", "; "), (b"HTTP/1.0 400 Bad Request\r\n", " (Unable to allocate ")])
 def test_what_is_no_scheduler_is_told(command, answer, told):
     planned()
+    ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        listening = threading.Thread(target=answered, args=(server, answer))
+        listening = threading.Thread(target=answered, args=(server, answer, ended))
         listening.start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         done = command("grid", "--address", address)
+        ended.set()
         listening.join()
     assert done.status == 2
     assert done.err.startswith(f"error: no scheduler answers at {address}{told}")
     assert done.err.count("\n") == 1
 
 
-def answered(server, answer):
+def answered(server, answer, ended):
+    """Answer the first who connects, and say no more."""
+    server.settimeout(60)
     connection, _ = server.accept()
     with connection:
         connection.sendall(answer)
-        while connection.recv(1024):
-            pass
+        ended.wait(60)
 
 
 def test_the_address_of_a_worker_is_told(command, dask):
