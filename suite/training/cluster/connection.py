@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ def connected(where: Where) -> Iterator[Client]:
             address = _checked(where) if where.address is not None else _read_address(where)
         source = f", which {where.scheduler_file} names: the file is stale" if where.scheduler_file else ""
         try:
-            asyncio.run(_ask(address))
+            with ThreadPoolExecutor(1) as other:  # a notebook has a loop of its own in this thread
+                other.submit(asyncio.run, _ask(address)).result()
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except Exception as error:  # of many kinds, by what listens there; a timeout is an OSError
             why = "" if isinstance(error, OSError) else f" ({shortened(str(error), 200)})"

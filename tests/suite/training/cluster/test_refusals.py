@@ -1,5 +1,6 @@
 """Odd input to a grid, and workers that it does not take: one clear line each."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -151,6 +152,16 @@ def test_the_address_of_a_worker_is_told(command, dask):
         client.wait_for_workers(1, timeout=60)
         worker = next(iter(client.run(str)))
     assert f"no scheduler answers at {worker} (a worker does); start one" in command("grid", "--address", worker).err
+
+
+def test_a_loop_that_runs_already_does_no_harm(dask):
+    """As in a notebook."""
+
+    async def asked():
+        with connected(Where(address=dask.address)) as client:
+            return client.scheduler.address
+
+    assert asyncio.run(asked()) == dask.address
 
 
 def test_a_plan_or_features_that_are_missing(command):
