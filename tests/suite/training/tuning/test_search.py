@@ -237,15 +237,15 @@ def test_each_fold_validates_on_classes_that_it_does_not_train_on(inline, monkey
         training = FEATURES.training()[0]
         assert np.array_equal(np.unique(both, axis=0), np.unique(training, axis=0))
         assert len(both) == len(training)
-        return judged(float(labels.min()))
+        return judged(float(labels.min()) / 12)
 
     monkeypatch.setattr(validation, "fit", fitting)
     monkeypatch.setattr(validation, "evaluate", evaluating)
     recipe = found()
     assert len(seen) == 2 * (4 + 1)
-    # 12 training classes in 2 folds: validation starts at class 0 and at class 6.
-    assert all(trial.fold_map_at_r == [0.0, 6.0] for trial in recipe.trials)
-    assert {trial.map_at_r for trial in recipe.trials} == {3.0}
+    # 12 training classes in 2 folds: validation starts at class 0 and at class 6, half-way.
+    assert all(trial.fold_map_at_r == [0.0, 0.5] for trial in recipe.trials)
+    assert {trial.map_at_r for trial in recipe.trials} == {0.25}
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.25])
