@@ -85,7 +85,7 @@ def test_links_keep_the_filters(visit, two_regimes, front):
     kept = front.evaluate("location.hash")
     assert kept == "#regime=frozen&losses=default&without=triplet"
     other = visit(of=two_regimes).open("index.html", kept)
-    assert (shown(other), losses(other)) == ([("frozen", "tuned")], ["triplet", "pfml"])
+    assert (shown(other), losses(other)) == ([("frozen", "tuned")], ["pfml"])
     assert not other.locator("input[data-loss=triplet]").is_checked()
     assert other.locator("figure[data-regime=frozen][data-dataset=emoji] svg .mark-symbol path").count() == 2
     other.get_by_role("button", name="Reset").click()
@@ -97,7 +97,7 @@ def test_links_keep_the_filters(visit, two_regimes, front):
     assert front.locator("select[data-filter=regime]").input_value() == "frozen"
     front.go_back()
     front.wait_for_selector("html[data-ready=yes]")
-    assert losses(front) == ["triplet", "pfml"]
+    assert losses(front) == ["pfml"]
 
 
 def test_an_address_of_another_choice_or_of_nonsense_is_followed_as_far_as_it_goes(front):
