@@ -23,6 +23,10 @@ def recipe(number, scores):
     return found.model_copy(update={"number": number, "trials": trials})
 
 
+def write_recipe(path, **place):
+    path.write_text(yaml.safe_dump(yaml.safe_load(RECIPE.read_text()) | place))
+
+
 def test_curves_have_the_range_over_searches_up_to_the_shortest():
     points = budget_points({"pfml": [recipe(0, [0.2, 0.4]), recipe(1, [0.1, None, 0.3])], "cpml": [recipe(0, [0.5])]})
     shown = [(point["loss"], point["trials"], point["searches"]) for point in points]
@@ -36,10 +40,9 @@ def test_curves_have_the_range_over_searches_up_to_the_shortest():
 def test_searches_come_by_number_from_the_folder_of_their_track(workplace):
     folder = workplace / "recipes/tuned_under_noise/emoji"
     folder.mkdir(parents=True)
-    values = yaml.safe_load(RECIPE.read_text())
     for number in (10, 2):
-        (folder / f"pfml-{number}.yaml").write_text(yaml.safe_dump(values | {"number": number}))
-    shutil.copy(RECIPE, folder / "cpml-0.yaml")
+        write_recipe(folder / f"pfml-{number}.yaml", track="tuned_under_noise", number=number)
+    shutil.copy(ROOT / "recipes/tuned/emoji/cpml-0.yaml", folder)
     assert [each.number for each in searches_in_git("tuned_under_noise", "emoji", "pfml")] == [2, 10]
     assert searches_in_git("tuned", "emoji", "pfml") == []
 
@@ -48,7 +51,7 @@ def test_the_page_has_a_chart_for_each_data_set_and_track_that_was_searched(work
     write_board()
     folder = workplace / "recipes/tuned/shapes"
     folder.mkdir(parents=True)
-    shutil.copy(RECIPE, folder / "pfml-0.yaml")
+    write_recipe(folder / "pfml-0.yaml", dataset="shapes")
     page = write_site(settings()).with_name("tuning.html").read_text()
     assert "shapes, tuned: one search each, so no bands." in page
     assert page.count('class="plot"') == 1
