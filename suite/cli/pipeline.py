@@ -177,13 +177,15 @@ def claims(
 def freeze(
     *, renew: Annotated[bool, typer.Option("--renew", help="Freeze anew what was frozen before.")] = False
 ) -> None:
-    """Write claims/frozen.json: digests of claims and search spaces, budget, seeds, noise, date, commit; before runs."""
+    """Write claims/frozen.json: digests of claims and search spaces, recipes, budget, seeds, date, commit; before runs."""
     from suite.judging.claims.freeze import freeze as write_frozen
     from suite.judging.claims.load import load_claims
-    from suite.settings.params import load_settings
+    from suite.settings.finetuned import settings_of
+    from suite.settings.paths import FINETUNED_FILE
 
-    settings = load_settings()
-    path = write_frozen(load_claims(settings.losses, settings.datasets), settings, renew=renew)
+    settings = settings_of("frozen")
+    designs = {"frozen": settings} | ({"finetuned": settings_of("finetuned")} if FINETUNED_FILE.is_file() else {})
+    path = write_frozen(load_claims(settings.losses, settings.datasets), designs, renew=renew)
     console.print(f"wrote {path}: commit it before the runs that it is about", markup=False, highlight=False)
 
 

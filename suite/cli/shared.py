@@ -59,6 +59,13 @@ def search_tools(regime: Regime) -> "Callable[[], Tools] | None":
     return tools
 
 
+def study_tools(regime: Regime) -> "Tools":
+    """What studies of a regime need."""
+    from suite.training.tuning.resolve import frozen_tools
+
+    return (search_tools(regime) or frozen_tools)()
+
+
 def show(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Show a table of the main columns on a terminal, and all columns as text elsewhere.
 

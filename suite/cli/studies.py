@@ -1,14 +1,15 @@
 """Searches and studies, each run by its own command, and what becomes of their outcomes."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools
+from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools, study_tools
 from suite.errors import SuiteError, allowed
 
 if TYPE_CHECKING:
-    from suite.settings.params import Settings
+    from suite.training.run.frozen import Outcome
 
 
 def paper_values(dataset: Dataset, loss: Loss) -> None:
@@ -23,31 +24,30 @@ def paper_values(dataset: Dataset, loss: Loss) -> None:
 def ablation(
     dataset: Dataset,
     axis: Annotated[str, typer.Argument(help="proxies_per_class, alpha, delta or repulsion_margin.")],
+    regime: RegimeOption = Regime.frozen,
 ) -> None:
     """Vary one value of pfml around its tuned ones and write a record for each value and seed."""
-    from suite.settings.params import load_settings
-    from suite.settings.paths import PARAMS_FILE
+    from suite.settings.finetuned import settings_of
     from suite.training.studies.ablation import run_ablation
 
-    settings = load_settings()
-    _check_tuned(settings)
-    studied = settings.ablation
+    settings = settings_of(regime)
+    studied, file = settings.ablation, settings.recipe.file
     if dataset not in studied:
-        raise SuiteError(f"{PARAMS_FILE}: ablation has no data set {dataset!r}; allowed: {allowed(studied) or 'none'}")
-    console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console)}")
+        raise SuiteError(f"{file}: ablation has no data set {dataset!r}; allowed: {allowed(studied) or 'none'}")
+    console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console, study_tools(regime))}")
 
 
 def crossed(
     dataset: Dataset,
     axis: Annotated[str, typer.Argument(help="alpha, delta, repulsion_margin or proxies_per_class.")],
+    regime: RegimeOption = Regime.frozen,
 ) -> None:
     """Vary one value of pfml under label noise, its rates searched anew at each value."""
-    from suite.settings.params import load_settings
+    from suite.settings.finetuned import settings_of
     from suite.training.studies.crossed import run_crossed
 
-    settings = load_settings()
-    _check_tuned(settings)
-    console.print(f"wrote {run_crossed(dataset, axis, settings.crossed, console)}")
+    crossed = settings_of(regime).crossed
+    console.print(f"wrote {run_crossed(dataset, axis, crossed, console, study_tools(regime))}")
 
 
 def splits(dataset: Dataset, loss: Loss) -> None:
@@ -58,34 +58,32 @@ def splits(dataset: Dataset, loss: Loss) -> None:
     console.print(f"wrote {run_splits(dataset, loss, load_settings().splits, console)}")
 
 
-def fresh_seeds(dataset: Dataset, loss: Loss) -> None:
+def fresh_seeds(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:
     """Train and evaluate a loss with its tuned values on the seeds that follow those of the grid."""
-    from suite.settings.params import load_settings
+    from suite.settings.finetuned import settings_of
     from suite.training.studies.fresh_seeds import run_fresh_seeds
 
-    console.print(f"wrote {run_fresh_seeds(dataset, loss, load_settings().fresh_seeds.count, console)}")
+    count = settings_of(regime).fresh_seeds.count
+    console.print(f"wrote {run_fresh_seeds(dataset, loss, count, console, study_tools(regime))}")
 
 
-def geometry(dataset: Dataset, loss: Loss) -> None:
+def geometry(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:
     """Train a loss and measure where its proxies lie among embeddings of their class; all losses get as many proxies."""
-    from suite.settings.params import load_settings
+    from suite.settings.finetuned import settings_of
     from suite.training.studies.geometry import run_geometry
 
-    settings = load_settings()
-    _check_tuned(settings)
-    console.print(f"wrote {run_geometry(dataset, loss, settings.geometry, console)}")
+    geometry = settings_of(regime).geometry
+    console.print(f"wrote {run_geometry(dataset, loss, geometry, console, study_tools(regime), _measure(regime))}")
 
 
-def _check_tuned(settings: "Settings") -> None:
-    """Refuse a study of what is tuned on true labels where nothing is.
+def _measure(regime: Regime) -> "Callable[..., Outcome]":
+    if regime == Regime.frozen:
+        from suite.training.studies.proxy_runs import measure_frozen
 
-    Raises:
-        SuiteError: there is no such track.
-    """
-    if "tuned" not in settings.tuning.tracks:
-        raise SuiteError(
-            "params.yaml: tuning.tracks has no tuned, which this study begins with; allowed: tuned among them"
-        )
+        return measure_frozen
+    from suite.training.finetuned.geometry import measure_finetuned
+
+    return measure_finetuned
 
 
 def search(

@@ -39,6 +39,7 @@ from suite.report.text import (
     remarks_of,
 )
 from suite.settings.benchmarks import BenchmarkSettings
+from suite.settings.finetuned import settings_of
 from suite.settings.params import Settings
 from suite.settings.paths import (
     BENCHMARK_CLAIMS_FOLDER,
@@ -101,8 +102,10 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
         return planned and record.seed < settings.seeds
 
     measured = read_measured(cut, in_grid=is_planned, losses=settings.losses, regime=regime)
-    frozen = load_frozen(folder)
-    return _judge(files, measured, results, frozen, frozen.changes(settings) if frozen else ())
+    changes: list[str] = []
+    if frozen := load_frozen(folder):
+        changes = frozen.changes(settings if regime == "frozen" else settings_of(regime), regime)
+    return _judge(files, measured, results, frozen, changes)
 
 
 def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK_CLAIMS_FOLDER) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from suite.errors import allowed
-from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings
+from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, load_settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
 from suite.settings.reading import Filled, Name, Number, Strict, read_settings
+from suite.settings.studies import AblationAxes, CrossedSettings, FreshSeedSettings, GeometrySettings, SplitSettings
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 
@@ -52,7 +53,7 @@ class RecipeChanges(Strict):
 
 
 class SettingsOfRegime(Settings):
-    """``params.yaml`` with recipe and searches of this regime in place of its own."""
+    """``params.yaml`` with recipe, searches and studies of this regime in place of its own."""
 
     changes: dict[str, RecipeChanges]
 
@@ -68,11 +69,22 @@ class FinetunedSettings(Strict):
     recipe: FinetunedRecipe
     datasets: Annotated[dict[Name, RecipeChanges], Filled] = Field(default_factory=dict)
     tuning: TuningSettings
+    ablation: Annotated[dict[Name, AblationAxes], Filled] = {}
+    crossed: CrossedSettings = CrossedSettings()
+    fresh_seeds: FreshSeedSettings = FreshSeedSettings()
+    geometry: GeometrySettings = GeometrySettings()
 
     def within(self, settings: Settings) -> SettingsOfRegime:
-        """All settings of the regime."""
-        mine = {"recipe": self.recipe, "tuning": self.tuning, "changes": self.datasets}
-        return SettingsOfRegime.model_construct(**dict(settings) | mine)
+        """All settings of the regime; views are of the stored split, and papers' values are for other recipes."""
+        mine = {name: value for name, value in dict(self).items() if name != "datasets"}
+        others = {"changes": self.datasets, "splits": SplitSettings(), "paper_values": {}}
+        return SettingsOfRegime.model_construct(**dict(settings) | mine | others)
+
+    def without_studies(self) -> "FinetunedSettings":
+        """What decides the runs of the grid alone."""
+        return FinetunedSettings(
+            recipe=self.recipe, datasets=self.datasets, tuning=self.tuning.model_copy(update={"also": {}})
+        )
 
     def unused(self, settings: Settings) -> list[str]:
         """A line for each data set that ``params.yaml`` does not name: it is left out."""
@@ -132,3 +144,13 @@ def load_finetuned(path: Path = FINETUNED_FILE) -> FinetunedSettings:
         SuiteError: it is missing, no YAML, or a setting is unknown or out of range.
     """
     return read_settings(path, FinetunedSettings, "settings file {} is missing; run from the project's root")
+
+
+def settings_of(regime: str) -> Settings:
+    """All settings of the regime ``frozen`` or ``finetuned``.
+
+    Raises:
+        SuiteError: as ``load_settings`` and ``load_finetuned``.
+    """
+    settings = load_settings()
+    return load_finetuned().within(settings) if regime == "finetuned" else settings

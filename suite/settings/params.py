@@ -232,7 +232,7 @@ class Settings(Strict):
     def unused(self) -> list[str]:
         """A line for each setting of a study that names a loss or data set which is not in the grid: it is left out."""
         return [
-            f"{PARAMS_FILE}: {setting}.{name} is left out: it is not under {place}; allowed: {allowed(known)}"
+            f"{self.recipe.file}: {setting}.{name} is left out: it is not under {place}; allowed: {allowed(known)}"
             for setting, names, place, known in (
                 ("paper_values", self.paper_values, "losses", self.losses),
                 ("ablation", self.ablation, "datasets", self.datasets),

@@ -153,7 +153,7 @@ def unfit_study_folds(settings: Settings, dataset: str, half: TrainingHalf) -> l
         ("geometry", any(loss in settings.all_losses for loss in geometry.losses), geometry.folds),
     ):
         try:
-            check_fold_sizes(f"{PARAMS_FILE}: {name}.folds", dataset, half, folds, batch)
+            check_fold_sizes(f"{settings.recipe.file}: {name}.folds", dataset, half, folds, batch)
         except SuiteError as error:
             remarks += [f"suite {name} will refuse this: {error}"] if wanted else []
     return remarks

@@ -36,7 +36,15 @@ def sound_losses(settings: Settings, problems: Problems) -> tuple[list[LossEntry
     return [entry for entry in grid if entry is not None], [entry for entry in also if entry is not None]
 
 
-def check_proxies(entry: LossEntry, settings: Settings, setting: str) -> None:
+def check_studied(entries: Sequence[LossEntry], settings: Settings, problems: Problems) -> None:
+    """Check that the losses of the study of geometry can be studied."""
+    for entry in entries:
+        if entry.name in settings.geometry.losses:
+            with problems:
+                _check_proxies(entry, settings, f"{settings.recipe.file}: geometry.losses.{entry.name}")
+
+
+def _check_proxies(entry: LossEntry, settings: Settings, setting: str) -> None:
     """Check that a loss has the proxies that the study of geometry measures, as many a class as it asks for.
 
     Raises:

@@ -36,7 +36,7 @@ from suite.training.backbone import check_backbone
 from suite.training.batch_checks import check_batch, check_folds
 from suite.training.dataset_plan import DatasetPlan, dataset_plan_path
 from suite.training.hyperparameters import with_learning_rates
-from suite.training.plan_checks import check_proxies, for_all, sound_datasets, sound_losses
+from suite.training.plan_checks import check_studied, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import check_size, cost
 from suite.training.search_space import check_ends, declared_space
@@ -63,10 +63,7 @@ def write_plans(settings: Settings) -> list[str]:
     datasets = [] if problems.about("noise.kind") else sound_datasets(settings, problems)
     losses, also = sound_losses(settings, problems)
     planner = Planner(settings)
-    for entry in losses + also:
-        if entry.name in settings.geometry.losses:
-            with problems:
-                check_proxies(entry, settings, f"{PARAMS_FILE}: geometry.losses.{entry.name}")
+    check_studied(losses + also, settings, problems)
     with_paper_values = [entry for entry in losses if entry.name in settings.paper_values]
     kinds: dict[PlanKind, list[list[Planned]]] = {
         "tuned": for_all(planner.tuned, datasets, losses, problems),

@@ -1,12 +1,12 @@
 """Preregistration: what was fixed before a confirmatory run, and what has become of it since.
 
-``claims/frozen.json`` holds the digest of every claim file and of every search space, budget, seeds, noise, studies, date,
-and the commit of the working tree. It is written once, before runs on fresh seeds; a claim then stands as frozen, was
-changed since, or came after.
+``claims/frozen.json`` holds the digest of every claim file, date, the commit of the working tree, and for each regime
+digests of all search spaces, recipes, budget, seeds, noise and studies. It is written once, before runs on fresh seeds; a
+claim then stands as frozen, was changed since, or came after.
 """
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,63 @@ AS_FROZEN, CHANGED, CAME_AFTER = "as frozen", "changed since", "came after"
 Standing = Literal["as frozen", "changed since", "came after"]
 
 
+class Design(BaseModel):
+    """What is fixed of a regime besides the claims; digests are SHA-256."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    search_spaces: dict[str, str]
+    """Digest of what a search of each loss varies."""
+    recipes: dict[str, dict[str, Any]]
+    """How each data set is trained on."""
+    budget: dict[str, Any]
+    """``tuning`` without its losses: trials, folds, searches, tracks, noise, shared space."""
+    seeds: int
+    noise: dict[str, Any]
+    studies: dict[str, Any]
+    """``ablation``, ``crossed``, ``splits``, ``fresh_seeds`` and ``geometry``."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Design":
+        """What settings fix.
+
+        Raises:
+            SuiteError: a loss cannot be found, or its search space is none.
+        """
+        return cls(
+            search_spaces={
+                name: sha256_value(declared_space(find_loss(name, entry), entry, settings.tuning.space))
+                for name, entry in settings.all_losses.items()
+            },
+            recipes={name: settings.recipe_of(name).model_dump(mode="json") for name in settings.datasets},
+            budget=settings.tuning.model_dump(mode="json", exclude={"also"}),
+            seeds=settings.seeds,
+            noise=settings.noise.model_dump(mode="json"),
+            studies=settings.model_dump(mode="json", include=_STUDIES),
+        )
+
+    def changes(self, now: "Design") -> list[str]:
+        """What is other now, a phrase each."""
+        told = [
+            f"{what} {name}: {'changed' if name in was else 'came after'}"
+            for what, was, value in (
+                ("search space of", self.search_spaces, now.search_spaces),
+                ("recipe on", self.recipes, now.recipes),
+            )
+            for name in value
+            if was.get(name) != value[name]
+        ]
+        for name, was, value in (
+            *((f"tuning.{key}", self.budget.get(key), now.budget[key]) for key in now.budget),
+            *((f"noise.{key}", self.noise.get(key), now.noise[key]) for key in now.noise),
+            *((key, self.studies.get(key), now.studies[key]) for key in now.studies),
+            ("seeds", self.seeds, now.seeds),
+        ):
+            if was != value:
+                told.append(f"{name}: {was} then, {value} now")
+        return told
+
+
 class Frozen(BaseModel):
     """What ``claims/frozen.json`` holds; digests are SHA-256."""
 
@@ -39,14 +96,8 @@ class Frozen(BaseModel):
     """Of the working tree, with ``+`` where files were not committed; None outside of git."""
     claims: dict[str, str]
     """Digest of each claim's file, by id."""
-    search_spaces: dict[str, str]
-    """Digest of what a search of each loss varies."""
-    budget: dict[str, Any]
-    """``tuning`` of ``params.yaml`` without its losses: trials, folds, searches, tracks, noise, shared space."""
-    seeds: int
-    noise: dict[str, Any]
-    studies: dict[str, Any]
-    """``ablation``, ``crossed``, ``splits``, ``fresh_seeds`` and ``geometry`` of ``params.yaml``."""
+    designs: dict[str, Design]
+    """By regime."""
 
     def standing_of(self, file: ClaimFile) -> Standing:
         """Whether a claim stands as it was frozen."""
@@ -55,53 +106,21 @@ class Frozen(BaseModel):
             return "came after"
         return "as frozen" if digest == file.sha256 else "changed since"
 
-    def changes(self, settings: Settings) -> list[str]:
-        """What else is other than it was, a phrase each: search spaces, budget, seeds, noise, studies."""
-        now = design_of(settings)
-        told = [
-            f"search space of {loss}: {'changed' if loss in self.search_spaces else 'came after'}"
-            for loss, digest in now["search_spaces"].items()
-            if self.search_spaces.get(loss) != digest
-        ]
-        for name, was, value in (
-            *((f"tuning.{key}", self.budget.get(key), now["budget"][key]) for key in now["budget"]),
-            *((f"noise.{key}", self.noise.get(key), now["noise"][key]) for key in now["noise"]),
-            *((key, self.studies.get(key), now["studies"][key]) for key in now["studies"]),
-            ("seeds", self.seeds, now["seeds"]),
-        ):
-            if was != value:
-                told.append(f"{name}: {was} then, {value} now")
-        return told
-
-
-def design_of(settings: Settings) -> dict[str, Any]:
-    """What is fixed besides the claims: digests of search spaces, budget, seeds, noise and studies, as plain values.
-
-    Raises:
-        SuiteError: a loss cannot be found, or its search space is none.
-    """
-    spaces = {
-        name: sha256_value(declared_space(find_loss(name, entry), entry, settings.tuning.space))
-        for name, entry in settings.all_losses.items()
-    }
-    budget = settings.tuning.model_dump(mode="json", exclude={"also"})
-    return {
-        "search_spaces": spaces,
-        "budget": budget,
-        "seeds": settings.seeds,
-        "noise": settings.noise.model_dump(mode="json"),
-        "studies": settings.model_dump(mode="json", include=_STUDIES),
-    }
+    def changes(self, settings: Settings, regime: str = "frozen") -> list[str]:
+        """What else is other than it was, a phrase each: search spaces, recipes, budget, seeds, noise, studies."""
+        if regime not in self.designs:
+            return [f"regime {regime}: came after"]
+        return self.designs[regime].changes(Design.of(settings))
 
 
 def freeze(
-    files: Iterable[ClaimFile], settings: Settings, *, renew: bool = False, folder: Path = CLAIMS_FOLDER
+    files: Iterable[ClaimFile], settings: Mapping[str, Settings], *, renew: bool = False, folder: Path = CLAIMS_FOLDER
 ) -> Path:
     """Write ``frozen.json`` into the folder of claims; gives its path.
 
     Args:
         files: all claims.
-        settings: what ``params.yaml`` holds.
+        settings: of each regime, by its name.
         renew: whether to freeze anew what was frozen before.
         folder: where the claims are.
 
@@ -117,9 +136,11 @@ def freeze(
             f"{shown(path)} was written{date}; a second freeze hides what has changed since; "
             "to begin anew: suite claims freeze --renew"
         )
-    claims = {file.claim.id: file.sha256 for file in files}
     frozen = Frozen(
-        date=datetime.now(UTC).replace(microsecond=0), commit=_commit(folder), claims=claims, **design_of(settings)
+        date=datetime.now(UTC).replace(microsecond=0),
+        commit=_commit(folder),
+        claims={file.claim.id: file.sha256 for file in files},
+        designs={regime: Design.of(mine) for regime, mine in settings.items()},
     )
     write_json(path, frozen.model_dump(mode="json"))
     return path

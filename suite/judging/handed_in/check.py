@@ -37,7 +37,7 @@ def shared_settings(loss: LossSettings, settings: Settings, datasets: Sequence[s
     if finetuned:
         late = load_finetuned()
         changes = {name: entry for name, entry in late.datasets.items() if name in datasets}
-        late = late.model_copy(update={"datasets": changes, "tuning": late.tuning.model_copy(update={"also": {}})})
+        late = late.without_studies().model_copy(update={"datasets": changes})
     return Shared(
         loss=loss,
         datasets={name: settings.datasets[name] for name in datasets},

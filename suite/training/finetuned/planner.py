@@ -21,7 +21,7 @@ from suite.training.dataset_plan import DatasetPlan
 from suite.training.finetuned import run
 from suite.training.finetuned.images import has_gpu
 from suite.training.finetuned.network import cut_backbone, whole_backbone
-from suite.training.plan_checks import for_all, sound_datasets, sound_losses
+from suite.training.plan_checks import check_studied, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import cost
 from suite.training.planner import Planner
@@ -59,16 +59,17 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     with problems:
         check_backbone(settings.backbone)
         _check_network(mine, finetuned.recipe, datasets)
-    losses, _ = sound_losses(mine, problems)
+    losses, also = sound_losses(mine, problems)
     planner = Planner(mine, REGIME, finetuned_code_sha256())
+    check_studied(losses + also, mine, problems)
     kinds: dict[PlanKind, list[list[Planned]]] = {
         "tuned": for_all(planner.tuned, datasets, losses, problems),
-        "searches": for_all(planner.searched, datasets, losses, problems),
+        "searches": for_all(planner.searched, datasets, losses + also, problems),
     }
     problems.tell()
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
-    notes = [*finetuned.unused(settings), *remarks_on(settings, datasets), *dict.fromkeys(planner.remarks)]
+    notes = [*finetuned.unused(settings), *remarks_on(mine, datasets), *dict.fromkeys(planner.remarks)]
     return [*remarks, *notes, cost(mine, datasets, kinds)]
 
 

@@ -1,9 +1,11 @@
 """The stages of the regime: views of a data set, searches of a loss, its runs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from suite.data.catalog import verified
@@ -11,15 +13,16 @@ from suite.data.table import read_table
 from suite.files import write_json
 from suite.hashing import sha256_code
 from suite.settings.paths import TIMES_FOLDER
-from suite.settings.plans import FinetunedPlan, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
+from suite.settings.plans import P, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
 from suite.training.backbone import load_backbone
-from suite.training.cache import CachedRun, cached_runs, versions
+from suite.training.cache import CachedRun, Finished, cached_runs, versions
 from suite.training.finetuned.images import load_images
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.planner import REGIME, finetuned_code_sha256, load_view_plan
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.validation import validate_finetuned
 from suite.training.finetuned.views import Source, load_views
+from suite.training.run.frozen import Outcome
 from suite.training.stage import check_code, run_stage, write_runs
 from suite.training.tuning.resolve import Tools
 
@@ -53,8 +56,13 @@ def views_of(dataset: str) -> Source:
 
 
 def tools() -> Tools:
-    """What searches of the regime need."""
-    return Tools(REGIME, finetuned_code_sha256, views_of, validate_finetuned)
+    """What searches and studies of the regime need."""
+    return Tools(REGIME, finetuned_code_sha256, views_of, _training_labels, validate_finetuned, run_finetuned_stage)
+
+
+def _training_labels(views: Source, split: int) -> NDArray[np.int64]:
+    assert split == 0  # views are of the stored split
+    return views.labels[views.training_rows]
 
 
 def train_finetuned(dataset: str, loss: str, console: Console) -> None:
@@ -64,18 +72,43 @@ def train_finetuned(dataset: str, loss: str, console: Console) -> None:
         SuiteError: the plan or the views are missing or stale, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
-    runs: list[Run[FinetunedPlan]] = []
-    for plan, _ in read_plan_file(tuned_plan_path(dataset, loss, REGIME)):
-        assert isinstance(plan, FinetunedPlan)
-        check_code(plan, finetuned_code_sha256())
-        runs += runs_of(plan, keep_embeddings=True)
-    views = views_of(dataset)
-    places = cached_on(views, runs)
-    finished = run_stage(name, places, views, run_finetuned, console)
+    runs = [
+        run
+        for plan, _ in read_plan_file(tuned_plan_path(dataset, loss, REGIME))
+        for run in runs_of(plan, keep_embeddings=True)
+    ]
+    places, finished = run_finetuned_stage(name, runs, console)
     write_runs(name, places, finished, folder_of(REGIME))
 
 
-def cached_on(views: Source, runs: Sequence[Run[FinetunedPlan]]) -> list[CachedRun[FinetunedPlan]]:
-    """The places in the run cache of runs on views."""
-    code = sha256_code(Path(run_finetuned.__code__.co_filename))
+def run_finetuned_stage(
+    name: str, runs: Sequence[Run[P]], console: Console, function: Callable[..., Outcome] = run_finetuned
+) -> tuple[list[CachedRun[P]], list[Finished]]:
+    """Run those of one data set that are not in the run cache.
+
+    Args:
+        name: of the stage.
+        runs: what to run.
+        console: where progress is shown.
+        function: computes a run from views.
+
+    Returns:
+        The runs with their places in the cache, and what each left.
+
+    Raises:
+        SuiteError: the views are missing or stale, or code is not the planned one.
+    """
+    (dataset,) = {run.plan.dataset for run in runs}
+    for plan in {id(run.plan): run.plan for run in runs}.values():
+        check_code(plan, finetuned_code_sha256())
+    views = views_of(dataset)
+    places = cached_on(views, runs, function)
+    return places, run_stage(name, places, views, function, console)
+
+
+def cached_on(
+    views: Source, runs: Sequence[Run[P]], function: Callable[..., Outcome] = run_finetuned
+) -> list[CachedRun[P]]:
+    """The places in the run cache of runs on views that a function computes."""
+    code = sha256_code(Path(function.__code__.co_filename))
     return cached_runs(runs, views.sha256, code, versions(*VERSIONED))

@@ -9,19 +9,18 @@ from rich.console import Console
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.record_parts import AblationPoint
-from suite.evaluation.records import write_records
 from suite.losses.registry import Hyperparameters, load_target
-from suite.settings.paths import ABLATIONS, PARAMS_FILE, STUDY_OUTPUTS
-from suite.settings.plans import Run, SomePlan, read_plan_file, seeds_of, tuned_plan_path
+from suite.settings.paths import ABLATIONS
+from suite.settings.plans import Regime, Run, SomePlan, seeds_of, tuned_plan_path
 from suite.settings.studies import AblationAxes
 from suite.training.hyperparameters import with_values
-from suite.training.stage import run_frozen_stage
-from suite.training.studies.parts import Part
+from suite.training.studies.parts import Part, run_parts, settings_file, tuned_on_true_labels
+from suite.training.tuning.resolve import Tools
 
 ABLATED = "pfml"
 
 
-def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) -> Path:
+def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, tools: Tools | None = None) -> Path:
     """Run or resume an ablation of pfml around its tuned values; writes a record for each value and seed.
 
     Args:
@@ -29,41 +28,45 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console) 
         axis: name of the axis.
         axes: values of each axis.
         console: where progress is shown.
+        tools: of another regime than the frozen one.
 
     Returns:
         The file written.
 
     Raises:
-        SuiteError: the axis is unknown or has no values, or pfml has no complete plan.
+        SuiteError: the axis is unknown or has no values, or pfml has no complete plan of the track ``tuned``.
     """
-    points = [(value, run) for value, part in ablation_parts(dataset, axis, axes) for run in part.runs(part.plan)]
-    _, finished = run_frozen_stage(f"ablation-{dataset}-{axis}", [run for _, run in points], console)
-    path = STUDY_OUTPUTS / ABLATIONS / f"{dataset}-{axis}.jsonl"
-    records = [
-        each.record.model_copy(update={"ablation": AblationPoint(axis=axis, value=float(value))})
-        for each, (value, _) in zip(finished, points, strict=True)
-    ]
-    write_records(path, records)
-    return path
+    parts = ablation_parts(dataset, axis, axes, tools.regime if tools else "frozen")
+    return run_parts(f"ablation-{dataset}-{axis}", f"{ABLATIONS}/{dataset}-{axis}.jsonl", parts, console, tools)
 
 
-def ablation_parts(dataset: str, axis: str, axes: AblationAxes) -> list[tuple[float, Part]]:
-    """The values of an ablation, each with its runs.
+def ablation_parts(dataset: str, axis: str, axes: AblationAxes, regime: Regime = "frozen") -> list[Part]:
+    """The runs at each value of an ablation.
 
     Raises:
         SuiteError: as ``run_ablation``.
+    """
+    values = values_of(axis, axes, f"{settings_file(regime)}: ablation.{dataset}")
+    plans = tuned_on_true_labels(tuned_plan_path(dataset, ABLATED, regime), regime)
+    return [
+        Part(vary(plan, axis, value), partial(_runs, f"{axis} {value:g}"), point=AblationPoint(axis=axis, value=value))
+        for value in values
+        for plan, _ in plans
+    ]
+
+
+def values_of(axis: str, axes: AblationAxes, setting: str) -> tuple[float, ...]:
+    """The values of an axis.
+
+    Raises:
+        SuiteError: the axis is unknown or has none.
     """
     if axis not in AblationAxes.model_fields:
         raise SuiteError(f"unknown axis {axis!r}; allowed: {allowed(AblationAxes.model_fields)}")
     values: tuple[float, ...] = getattr(axes, axis)
     if not values:
-        raise SuiteError(f"{PARAMS_FILE}: ablation.{dataset}.{axis} has no values; allowed: a list of numbers")
-    plans = [plan for plan, _ in read_plan_file(tuned_plan_path(dataset, ABLATED)) if plan.track == "tuned"]
-    return [
-        (value, Part(vary(plan, axis, value), partial(_runs, f"{axis} {value:g}")))
-        for value in values
-        for plan in plans
-    ]
+        raise SuiteError(f"{setting}.{axis} has no values; allowed: a list of numbers")
+    return values
 
 
 def _runs(label: str, plan: SomePlan) -> list[Run[SomePlan]]:

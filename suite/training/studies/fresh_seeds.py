@@ -5,14 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.evaluation.records import write_records
-from suite.settings.paths import FRESH_SEEDS, STUDY_OUTPUTS
-from suite.settings.plans import Run, SomePlan, fresh_seeds, read_plan_file, tuned_plan_path
-from suite.training.stage import run_frozen_stage
-from suite.training.studies.parts import Part
+from suite.settings.paths import FRESH_SEEDS
+from suite.settings.plans import Regime, Run, SomePlan, fresh_seeds, read_plan_file, tuned_plan_path
+from suite.training.studies.parts import Part, run_parts
+from suite.training.tuning.resolve import Tools
 
 
-def run_fresh_seeds(dataset: str, loss: str, count: int, console: Console) -> Path:
+def run_fresh_seeds(dataset: str, loss: str, count: int, console: Console, tools: Tools | None = None) -> Path:
     """Run or resume a loss with its tuned values on fresh seeds; writes a record for each track, noise level and seed.
 
     Args:
@@ -20,6 +19,7 @@ def run_fresh_seeds(dataset: str, loss: str, count: int, console: Console) -> Pa
         loss: name of the loss.
         count: number of seeds, from the first that the grid does not run.
         console: where progress is shown.
+        tools: of another regime than the frozen one.
 
     Returns:
         The file written.
@@ -27,20 +27,17 @@ def run_fresh_seeds(dataset: str, loss: str, count: int, console: Console) -> Pa
     Raises:
         SuiteError: there is no complete plan, or code is not the planned one.
     """
-    runs = [run for part in fresh_seed_parts(dataset, loss, count) for run in part.runs(part.plan)]
-    _, finished = run_frozen_stage(f"fresh-seeds-{dataset}-{loss}", runs, console)
-    path = STUDY_OUTPUTS / FRESH_SEEDS / f"{dataset}-{loss}.jsonl"
-    write_records(path, [each.record for each in finished])
-    return path
+    parts = fresh_seed_parts(dataset, loss, count, tools.regime if tools else "frozen")
+    return run_parts(f"fresh-seeds-{dataset}-{loss}", f"{FRESH_SEEDS}/{dataset}-{loss}.jsonl", parts, console, tools)
 
 
-def fresh_seed_parts(dataset: str, loss: str, count: int) -> list[Part]:
+def fresh_seed_parts(dataset: str, loss: str, count: int, regime: Regime = "frozen") -> list[Part]:
     """The runs of each track and search.
 
     Raises:
         SuiteError: there is no complete plan.
     """
-    return [Part(plan, partial(_runs, count)) for plan, _ in read_plan_file(tuned_plan_path(dataset, loss))]
+    return [Part(plan, partial(_runs, count)) for plan, _ in read_plan_file(tuned_plan_path(dataset, loss, regime))]
 
 
 def _runs(count: int, plan: SomePlan) -> list[Run[SomePlan]]:

@@ -4,11 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.evaluation.records import write_records
-from suite.settings.paths import PAPER_VALUES, STUDY_OUTPUTS
+from suite.settings.paths import PAPER_VALUES
 from suite.settings.plans import plan_path, read_plan, runs_of
-from suite.training.stage import run_frozen_stage
-from suite.training.studies.parts import Part
+from suite.training.studies.parts import Part, run_parts
 
 
 def run_paper_values(dataset: str, loss: str, console: Console) -> Path:
@@ -20,11 +18,8 @@ def run_paper_values(dataset: str, loss: str, console: Console) -> Path:
     Raises:
         SuiteError: there is no plan for it.
     """
-    runs = [run for part in paper_value_parts(dataset, loss) for run in part.runs(part.plan)]
-    _, finished = run_frozen_stage(f"paper-values-{dataset}-{loss}", runs, console)
-    path = STUDY_OUTPUTS / PAPER_VALUES / f"{dataset}-{loss}.jsonl"
-    write_records(path, [each.record for each in finished])
-    return path
+    parts = paper_value_parts(dataset, loss)
+    return run_parts(f"paper-values-{dataset}-{loss}", f"{PAPER_VALUES}/{dataset}-{loss}.jsonl", parts, console)
 
 
 def paper_value_parts(dataset: str, loss: str) -> list[Part]:

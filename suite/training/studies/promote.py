@@ -8,7 +8,8 @@ from pathlib import Path
 from suite.errors import SuiteError
 from suite.evaluation.records import misplaced, read_records
 from suite.files import write_text
-from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDIES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
+from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
+from suite.settings.plans import PLANS, folder_of, studies_of
 from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
 
 
@@ -20,7 +21,11 @@ def promote() -> list[Path]:
     """
     folders = [root / name for root in (Path(), *FOLDERS.values()) for name in (TUNED_FOLDER, SEARCHES_FOLDER)]
     found = [path for folder in folders for path in sorted(folder.glob("*/*.yaml"))]
-    studies = sorted(STUDY_OUTPUTS.glob("*/*.jsonl"))
+    studies = {
+        path: studies_of(regime) / path.relative_to(folder_of(regime) / STUDY_OUTPUTS)
+        for regime in PLANS
+        for path in sorted((folder_of(regime) / STUDY_OUTPUTS).glob("*/*.jsonl"))
+    }
     if not found and not studies:
         raise SuiteError(
             "there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml, "
@@ -34,7 +39,6 @@ def promote() -> list[Path]:
     for recipe in recipes:
         written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number, recipe.regime))
         save_tuned(recipe, written[-1])
-    for path in studies:
-        written.append(STUDIES_FOLDER / path.relative_to(STUDY_OUTPUTS))
-        write_text(written[-1], path.read_text(encoding="utf-8"))
-    return written
+    for path, place in studies.items():
+        write_text(place, path.read_text(encoding="utf-8"))
+    return [*written, *studies.values()]

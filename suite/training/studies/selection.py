@@ -11,9 +11,10 @@ from suite.training.stage import RunFunction
 from suite.training.studies.ablation import ABLATED, ablation_parts
 from suite.training.studies.crossed import crossed_parts
 from suite.training.studies.fresh_seeds import fresh_seed_parts
-from suite.training.studies.geometry import geometry_parts, measure_run
+from suite.training.studies.geometry import geometry_parts
 from suite.training.studies.paper_values import paper_value_parts
 from suite.training.studies.parts import Part
+from suite.training.studies.proxy_runs import measure_frozen
 from suite.training.studies.splits import split_parts
 
 Chosen = tuple[str, Part, RunFunction]
@@ -62,14 +63,13 @@ def _ablation(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chos
     axes = settings.ablation.get(dataset)
     if axes is not None and chosen(ABLATED):
         for axis in _with_values(axes):
-            yield from _named(f"ablation-{dataset}-{axis}", [part for _, part in ablation_parts(dataset, axis, axes)])
+            yield from _named(f"ablation-{dataset}-{axis}", ablation_parts(dataset, axis, axes))
 
 
 def _crossed(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
     if chosen(ABLATED):
         for axis in _with_values(settings.crossed.values):
-            parts = [part for _, part in crossed_parts(dataset, axis, settings.crossed)]
-            yield from _named(f"crossed-{dataset}-{axis}", parts)
+            yield from _named(f"crossed-{dataset}-{axis}", crossed_parts(dataset, axis, settings.crossed))
 
 
 def _splits(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
@@ -88,8 +88,8 @@ def _fresh_seeds(settings: Settings, dataset: str, chosen: Losses) -> Iterator[C
 def _geometry(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
     for loss in settings.geometry.losses:
         if chosen(loss) and loss in settings.all_losses:
-            parts = [part for _, part in geometry_parts(dataset, loss, settings.geometry)]
-            yield from _named(f"geometry-{dataset}-{loss}", parts, measure_run)
+            parts = geometry_parts(dataset, loss, settings.geometry)
+            yield from _named(f"geometry-{dataset}-{loss}", parts, measure_frozen)
 
 
 def _with_values(axes: AblationAxes) -> list[str]:

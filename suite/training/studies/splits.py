@@ -5,14 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.data.features import load_features
 from suite.errors import SuiteError
-from suite.evaluation.records import write_records
-from suite.settings.paths import FEATURES, SPLITS, STUDY_OUTPUTS
+from suite.settings.paths import SPLITS
 from suite.settings.plans import Run, SomePlan, plan_path, read_plan_file
 from suite.settings.studies import SplitSettings
-from suite.training.stage import check_code, code_sha256, run_frozen_stage
-from suite.training.studies.parts import Part
+from suite.training.studies.parts import Part, run_parts
 
 
 def run_splits(dataset: str, loss: str, splits: SplitSettings, console: Console) -> Path:
@@ -34,13 +31,7 @@ def run_splits(dataset: str, loss: str, splits: SplitSettings, console: Console)
         SuiteError: there is no plan, or the loss has nothing to search.
     """
     parts = split_parts(dataset, loss, splits)
-    check_code(parts[0].plan, code_sha256())
-    features = load_features(Path(FEATURES.format(dataset=dataset)))
-    runs = [run for part in parts for run in part.complete(lambda: features, console)]
-    _, finished = run_frozen_stage(f"splits-{dataset}-{loss}", runs, console)
-    path = STUDY_OUTPUTS / SPLITS / f"{dataset}-{loss}.jsonl"
-    write_records(path, [each.record for each in finished])
-    return path
+    return run_parts(f"splits-{dataset}-{loss}", f"{SPLITS}/{dataset}-{loss}.jsonl", parts, console)
 
 
 def split_parts(dataset: str, loss: str, splits: SplitSettings) -> list[Part]:

@@ -26,7 +26,8 @@ from suite.settings.tuned_recipes import load_tuned, save_tuned, shared_training
 
 if TYPE_CHECKING:
     from suite.settings.tuned_recipes import TunedRecipe
-    from suite.training.tuning.validation import Validate
+    from suite.training.cache import CachedRun, Finished
+    from suite.training.tuning.validation import Labels, Validate
 
 Asked = tuple[SomePlan, Search]
 """A plan, and a search that comes before it."""
@@ -34,19 +35,23 @@ Asked = tuple[SomePlan, Search]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a regime needs for its searches.
+    """What a regime needs for its searches and studies.
 
     Attributes:
         regime: its name.
         code_sha256: gives the digest of the code that trains.
         load: gives the data of a data set by its name.
+        labels: gives the true training labels of such data under a split of the classes.
         validate: trains and validates on a fold.
+        run_stage: runs those of a stage that are not in the run cache, as ``run_frozen_stage`` does.
     """
 
     regime: Regime
     code_sha256: Callable[[], str]
     load: Callable[[str], Any]
+    labels: "Callable[[Any, int], Labels]"
     validate: "Validate"
+    run_stage: "Callable[..., tuple[list[CachedRun[Any]], list[Finished]]]"
 
 
 def resolve_hyperparameters(
@@ -215,20 +220,24 @@ def _found(plan: SomePlan, search: Search, console: Console, tools: Callable[[],
     from suite.training.stage import check_code
     from suite.training.tuning.search import search_recipe
 
-    mine = (tools or _frozen_tools)()
+    mine = (tools or frozen_tools)()
     check_code(plan, mine.code_sha256())
     return search_recipe(plan, search, mine.load(plan.dataset), console, validate=mine.validate)
 
 
-def _frozen_tools() -> Tools:
-    from suite.data.features import load_features
-    from suite.training.stage import code_sha256
+def frozen_tools() -> Tools:
+    """What searches and studies on frozen features need."""
+    from suite.data.features import Features, load_features
+    from suite.training.stage import code_sha256, run_frozen_stage
     from suite.training.tuning.validation import validate_frozen
 
-    def load(dataset: str) -> Any:
+    def load(dataset: str) -> Features:
         return load_features(Path(FEATURES.format(dataset=dataset)))
 
-    return Tools("frozen", code_sha256, load, validate_frozen)
+    def labels(features: Features, split: int) -> "Labels":
+        return features.under_split(split).training()[1]
+
+    return Tools("frozen", code_sha256, load, labels, validate_frozen, run_frozen_stage)
 
 
 def with_recipe(plan: SomePlan, search: Search, recipe: "TunedRecipe") -> SomePlan:

@@ -180,7 +180,7 @@ def test_what_was_frozen_is_shown_with_what_changed_since(project):
     found = write_claims(load_settings(), project / "claims")
     assert (found["frozen"], {claim["standing"] for claim in found["claims"]}) == (None, {None})
     assert "Nothing has been frozen" in Path("results/claims.md").read_text()
-    freeze(load_claims(folder=project / "claims"), load_settings(), folder=project / "claims")
+    freeze(load_claims(folder=project / "claims"), {"frozen": load_settings()}, folder=project / "claims")
     (project / "claims/second.yaml").write_text(yaml.safe_dump(values_of("superiority") | {"id": "second"}))
     settings = load_settings().model_copy(update={"seeds": 20})
     found = write_claims(settings, project / "claims")

@@ -8,7 +8,9 @@ import yaml
 from suite.errors import SuiteError
 from suite.judging.claims.freeze import Frozen, freeze, load_frozen
 from suite.judging.claims.load import load_claims
+from suite.settings.finetuned import load_finetuned
 from suite.settings.params import Settings, load_settings
+from suite.settings.paths import FINETUNED_FILE
 from tests.helpers.paths import ROOT
 from tests.suite.judging.claims.synthetic import values_of
 
@@ -39,7 +41,7 @@ def changed(**changes):
 
 
 def test_each_claim_stands_as_frozen_was_changed_or_came_after(folder):
-    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     put(folder, "second", minimum_seeds=4)
     put(folder, "third")
     frozen = load_frozen(folder)
@@ -52,7 +54,7 @@ def test_without_a_freeze_there_is_none(folder):
 
 
 def test_nothing_else_has_changed_right_after(folder):
-    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     assert load_frozen(folder).changes(load_settings()) == []
 
 
@@ -65,44 +67,61 @@ def test_nothing_else_has_changed_right_after(folder):
         ({"tuning__trials": 999}, ["tuning.trials: "]),
         ({"splits__count": 4}, ["splits: {"]),
         ({"fresh_seeds__count": 5}, ["fresh_seeds: {"]),
+        (
+            {"recipe__epochs": 16},
+            [f"recipe on {name}: changed" for name in ("emoji", "furniture", "typefaces")],
+        ),
         ({"losses__pfml": {"search": {"alpha": {"values": [1, 2]}}}}, ["search space of pfml: changed"]),
         ({"losses__hist": {}}, ["search space of hist: came after"]),
     ],
 )
 def test_what_else_changed_is_named(folder, changes, told):
-    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     found = load_frozen(folder).changes(changed(**changes))
     assert len(found) == len(told)
     assert all(text.startswith(start) for text, start in zip(found, told, strict=True))
 
 
+def test_each_regime_has_a_design_of_its_own(folder):
+    settings = load_settings()
+    late = load_finetuned(ROOT / FINETUNED_FILE)
+    both = {"frozen": settings, "finetuned": late.within(settings)}
+    freeze(load_claims(folder=folder), both, folder=folder)
+    frozen = load_frozen(folder)
+    other = late.model_copy(update={"geometry": late.geometry.model_copy(update={"deltas": (0.9,)})})
+    assert frozen.changes(settings) == frozen.changes(late.within(settings), "finetuned") == []
+    (told,) = frozen.changes(other.within(settings), "finetuned")
+    assert told.startswith("geometry: {")
+    assert frozen.changes(settings, "published") == ["regime published: came after"]
+
+
 def test_a_shared_search_space_is_part_of_each_losss(folder):
-    freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     found = load_frozen(folder).changes(changed(tuning__space={"epochs": {"values": [5, 6]}}))
     spaces = [text for text in found if text.startswith("search space of")]
     assert len(spaces) == len(load_settings().all_losses)
 
 
 def test_the_commit_is_that_of_the_working_tree_and_says_what_was_not_committed(folder):
-    path = freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    path = freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     assert Frozen.model_validate_json(path.read_text()).commit is None
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for words in (["init", "-q"], ["add", "claims/first.yaml"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *words], check=True)
-    freeze(load_claims(folder=folder), load_settings(), renew=True, folder=folder)
+    freeze(load_claims(folder=folder), {"frozen": load_settings()}, renew=True, folder=folder)
     commit = load_frozen(folder).commit
     assert len(commit) == 40
     put(folder, "first", minimum_seeds=4)
-    freeze(load_claims(folder=folder), load_settings(), renew=True, folder=folder)
+    freeze(load_claims(folder=folder), {"frozen": load_settings()}, renew=True, folder=folder)
     assert load_frozen(folder).commit == f"{commit}+"
 
 
 def test_a_second_freeze_needs_to_be_asked_for(folder):
-    path = freeze(load_claims(folder=folder), load_settings(), folder=folder)
+    path = freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     before = path.read_bytes()
     message = r"claims/frozen\.json was written on \d{4}-\d\d-\d\d; .*suite claims freeze --renew"
     with pytest.raises(SuiteError, match=message) as caught:
-        freeze(load_claims(folder=folder), load_settings(), folder=folder)
+        freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
 
@@ -125,4 +144,4 @@ def test_a_damaged_file_is_told_in_one_line_with_its_cure(folder, text, message)
     assert "\n" not in told
     assert "suite claims freeze --renew" in told
     with pytest.raises(SuiteError, match="was written; a second freeze hides"):
-        freeze(load_claims(folder=folder), load_settings(), folder=folder)
+        freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)

@@ -37,13 +37,13 @@ def make_project(path):
         suite(path, *words)
 
 
-def write_params(path, losses=("multi_similarity",), **changes):
+def write_params(path, losses=("multi_similarity",), seeds=2, levels=(0, 0.2), **changes):
     own = {"path": "photos", "side": 32, "classes_per_batch": 2}
     settings = {
         "datasets": {"birds": own},
         "losses": {name: {} for name in losses},
-        "noise": {"levels": [0, 0.2]},
-        "seeds": 2,
+        "noise": {"levels": list(levels)},
+        "seeds": seeds,
         "recipe": RECIPE.model_dump(),
         "tuning": {"trials": 1, "folds": 2},
     }

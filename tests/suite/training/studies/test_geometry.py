@@ -11,7 +11,8 @@ from suite.evaluation.records import read_records
 from suite.settings.plans import Run, Search, plan_path, write_plan_file
 from suite.settings.studies import GeometrySettings
 from suite.training.cache import clear
-from suite.training.studies.geometry import measure_run, run_geometry
+from suite.training.studies.geometry import run_geometry
+from suite.training.studies.proxy_runs import measure_frozen
 from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent, tuned, write_plan
 
 LOSSES = ("pfml", "cpml", "soft_triple")
@@ -64,7 +65,7 @@ def test_proxies_come_near_their_class_by_training(workplace):
     """Labels of proxies and embeddings belong together: trained proxies lie nearer their own class than untrained ones."""
     plan = tuned("cpml", margin=0.8, proxies_per_class=2, recipe=RECIPE.model_copy(update={"epochs": 20}))
     still = replace(plan, recipe=plan.recipe.model_copy(update={"proxy_learning_rate": 1e-12}))
-    trained, untrained = (measure_run(Run(p, 0.0, 0), make_features()).more["proxies"] for p in (plan, still))
+    trained, untrained = (measure_frozen(Run(p, 0.0, 0), make_features()).more["proxies"] for p in (plan, still))
     assert np.mean(trained["w2"]) < 0.8 * np.mean(untrained["w2"])
 
 
@@ -109,7 +110,7 @@ def test_an_edit_of_the_measurement_measures_anew(plans, monkeypatch):
     """Where proxies lie is computed by code of its own, whose digest is part of the key."""
     run_geometry("emoji", "pfml", TWO, silent())
     monkeypatch.setattr("suite.training.stage.sha256_code", lambda path: f"edited {path}")
-    for module in ("suite.training.stage", "suite.training.studies.geometry"):
+    for module in ("suite.training.stage", "suite.training.studies.parts"):
         monkeypatch.setattr(f"{module}.check_code", lambda *_: None)
     console = silent()
     run_geometry("emoji", "pfml", TWO, console)

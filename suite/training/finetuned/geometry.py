@@ -1,0 +1,23 @@
+"""A run of the geometry study in which the network learns."""
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from suite.settings.plans import FinetunedPlan, Run
+from suite.training.finetuned.run import embed, fit
+from suite.training.finetuned.views import Source
+from suite.training.run.frozen import Outcome
+from suite.training.studies.proxy_runs import AfterEpoch, measured
+
+
+def measure_finetuned(run: Run[FinetunedPlan], views: Source) -> Outcome:
+    """Train on views with true labels, and measure on the plain training images, as ``measured`` does."""
+    rows = views.training_rows
+    labels = views.labels[rows]
+
+    def train(num_classes: int, after_epoch: AfterEpoch) -> tuple[NDArray[np.float32], nn.Module]:
+        network, loss = fit(run.plan, views, np.arange(len(rows)), labels, run.seed, num_classes, after_epoch)
+        return embed(network, views, rows), loss
+
+    return measured(run, labels, views.data_sha256, train, {"views_sha256": views.sha256})

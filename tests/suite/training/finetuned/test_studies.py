@@ -1,0 +1,112 @@
+"""Studies in which the network learns, as typed: ablation, crossed ablation, fresh seeds and geometry, on own images."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.evaluation.records import read_records
+from suite.judging.claims.read import read_measured
+from tests.suite.training.finetuned.birds import REGIME, make_project, suite, write_params
+
+STUDIES = {
+    "ablation": {"birds": {"alpha": [0, 2]}},
+    "crossed": {"values": {"delta": [0.3]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
+    "fresh_seeds": {"losses": {"pfml": {}}, "count": 1},
+    "geometry": {"losses": {"pfml": {}, "soft_triple": {}}, "deltas": [0.2], "trials": 1, "folds": 2},
+    "tuning": {"trials": 1, "folds": 2, "held_out": 1, "also": {"soft_triple": {}}},
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with a tuned pfml, each of whose studies was run and taken to the results."""
+    path = tmp_path_factory.mktemp("project")
+    make_project(path)
+    write_params(path, losses=("pfml",), seeds=1, levels=[0], **STUDIES)
+    suite(path, "plan", *REGIME)
+    suite(path, "tune", "birds", "pfml", *REGIME)
+    for words in (("ablation", "alpha"), ("crossed", "delta"), ("fresh-seeds", "pfml")):
+        suite(path, words[0], "birds", words[1], *REGIME)
+    for loss in STUDIES["geometry"]["losses"]:
+        suite(path, "geometry", "birds", loss, *REGIME)
+    suite(path, "promote")
+    return path
+
+
+def records(project, name):
+    found = read_records([project / "results/finetuned/studies" / f"{name}.jsonl"])
+    assert {(record.regime, record.dataset, record.status) for record in found} == {("finetuned", "birds", "ok")}
+    assert all(record.views_sha256 for record in found)
+    return found
+
+
+def test_an_ablation_varies_one_value(project):
+    found = records(project, "ablations/birds-alpha")
+    assert [record.ablation.value for record in found] == [0, 2]
+    assert [record.hyperparameters["alpha"] for record in found] == [0, 2]
+    assert found[0].metrics.keys() == found[1].metrics.keys() != set()
+
+
+def test_a_crossed_one_searches_the_rates_anew(project):
+    (found,) = records(project, "crossed/birds-delta")
+    assert (found.ablation.crossed, found.hyperparameters["delta"], found.seed) == (True, 0.3, 1)
+    (tuned, _) = records(project, "ablations/birds-alpha")
+    assert found.recipe["learning_rate"] != tuned.recipe["learning_rate"]
+
+
+def test_fresh_seeds_follow_those_of_the_grid(project):
+    (found,) = records(project, "fresh_seeds/birds-pfml")
+    assert (found.track, found.seed, found.noise_level) == ("tuned", 1, 0)
+
+
+def test_geometry_is_measured_on_the_plain_training_images(project):
+    searched, held = records(project, "geometry/birds-pfml")
+    (other,) = records(project, "geometry/birds-soft_triple")
+    assert (searched.ablation, held.ablation.value, held.proxies.delta) == (None, 0.2, 0.2)
+    for record in (searched, held, other):
+        assert record.proxies.size == [5] * 4
+        assert len(record.proxies.w2) == 4
+    assert other.proxies.minima_met is None
+
+
+def test_claims_of_the_regime_read_them(project):
+    measured = read_measured({"birds": False}, project, regime="finetuned")
+    assert measured.ablations
+    assert measured.crossed
+    assert measured.geometry
+    assert measured.held
+    assert measured.fresh.runs
+    assert not read_measured({"birds": False}, project).ablations
+
+
+def test_nothing_is_written_among_those_of_the_other_regime(project):
+    assert not (project / "studies").exists()
+    assert not (project / "results/studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("ablation", "trees", "alpha"),
+            "pipelines/finetuned/params.yaml: ablation has no data set 'trees'; allowed: birds",
+        ),
+        (("ablation", "birds", "delta"), "pipelines/finetuned/params.yaml: ablation.birds.delta has no values"),
+        (("crossed", "birds", "alpha"), "pipelines/finetuned/params.yaml: crossed.values.alpha has no values"),
+        (("geometry", "birds", "pfml"), "pipelines/finetuned/params.yaml: geometry.folds = 3: birds has 4 training"),
+    ],
+)
+def test_refusals_name_the_settings_file_of_the_regime(project, words, told):
+    geometry = STUDIES["geometry"] | {"folds": 3}
+    write_params(project, losses=("pfml",), seeds=1, levels=[0], **STUDIES | {"geometry": geometry})
+    printed = suite(project, *words, *REGIME, status=2)
+    assert told in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_note_for_what_is_not_in_the_grid(project):
+    studies = STUDIES | {"ablation": {"trees": {"alpha": [1]}}}
+    write_params(project, losses=("pfml",), seeds=1, levels=[0], **studies)
+    told = "pipelines/finetuned/params.yaml: ablation.trees is left out: it is not under datasets; allowed: birds"
+    assert told in suite(project, "plan", *REGIME)
+    assert Path(project, "finetuned/plan/searches/birds-soft_triple.json").is_file()
