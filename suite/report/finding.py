@@ -90,11 +90,16 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame) -> tuple[str, str
     learns = REGIMES[str(rows["regime"].iloc[0])].rstrip(".")
     outcome = f"Where {learns[0].lower()}{learns[1:]}, PFML {'wins' if ahead > behind else 'does not win'}:"
     levels = len(rows[["noise_kind", "noise_level"]].drop_duplicates())
-    extent = [_count(len(set(rows["dataset"])), "data set"), _count(levels, "level") + " of label noise"]
-    seeds = _count(rows["runs"].max(), "seed")
+    extent = (
+        _count(len(set(rows["dataset"])), "data set"),
+        "the stored split of their classes",
+        _count(levels, "level") + " of label noise",
+        _count(rows["runs"].max(), "seed"),
+        _budget(rows),
+    )
     return outcome, (
         f"it is ahead of the best baseline in {ahead} of {len(verdicts)} comparisons of R@1, behind it in {behind}, and not "
-        f"told apart from it in {len(verdicts) - ahead - behind} ({', '.join(extent)}, {seeds}, {_budget(rows)})."
+        f"told apart from it in {len(verdicts) - ahead - behind} ({', '.join(extent)})."
     )
 
 
@@ -105,7 +110,9 @@ def _budget(rows: pd.DataFrame) -> str:
         return f"tuning track {track}"
     counts = counted(rows)
     equal = len(set(counts.values())) < 2 and 0 not in counts.values()
-    return "tuned with equal budgets" if equal else f"values from {of_trials(rows)}"
+    told = "tuned with equal budgets on true labels" if equal else f"values from {of_trials(rows)}"
+    searches = int(rows.loc[rows["runs"] > 0, "searches"].min())
+    return f"{told}, {_count(searches, 'search', 'searches')} of each loss" if searches else told
 
 
 def found_of_claims(claims: ReportJson, regime: str) -> str:
@@ -129,5 +136,5 @@ def found_of_claims(claims: ReportJson, regime: str) -> str:
     return " ".join(sentences)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"

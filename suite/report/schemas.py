@@ -43,6 +43,8 @@ class _Condition(BaseModel):
     failures: Count
     tuned: bool
     """Whether a search found the hyper-parameters."""
+    searches: Count
+    """Number of searches that found them, each for its share of the seeds."""
     rank_low: Rank
     """The ranks that the paired differences leave open."""
     rank_high: Rank

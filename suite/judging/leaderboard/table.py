@@ -80,14 +80,15 @@ def leaderboard(records: pd.DataFrame, frozen: pd.DataFrame) -> pd.DataFrame:
             row = where | {"loss": loss} | _counts(mine) | places.loc[loss].to_dict() | _means(mine, metrics)
             row |= _classes(mine) | _drop(mine, _clean(records, where, str(loss)))
             rows.append(row | {"gain_over_frozen": row[MAIN_METRIC] - reference[MAIN_METRIC]})
-        same = {"loss": FROZEN, "runs": 0, "failures": 0, "tuned": False, "ties_best": False, "gain_over_frozen": 0.0}
-        rows.append(where | same | reference)
+        none = dict.fromkeys(("runs", "failures", "searches"), 0) | dict.fromkeys(("tuned", "ties_best"), False)
+        rows.append(where | {"loss": FROZEN} | none | {"gain_over_frozen": 0.0} | reference)
     return _ordered(pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64")))
 
 
 def _counts(mine: pd.DataFrame) -> dict[str, Any]:
     tuned = bool((mine["hyperparameter_source"] == "search").all()) and mine["track"].iloc[0] == "tuned"
-    return {"runs": len(mine), "failures": int((mine["status"] != "ok").sum()), "tuned": tuned}
+    failures, searches = int((mine["status"] != "ok").sum()), int(mine["search"].nunique())
+    return {"runs": len(mine), "failures": failures, "tuned": tuned, "searches": searches}
 
 
 def _means(mine: pd.DataFrame, metrics: list[str]) -> dict[str, float]:

@@ -46,7 +46,9 @@ def test_equal_numbers_are_said_to_be_so(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert "the best of 25 trials for every loss, by MAP@R" in page
     assert "the best of 25 trials for every loss" in leaderboard_latex(found)
-    assert found_on_board(found, verdicts(table, ["mine"]))[1].endswith("tuned with equal budgets).")
+    assert found_on_board(found, verdicts(table, ["mine"]))[1].endswith(
+        "3 seeds, tuned with equal budgets on true labels)."
+    )
 
 
 def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):

@@ -31,14 +31,19 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
     assert told.text() == [
         (
             "Where an embedding layer learns on frozen features, PFML does not win: it is ahead of the best baseline in 0 "
-            "of 3 comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, 3 levels of label noise, "
-            "3 seeds, tuned with equal budgets)."
+            "of 3 comparisons of R@1, behind it in 3, and not told apart from it in 0 (1 data set, the stored split of "
+            "their classes, 3 levels of label noise, 3 seeds, tuned with equal budgets on true labels)."
         )
     ]
     (won,) = found(records(0.6))
     assert won.outcome.endswith("PFML wins:")
     assert won.comparisons.startswith("it is ahead of the best baseline in 3 of 3 comparisons")
     assert won.markdown().startswith(f"**{won.outcome}** it is")
+
+
+def test_it_says_how_many_searches_there_were():
+    seeds = pd.concat([records().assign(search=pd.array([0, 1, 1] * 6, dtype="Int64"))])
+    assert found(seeds)[0].comparisons.endswith("tuned with equal budgets on true labels, 2 searches of each loss).")
 
 
 def test_the_second_sentence_counts_the_claims_of_the_regime_that_were_run():
