@@ -67,10 +67,12 @@ class DatasetSettings(Strict):
     """In place of the one in ``recipe``, where this data set has fewer classes."""
     samples_per_class: AtLeastTwo | None = None
     """In place of the one in ``recipe``, where the classes of this data set have fewer images."""
+    search: Annotated[dict[Name, dict[str, Any]], Filled] = {}
+    """In place of entries of these names in all search spaces, e.g. of ``proxies_per_class`` where classes are small."""
 
     @model_validator(mode="after")
     def _only_with_path(self) -> Self:
-        extra = sorted(self.model_fields_set - {"path", "max_classes", *BATCH})
+        extra = sorted(self.model_fields_set - {"path", "max_classes", "search", *BATCH})
         if extra and self.path is None:
             raise ValueError(f"{extra[0]} needs a path; add path: FOLDER or TABLE, or remove it")
         return self

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import replace
 
 from suite.data.noise import check_kind
-from suite.errors import Problems, SuiteError
+from suite.errors import Problems, SuiteError, allowed
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.influence.kept import as_plan, wanted
 from suite.losses.paper_values import paper_values
@@ -39,7 +39,7 @@ from suite.training.hyperparameters import with_learning_rates
 from suite.training.plan_checks import check_studied, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import check_size, cost
-from suite.training.search_space import check_ends, declared_space
+from suite.training.search_space import check_ends, declared_space, space_on
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 
@@ -82,6 +82,7 @@ def write_plans(settings: Settings) -> list[str]:
     return [
         *remarks,
         *remarks_on(settings, datasets),
+        *planner.not_varied(),
         *dict.fromkeys(planner.remarks),
         cost(settings, datasets, kinds),
     ]
@@ -104,6 +105,7 @@ class Planner:
         self._settings, self._regime = settings, regime
         self._code_sha256 = code or code_sha256()
         self._searched: dict[tuple[str, str], list[Planned]] = {}
+        self._varied: set[str] = set()
 
     def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
         """Plan the tuning tracks of a loss: the values of its tuned recipes; values set in ``params.yaml`` replace them.
@@ -154,7 +156,9 @@ class Planner:
         by_hand = values_by_hand(mine)
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
         tuning = self._settings.tuning
-        space = declared_space(entry, mine, tuning.space)
+        name = dataset.dataset
+        space = space_on(name, self._settings.datasets[name], declared_space(entry, mine, tuning.space))
+        self._varied |= space.keys()
         if not space:
             return [(plan, None)]
         sizes = dataset.half.classes, plan.recipe.embedding_dim
@@ -190,6 +194,16 @@ class Planner:
                 "allowed: tuned among the tracks, or a level above 0"
             )
         return planned
+
+    def not_varied(self) -> list[str]:
+        """A line for each entry of a data set's ``search`` that no search planned so far varies."""
+        return [
+            f"{PARAMS_FILE}: datasets.{dataset}.search.{name} is left out: no search varies it; allowed: "
+            f"{allowed(sorted(self._varied)) or 'nothing'}"
+            for dataset, settings in self._settings.datasets.items()
+            for name in settings.search
+            if name not in self._varied
+        ]
 
     def paper_values(self, dataset: DatasetPlan, entry: LossEntry) -> SomePlan:
         """Plan the values of a loss's paper as they stand.

@@ -9,7 +9,7 @@ from suite.errors import Problems, SuiteError, several
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import ask
 from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, values_by_hand
-from suite.settings.params import LossSettings, Recipe
+from suite.settings.params import DatasetSettings, LossSettings, Recipe
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Distinct, Scalar, Strict, explain
 
@@ -75,12 +75,18 @@ class Values(Strict):
 
 
 Space = dict[str, Range | Values]
+Declared = dict[str, dict[str, Any]]
+"""A search space as it is written."""
 _FEW_CLASSES = 8
 """At the ends of a search space a loss is asked with so many classes: what it refuses there has nothing to do with them."""
 
 
-def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
+def parse_space(setting: str, declared: Declared) -> Space:
     """Check a declared search space.
+
+    Args:
+        setting: where it is declared, for messages.
+        declared: it, as it is written.
 
     Raises:
         SuiteError: an entry is neither a range nor a list of values.
@@ -92,14 +98,12 @@ def parse_space(loss: str, declared: dict[str, dict[str, Any]]) -> Space:
             try:
                 space[name] = model.model_validate(entry)
             except ValidationError as error:
-                raise several(explain(error, model, PARAMS_FILE, f"losses.{loss}.search.{name}")) from error
+                raise several(explain(error, model, PARAMS_FILE, f"{setting}.{name}")) from error
     problems.tell()
     return space
 
 
-def declared_space(
-    entry: LossEntry, settings: LossSettings, shared: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def declared_space(entry: LossEntry, settings: LossSettings, shared: Declared) -> Declared:
     """What a search of a loss varies, as it is written: its search space and the shared one, without what is set by hand.
 
     A loss without a search space of its own has nothing to search.
@@ -117,28 +121,41 @@ def declared_space(
                 entry, {name: space[name] for name in names if name in space}, f"{PARAMS_FILE}: {setting}"
             )
     problems.tell()
-    for name, item in parse_space(entry.name, space).items():
-        for end in item.ends if name in TRAINING_SETTINGS else ():
-            with problems:
-                _check_training(name, end, f"losses.{entry.name}.search" if name in own else "tuning.space")
+    for name, item in parse_space(f"losses.{entry.name}.search", space).items():
+        with problems:
+            _check_training(name, item, f"losses.{entry.name}.search" if name in own else "tuning.space")
     problems.tell()
     return space
 
 
-def _check_training(name: str, value: Scalar, setting: str) -> None:
-    """Check that a recipe may have a value of its training.
+def space_on(dataset: str, settings: DatasetSettings, declared: Declared) -> Declared:
+    """A declared search space with the entries that a data set has in place of the loss's.
+
+    Raises:
+        SuiteError: such an entry is neither a range nor a list of values.
+    """
+    setting = f"datasets.{dataset}.search"
+    mine = {name: item for name, item in settings.search.items() if name in declared}
+    for name, item in parse_space(setting, mine).items():
+        _check_training(name, item, setting)
+    return declared | mine
+
+
+def _check_training(name: str, item: Range | Values, setting: str) -> None:
+    """Check that a recipe may have the values of an entry, where it is of its training.
 
     Raises:
         SuiteError: it may not.
     """
-    try:
-        Recipe.model_validate(_ANY | dict.fromkeys(TRAINING_SETTINGS, 1) | {name: value})
-    except ValidationError as error:
-        raise several(explain(error, Recipe, PARAMS_FILE, setting)) from error
+    for value in item.ends if name in TRAINING_SETTINGS else ():
+        try:
+            Recipe.model_validate(_ANY | dict.fromkeys(TRAINING_SETTINGS, 1) | {name: value})
+        except ValidationError as error:
+            raise several(explain(error, Recipe, PARAMS_FILE, setting)) from error
 
 
 def check_ends(
-    entry: LossEntry, values: Hyperparameters, declared: dict[str, dict[str, Any]], num_classes: int, embedding_dim: int
+    entry: LossEntry, values: Hyperparameters, declared: Declared, num_classes: int, embedding_dim: int
 ) -> None:
     """Check that a loss can be built and asked at the ends of each entry of its search space.
 
@@ -148,7 +165,11 @@ def check_ends(
     Raises:
         SuiteError: it cannot.
     """
-    space = {name: item for name, item in parse_space(entry.name, declared).items() if name not in TRAINING_SETTINGS}
+    space = {
+        name: item
+        for name, item in parse_space(f"losses.{entry.name}.search", declared).items()
+        if name not in TRAINING_SETTINGS
+    }
     lows, highs = ({name: item.ends[place] for name, item in space.items()} for place in (0, -1))
     for name, item in space.items():
         for end in dict.fromkeys(item.ends):

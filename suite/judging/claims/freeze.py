@@ -21,7 +21,7 @@ from suite.losses.registry import find_loss
 from suite.settings.params import Settings
 from suite.settings.paths import CLAIMS_FOLDER
 from suite.settings.reading import explain_first
-from suite.training.search_space import declared_space
+from suite.training.search_space import declared_space, space_on
 
 FROZEN_NAME = "frozen.json"
 _STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "geometry"}
@@ -53,10 +53,7 @@ class Design(BaseModel):
             SuiteError: a loss cannot be found, or its search space is none.
         """
         return cls(
-            search_spaces={
-                name: sha256_value(declared_space(find_loss(name, entry), entry, settings.tuning.space))
-                for name, entry in settings.all_losses.items()
-            },
+            search_spaces={name: sha256_value(_spaces(name, settings)) for name in settings.all_losses},
             recipes={name: settings.recipe_of(name).model_dump(mode="json") for name in settings.datasets},
             budget=settings.tuning.model_dump(mode="json", exclude={"also"}),
             seeds=settings.seeds,
@@ -163,6 +160,13 @@ def load_frozen(folder: Path = CLAIMS_FOLDER) -> Frozen | None:
         return Frozen.model_validate(found)
     except ValidationError as error:
         raise SuiteError(f"{explain_first(error, Frozen, path)}; {cure}") from error
+
+
+def _spaces(loss: str, settings: Settings) -> dict[str, Any]:
+    """What a search of a loss varies on each data set."""
+    entry = settings.all_losses[loss]
+    space = declared_space(find_loss(loss, entry), entry, settings.tuning.space)
+    return {name: space_on(name, dataset, space) for name, dataset in settings.datasets.items()}
 
 
 def _readable(path: Path) -> Frozen | None:

@@ -21,7 +21,7 @@ from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Scalar
 from suite.settings.tuned_recipes import TunedRecipe, shared_training
-from suite.training.search_space import Range, Space, Values, parse_space
+from suite.training.search_space import Range, Space, Values, parse_space, space_on
 
 FIRST_TRIALS = 5
 """Trials of a search that are random, whatever the scores before them."""
@@ -119,16 +119,20 @@ def _check_space(bundle: Bundle, member: str, recipe: TunedRecipe, settings: Set
         where = target_of(bundle.loss, entry)
         own = declared_of(where, bundle.code, bundle.name, "search_space")
     wanted = {name: item for name, item in ((shared | own) if own else {}).items() if name not in by_hand}
+    narrowed = settings.datasets[recipe.dataset].search
+    wanted = space_on(recipe.dataset, settings.datasets[recipe.dataset], wanted)
     given = {name: item for name, item in recipe.search_space.items() if name not in by_hand}
     if BUDGET in given and given[BUDGET] != shared.get(BUDGET):
         raise bundle.refuse(member, f"search_space.{BUDGET} = {given[BUDGET]}; {_same_epochs(settings)}")
     for name in dict.fromkeys((*given, *wanted)):
         if given.get(name) != wanted.get(name):
             why = f"tuning.space of {PARAMS_FILE}" if name in shared and name not in own else where
+            if name in narrowed:
+                why = f"datasets.{recipe.dataset}.search of {PARAMS_FILE}"
             told = wanted.get(name, "no such entry")
             raise bundle.refuse(member, f"search_space.{name} = {given.get(name)}; allowed: {told}, as in {why}")
     try:
-        return parse_space(bundle.loss, recipe.search_space)
+        return parse_space(f"losses.{bundle.loss}.search", recipe.search_space)
     except SuiteError as error:
         raise bundle.refuse(member, f"search_space: {error}; allowed: ranges and lists of values") from error
 

@@ -69,7 +69,12 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     problems.tell()
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
-    notes = [*finetuned.unused(settings), *remarks_on(mine, datasets), *dict.fromkeys(planner.remarks)]
+    notes = [
+        *finetuned.unused(settings),
+        *remarks_on(mine, datasets),
+        *planner.not_varied(),
+        *dict.fromkeys(planner.remarks),
+    ]
     return [*remarks, *notes, cost(mine, datasets, kinds)]
 
 

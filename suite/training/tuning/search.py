@@ -73,7 +73,7 @@ def search_recipe(
         SuiteError: a search space that does not fit the loss, or no trial that trained.
     """
     started = time.perf_counter()
-    space = parse_space(plan.loss, search.space)
+    space = parse_space(f"losses.{plan.loss}.search", search.space)
     name = f"{plan.dataset} {plan.loss} {plan.track} {search.number}"
     if label:
         name = f"{label} {name}"

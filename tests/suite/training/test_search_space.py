@@ -15,7 +15,8 @@ def draws(item, count=60):
 
 def test_ranges_and_values():
     space = parse_space(
-        "own", {"a": {"low": 1, "high": 4}, "b": {"low": 0.1, "high": 10.0, "log": True}, "c": {"values": ["x", 2]}}
+        "losses.own.search",
+        {"a": {"low": 1, "high": 4}, "b": {"low": 0.1, "high": 10.0, "log": True}, "c": {"values": ["x", 2]}},
     )
     assert space == {"a": Range(low=1, high=4), "b": Range(low=0.1, high=10.0, log=True), "c": Values(values=("x", 2))}
     assert set(draws(space["a"])) == {1, 2, 3, 4}
@@ -49,4 +50,4 @@ def test_built_in_losses_declare_valid_spaces(name):
 )
 def test_refused(entry, message):
     with pytest.raises(SuiteError, match=r"^params\.yaml: losses\.own\.search\.a.*" + message.split(r"\.a", 1)[-1]):
-        parse_space("own", {"a": entry})
+        parse_space("losses.own.search", {"a": entry})
