@@ -44,6 +44,19 @@ TuningTrack = Literal["tuned", "tuned_under_noise", "tuned_with_noisy_validation
 """Which labels are wrong in a search: none; those that train; those that validate, too."""
 
 
+class Limits(Strict):
+    """The least and the greatest value that a search may try; either may be left out."""
+
+    low: Annotated[Number, Field(allow_inf_nan=False)] | None = None
+    high: Annotated[Number, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("low must not be above high")
+        return self
+
+
 class DatasetSettings(Strict):
     """One entry of ``datasets``. An empty entry takes the whole data set."""
 
@@ -67,12 +80,12 @@ class DatasetSettings(Strict):
     """In place of the one in ``recipe``, where this data set has fewer classes."""
     samples_per_class: AtLeastTwo | None = None
     """In place of the one in ``recipe``, where the classes of this data set have fewer images."""
-    search: Annotated[dict[Name, dict[str, Any]], Filled] = {}
-    """In place of entries of these names in all search spaces, e.g. of ``proxies_per_class`` where classes are small."""
+    limits: Annotated[dict[Name, Limits], Filled] = {}
+    """Where the entries of these names end in all search spaces, e.g. of ``proxies_per_class`` where classes are small."""
 
     @model_validator(mode="after")
     def _only_with_path(self) -> Self:
-        extra = sorted(self.model_fields_set - {"path", "max_classes", "search", *BATCH})
+        extra = sorted(self.model_fields_set - {"path", "max_classes", "limits", *BATCH})
         if extra and self.path is None:
             raise ValueError(f"{extra[0]} needs a path; add path: FOLDER or TABLE, or remove it")
         return self

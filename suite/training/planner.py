@@ -157,7 +157,7 @@ class Planner:
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
         tuning = self._settings.tuning
         name = dataset.dataset
-        space = space_on(name, self._settings.datasets[name], declared_space(entry, mine, tuning.space))
+        space = space_on(name, self._settings.datasets[name].limits, declared_space(entry, mine, tuning.space))
         self._varied |= space.keys()
         if not space:
             return [(plan, None)]
@@ -196,12 +196,12 @@ class Planner:
         return planned
 
     def not_varied(self) -> list[str]:
-        """A line for each entry of a data set's ``search`` that no search planned so far varies."""
+        """A line for each of a data set's ``limits`` that no search planned so far varies."""
         return [
-            f"{PARAMS_FILE}: datasets.{dataset}.search.{name} is left out: no search varies it; allowed: "
+            f"{PARAMS_FILE}: datasets.{dataset}.limits.{name} is left out: no search varies it; allowed: "
             f"{allowed(sorted(self._varied)) or 'nothing'}"
             for dataset, settings in self._settings.datasets.items()
-            for name in settings.search
+            for name in settings.limits
             if name not in self._varied
         ]
 

@@ -1,5 +1,7 @@
 """Search spaces: a mapping from hyper-parameter to a range or a list of values."""
 
+import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 import optuna
@@ -9,7 +11,7 @@ from suite.errors import Problems, SuiteError, several
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import ask
 from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, values_by_hand
-from suite.settings.params import DatasetSettings, LossSettings, Recipe
+from suite.settings.params import Limits, LossSettings, Recipe
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Distinct, Scalar, Strict, explain
 
@@ -45,6 +47,15 @@ class Range(Strict):
         """The least and the greatest value."""
         return self.low, self.high
 
+    def within(self, low: float, high: float) -> "Range | Values | None":
+        """What of it lies within these ends; None if nothing does."""
+        ends = max(self.low, low), min(self.high, high)
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            ends = math.ceil(ends[0]), math.floor(ends[1])
+        if ends[0] > ends[1]:
+            return None
+        return Values(values=ends[:1]) if ends[0] == ends[1] else Range(low=ends[0], high=ends[1], log=self.log)
+
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -68,6 +79,11 @@ class Values(Strict):
     def ends(self) -> tuple[Scalar, ...]:
         """All values: they have no order."""
         return self.values
+
+    def within(self, low: float, high: float) -> "Values | None":
+        """What of it lies within these ends, and what is no number; None if nothing does."""
+        kept = tuple(value for value in self.values if not isinstance(value, int | float) or low <= value <= high)
+        return Values(values=kept) if kept else None
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Draw a value."""
@@ -128,17 +144,28 @@ def declared_space(entry: LossEntry, settings: LossSettings, shared: Declared) -
     return space
 
 
-def space_on(dataset: str, settings: DatasetSettings, declared: Declared) -> Declared:
-    """A declared search space with the entries that a data set has in place of the loss's.
+def space_on(dataset: str, limits: Mapping[str, Limits], declared: Declared) -> Declared:
+    """A declared search space within the limits of a data set.
 
     Raises:
-        SuiteError: such an entry is neither a range nor a list of values.
+        SuiteError: nothing of an entry is within them.
     """
-    setting = f"datasets.{dataset}.search"
-    mine = {name: item for name, item in settings.search.items() if name in declared}
-    for name, item in parse_space(setting, mine).items():
-        _check_training(name, item, setting)
-    return declared | mine
+    space = dict(declared)
+    for name, limit in limits.items():
+        if name not in declared:
+            continue
+        (item,) = parse_space("search", {name: declared[name]}).values()
+        within = item.within(
+            -math.inf if limit.low is None else limit.low, math.inf if limit.high is None else limit.high
+        )
+        if within is None:
+            raise SuiteError(
+                f"{PARAMS_FILE}: datasets.{dataset}.limits.{name} leaves nothing of {declared[name]}; "
+                "allowed: limits within which each search space has a value"
+            )
+        if within != item:
+            space[name] = within.model_dump(mode="json")
+    return space
 
 
 def _check_training(name: str, item: Range | Values, setting: str) -> None:

@@ -166,7 +166,7 @@ def _spaces(loss: str, settings: Settings) -> dict[str, Any]:
     """What a search of a loss varies on each data set."""
     entry = settings.all_losses[loss]
     space = declared_space(find_loss(loss, entry), entry, settings.tuning.space)
-    return {name: space_on(name, dataset, space) for name, dataset in settings.datasets.items()}
+    return {name: space_on(name, dataset.limits, space) for name, dataset in settings.datasets.items()}
 
 
 def _readable(path: Path) -> Frozen | None:

@@ -119,16 +119,16 @@ def _check_space(bundle: Bundle, member: str, recipe: TunedRecipe, settings: Set
         where = target_of(bundle.loss, entry)
         own = declared_of(where, bundle.code, bundle.name, "search_space")
     wanted = {name: item for name, item in ((shared | own) if own else {}).items() if name not in by_hand}
-    narrowed = settings.datasets[recipe.dataset].search
-    wanted = space_on(recipe.dataset, settings.datasets[recipe.dataset], wanted)
+    limits = settings.datasets[recipe.dataset].limits
+    wanted = space_on(recipe.dataset, limits, wanted)
     given = {name: item for name, item in recipe.search_space.items() if name not in by_hand}
     if BUDGET in given and given[BUDGET] != shared.get(BUDGET):
         raise bundle.refuse(member, f"search_space.{BUDGET} = {given[BUDGET]}; {_same_epochs(settings)}")
     for name in dict.fromkeys((*given, *wanted)):
         if given.get(name) != wanted.get(name):
             why = f"tuning.space of {PARAMS_FILE}" if name in shared and name not in own else where
-            if name in narrowed:
-                why = f"datasets.{recipe.dataset}.search of {PARAMS_FILE}"
+            if name in limits:
+                why += f", within datasets.{recipe.dataset}.limits of {PARAMS_FILE}"
             told = wanted.get(name, "no such entry")
             raise bundle.refuse(member, f"search_space.{name} = {given.get(name)}; allowed: {told}, as in {why}")
     try:

@@ -123,37 +123,32 @@ def test_a_data_set_may_have_batches_of_its_own(plan):
     assert [planned(f"{name}-pfml")["recipe"]["samples_per_class"] for name in ("emoji", "typefaces")] == [2, 3]
 
 
-def test_a_data_set_may_narrow_search_spaces(plan):
-    few, broad = {"values": [0, 1]}, load_target("pfml", BUILT_IN["pfml"]).search_space
-    remarks = plan(datasets={"emoji": {"search": {"proxies_per_class": few}}, "typefaces": {}})
+def test_a_data_set_may_limit_search_spaces(plan):
+    broad = load_target("pfml", BUILT_IN["pfml"]).search_space
+    remarks = plan(datasets={"emoji": {"limits": {"proxies_per_class": {"high": 1}}}, "typefaces": {}})
     assert not any("datasets" in remark for remark in remarks)
     spaces = {
         name: json.loads((PLAN_FOLDER / f"searches/{name}.json").read_text())[0]["search"]["space"]
         for name in ("emoji-pfml", "emoji-triplet", "typefaces-pfml")
     }
-    assert spaces["emoji-pfml"] == broad | {"proxies_per_class": few}
+    assert spaces["emoji-pfml"] == broad | {"proxies_per_class": {"values": [0, 1]}}
     assert spaces["typefaces-pfml"] == broad
     assert "proxies_per_class" not in spaces["emoji-triplet"]
 
 
-def test_what_no_search_varies_is_told_and_what_is_no_range_refused(plan):
-    remarks = plan(datasets={"emoji": {"search": {"proxies_per_clas": {"values": [0, 1]}}}})
+def test_limits_of_nothing_are_told_and_such_that_leave_nothing_refused(plan):
+    remarks = plan(datasets={"emoji": {"limits": {"proxies_per_clas": {"high": 1}}}})
     told = (
-        "params.yaml: datasets.emoji.search.proxies_per_clas is left out: no search varies it; allowed: alpha, delta, "
+        "params.yaml: datasets.emoji.limits.proxies_per_clas is left out: no search varies it; allowed: alpha, delta, "
     )
     assert any(remark.startswith(told) for remark in remarks)
     shutil.rmtree(PLAN_FOLDER)
-    for search, message in (
-        ({"delta": {"low": 2, "high": 1}}, "datasets.emoji.search.delta: low must be below high"),
-        ({"epochs": {"values": [0, 9]}}, "datasets.emoji.search.epochs"),
-        ({"delta": {"values": [0.5, -1]}}, "losses.pfml.search.delta = -1"),
+    for limits, message in (
+        ({"high": -1}, "datasets.emoji.limits.proxies_per_class leaves nothing of {'values': [0, 1, 2, 5]}; allowed: "),
+        ({"low": 2, "high": 1}, "datasets.emoji.limits.proxies_per_class: low must not be above high"),
+        ({"most": 2}, "datasets.emoji.limits.proxies_per_class.most is not a setting; allowed: low, high"),
     ):
-        told = refused(
-            plan,
-            datasets={"emoji": {"search": search}},
-            tuning={"trials": 2, "folds": 2, "space": {"epochs": {"values": [2, 3]}}},
-        )
-        assert f"params.yaml: {message}" in told
+        assert f"params.yaml: {message}" in refused(plan, datasets={"emoji": {"limits": {"proxies_per_class": limits}}})
 
 
 @pytest.mark.parametrize("kind", ["symetric", "", 3])

@@ -5,7 +5,8 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.losses.registry import BUILT_IN, load_target
-from suite.training.search_space import Range, Values, parse_space
+from suite.settings.params import Limits
+from suite.training.search_space import Range, Values, parse_space, space_on
 
 
 def draws(item, count=60):
@@ -51,3 +52,21 @@ def test_built_in_losses_declare_valid_spaces(name):
 def test_refused(entry, message):
     with pytest.raises(SuiteError, match=r"^params\.yaml: losses\.own\.search\.a.*" + message.split(r"\.a", 1)[-1]):
         parse_space("losses.own.search", {"a": entry})
+
+
+@pytest.mark.parametrize(
+    ("entry", "limits", "left"),
+    [
+        ({"values": [0, 1, 5, "x"]}, {"high": 1}, {"values": [0, 1, "x"]}),
+        ({"low": 1, "high": 9}, {"low": 2.5, "high": 7.5}, {"low": 3, "high": 7, "log": False}),
+        ({"low": 0.1, "high": 10.0, "log": True}, {"high": 2}, {"low": 0.1, "high": 2.0, "log": True}),
+        ({"low": 1, "high": 9}, {"low": 9}, {"values": [9]}),
+        ({"low": 1, "high": 9}, {"low": 0, "high": 20}, {"low": 1, "high": 9}),
+    ],
+)
+def test_limits_of_a_data_set(entry, limits, left):
+    declared = {"a": entry, "b": {"values": [7]}}
+    found = space_on("emoji", {"a": Limits(**limits), "c": Limits(high=1)}, declared)
+    assert found == {"a": left, "b": {"values": [7]}}
+    assert [type(value) for value in found["a"].values()] == [type(value) for value in left.values()]
+    assert declared["a"] is entry
