@@ -52,7 +52,7 @@ def test_what_was_found_stands_on_the_last_screen_in_every_regime(workplace):
         write_text(place / "leaderboard.json", leaderboard(runs, frozen(0.3)).to_json(orient="records"))
         write_text(place / "verdicts.csv", verdicts(runs, []).to_csv(index=False))
     lines = closing_lines(settings())
-    told = [n for n, line in enumerate(lines) if "PFML does not win" in line]
+    told = [n for n, line in enumerate(lines) if "CVPR 2025) does not win" in line]
     assert len(told) == 2
     assert "on frozen features" in lines[told[0]]
     assert told[0] > max(n for n, line in enumerate(lines) if line.startswith("  "))  # below what may be long

@@ -56,7 +56,8 @@ def test_other_tracks_are_not_mixed_in_and_another_regime_has_sentences_of_its_o
     others = [mine, results(0.9, track="paper_values"), results(0.9).assign(regime="finetuned")]
     before = with_results(README, *board_and_verdicts(mine), REPORT)
     after = with_results(README, *board_and_verdicts(pd.concat(others, ignore_index=True)), REPORT)
-    added = "\n\n**Where the last stages of the backbone and the embedding layer learn, PFML wins:** it is ahead"
+    learns = "the last stages of the backbone and the embedding layer learn"
+    added = f"\n\n**Where {learns}, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:** it is ahead"
     assert after.count(added) == 1
     start = after.index(added)
     assert after[:start] + after[after.index("\n<!-- end of found -->") :] == before
@@ -92,8 +93,8 @@ def test_it_reads_the_results_of_other_regimes_below_the_folder(workplace):
         write_text(place / "verdicts.csv", judged.to_csv(index=False))
     update_readme(folder, workplace / "README.md")
     text = (workplace / "README.md").read_text()
-    assert "on frozen features, PFML does not win:" in text
-    assert "and the embedding layer learn, PFML wins:" in text
+    assert "on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win:" in text
+    assert "and the embedding layer learn, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:" in text
 
 
 def test_the_repositorys_readme_is_a_landing_page():

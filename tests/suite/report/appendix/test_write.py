@@ -133,8 +133,8 @@ def test_the_protocol_tells_what_was_done(paper):
 def test_pfml_gets_what_was_found_and_another_loss_does_not(clone, paper, monkeypatch, tmp_path):
     monkeypatch.chdir(clone)
     write_appendix("pfml", load_settings(), tmp_path)
-    assert "PFML does not win:" in (tmp_path / "appendix.md").read_text()
-    assert "PFML does not win:" not in text_of(paper, "appendix.md")
+    assert "CVPR 2025) does not win:" in (tmp_path / "appendix.md").read_text()
+    assert "CVPR 2025) does not win:" not in text_of(paper, "appendix.md")
 
 
 def test_two_regimes_and_names_that_are_markup(workplace):

@@ -39,9 +39,9 @@ def test_what_was_found_stands_on_the_first_screen_for_each_regime(front):
     told = front.locator("[data-finding]")
     assert [each.get_attribute("data-finding") for each in told.all()] == ["frozen", "finetuned"]
     assert all(
-        "PFML does not win: it is ahead of the best baseline in 0 of 4" in text for text in told.all_inner_texts()
+        "CVPR 2025) does not win: it is ahead of the best baseline in 0 of 4" in text for text in told.all_inner_texts()
     )
-    assert "1 not found where the last stages learn; 0 of 1 fragile" in told.last.inner_text()
+    assert "1 not found where the last stages learn, 0 of them fragile" in told.last.inner_text()
     last = told.last.bounding_box()
     assert last["y"] + last["height"] < front.viewport_size["height"]
 
