@@ -65,9 +65,12 @@ def views(dataset: Dataset) -> None:
 
 def tune(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:
     """Find a loss's hyper-parameters on a data set: from its tuned recipe, or by a search where it has none."""
+    from suite.settings.plans import plan_path, read_plan_file
+    from suite.training.alone import alone_in_searches
     from suite.training.tuning.resolve import resolve_hyperparameters
 
-    resolve_hyperparameters(dataset, loss, console, regime.value, search_tools(regime))
+    with alone_in_searches(read_plan_file(plan_path("tuned", dataset, loss, regime.value)), console):
+        resolve_hyperparameters(dataset, loss, console, regime.value, search_tools(regime))
 
 
 def train(

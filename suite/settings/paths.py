@@ -48,6 +48,8 @@ TIMES_FOLDER = Path("times")
 RUN_CACHE_FOLDER = Path("run_cache")
 TRIALS_FOLDER = Path("run_cache/trials")
 """Finished trials of unfinished searches."""
+LOCKS_FOLDER = Path("run_cache/locks")
+"""Locks of commands at work; the files stay."""
 INFLUENCE_CACHE_FOLDER = Path("run_cache/influence")
 """Influence curves that were measured before."""
 SEARCHES_FOLDER = Path("searches")

@@ -22,6 +22,7 @@ from suite.losses.build import sha256_target
 from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import P, Plan, Run, read_plan_file, runs_of, tuned_plan_path
+from suite.training.alone import alone_in_runs
 from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
@@ -105,7 +106,7 @@ def run_stage(
     execute: Executor = in_parallel,
     view: Callable[[str, Sequence[CachedRun[Any]], Console], View] | None = None,
 ) -> list[Finished]:
-    """Run those of a stage that are not in the run cache; gives what each left.
+    """Run those of a stage that are not in the run cache; gives what each left. Another command at the same is waited for.
 
     Args:
         name: of the stage.
@@ -123,7 +124,7 @@ def run_stage(
         for number, (outcome, seconds, processor) in execute(_timed, shared, missing):
             yield number, outcome, seconds, processor
 
-    with (view or StageView)(name, places, console) as shown:
+    with alone_in_runs(name, places, console), (view or StageView)(name, places, console) as shown:
         finished = run_missing(places, compute, shown.finish)
     for line in mixed_processors(places, finished):
         console.print(f"{name} {line}", markup=False)

@@ -52,7 +52,8 @@ def connected(where: Where) -> Iterator[Client]:
     given = [each for each in (where.scheduler_file, where.address, where.local) if each is not None]
     if len(given) != 1:
         raise SuiteError("allowed: exactly one of --scheduler-file FILE, --address ADDRESS and --local N")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what users need to know is told by the suite
+    for name in ("distributed", *(each for each in logging.root.manager.loggerDict if each.startswith("distributed."))):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what users need to know is told by the suite
     with ExitStack() as stack:
         if where.local is not None:
             stack.enter_context(dask.config.set({"distributed.scheduler.worker-ttl": None}))

@@ -11,8 +11,9 @@ from typing import Any
 
 from distributed import Client
 
+from suite.training.cluster.asking import ask
 from suite.training.cluster.parcels import Packer
-from suite.training.cluster.worker import keep_piece, kept
+from suite.training.cluster.worker import cannot_keep, keep_piece, kept
 
 _PIECE = 4 << 20
 """Bytes of a piece, at most."""
@@ -81,7 +82,7 @@ class Deliveries:
 
     def _ask(self, workers: set[str]) -> None:
         """Ask workers what they have, from another driver or from before this one was started again."""
-        found = self._client.run(kept, workers=sorted(workers), on_error="return") if workers else {}
+        found = ask(self._client, workers, kept) if workers else {}
         for worker, digests in found.items():
             if isinstance(digests, list):
                 self._asked.add(worker)
@@ -94,9 +95,9 @@ class Deliveries:
         for place, piece in enumerate(pieces):
             if workers:
                 arguments = digest, place, len(pieces), piece
-                whole = self._client.run(keep_piece, *arguments, workers=workers, on_error="return")
+                whole = ask(self._client, workers, keep_piece, *arguments)
                 self._unable |= {
-                    worker: f"it cannot keep what runs read: {each.strerror}: {each.filename}"
+                    worker: cannot_keep(each)
                     for worker, each in whole.items()
                     if isinstance(each, OSError) and each.filename  # no file's name: the connection has ended
                 }

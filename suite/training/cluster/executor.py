@@ -240,17 +240,18 @@ class Cluster:
 
     def _deliver(self) -> None:
         """Thread: bring parcels to workers that joined later; their tasks wait meanwhile."""
-        while (absent := self._absent.get()) is not None:
-            item, (digest, worker) = absent[0], (absent[1].digest, absent[1].worker)
+        while (found := self._absent.get()) is not None:
+            item, (absent, worker) = found[0], (found[1], found[1].worker)
             try:
-                self.workers.bring(digest, worker, again=item.missed[worker] > 1)
+                self.workers.bring(absent, again=item.missed[worker] > 1)
             except DeliveryError as error:
                 self.workers.refuse(worker, str(error))
             except Exception as error:  # Dask raises many kinds where a connection ends
                 if self._client.status != "running" or not isinstance(error, (OSError, ValueError)):
                     self._give_up(self.workers.lost())
                     return
-            missed = Raised(f"parcel {digest[:8]} does not reach worker {worker}, sent {_SENDINGS} times")
+            where = f"worker {worker}, or vanishes there"
+            missed = Raised(f"parcel {absent.digest[:8]} does not reach {where}; sent {_SENDINGS} times")
             with self._lock:
                 if item.number in self._items:
                     self._end(item, missed if item.missed[worker] > _SENDINGS else None)
@@ -278,7 +279,7 @@ class Cluster:
                     continue
                 self._give_up(self.workers.lost())
                 return
-            if self.workers.addresses or not self._items:
+            if self.workers.addresses or self.workers.busy or not self._items:
                 alone_since = time.monotonic()
             elif time.monotonic() - alone_since > self._demand.patience + (
                 _LOADING_SECONDS if self.workers.loading else 0

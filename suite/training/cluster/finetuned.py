@@ -7,6 +7,7 @@ import numpy as np
 
 from suite.settings.plans import FinetunedPlan, Search, runs_of
 from suite.settings.tuned_recipes import load_tuned, save_tuned
+from suite.training.alone import alone_in_searches
 from suite.training.cluster.stages import Load, Services, StageOfPlan
 from suite.training.finetuned.planner import finetuned_code_sha256
 from suite.training.finetuned.run import run_finetuned
@@ -53,11 +54,13 @@ class FinetunedStage(StageOfPlan):
 
     def _searched(self, search: Search, views: Source, grid: Services) -> FinetunedPlan:
         """The complete plan; what is found is kept in ``searches``, where the stage ``tune`` looks for it."""
-        path = _search_path(self.plan, search)
-        if not _is_done(self.plan, search, of_this_code=True):
-            console = grid.view.as_console()
-            recipe = search_recipe(self.plan, search, views, console, grid.execute_folds, validate=validate_finetuned)
-            save_tuned(recipe, path)
+        path, console = _search_path(self.plan, search), grid.view.as_console()
+        with alone_in_searches([(self.plan, search)], console):
+            if not _is_done(self.plan, search, of_this_code=True):
+                found = search_recipe(
+                    self.plan, search, views, console, grid.execute_folds, validate=validate_finetuned
+                )
+                save_tuned(found, path)
         plan = with_recipe(self.plan, search, load_tuned(path))
         assert isinstance(plan, FinetunedPlan)
         return plan

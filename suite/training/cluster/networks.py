@@ -12,6 +12,7 @@ from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, RUN_CACHE_FOLDER
 from suite.settings.plans import Run
+from suite.training.alone import alone_in_runs
 from suite.training.cache import run_missing
 from suite.training.cluster.stages import Load, Services, StageOfPlan
 from suite.training.cluster.worker import HOME
@@ -91,7 +92,8 @@ class NetworkStage(StageOfPlan):
             for number, (outcome, seconds, processor) in grid.execute_runs(run_on_worker, shared, missing):
                 yield number, outcome, seconds, processor
 
-        with grid.view.stage(self.name, places, grid.view.console) as shown:
+        alone = alone_in_runs(self.name, places, grid.view.as_console())
+        with alone, grid.view.stage(self.name, places, grid.view.console) as shown:
             finished = run_missing(places, compute, shown.finish)
         for line in mixed_processors(places, finished):
             grid.view.say(f"{self.name} {line}")

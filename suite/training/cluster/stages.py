@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from suite.data.features import Features, load_features
 from suite.settings.paths import FEATURES
 from suite.settings.plans import Plan, runs_of
+from suite.training.alone import alone_in_searches
 from suite.training.cluster.view import GridView
 from suite.training.run.frozen import Outcome, run_frozen
 from suite.training.stage import RunFunction, check_code, code_sha256, run_frozen_stage
@@ -134,9 +135,10 @@ class FrozenStage:
     def run(self, grid: Services) -> None:
         """Search, then run what is missing."""
         part, features = self.part, grid.load(load_features, self._features)
-        found = None if part.search is None or part.label else self._tuned(features)
         console = grid.view.as_console()
-        runs = part.complete(lambda: features, console, grid.execute_folds) if found is None else part.runs(found)
+        with alone_in_searches([(part.plan, part.search)], console, part.label):
+            found = None if part.search is None or part.label else self._tuned(features)
+            runs = part.complete(lambda: features, console, grid.execute_folds) if found is None else part.runs(found)
         run_frozen_stage(
             self.name,
             runs,

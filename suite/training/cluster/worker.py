@@ -24,6 +24,8 @@ HOME = Path.cwd()
 """The folder in which the worker was started: this module is loaded before any task runs."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Numbers of settings in glibc's ``malloc.h``."""
+_SOON_SECONDS = 2.0
+"""So long the admission of a worker is waited for before others begin."""
 _laid_out = ""
 """Digest of the files that lie in the folder of the tasks."""
 
@@ -45,10 +47,17 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A parcel has not reached a worker, which may have joined later."""
+    """A worker lacks what a task reads: it joined later, its folder has vanished, or it cannot keep anything there.
+
+    Attributes:
+        digest: of the parcel.
+        worker: its address.
+        unable: why it cannot keep anything, if that is so.
+    """
 
     digest: str
     worker: str
+    unable: str = ""
 
 
 class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
@@ -60,7 +69,10 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         described: regime, losses and modules whose code counts, as ``describe`` takes them.
         expected: what the worker is compared with.
         allow_versions: whether one that differs is admitted, too.
+        busy_seconds: after which a worker that others keep from being admitted is told.
     """
+
+    admission: "asyncio.Task[None] | None" = None
 
     def __init__(
         self,
@@ -70,9 +82,10 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         expected: Description,
         *,
         allow_versions: bool,
+        busy_seconds: float,
     ) -> None:
         self.token, self.topic, self.described = token, topic, described
-        self.expected, self.allow_versions = expected, allow_versions
+        self.expected, self.allow_versions, self.busy_seconds = expected, allow_versions, busy_seconds
         self.found: Description = {}
 
     async def setup(self, worker: Worker) -> None:
@@ -87,8 +100,20 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             refused = f"it has {worker.state.nthreads} threads; start it with --nthreads 1"
         limit = worker.memory_manager.memory_limit
         event = {"worker": worker.address, "refused": refused, "different": different, "memory_limit": limit or 0}
-        worker.log_event(self.topic, {"admission": event})
-        if not refused:
+        if refused:
+            worker.log_event(self.topic, {"admission": event})
+            return
+        self.admission = asyncio.create_task(self._admit(worker, event))  # one that nobody holds may be collected
+        await asyncio.wait([self.admission], timeout=_SOON_SECONDS)
+
+    async def _admit(self, worker: Worker, event: dict[str, Any]) -> None:
+        """Admit a worker as soon as its thread is free: a run of a driver that has gone may be there, and never end."""
+        free = asyncio.wrap_future(worker.executors["default"].submit(int))
+        if not (await asyncio.wait([free], timeout=self.busy_seconds))[0]:
+            worker.log_event(self.topic, {"busy": worker.address})
+            await free
+        if worker.plugins.get(self.topic) is self:
+            worker.log_event(self.topic, {"admission": event})
             await worker.set_resources(**{self.token: 1})
 
 
@@ -120,15 +145,27 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
     contain_here()
     try:
         _lay_out(folder, files)
+    except AbsentError as error:
+        return Absent(str(error), worker.address)
+    except OSError as error:
+        return Absent(parcel, worker.address, unable=cannot_keep(error))
+    try:
         function, shared = opened(folder, parcel)
         value = function(shared, task)
     except AbsentError as error:
         return Absent(str(error), worker.address)
     except (Exception, SystemExit) as error:
+        if not _project(folder).is_dir():  # somebody has removed it under the run
+            return Absent(parcel, worker.address)
         text = " ".join(str(error).split()) if isinstance(error, SuiteError) else told(error)
         return Raised(f"{text} (worker {worker.address})")
     plugin = worker.plugins.get(topic)
     return Done(value, plugin.found if isinstance(plugin, Admission) and plugin.allow_versions else {})
+
+
+def cannot_keep(error: OSError) -> str:
+    """Why a worker is no place for runs, in words."""
+    return f"it cannot keep what runs read: {error.strerror}: {error.filename}"
 
 
 @cache
@@ -148,10 +185,14 @@ def _folder(worker: Worker) -> Path:
     return Path(worker.local_directory) / "suite"
 
 
+def _project(folder: Path) -> Path:
+    return folder / "project"
+
+
 def _lay_out(folder: Path, files: str) -> None:
     """Make the folder of the tasks the current one, with these files and no others below it."""
     global _laid_out  # noqa: PLW0603 - a process has one current folder
-    project = folder / "project"
+    project = _project(folder)
     if files == _laid_out and project.is_dir():
         os.chdir(project)
         return

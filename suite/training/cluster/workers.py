@@ -3,9 +3,9 @@
 import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import CancelledError
-from contextlib import suppress
+from concurrent.futures import wait
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,20 +14,10 @@ from distributed import Client, Scheduler
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.settings.plans import Regime
-from suite.training.cluster.deliveries import Deliveries
+from suite.training.cluster.asking import SILENT_SECONDS, answered, ask, begin, seen
+from suite.training.cluster.deliveries import Deliveries, DeliveryError
 from suite.training.cluster.description import describe, description_of_worker
-from suite.training.cluster.worker import Admission
-
-
-def resources_of_workers(*, dask_scheduler: Scheduler) -> dict[str, list[str]]:
-    """Names of the resources of each worker, by its address. Dask fills in the scheduler.
-
-    ``Client.scheduler_info`` may give no workers at all: a thread of the client renews its answer without them.
-    """
-    return {
-        address: [name for name, amount in worker.resources.items() if amount]
-        for address, worker in dask_scheduler.workers.items()
-    }
+from suite.training.cluster.worker import Absent, Admission
 
 
 def withdraw(address: str, token: str, *, dask_scheduler: Scheduler) -> None:
@@ -36,6 +26,9 @@ def withdraw(address: str, token: str, *, dask_scheduler: Scheduler) -> None:
         dask_scheduler.add_resources(address, {token: 0})
 
 
+_BUSY_SECONDS = 30.0
+"""A worker that is at a run of another command for so long is told."""
+_DISMISSAL_SECONDS = 5.0
 _MOST_TOLD = 3
 """Tasks that are named where many workers have gone."""
 
@@ -81,6 +74,7 @@ class Workers:
         topic: where they tell what happens.
         addresses: of those that compute.
         loading: those that load the suite, and are neither admitted nor refused yet.
+        busy: those that will be admitted when a run of another command there ends.
         something_happened: set when one has gone.
 
     Raises:
@@ -94,6 +88,7 @@ class Workers:
         self._deliveries = Deliveries(client, demand.files)
         self._refused: dict[str, str] = {}
         self._admitted: set[str] = set()
+        self._silent: set[str] = set()
         self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
         self._dismissed = False
         self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
@@ -102,15 +97,23 @@ class Workers:
         self.topic = f"suite-{uuid.uuid4().hex}"
         self.addresses: set[str] = set()
         self.loading: set[str] = set()
+        self.busy: set[str] = set()
         self.something_happened = threading.Event()
         self._check_loading()
         client.subscribe_topic(self.topic, self._on_event)
         client.subscribe_topic("all", self._on_scheduler_event)
         admission = Admission(
-            self._token, self.topic, self._described, self.expected, allow_versions=demand.allow_versions
+            self._token,
+            self.topic,
+            self._described,
+            self.expected,
+            allow_versions=demand.allow_versions,
+            busy_seconds=_BUSY_SECONDS,
         )
         try:
-            client.register_plugin(admission, name=self.topic)
+            admitting = begin(client, partial(client.register_plugin, admission, name=self.topic))
+            if answered(client, admitting, seen(client)):
+                admitting.result()
         except OSError as error:  # or a worker has died just then
             if client.status != "running":
                 raise self.lost() from error
@@ -132,13 +135,16 @@ class Workers:
         except OSError as error:
             raise self.lost() from error
 
-    def bring(self, digest: str, worker: str, *, again: bool) -> None:
+    def bring(self, absent: Absent, *, again: bool) -> None:
         """Send a worker what it lacks of a parcel and of all that belongs to it.
 
         Raises:
+            DeliveryError: the worker cannot keep it.
             OSError: the scheduler is gone.
         """
-        self._deliveries.bring(digest, worker, again=again)
+        if absent.unable:
+            raise DeliveryError(absent.unable)
+        self._deliveries.bring(absent.digest, absent.worker, again=again)
 
     def count(self) -> None:
         """See which workers there are.
@@ -146,10 +152,15 @@ class Workers:
         Raises:
             OSError: the scheduler does not answer.
         """
-        wanted = self.resources.keys()
-        known: dict[str, list[str]] = self._client.run_on_scheduler(resources_of_workers)
-        self.loading = known.keys() - self._admitted - self._refused.keys()
-        self.addresses = {address for address, resources in known.items() if wanted <= set(resources)}
+        wanted, known = self.resources.keys(), seen(self._client)
+        self.busy &= known.keys()
+        self.loading = known.keys() - self._admitted - self._refused.keys() - self.busy
+        self.addresses = {address for address, found in known.items() if wanted <= set(found.resources)}
+        silent = {address for address, found in known.items() if found.silent}
+        for address in sorted(silent - self._silent):
+            silence = f"worker {address} has not answered for {SILENT_SECONDS:g} s"
+            self._say(f"{silence}; Dask gives it up after its worker-ttl, and its runs are computed again")
+        self._silent |= silent
 
     def gone(self, told: Callable[[str], str] = lambda _: "") -> set[str]:
         """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held.
@@ -198,12 +209,12 @@ class Workers:
     def dismiss(self) -> None:
         """Take back what the scheduler holds for workers that will come."""
         self._dismissed = True
-        with suppress(OSError, ValueError, CancelledError):  # it is gone
-            self._client.unregister_worker_plugin(self.topic)
+        taking = begin(self._client, partial(self._client.unregister_worker_plugin, self.topic))
+        wait([taking], timeout=_DISMISSAL_SECONDS)  # what comes of it is of no use any more
 
     def _check_loading(self) -> None:
         """Workers that cannot load the suite would fail at the first plugin, and so would those that come later."""
-        found = self._client.run(description_of_worker, *self._described, on_error="return")
+        found = ask(self._client, None, description_of_worker, *self._described)
         for address, each in found.items():
             if isinstance(each, Exception) and not isinstance(each, (OSError, SuiteError)):
                 raise SuiteError(f"worker {address} cannot load this suite: {type(each).__name__}: {each}")
@@ -214,10 +225,18 @@ class Workers:
         if "began" in message:
             self._on_began(message["began"])
             return
+        if "busy" in message:
+            self.busy.add(message["busy"])
+            self._say(
+                f"worker {message['busy']} is still at a run of another command; it is taken when that ends; if it never "
+                "does, start the worker anew"
+            )
+            return
         found = message["admission"]
         worker, differs = found["worker"], found["different"]
         if not found["refused"]:
             self._admitted.add(worker)
+        self.busy.discard(worker)
         if found["refused"]:
             self._refused[worker] = found["refused"]
             self._say(f"worker {worker} is refused: {found['refused']}")

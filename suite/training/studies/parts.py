@@ -13,6 +13,7 @@ from suite.evaluation.record_parts import AblationPoint
 from suite.evaluation.records import write_records
 from suite.settings.paths import STUDY_OUTPUTS
 from suite.settings.plans import PLANS, Planned, Regime, Run, Search, SomePlan, folder_of, read_plan_file
+from suite.training.alone import alone_in_searches
 from suite.training.batch_checks import TrainingHalf, check_fold_sizes
 from suite.training.run.frozen import Outcome
 from suite.training.stage import Executor, check_code
@@ -61,9 +62,10 @@ class Part:
         half = TrainingHalf(data.num_training_classes, 0.0, 0, mine.labels(data, plan.split))
         setting = f"{settings_file(plan.regime)}: {self.section}.folds"
         check_fold_sizes(setting, plan.dataset, half, self.search.folds, plan.recipe.classes_per_batch)
-        recipe = search_recipe(
-            plan, self.search, data, console, execute, keep_trials=True, validate=mine.validate, label=self.label
-        )
+        with alone_in_searches([(plan, self.search)], console, self.label):
+            recipe = search_recipe(
+                plan, self.search, data, console, execute, keep_trials=True, validate=mine.validate, label=self.label
+            )
         return self.runs(with_recipe(plan, self.search, recipe))
 
 
