@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from distributed import Client, Scheduler
 from distributed.scheduler import heartbeat_interval
 
-SILENT_SECONDS = 30.0
+_SILENT_SECONDS = 30.0
 """A worker that has not been heard of for so long is silent; each tells that it lives every few seconds."""
 _LOOK_SECONDS = 1.0
 _BEATS = 10
@@ -51,8 +51,16 @@ def seen(client: Client) -> dict[str, Seen]:
     Raises:
         OSError: the scheduler does not answer.
     """
-    known: dict[str, Seen] = client.run_on_scheduler(workers_seen, SILENT_SECONDS)
+    known: dict[str, Seen] = client.run_on_scheduler(workers_seen, _SILENT_SECONDS)
     return known
+
+
+def silence(worker: str, *, admitted: bool) -> str:
+    """What is told of a worker that is silent."""
+    why = "Dask gives it up after its worker-ttl, and its runs are computed again"
+    return f"worker {worker} has not answered for {_SILENT_SECONDS:g} s; " + (
+        why if admitted else "it loads the suite, or is stopped"
+    )
 
 
 def ask(client: Client, workers: Iterable[str] | None, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from distributed import Client, Scheduler
 from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.settings.plans import Regime
-from suite.training.cluster.asking import SILENT_SECONDS, answered, ask, begin, seen
+from suite.training.cluster.asking import answered, ask, begin, seen, silence
 from suite.training.cluster.deliveries import Deliveries, DeliveryError
 from suite.training.cluster.description import describe, description_of_worker
 from suite.training.cluster.worker import Absent, Admission
@@ -158,8 +158,7 @@ class Workers:
         self.addresses = {address for address, found in known.items() if wanted <= set(found.resources)}
         silent = {address for address, found in known.items() if found.silent}
         for address in sorted(silent - self._silent):
-            silence = f"worker {address} has not answered for {SILENT_SECONDS:g} s"
-            self._say(f"{silence}; Dask gives it up after its worker-ttl, and its runs are computed again")
+            self._say(silence(address, admitted=address in self._admitted))
         self._silent |= silent
 
     def gone(self, told: Callable[[str], str] = lambda _: "") -> set[str]:
@@ -195,7 +194,7 @@ class Workers:
     def lost(self) -> ClusterLostError:
         """What to raise where the scheduler is gone."""
         return ClusterLostError(
-            "the scheduler is gone; finished runs are kept: start a scheduler and run the command again"
+            "the scheduler is gone; finished runs are kept: start scheduler and workers, and run the command again"
         )
 
     def missing(self) -> ClusterLostError:

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import threading
 from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import psutil
@@ -115,13 +117,15 @@ def demanding(client):
     return Cluster(client, Demand("frozen", [], pack_files({})), print)
 
 
-def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(dask):
+@pytest.mark.parametrize("place", ["suite", "suite/project"])
+def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(dask, place):
     planned()
     nanny = dask.add_worker()
     try:
         wait_for_workers(dask, 3)
         (folder,) = (dask.folder / f"worker-{len(dask.processes) - 1}").glob("dask-scratch-space/worker-*/")
-        (folder / "suite").write_text("no folder")
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text("no folder")
         done = grid(dask)
     finally:
         for each in (*psutil.Process(nanny.pid).children(recursive=True), nanny):
@@ -129,6 +133,34 @@ def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(
     assert re.search(r"worker tcp:\S+ is refused: it cannot keep what runs read: \w.*: /\S+", done.printed)
     assert done.failures == []
     assert "6 computed, 0 failed, 0 not run" in done.printed
+
+
+def test_a_run_whose_folder_is_removed_under_it_is_computed_again(tmp_path):
+    once = f"if not os.path.exists({str(tmp_path / 'flag')!r}):\n"
+    remove = f"    open({str(tmp_path / 'flag')!r}, 'w').close()\n    shutil.rmtree(os.pardir)\n"
+    plan = users(f"import os, shutil\n{once}{remove}return value", seeds=1)
+    own = DaskCluster(tmp_path / "dask", workers=1)
+    try:
+        assert grid(own).failures == []
+    finally:
+        own.close()
+    assert from_cache(plan) == local(plan)
+
+
+def test_a_worker_that_is_stopped_holds_nobody_up(dask, monkeypatch):
+    """Dask waits for it whenever all workers are to be asked, up to worker-ttl."""
+    monkeypatch.setattr("suite.training.cluster.asking._SILENT_SECONDS", 1.0)
+    monkeypatch.setattr("suite.training.cluster.workers._DISMISSAL_SECONDS", 1.0)
+    planned()
+    stopped = dask.add_worker(nanny=False)
+    try:
+        wait_for_workers(dask, 3)
+        stopped.send_signal(signal.SIGSTOP)
+        done = grid_within(120.0, dask)  # worker-ttl is 300 s
+    finally:
+        stopped.kill()
+    assert "6 computed, 0 failed, 0 not run" in done.printed
+    assert re.search(r"worker tcp:\S+ has not answered for 1 s; it loads the suite, or is stopped", done.printed)
 
 
 def test_a_worker_that_loads_the_suite_is_waited_for(tmp_path, monkeypatch):
@@ -142,19 +174,37 @@ def test_a_worker_that_loads_the_suite_is_waited_for(tmp_path, monkeypatch):
         own.close()
 
 
-def test_an_interrupted_driver_names_the_runs_under_way(dask, tmp_path):
+def test_an_interrupted_driver_names_the_runs_under_way_and_the_next_one_does_not_wait_for_them(
+    dask, tmp_path, monkeypatch
+):
     path = tmp_path / "go"
-    users(f"while not os.path.exists({str(path)!r}): time.sleep(0.05)\nreturn value", seeds=1, noise_levels=(0.4,))
+    users(
+        f"import os\nwhile not os.path.exists({str(path)!r}): time.sleep(0.05)\nreturn value",
+        seeds=1,
+        noise_levels=(0.4,),
+    )
     process = start_driver(dask, tmp_path / "log.txt")
     try:
         wait_for(lambda: running(dask))
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
+        monkeypatch.setattr("suite.training.cluster.workers._BUSY_SECONDS", 0.1)
+        users("return value * 0.5", "following")
+        done = grid_within(120.0, dask, losses=("following",))  # its runs do not wait for the one that stays at work
     finally:
         path.touch()
+    assert re.search(r"worker tcp:\S+ is still at a run of another command; it is taken when that ends", done.printed)
+    assert "6 computed, 0 failed, 0 not run" in done.printed
     *_, named, interrupted = (tmp_path / "log.txt").read_text().splitlines()
     assert re.fullmatch(r"under way: emoji own \(my_losses/own.py:Own\) noise 0.4 seed 0, \d+ s", named)
     assert interrupted.startswith("interrupted: what has finished is kept")
+
+
+def grid_within(seconds, dask, **selection):
+    """As ``grid``, in a thread that is not waited for if it never ends."""
+    found = SimpleQueue()
+    threading.Thread(target=lambda: found.put(grid(dask, **selection)), daemon=True).start()
+    return found.get(timeout=seconds)
 
 
 def running(dask):
@@ -230,8 +280,11 @@ def test_a_scheduler_that_goes_is_one_clear_line(tmp_path):
         assert process.wait(timeout=60) == 2
     finally:
         own.close()
-    last = (tmp_path / "log.txt").read_text().splitlines()[-1]
-    assert last == ("error: the scheduler is gone; finished runs are kept: start a scheduler and run the command again")
+    *before, last = (tmp_path / "log.txt").read_text().splitlines()
+    assert last == (
+        "error: the scheduler is gone; finished runs are kept: start scheduler and workers, and run the command again"
+    )
+    assert [line for line in before if not line.startswith(("scheduler tcp", "emoji-own ", "worker tcp"))] == []
 
 
 def test_workers_are_seen_although_what_dask_knows_may_have_none(dask, monkeypatch):

@@ -1,0 +1,110 @@
+"""Work that one process does at a time."""
+
+import io
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from suite.settings.paths import LOCKS_FOLDER
+from suite.settings.plans import Search
+from suite.training.alone import alone, alone_in_searches
+from tests.helpers.dask_cluster import wait_for
+from tests.helpers.paths import ROOT
+from tests.helpers.synthetic import frozen_plan, silent
+
+pytestmark = pytest.mark.usefixtures("workplace")
+OTHER = """
+import sys, time
+from rich.console import Console
+from suite.training.alone import alone
+with alone("frozen", "emoji-pfml", Console()):
+    print("taken", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another(*, killed=False):
+    """Another process that has taken the work."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", OTHER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert process.stdout.readline() == "taken\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("end", ["its end", "a kill"])
+def test_another_process_is_waited_for_and_that_is_told(end):
+    console, taken = silent(), threading.Event()
+
+    def take():
+        with alone("frozen", "emoji-pfml", console):
+            taken.set()
+
+    with another() as process:
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        told = "emoji-pfml: another command is at it; waiting until that ends\n"
+        wait_for(lambda: console.file.getvalue() == told)
+        assert not taken.is_set()
+        with alone("finetuned", "emoji-pfml", console), alone("frozen", "emoji-cpml", console):
+            pass
+        process.kill() if end == "a kill" else process.stdin.close()
+        waiting.join(60)
+    assert taken.is_set()
+    assert console.file.getvalue() == told
+
+
+def test_threads_of_one_process_share_it():
+    with alone("frozen", "emoji-pfml", silent()):
+        with alone("frozen", "emoji-pfml", silent()):
+            pass
+        assert (
+            subprocess.run(
+                [sys.executable, "-c", "from filelock import FileLock; FileLock('emoji-pfml.lock').acquire(timeout=0)"],
+                cwd=LOCKS_FOLDER,
+                capture_output=True,
+                check=False,
+            )
+            .stderr.rstrip()
+            .splitlines()[-1]
+            .startswith(b"filelock._error.Timeout")
+        )
+    with another():
+        pass
+
+
+def test_where_no_lock_can_be_kept_nothing_is_waited_for():
+    Path("run_cache").write_text("no folder")
+    console = Console(file=io.StringIO())
+    with alone("frozen", "emoji-pfml", console):
+        pass
+    assert console.file.getvalue() == ""
+
+
+def test_searches_are_told_apart_by_all_that_their_trials_are_named_by():
+    plan, search = frozen_plan("pfml", "pfml:PotentialFieldLoss"), Search({}, {}, trials=1, folds=2)
+    planned = [(plan, None), (plan, search), (replace(plan, track="tuned_under_noise"), replace(search, number=2))]
+    with alone_in_searches(planned, silent()), alone_in_searches(planned[1:2], silent(), "split 1"):
+        found = sorted(path.stem for path in LOCKS_FOLDER.iterdir())
+    assert found == [
+        "tuning-emoji-pfml-tuned-0",
+        "tuning-emoji-pfml-tuned_under_noise-2",
+        "tuning-split-1-emoji-pfml-tuned-0",
+    ]
