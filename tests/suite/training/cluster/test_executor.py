@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 from contextlib import closing
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from suite.errors import SuiteError
 from suite.randomness import torch_seed
 from suite.settings.plans import Search
 from suite.training.cluster.connection import Where, connected
@@ -117,15 +119,13 @@ def demanding(client):
     return Cluster(client, Demand("frozen", [], pack_files({})), print)
 
 
-@pytest.mark.parametrize("place", ["suite", "suite/project"])
-def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(dask, place):
+def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(dask):
     planned()
     nanny = dask.add_worker()
     try:
         wait_for_workers(dask, 3)
         (folder,) = (dask.folder / f"worker-{len(dask.processes) - 1}").glob("dask-scratch-space/worker-*/")
-        (folder / place).parent.mkdir(exist_ok=True)
-        (folder / place).write_text("no folder")
+        (folder / "suite").write_text("no folder")
         done = grid(dask)
     finally:
         for each in (*psutil.Process(nanny.pid).children(recursive=True), nanny):
@@ -133,6 +133,28 @@ def test_a_worker_that_cannot_keep_what_runs_read_is_refused_and_others_compute(
     assert re.search(r"worker tcp:\S+ is refused: it cannot keep what runs read: \w.*: /\S+", done.printed)
     assert done.failures == []
     assert "6 computed, 0 failed, 0 not run" in done.printed
+
+
+def test_workers_whose_folder_of_runs_cannot_be_made_fail_no_run(dask):
+    planned()
+    grid(dask)  # so that they have all else
+    users("return value * 0.5")
+    projects = [
+        path for path in dask.folder.glob("worker-*/dask-scratch-space/worker-*/suite/project") if path.is_dir()
+    ]
+    for path in projects:
+        shutil.rmtree(path)
+        path.write_text("no folder")
+    try:
+        with pytest.raises(
+            SuiteError, match=r"for 1 s; 2 refused: it cannot keep what runs read: File exists: /\S+; start"
+        ):
+            grid(dask, patience=1.0)
+    finally:
+        for path in projects:
+            path.unlink()
+    assert cached("own") == []
+    assert "6 computed, 0 failed, 0 not run" in grid(dask, losses=("own",)).printed
 
 
 def test_a_run_whose_folder_is_removed_under_it_is_computed_again(tmp_path):
