@@ -18,6 +18,8 @@ from distributed.comm.core import connect
 from suite.errors import SuiteError, shortened
 
 _START = "start one with: dask scheduler --scheduler-file FILE"
+_NOTHING = logging.CRITICAL + 1
+"""A level of Dask's logs: none is shown."""
 _CONNECT_SECONDS = 15.0
 _POLL_SECONDS = 0.2
 _WRITING_SECONDS = 1.0
@@ -53,7 +55,7 @@ def connected(where: Where) -> Iterator[Client]:
     if len(given) != 1:
         raise SuiteError("allowed: exactly one of --scheduler-file FILE, --address ADDRESS and --local N")
     for name in ("distributed", *(each for each in logging.root.manager.loggerDict if each.startswith("distributed."))):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what users need to know is told by the suite
+        logging.getLogger(name).setLevel(_NOTHING)  # what users need to know is told by the suite
     with ExitStack() as stack:
         if where.local is not None:
             stack.enter_context(dask.config.set({"distributed.scheduler.worker-ttl": None}))
@@ -65,7 +67,7 @@ def connected(where: Where) -> Iterator[Client]:
                     memory_limit=0,
                     local_directory=scratch,
                     dashboard_address=":0",
-                    silence_logs=logging.CRITICAL,
+                    silence_logs=_NOTHING,
                 )
             ).scheduler_address
         else:

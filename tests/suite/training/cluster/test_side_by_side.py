@@ -23,7 +23,7 @@ def test_two_drivers_and_a_stage_share_what_is_to_be_done(dask, one_worker, tmp_
     plan = users(SLOW, seeds=2)
     logs = [tmp_path / "first.txt", tmp_path / "second.txt", tmp_path / "stage.txt"]
     drivers = [start_driver(dask, log) for log in logs[:2]]
-    wait_for(lambda: cached("own") or any(driver.poll() is not None for driver in drivers))
+    wait_for(lambda: cached("own") or any(driver.poll() is not None for driver in drivers), 300.0)
     with logs[2].open("wb") as output:
         code = "from suite.cli.main import main; main()"
         stage = subprocess.Popen([sys.executable, "-c", code, "train", "emoji", "own"], stdout=output, stderr=output)
