@@ -1,17 +1,29 @@
-"""Writing files so that a killed process leaves the old file or the new one, never half of one; reading them back."""
+"""Writing files so that a killed process leaves the old file or the new one, never half of one; reading them back.
+
+Also locks, by which one of several commands waits for another.
+"""
 
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
 
 from suite.errors import SuiteError
 
 ANEW = "delete it and run: dvc repro"
 """What to do where a file that the pipeline makes is damaged."""
+
+_LOOK_SECONDS = 0.2
+_taking = Lock()
+"""Threads of one process share its locks; one at a time takes or gives back."""
 
 
 @contextmanager
@@ -117,3 +129,41 @@ def _parsed(text: str, where: str, cure: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SuiteError(f"{where} is not valid JSON: {error}; {cure}") from error
+
+
+@contextmanager
+def alone(path: Path, console: Console) -> Iterator[None]:
+    """Work that no other process does at the same time; threads of one process may share it.
+
+    The system frees the lock of a process that was killed. Where locks cannot be kept, nothing is waited for.
+
+    Args:
+        path: of the lock's file, which stays; its name says what the work is.
+        console: where it is said that this process waits.
+    """
+    lock = FileLock(path.resolve(), timeout=0, thread_local=False, is_singleton=True)
+    told = False
+    while (taken := _taken(lock, path.parent)) is False:
+        if not told:
+            console.print(f"{path.stem}: another command is at it; waiting until that ends", markup=False)
+            told = True
+        time.sleep(_LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        if taken:
+            with _taking:
+                lock.release()
+
+
+def _taken(lock: FileLock, folder: Path) -> bool | None:
+    """Whether it is this process's now; None where no lock can be kept: the disk is full, read-only, or knows none."""
+    with _taking:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            return False
+        except (OSError, NotImplementedError):
+            return None
+    return True

@@ -7,6 +7,7 @@ a killed process leaves a finished run or none.
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,15 +16,16 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
+from suite.files import alone, read_json, replacing, write_json
 from suite.files import clear as delete_files
-from suite.files import read_json, replacing, write_json
 from suite.hashing import sha256_value
-from suite.settings.paths import RUN_CACHE_FOLDER
+from suite.settings.paths import LOCKS_FOLDER, RUN_CACHE_FOLDER
 from suite.settings.plans import P_co, Regime, Run, TunedPlan, folder_of
 from suite.training.run.frozen import Outcome
 
@@ -195,6 +197,12 @@ def run_missing(
         finished[number] = places[number].add(outcome, seconds, processor)
         on_finished(number, finished[number])
     return [finished[number] for number in range(len(places))]
+
+
+def alone_in_runs(name: str, places: Sequence[CachedRun[Any]], console: Console) -> AbstractContextManager[None]:
+    """The runs of a stage that no other process computes at the same time; nothing is waited for where all are cached."""
+    missing = [place.run.plan.regime for place in places if not place.path.is_file()]
+    return alone(folder_of(missing[0]) / LOCKS_FOLDER / f"{name}.lock", console) if missing else nullcontext()
 
 
 def clear(dataset: str, loss: str, regime: Regime = "frozen") -> None:

@@ -22,8 +22,7 @@ from suite.losses.build import sha256_target
 from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import P, Plan, Run, read_plan_file, runs_of, tuned_plan_path
-from suite.training.alone import alone_in_runs
-from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
+from suite.training.cache import CachedRun, Finished, alone_in_runs, cached_runs, run_missing, versions
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
 

@@ -12,8 +12,7 @@ from suite.processes import processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER, RUN_CACHE_FOLDER
 from suite.settings.plans import Run
-from suite.training.alone import alone_in_runs
-from suite.training.cache import run_missing
+from suite.training.cache import alone_in_runs, run_missing
 from suite.training.cluster.stages import Load, Services, StageOfPlan
 from suite.training.cluster.worker import HOME
 from suite.training.run.frozen import Outcome

@@ -11,19 +11,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from suite.files import alone
 from suite.settings.paths import LOCKS_FOLDER
 from suite.settings.plans import Search
-from suite.training.alone import alone, alone_in_searches
+from suite.training.alone import alone_in_searches
 from tests.helpers.dask_cluster import wait_for
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import frozen_plan, silent
 
 pytestmark = pytest.mark.usefixtures("workplace")
+WORK = LOCKS_FOLDER / "emoji-pfml.lock"
 OTHER = """
 import sys, time
 from rich.console import Console
-from suite.training.alone import alone
-with alone("frozen", "emoji-pfml", Console()):
+from suite.files import alone
+from pathlib import Path
+with alone(Path("run_cache/locks/emoji-pfml.lock"), Console()):
     print("taken", flush=True)
     sys.stdin.read()
 """
@@ -54,7 +57,7 @@ def test_another_process_is_waited_for_and_that_is_told(end):
     console, taken = silent(), threading.Event()
 
     def take():
-        with alone("frozen", "emoji-pfml", console):
+        with alone(WORK, console):
             taken.set()
 
     with another() as process:
@@ -63,7 +66,7 @@ def test_another_process_is_waited_for_and_that_is_told(end):
         told = "emoji-pfml: another command is at it; waiting until that ends\n"
         wait_for(lambda: console.file.getvalue() == told)
         assert not taken.is_set()
-        with alone("finetuned", "emoji-pfml", console), alone("frozen", "emoji-cpml", console):
+        with alone(LOCKS_FOLDER / "emoji-cpml.lock", console):
             pass
         process.kill() if end == "a kill" else process.stdin.close()
         waiting.join(60)
@@ -72,8 +75,8 @@ def test_another_process_is_waited_for_and_that_is_told(end):
 
 
 def test_threads_of_one_process_share_it():
-    with alone("frozen", "emoji-pfml", silent()):
-        with alone("frozen", "emoji-pfml", silent()):
+    with alone(WORK, silent()):
+        with alone(WORK, silent()):
             pass
         assert (
             subprocess.run(
@@ -93,7 +96,7 @@ def test_threads_of_one_process_share_it():
 def test_where_no_lock_can_be_kept_nothing_is_waited_for():
     Path("run_cache").write_text("no folder")
     console = Console(file=io.StringIO())
-    with alone("frozen", "emoji-pfml", console):
+    with alone(WORK, console):
         pass
     assert console.file.getvalue() == ""
 
