@@ -12,7 +12,6 @@ from typing import Any
 from distributed import Client, Scheduler
 
 from suite.errors import SuiteError
-from suite.hashing import sha256_value
 from suite.settings.plans import Regime
 from suite.training.cluster.asking import answered, ask, begin, seen, silence
 from suite.training.cluster.deliveries import Deliveries, DeliveryError
@@ -93,8 +92,8 @@ class Workers:
         self._dismissed = False
         self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
         self.expected = describe(*self._described)
-        self._token = f"suite-{sha256_value([self.expected, demand.allow_versions])[:16]}"
         self.topic = f"suite-{uuid.uuid4().hex}"
+        self._token = self.topic  # of this driver alone: another one's admission says nothing of a worker's thread now
         self.addresses: set[str] = set()
         self.loading: set[str] = set()
         self.busy: set[str] = set()
