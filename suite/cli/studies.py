@@ -1,15 +1,11 @@
 """Searches and studies, each run by its own command, and what becomes of their outcomes."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools, study_tools
 from suite.errors import SuiteError, allowed
-
-if TYPE_CHECKING:
-    from suite.training.run.frozen import Outcome
 
 
 def paper_values(dataset: Dataset, loss: Loss) -> None:
@@ -70,20 +66,11 @@ def fresh_seeds(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.froz
 def geometry(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:
     """Train a loss and measure where its proxies lie among embeddings of their class; all losses get as many proxies."""
     from suite.settings.finetuned import settings_of
+    from suite.training.finetuned.geometry import measure_of
     from suite.training.studies.geometry import run_geometry
 
-    geometry = settings_of(regime).geometry
-    console.print(f"wrote {run_geometry(dataset, loss, geometry, console, study_tools(regime), _measure(regime))}")
-
-
-def _measure(regime: Regime) -> "Callable[..., Outcome]":
-    if regime == Regime.frozen:
-        from suite.training.studies.proxy_runs import measure_frozen
-
-        return measure_frozen
-    from suite.training.finetuned.geometry import measure_finetuned
-
-    return measure_finetuned
+    geometry, measure = settings_of(regime).geometry, measure_of(regime.value)
+    console.print(f"wrote {run_geometry(dataset, loss, geometry, console, study_tools(regime), measure)}")
 
 
 def search(

@@ -1,40 +1,56 @@
 """The stages of a grid in which the network learns: searches and runs on views, which reach a worker once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from suite.settings.plans import FinetunedPlan, Search, runs_of
+from suite.settings.plans import Plan, Search, SomePlan
 from suite.settings.tuned_recipes import load_tuned, save_tuned
 from suite.training.alone import alone_in_searches
-from suite.training.cluster.stages import Load, Services, StageOfPlan
+from suite.training.cluster.stages import Load, Services
 from suite.training.finetuned.planner import finetuned_code_sha256
 from suite.training.finetuned.run import run_finetuned
-from suite.training.finetuned.stage import cached_on, views_of
+from suite.training.finetuned.stage import cached_on, tools, views_of
 from suite.training.finetuned.validation import validate_finetuned
 from suite.training.finetuned.views import Source, Views
+from suite.training.run.frozen import Outcome
 from suite.training.stage import check_code, run_stage
-from suite.training.tuning.resolve import _is_done, _search_path, with_recipe
+from suite.training.studies.parts import Part
+from suite.training.tuning.resolve import is_done, search_path, with_recipe
 from suite.training.tuning.search import search_recipe
 
 
 @dataclass(frozen=True, slots=True)
-class FinetunedStage(StageOfPlan):
-    """Runs in which the network learns, and the search before them where a loss has no tuned recipe.
+class FinetunedStage:
+    """Runs in which the network learns, of the grid or of a study.
 
     Attributes:
-        plan: before the search.
-        search: None where there is nothing to search.
+        name: of the stage.
+        part: its runs, and the search before them where a loss has no tuned recipe or a study searches anew.
+        function: computes a run.
     """
 
-    plan: FinetunedPlan
-    search: Search | None
+    name: str
+    part: Part
+    function: Callable[..., Outcome] = run_finetuned
+
+    @property
+    def plan(self) -> Plan[Any]:
+        """As ``Stage``."""
+        return self.part.plan
+
+    @property
+    def runs(self) -> list[str]:
+        """As ``Stage``."""
+        return [run.name for run in self.part.runs(self.part.plan)]
 
     @property
     def modules(self) -> list[str]:
         """As ``Stage``."""
-        return [] if self.search is None else [validate_finetuned.__module__]
+        searching = [] if self.part.search is None else [validate_finetuned.__module__]
+        return searching + ([] if self.function is run_finetuned else [self.function.__module__])
 
     def check(self, load: Load) -> None:
         """Check code and views.
@@ -47,23 +63,23 @@ class FinetunedStage(StageOfPlan):
 
     def run(self, grid: Services) -> None:
         """Search, then run what is missing."""
-        views = grid.load(views_to_send, self.plan.dataset)
-        plan = self.plan if self.search is None else self._searched(self.search, views, grid)
-        places = cached_on(views, runs_of(plan, keep_embeddings=True))
-        run_stage(self.name, places, views, run_finetuned, grid.view.console, grid.execute_runs, grid.view.stage)
+        part, views = self.part, grid.load(views_to_send, self.plan.dataset)
+        if part.search is None or part.label:
+            runs = part.complete(lambda: views, grid.view.as_console(), grid.execute_folds, tools())
+        else:
+            runs = part.runs(self._searched(part.plan, part.search, views, grid))
+        places = cached_on(views, runs, self.function)
+        run_stage(self.name, places, views, self.function, grid.view.console, grid.execute_runs, grid.view.stage)
 
-    def _searched(self, search: Search, views: Source, grid: Services) -> FinetunedPlan:
+    @staticmethod
+    def _searched(plan: SomePlan, search: Search, views: Source, grid: Services) -> SomePlan:
         """The complete plan; what is found is kept in ``searches``, where the stage ``tune`` looks for it."""
-        path, console = _search_path(self.plan, search), grid.view.as_console()
-        with alone_in_searches([(self.plan, search)], console):
-            if not _is_done(self.plan, search, of_this_code=True):
-                found = search_recipe(
-                    self.plan, search, views, console, grid.execute_folds, validate=validate_finetuned
-                )
+        path, console = search_path(plan, search), grid.view.as_console()
+        with alone_in_searches([(plan, search)], console):
+            if not is_done(plan, search, of_this_code=True):
+                found = search_recipe(plan, search, views, console, grid.execute_folds, validate=validate_finetuned)
                 save_tuned(found, path)
-        plan = with_recipe(self.plan, search, load_tuned(path))
-        assert isinstance(plan, FinetunedPlan)
-        return plan
+        return with_recipe(plan, search, load_tuned(path))
 
 
 def views_to_send(dataset: str) -> Source:

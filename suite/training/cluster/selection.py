@@ -1,14 +1,15 @@
 """What a grid runs: the stages of a regime, or of studies, that were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import Settings, load_settings
+from suite.settings.finetuned import settings_of
+from suite.settings.params import Settings
 from suite.settings.paths import BENCHMARKS_FILE, PARAMS_FILE
-from suite.settings.plans import FinetunedPlan, Regime, plan_path, read_plan_file, runs_of
+from suite.settings.plans import PLANS, Regime, plan_path, read_plan_file, runs_of
 from suite.training.cluster.stages import FrozenStage, Stage
 from suite.training.studies.parts import Part
 
@@ -40,11 +41,11 @@ def stages_of(selection: Selection) -> list[Stage]:
     Raises:
         SuiteError: a name is unknown, nothing is to be run, or a plan is missing.
     """
-    if selection.studies and selection.regime != "frozen":
-        raise SuiteError(f"--study {selection.studies[0]}: allowed with --regime frozen alone")
     if selection.regime == "published":
+        if selection.studies:
+            raise SuiteError(f"--study {selection.studies[0]}: allowed with --regime {allowed(PLANS)}")
         return _networks(selection)
-    settings = load_settings()
+    settings = settings_of(selection.regime)
     _check_names(f"{PARAMS_FILE}: --dataset", selection.datasets, list(settings.datasets))
     if selection.studies:
         return _studies(selection, settings)
@@ -55,21 +56,28 @@ def stages_of(selection: Selection) -> list[Stage]:
         for loss in selection.losses or settings.losses
         for each in read_plan_file(plan_path("tuned", dataset, loss, selection.regime))
     ]
-    if selection.regime == "finetuned":
-        from suite.training.cluster.finetuned import FinetunedStage
-
-        return [FinetunedStage(cast("FinetunedPlan", plan), search) for plan, search in planned]
     runs = partial(runs_of, keep_embeddings=True)
-    return [FrozenStage(f"{plan.dataset}-{plan.loss}", Part(plan, runs, search)) for plan, search in planned]
+    stage = _kind_of_stage(selection.regime)
+    return [stage(f"{plan.dataset}-{plan.loss}", Part(plan, runs, search)) for plan, search in planned]
+
+
+def _kind_of_stage(regime: Regime) -> Callable[..., Stage]:
+    if regime == "frozen":
+        return FrozenStage
+    from suite.training.cluster.finetuned import FinetunedStage
+
+    return FinetunedStage
 
 
 def _studies(selection: Selection, settings: Settings) -> list[Stage]:
+    from suite.training.finetuned.geometry import measure_of
     from suite.training.studies.selection import study_parts
 
     _check_names(f"{PARAMS_FILE}: --loss", selection.losses, list(settings.all_losses))
-    return [
-        FrozenStage(*each) for each in study_parts(settings, selection.studies, selection.datasets, selection.losses)
-    ]
+    stage = _kind_of_stage(selection.regime)
+    parts = study_parts(settings, selection.studies, selection.datasets, selection.losses, selection.regime)
+    measuring = {"function": measure_of(selection.regime)}
+    return [stage(name, part, **(measuring if measured else {})) for name, part, measured in parts]
 
 
 def _networks(selection: Selection) -> list[Stage]:

@@ -1,14 +1,16 @@
 """A run of the geometry study in which the network learns."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from suite.settings.plans import FinetunedPlan, Run
+from suite.settings.plans import FinetunedPlan, Regime, Run
 from suite.training.finetuned.run import embed, fit
 from suite.training.finetuned.views import Source
 from suite.training.run.frozen import Outcome
-from suite.training.studies.proxy_runs import AfterEpoch, measured
+from suite.training.studies.proxy_runs import AfterEpoch, measure_frozen, measured
 
 
 def measure_finetuned(run: Run[FinetunedPlan], views: Source) -> Outcome:
@@ -21,3 +23,8 @@ def measure_finetuned(run: Run[FinetunedPlan], views: Source) -> Outcome:
         return embed(network, views, rows), loss
 
     return measured(run, labels, views.data_sha256, train, {"views_sha256": views.sha256})
+
+
+def measure_of(regime: Regime) -> Callable[..., Outcome]:
+    """What trains and measures in a regime."""
+    return measure_frozen if regime == "frozen" else measure_finetuned

@@ -4,27 +4,28 @@ from collections.abc import Callable, Iterator, Sequence
 
 from suite.errors import SuiteError, allowed
 from suite.settings.params import Settings
-from suite.settings.paths import PARAMS_FILE
+from suite.settings.plans import Regime
 from suite.settings.studies import AblationAxes
-from suite.training.run.frozen import run_frozen
-from suite.training.stage import RunFunction
 from suite.training.studies.ablation import ABLATED, ablation_parts
 from suite.training.studies.crossed import crossed_parts
 from suite.training.studies.fresh_seeds import fresh_seed_parts
 from suite.training.studies.geometry import geometry_parts
 from suite.training.studies.paper_values import paper_value_parts
 from suite.training.studies.parts import Part
-from suite.training.studies.proxy_runs import measure_frozen
 from suite.training.studies.splits import split_parts
 
-Chosen = tuple[str, Part, RunFunction]
-"""The name of a study's stage, a part of it, and what computes its runs."""
+Chosen = tuple[str, Part, bool]
+"""The name of a study's stage, a part of it, and whether its runs measure where proxies lie."""
 Losses = Callable[[str], bool]
 """Whether a loss is chosen."""
 
 
 def study_parts(
-    settings: Settings, studies: Sequence[str], datasets: Sequence[str], losses: Sequence[str]
+    settings: Settings,
+    studies: Sequence[str],
+    datasets: Sequence[str],
+    losses: Sequence[str],
+    regime: Regime = "frozen",
 ) -> list[Chosen]:
     """The parts of studies.
 
@@ -33,6 +34,7 @@ def study_parts(
         studies: names of studies.
         datasets: only these data sets; empty means all.
         losses: only these losses; empty means all.
+        regime: what learns.
 
     Raises:
         SuiteError: a study is unknown or has nothing to run, or a plan is missing.
@@ -45,62 +47,64 @@ def study_parts(
             part
             for dataset in settings.datasets
             if not datasets or dataset in datasets
-            for part in STUDIES[study](settings, dataset, lambda loss: not losses or loss in losses)
+            for part in STUDIES[study](settings, dataset, lambda loss: not losses or loss in losses, regime)
         ]
         if not mine:
-            raise SuiteError(f"--study {study}: {PARAMS_FILE} names nothing to run for these data sets and losses")
+            raise SuiteError(
+                f"--study {study}: {settings.recipe.file} names nothing to run for these data sets and losses"
+            )
         found += mine
     return found
 
 
-def _paper_values(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
+def _paper_values(settings: Settings, dataset: str, chosen: Losses, _: Regime) -> Iterator[Chosen]:
     for loss in settings.paper_values:
         if chosen(loss) and loss in settings.losses:
             yield from _named(f"paper-values-{dataset}-{loss}", paper_value_parts(dataset, loss))
 
 
-def _ablation(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
+def _ablation(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     axes = settings.ablation.get(dataset)
     if axes is not None and chosen(ABLATED):
         for axis in _with_values(axes):
-            yield from _named(f"ablation-{dataset}-{axis}", ablation_parts(dataset, axis, axes))
+            yield from _named(f"ablation-{dataset}-{axis}", ablation_parts(dataset, axis, axes, regime))
 
 
-def _crossed(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
+def _crossed(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     if chosen(ABLATED):
         for axis in _with_values(settings.crossed.values):
-            yield from _named(f"crossed-{dataset}-{axis}", crossed_parts(dataset, axis, settings.crossed))
+            yield from _named(f"crossed-{dataset}-{axis}", crossed_parts(dataset, axis, settings.crossed, regime))
 
 
-def _splits(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
+def _splits(settings: Settings, dataset: str, chosen: Losses, _: Regime) -> Iterator[Chosen]:
     for loss in settings.splits.losses:
         if chosen(loss) and loss in settings.losses:
             yield from _named(f"splits-{dataset}-{loss}", split_parts(dataset, loss, settings.splits))
 
 
-def _fresh_seeds(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
+def _fresh_seeds(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     for loss in settings.fresh_seeds.losses:
         if chosen(loss) and loss in settings.losses:
-            parts = fresh_seed_parts(dataset, loss, settings.fresh_seeds.count)
+            parts = fresh_seed_parts(dataset, loss, settings.fresh_seeds.count, regime)
             yield from _named(f"fresh-seeds-{dataset}-{loss}", parts)
 
 
-def _geometry(settings: Settings, dataset: str, chosen: Losses) -> Iterator[Chosen]:
+def _geometry(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     for loss in settings.geometry.losses:
         if chosen(loss) and loss in settings.all_losses:
-            parts = geometry_parts(dataset, loss, settings.geometry)
-            yield from _named(f"geometry-{dataset}-{loss}", parts, measure_frozen)
+            parts = geometry_parts(dataset, loss, settings.geometry, regime)
+            yield from _named(f"geometry-{dataset}-{loss}", parts, measured=True)
 
 
 def _with_values(axes: AblationAxes) -> list[str]:
     return [axis for axis in AblationAxes.model_fields if getattr(axes, axis)]
 
 
-def _named(name: str, parts: Sequence[Part], function: RunFunction = run_frozen) -> Iterator[Chosen]:
-    return ((name, part, function) for part in parts)
+def _named(name: str, parts: Sequence[Part], *, measured: bool = False) -> Iterator[Chosen]:
+    return ((name, part, measured) for part in parts)
 
 
-STUDIES: dict[str, Callable[[Settings, str, Losses], Iterator[Chosen]]] = {
+STUDIES: dict[str, Callable[[Settings, str, Losses, Regime], Iterator[Chosen]]] = {
     "paper-values": _paper_values,
     "ablation": _ablation,
     "crossed": _crossed,

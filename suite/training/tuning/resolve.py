@@ -94,7 +94,7 @@ def _recipes(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tool
     if tools is None:
         return [_found(plan, search, console, None) for plan, search in wanted]
     _write_missing(wanted, console, tools)
-    return [load_tuned(_search_path(plan, search)) for plan, search in wanted]
+    return [load_tuned(search_path(plan, search)) for plan, search in wanted]
 
 
 def write_searches(
@@ -138,7 +138,7 @@ def write_searches(
         (plan, search) for plan, search in searches if track in {None, plan.track} and number in {None, search.number}
     ]
     _write_missing(chosen, console, tools)
-    return [_search_path(plan, search) for plan, search in chosen]
+    return [search_path(plan, search) for plan, search in chosen]
 
 
 def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> None:
@@ -146,10 +146,10 @@ def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[]
 
     Outside the frozen regime a trial may be a single fold. There several searches run side by side, a process each.
     """
-    missing = [(plan, search) for plan, search in wanted if not _is_done(plan, search, of_this_code=tools is not None)]
+    missing = [(plan, search) for plan, search in wanted if not is_done(plan, search, of_this_code=tools is not None)]
     if tools is None or len(missing) < 2:
         for plan, search in missing:
-            save_tuned(_found(plan, search, console, tools), _search_path(plan, search))
+            save_tuned(_found(plan, search, console, tools), search_path(plan, search))
         return
     from suite.processes import in_parallel
     from suite.training.stage import check_code
@@ -159,7 +159,7 @@ def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[]
         check_code(plan, mine.code_sha256())
     shared = missing, mine.load(missing[0][0].dataset), mine.validate
     for number, recipe in in_parallel(_found_alone, shared, range(len(missing))):
-        save_tuned(recipe, _search_path(*missing[number]))
+        save_tuned(recipe, search_path(*missing[number]))
 
 
 def _found_alone(shared: tuple[Sequence[Asked], Any, "Validate"], number: int) -> "TunedRecipe":
@@ -173,7 +173,8 @@ def _one_by_one(function: Callable[[Any, Any], Any], shared: object, tasks: Sequ
     return ((task, function(shared, task)) for task in tasks)
 
 
-def _search_path(plan: SomePlan, search: Search) -> Path:
+def search_path(plan: SomePlan, search: Search) -> Path:
+    """Where a search that is run by its own command, or outside the frozen regime, leaves its recipe."""
     folder = folder_of(plan.regime) / SEARCHES_FOLDER / f"{plan.dataset}-{plan.loss}"
     return _recipe_beside(folder / "any", plan, search)
 
@@ -182,9 +183,9 @@ def _recipe_beside(path: Path, plan: SomePlan, search: Search) -> Path:
     return path.with_name(FOUND_RECIPE.format(track=plan.track, number=search.number))
 
 
-def _is_done(plan: SomePlan, search: Search, *, of_this_code: bool) -> bool:
+def is_done(plan: SomePlan, search: Search, *, of_this_code: bool) -> bool:
     """Whether a search has left its recipe; DVC deletes those of other code or data, where it is what runs searches."""
-    path = _search_path(plan, search)
+    path = search_path(plan, search)
     if not _is_recipe_of(path, plan, search):
         return False
     return not of_this_code or load_tuned(path).code_sha256 == sha256_value([plan.code_sha256, plan.loss_sha256])

@@ -8,7 +8,7 @@ import pytest
 from suite.training.cluster.grid import _learns_whole
 from tests.helpers.synthetic import frozen_plan
 from tests.helpers.views import FINETUNED_RECIPE, finetuned_plan
-from tests.suite.training.finetuned.birds import FOLDER, REGIME, make_project, suite, trained, tuned
+from tests.suite.training.finetuned.birds import FOLDER, REGIME, make_project, suite, trained, tuned, write_params
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,36 @@ def test_searches_and_runs_give_the_bytes_of_the_local_executor(dask, project, t
     here = Path(shutil.copytree(project, tmp_path / "here"))
     assert tuned(here) == tuned(path)
     assert trained(here) == trained(path)
+
+
+STUDIES = {
+    "ablation": {"birds": {"alpha": [0]}},
+    "crossed": {"values": {"delta": [0.3]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
+    "fresh_seeds": {"losses": {"pfml": {}}, "count": 1},
+    "geometry": {"losses": {"pfml": {}}, "deltas": [0.2], "trials": 1, "folds": 2},
+    "tuning": {"trials": 1, "folds": 2, "held_out": 1},
+}
+
+
+def test_studies_find_their_trials_and_runs_done(dask, project, tmp_path):
+    path = Path(shutil.copytree(project, tmp_path / "copy"))
+    write_params(path, losses=("pfml",), seeds=1, levels=[0], **STUDIES)
+    suite(path, "plan", *REGIME)
+    suite(path, "tune", "birds", "pfml", *REGIME)
+    studies = [word for study in ("ablation", "crossed", "fresh-seeds", "geometry") for word in ("--study", study)]
+    printed = suite(path, "grid", *REGIME, *studies, "--address", dask.address)
+    assert "grid: 5 runs: 0 from the run cache, 5 computed, 0 failed, 0 not run" in printed
+    for command, what, runs in (
+        ("ablation", "alpha", 1),
+        ("crossed", "delta", 1),
+        ("fresh-seeds", "pfml", 1),
+        ("geometry", "pfml", 2),
+    ):
+        done = suite(path, command, "birds", what, *REGIME)
+        assert f"{runs} of {runs} runs are in the run cache" in done
+        assert "trial 0:" not in done
+    refused = suite(path, "grid", *REGIME, "--study", "splits", "--address", dask.address, status=2)
+    assert "--study splits: pipelines/finetuned/params.yaml names nothing to run" in refused
 
 
 def parcels(dask):
