@@ -117,3 +117,32 @@ def add(
 
     options = Options(folder, editions or EDITIONS_FILE, short_side, max_unusable, track)
     add_archives(dataset, files, options, Console(soft_wrap=True))
+
+
+def add_noise(
+    dataset: Annotated[str, typer.Argument(help="cub, cars or sop.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A list of PRISM: a line PATH,LABEL an image.")],
+    kind: Annotated[str | None, typer.Option(help="Noise kind of the list, if its name does not say it.")] = None,
+    level: Annotated[float | None, typer.Option(help="Level of the list, if its name does not say it.")] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Where a label names no class, keep the true one; where it names several, let the largest survive.",
+        ),
+    ] = False,
+    folder: Annotated[Path, typer.Option(help="Where cache/ is, and noise_lists/ goes.")] = BENCHMARKS_FOLDER,
+) -> None:
+    """Check a published list of wrong labels of CUB-200-2011, Cars-196 or SOP, and keep it for the benchmarks."""
+    from suite.data.archives.add_noise import Asked, remarks
+    from suite.data.archives.add_noise import add_noise as add_list
+    from suite.data.noise_lists import list_path
+
+    found = add_list(dataset, file, Asked(kind, level, repair, folder))
+    path, wide = list_path(found.dataset, found.kind, found.level, folder), Console(soft_wrap=True)
+    wide.print(
+        f"{path}: {found.realised:.4f} of {len(found.labels):,} labels are wrong, at level {found.level:g}",
+        highlight=False,
+    )
+    for remark in remarks(found):
+        wide.print(f"[yellow]note:[/] {escape(remark)}", highlight=False)

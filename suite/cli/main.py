@@ -59,7 +59,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         data.noise,
     ],
     claims_app: [pipeline.freeze],
-    data_app: [data.verify, data.user, data.build, data.sheet, data.add],
+    data_app: [data.verify, data.user, data.build, data.sheet, data.add, data.add_noise],
 }
 for group, commands in COMMANDS.items():
     for command in commands:

@@ -26,6 +26,20 @@ class ValidationEpoch(_Part):
     metrics: Metrics
 
 
+class ListedNoise(_Part):
+    """The published list that wrong labels come from, and what was to be decided about it."""
+
+    source: str
+    """Name of the published file."""
+    source_sha256: str
+    kept_true: Count
+    """Images whose label in the list names no class and that therefore keep their true one."""
+    undecided: Count
+    """Images of classes that all share one label, so that the list does not say which of them it names."""
+    swappable: Count
+    """Images of whose labels a pair might be the other way round, because their names do not tell them apart."""
+
+
 class AblationPoint(_Part):
     """The value that an ablation varies."""
 

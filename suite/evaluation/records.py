@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.record_parts import PART, AblationPoint, Count, Metrics, ProxyPlaces, Share, ValidationEpoch
+from suite.evaluation.record_parts import (
+    PART,
+    AblationPoint,
+    Count,
+    ListedNoise,
+    Metrics,
+    ProxyPlaces,
+    Share,
+    ValidationEpoch,
+)
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import ANEW, read_text, write_text
 from suite.settings.paths import (
@@ -67,6 +76,8 @@ class Record(BaseModel):
     """Skewness of how often a test item is among the nearest of a query."""
     noise_realised: Share | None = None
     noise_sha256: str
+    noise_list: ListedNoise | None = None
+    """Where the wrong labels come from a published list; benchmarks only."""
     data_sha256: str
     views_sha256: str | None = None
     """Of the views that it learned from; regime ``finetuned`` only."""

@@ -1,7 +1,7 @@
 """``pipelines/benchmarks/params.yaml``: which networks are trained on CUB, Cars and SOP, by which recipes; their plans."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,11 +33,17 @@ class WholeNetworkPlan(Plan[RecipeSettings]):
     Attributes:
         recipe_name: name or path of the recipe.
         precision: of the network.
+        noise_lists: digests of the labels of published lists, by noise level; empty where noise is drawn.
     """
 
     recipe: RecipeSettings
     recipe_name: str
     precision: Literal["bfloat16", "float32"]
+    noise_lists: dict[str, str] = field(default_factory=dict)
+
+    def listed(self, level: float) -> str | None:
+        """Digest of the labels at a noise level, if they come from a list."""
+        return self.noise_lists.get(f"{level:g}")
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "WholeNetworkPlan":

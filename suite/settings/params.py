@@ -127,7 +127,7 @@ class NoiseSettings(Strict):
     """Label noise of the training labels."""
 
     kind: str = "symmetric"
-    """One of ``suite.data.noise.KINDS``."""
+    """One of ``suite.data.noise.KINDS``; of the benchmarks also one of ``suite.data.noise_lists.LISTED_KINDS``."""
     levels: Annotated[tuple[NoiseLevel, ...], Field(min_length=1), Distinct]
 
     @field_validator("levels", mode="before")

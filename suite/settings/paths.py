@@ -80,6 +80,8 @@ HANDED_IN_FOLDER = Path("handed_in")
 # CUB, Cars and SOP: the same below a folder of their own.
 BENCHMARKS_FOLDER = Path("benchmarks")
 BENCHMARK_RESULTS = RESULTS_FOLDER / "benchmarks"
+NOISE_LIST = "noise_lists/{dataset}-{kind}-{level:g}.json"
+"""Wrong labels of a published list, below the folder of the benchmarks, in git."""
 
 # The regime in which the network learns: the same below a folder of its own.
 FINETUNED_FILE = Path("pipelines/finetuned/params.yaml")

@@ -170,7 +170,7 @@ class Run(Generic[P_co]):
     @property
     def config_sha256(self) -> str:
         """Digest of all settings that it depends on: how many other levels and seeds there are is none of them."""
-        left_out = {"seeds", "noise_levels", "hyperparameter_source", "search", "searches"}
+        left_out = {"seeds", "noise_levels", "noise_lists", "hyperparameter_source", "search", "searches"}
         plan = {name: value for name, value in self.plan.as_dict().items() if name not in left_out}
         return sha256_value([plan, self.noise_level, self.seed])
 

@@ -109,6 +109,13 @@ class Cache:
         return str(self.meta["data_sha256"])
 
     @property
+    def images_sha256(self) -> str:
+        """Digest of the training images as published, in their order, whatever form and size the cache was made of."""
+        training = self.column("training")
+        rows = zip(self.column("label")[training], self.column("sha256")[training], strict=True)
+        return hashlib.sha256(b"".join(f"{label} ".encode() + sha256 for label, sha256 in rows)).hexdigest()
+
+    @property
     def num_training_classes(self) -> int:
         """Classes that train: labels 0 to this - 1. In SOP this is not half of the classes."""
         return int(self.meta["training_classes"])

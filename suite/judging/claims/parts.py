@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from suite.data.catalog import EMBEDDED
 from suite.data.noise import KINDS as NOISE_KINDS
+from suite.data.noise_lists import LISTED_KINDS
 from suite.errors import allowed
 from suite.evaluation.retrieval import METRICS
 from suite.losses.registry import BUILT_IN
@@ -38,7 +39,7 @@ def _one_of(what: str, *tables: Iterable[str]) -> AfterValidator:
 DATASET, LOSS = "data set", "loss"
 """Kinds of names that a user may add, as keys of the context."""
 MetricName = Annotated[str, _one_of("metric", METRICS)]
-NoiseKind = Annotated[str, _one_of("noise kind", NOISE_KINDS)]
+NoiseKind = Annotated[str, _one_of("noise kind", NOISE_KINDS, LISTED_KINDS)]
 Axis = Annotated[str, _one_of("ablation axis", AblationAxes.model_fields)]
 DatasetName = Annotated[str, _one_of(DATASET, EMBEDDED, BENCHMARKS)]
 LossName = Annotated[str, _one_of(LOSS, BUILT_IN, NOT_IMPLEMENTED)]

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from suite.data.noise import KINDS as NOISE_KINDS
+from suite.data.noise_lists import LISTED_KINDS
 from suite.errors import allowed
 from suite.judging.claims.parts import (
     BENCHMARKS,
@@ -77,6 +79,9 @@ class ClaimOnRecords(Claim):
                 raise ValueError(f"regime = {self.regime!r} with data set {dataset}; allowed: {fitting}")
         if self.regime == "published" and self.backbone not in BACKBONES:
             raise ValueError(f"backbone = {self.backbone!r} in regime 'published'; allowed: {allowed(BACKBONES)}")
+        kind = getattr(getattr(self, "noise", None), "kind", None)
+        if kind in LISTED_KINDS and self.regime != "published":
+            raise ValueError(f"noise.kind = {kind!r} in regime {self.regime!r}; allowed: {allowed(NOISE_KINDS)}")
         return self
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from suite.data.noise import KINDS, OF_FEATURES, check_kind
+from suite.data.noise import KINDS, OF_FEATURES
+from suite.data.noise_lists import LISTED_KINDS, load_noise_list
 from suite.errors import SuiteError, allowed
 from suite.files import read_json, write_json
 from suite.hashing import sha256_code
@@ -33,12 +34,7 @@ def write_benchmark_plans(settings: BenchmarkSettings) -> None:
     Raises:
         SuiteError: anything is wrong; no plan was written then.
     """
-    check_kind(settings.noise.kind, f"{BENCHMARKS_FILE}: noise.kind")
-    if settings.noise.kind in OF_FEATURES:
-        raise SuiteError(
-            f"{BENCHMARKS_FILE}: noise.kind = {settings.noise.kind!r}: benchmarks have no frozen features; "
-            f"allowed: {allowed(sorted(KINDS.keys() - OF_FEATURES))}"
-        )
+    _check_noise_kind(settings.noise.kind)
     plans = [plan_benchmark(settings, dataset, name) for dataset, name in settings.named_rows]
     for plan in plans:
         write_json(benchmark_plan_path(plan.dataset, plan.loss), plan.as_dict())
@@ -105,7 +101,29 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
         recipe=recipe,
         recipe_name=row.recipe,
         precision=settings.precision,
+        noise_lists=_noise_lists(settings, dataset),
     )
+
+
+def _check_noise_kind(kind: str) -> None:
+    can = [*sorted(KINDS.keys() - OF_FEATURES), *LISTED_KINDS]
+    if kind not in can:
+        why = "benchmarks have no frozen features" if kind in OF_FEATURES else "it is no noise kind"
+        raise SuiteError(f"{BENCHMARKS_FILE}: noise.kind = {kind!r}: {why}; allowed: {allowed(can)}")
+
+
+def _noise_lists(settings: BenchmarkSettings, dataset: str) -> dict[str, str]:
+    """Digests of the lists that a data set's labels come from, by level; none where noise is drawn."""
+    if settings.noise.kind not in LISTED_KINDS:
+        return {}
+    try:
+        return {
+            f"{level:g}": load_noise_list(dataset, settings.noise.kind, level).labels_sha256
+            for level in settings.noise.levels
+            if level
+        }
+    except SuiteError as error:
+        raise SuiteError(f"{BENCHMARKS_FILE}: {error}") from error
 
 
 def _resolve(row: Benchmark, recipe: PaperRecipe, dataset: str, name: str) -> RecipeSettings:

@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from suite.data.archives.cache import open_cache
 from suite.data.archives.dataset import CachedImages
-from suite.data.noise import corrupt
+from suite.data.noise import Corruption, Labels, corrupt
+from suite.data.noise_lists import LISTED_KINDS, NoiseList, planned_list
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MEASURED, Retrieval, retrieve
 from suite.training.run.frozen import Outcome, check_embeddings
@@ -25,6 +27,9 @@ from suite.training.whole_network.transforms import test_transform
 if TYPE_CHECKING:
     from suite.settings.benchmarks import WholeNetworkPlan
     from suite.settings.plans import Run
+
+_ON_RECORD = {"source", "source_sha256", "kept_true", "undecided", "swappable"}
+"""What a record says of a list."""
 
 
 def run_network(
@@ -51,7 +56,7 @@ def run_network(
     """
     plan = run.plan
     training = CachedImages(plan.dataset, "training", folder=folder)
-    corruption = corrupt(training.labels, plan.dataset, plan.noise_kind, run.noise_level, run.seed)
+    corruption, noise_list = _corrupted(run, training.labels, folder)
     curve: list[float] = []
 
     def after_epoch(epoch: int, value: float) -> None:
@@ -102,6 +107,8 @@ def run_network(
             f"or share it among more GPUs (--devices): {str(error).splitlines()[0]}"
         ) from error
     more = {"recipe_name": plan.recipe_name, "precision": plan.precision, "before_training": before_training}
+    if noise_list is not None:
+        more["noise_list"] = noise_list.model_dump(include=_ON_RECORD)
     return Outcome(
         data_sha256=training.data_sha256,
         noise_sha256=corruption.sha256,
@@ -111,3 +118,15 @@ def run_network(
         failure=failure,
         more=more,
     )
+
+
+def _corrupted(run: "Run[WholeNetworkPlan]", labels: Labels, folder: Path) -> tuple[Corruption, NoiseList | None]:
+    """The labels that training sees, drawn for the run's seed, or those of a list, which are the same for all seeds."""
+    plan, level = run.plan, run.noise_level
+    if plan.noise_kind not in LISTED_KINDS:
+        return corrupt(labels, plan.dataset, plan.noise_kind, level, run.seed), None
+    if not level:
+        return corrupt(labels, plan.dataset, "symmetric", level, run.seed), None
+    images = open_cache(plan.dataset, folder).images_sha256
+    found = planned_list(plan.dataset, plan.noise_kind, level, plan.listed(level), images, folder)
+    return found.corruption(labels), found

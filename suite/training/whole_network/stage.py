@@ -10,6 +10,8 @@ from typing import TextIO
 from rich.console import Console
 
 from suite.data.archives.cache import Cache, open_cache
+from suite.data.noise_lists import planned_list
+from suite.hashing import sha256_value
 from suite.processes import guarded, processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
@@ -58,11 +60,25 @@ def network_places(plan: WholeNetworkPlan, cache: Cache) -> list[CachedRun[Whole
     """The runs of a row with their places in the run cache.
 
     Raises:
-        SuiteError: code is not the planned one.
+        SuiteError: code is not the planned one, or a list of labels is not.
     """
     code = network_code_sha256()
     check_code(plan, code)
-    return cached_runs(runs_of(plan), cache.data_sha256, code, versions(*VERSIONED))
+    for level in plan.noise_levels:
+        if listed := plan.listed(level):
+            planned_list(plan.dataset, plan.noise_kind, level, listed, cache.images_sha256, BENCHMARKS_FOLDER)
+    libraries = versions(*VERSIONED)
+    return [
+        place
+        for run in runs_of(plan)
+        for place in cached_runs([run], _data_of(plan, run.noise_level, cache), code, libraries)
+    ]
+
+
+def _data_of(plan: WholeNetworkPlan, level: float, cache: Cache) -> str:
+    """Digest of what a run reads: the images, and a list of labels where its noise comes from one."""
+    listed = plan.listed(level)
+    return cache.data_sha256 if listed is None else sha256_value([cache.data_sha256, listed])
 
 
 class _Work:
