@@ -154,6 +154,16 @@ def test_what_a_table_gains_a_claim_may_name(tmp_path, monkeypatch, table, name,
     assert len(load_claims(folder=tmp_path)) == 1
 
 
+def test_kinds_of_published_lists_are_for_claims_about_benchmarks(tmp_path):
+    noise = {"kind": "prism_symmetric", "level": 0.2}
+    put(tmp_path, values_of("superiority", noise=noise, datasets=["cub"], backbone="resnet50_512"))
+    (found,) = load_claims(folder=tmp_path)
+    assert found.claim.noise.kind == "prism_symmetric"
+    put(tmp_path, values_of("superiority", noise=noise, datasets=["emoji"]))
+    with pytest.raises(SuiteError, match=r"noise\.kind = 'prism_symmetric' in regime 'frozen'; allowed: symm"):
+        load_claims(folder=tmp_path)
+
+
 def test_a_folder_without_claims_is_refused(tmp_path):
     with pytest.raises(SuiteError, match="holds no claim"):
         load_claims(folder=tmp_path)

@@ -73,12 +73,12 @@ def settings_of(path: Path, dataset: str = "cub"):
     return find_paper_recipe(str(path)).for_dataset(dataset)
 
 
-def benchmarks(rows, levels=(0,), seeds=1, precision="float32", dataset="cub") -> None:
+def benchmarks(rows, levels=(0,), seeds=1, precision="float32", dataset="cub", kind="symmetric") -> None:
     """Write ``pipelines/benchmarks/params.yaml`` in the current folder."""
     BENCHMARKS_FILE.parent.mkdir(parents=True, exist_ok=True)
     values = {
         "benchmarks": {dataset: rows},
-        "noise": {"kind": "symmetric", "levels": list(levels)},
+        "noise": {"kind": kind, "levels": list(levels)},
         "seeds": seeds,
         "precision": precision,
     }
