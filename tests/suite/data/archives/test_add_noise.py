@@ -11,6 +11,7 @@ import pytest
 from suite.data.archives.add import Options, add
 from suite.data.archives.add_noise import Asked, add_noise
 from suite.data.archives.cache import open_cache
+from suite.data.archives.list_labels import Matching
 from suite.data.noise import corrupt
 from suite.data.noise_lists import load_noise_list
 from suite.errors import SuiteError
@@ -244,6 +245,16 @@ def test_two_classes_under_one_label(refused, added, caches):
     number = NUMBERS["cars"][2]
     assert f"label {number} is the most frequent one of classes 2 and 3; allowed: a label of its own" in message
     assert "--repair" not in message
+
+
+def test_of_several_classes_the_largest_survives():
+    """By hand: all of classes 0 and 1 is under 7, all of class 2 and an image of class 3 under 8; 9 names no class."""
+    labels, numbers = np.array([0, 0, 1, 1, 1, 2, 2, 3, 3]), np.array([7, 7, 7, 7, 7, 8, 8, 8, 9])
+    given, kept_true, undecided = Matching(labels, numbers, Path("x.csv"), by_folders=False).classes(
+        "prism_small_cluster", repair=True
+    )
+    assert given.tolist() == [1, 1, 1, 1, 1, 2, 2, 2, 3]
+    assert (kept_true, undecided) == (1, 5)
 
 
 # Lines that do not fit the images.
