@@ -2,7 +2,8 @@
 
 Each process embeds its share of a batch; embeddings are gathered with their gradient, and every process computes the loss of
 the whole batch. The gradient of gathering sums over the processes, ``DistributedDataParallel`` takes the mean: together they
-give each parameter, proxies included, the gradient that one process would have computed.
+give each parameter, proxies included, the gradient that one process would have computed. Buffers, such as a loss's memory,
+are those of the first process before each step: what rounding makes different in others is not carried on.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from timm.layers.norm_act import convert_sync_batchnorm
@@ -113,8 +115,19 @@ class Engine:
     def set_up_loss(self, loss: nn.Module) -> Callable[..., Tensor]:
         """Move a loss to the device; gives what is called in its place."""
         if any(parameter.requires_grad for parameter in loss.parameters()):
-            return self._fabric.setup_module(loss)
-        return loss.to(self.device)
+            return self._fabric.setup_module(loss)  # which shares buffers, too
+        loss.to(self.device)
+
+        def with_shared_buffers(*arguments: object, **named: object) -> Tensor:
+            for buffer in loss.buffers():
+                shared = buffer.contiguous()
+                torch.distributed.broadcast(shared, src=0)
+                if shared is not buffer:
+                    buffer.copy_(shared)
+            value: Tensor = loss(*arguments, **named)
+            return value
+
+        return with_shared_buffers if self.world > 1 else loss
 
     def to_device(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) on the device, in channels-last order."""
