@@ -661,6 +661,12 @@ ARCHIVES = [
         "data add birds x.tgz --no-track",
         ("'birds'", "cub, cars, sop"),
     ),
+    Odd(
+        "noise list: without an image cache",
+        lambda: _write("CUB_0.2noised.csv", "a/b.jpg,1\n"),
+        "data add-noise cub CUB_0.2noised.csv",
+        ("benchmarks/cache/cub", "suite data add cub"),
+    ),
 ]
 
 

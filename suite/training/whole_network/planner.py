@@ -108,8 +108,8 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
 def _check_noise_kind(kind: str) -> None:
     can = [*sorted(KINDS.keys() - OF_FEATURES), *LISTED_KINDS]
     if kind not in can:
-        why = "benchmarks have no frozen features" if kind in OF_FEATURES else "it is no noise kind"
-        raise SuiteError(f"{BENCHMARKS_FILE}: noise.kind = {kind!r}: {why}; allowed: {allowed(can)}")
+        why = ": benchmarks have no frozen features" if kind in OF_FEATURES else " is no noise kind"
+        raise SuiteError(f"{BENCHMARKS_FILE}: noise.kind = {kind!r}{why}; allowed: {allowed(can)}")
 
 
 def _noise_lists(settings: BenchmarkSettings, dataset: str) -> dict[str, str]:

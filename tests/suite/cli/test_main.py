@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from suite.data import catalog
-from suite.data.noise import KINDS, corrupt
+from suite.data.noise import KINDS, OF_FEATURES, corrupt
+from suite.data.noise_lists import LISTED_KINDS
 from suite.data.table import read_table
 from suite.hashing import sha256_file
 from suite.settings.paths import DATA_FOLDER
@@ -248,16 +249,23 @@ def test_an_ablation_of_a_data_set_that_is_not_named(command):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "file"),
-    [(["plan"], "params.yaml"), (["plan", "--benchmarks"], "pipelines/benchmarks/params.yaml")],
+    ("arguments", "file", "kinds"),
+    [
+        (["plan"], "params.yaml", KINDS),
+        (
+            ["plan", "--benchmarks"],
+            "pipelines/benchmarks/params.yaml",
+            [*sorted(KINDS.keys() - OF_FEATURES), *LISTED_KINDS],
+        ),
+    ],
     ids=["frozen", "benchmarks"],
 )
-def test_a_noise_kind_that_there_is_not(command, arguments, file):
+def test_a_noise_kind_that_there_is_not(command, arguments, file, kinds):
     params = yaml.safe_load((ROOT / file).read_text())
     params["noise"]["kind"] = "pink"
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(yaml.safe_dump(params))
-    message = f"error: {file}: noise.kind = 'pink' is no noise kind; allowed: {', '.join(KINDS)}\n"
+    message = f"error: {file}: noise.kind = 'pink' is no noise kind; allowed: {', '.join(kinds)}\n"
     assert command(*arguments) == (2, "", message)
     assert not Path("plan").exists()
     assert not Path("benchmarks").exists()
