@@ -47,8 +47,8 @@ TuningTrack = Literal["tuned", "tuned_under_noise", "tuned_with_noisy_validation
 class Limits(Strict):
     """The least and the greatest value that a search may try; either may be left out."""
 
-    low: Annotated[Number, Field(allow_inf_nan=False)] | None = None
-    high: Annotated[Number, Field(allow_inf_nan=False)] | None = None
+    low: Annotated[Number, Field(ge=-1e15, le=1e15)] | None = None
+    high: Annotated[Number, Field(ge=-1e15, le=1e15)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -240,7 +240,8 @@ def test_a_parcel_that_reaches_no_worker_is_told(dask, monkeypatch):
     done = grid(dask)
     assert len(done.failures) == 1
     assert re.fullmatch(
-        r"emoji own \(my_losses/own.py:Own\) noise 0.4 seed 0: parcel \w{8} does not reach worker tcp:\S+, sent 5 times",
+        r"emoji own \(my_losses/own.py:Own\) noise 0.4 seed 0: parcel \w{8} does not reach worker tcp:\S+, "
+        "or vanishes there; sent 5 times",
         done.failures[0],
     )
     assert cached("own") == []
