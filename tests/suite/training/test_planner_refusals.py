@@ -12,7 +12,7 @@ from suite.files import write_json
 from suite.hashing import sha256_file
 from suite.settings.params import load_settings
 from suite.settings.paths import DATA_FOLDER, PLAN_FOLDER, TIMES_FILE
-from suite.settings.plans import Search, plan_path, read_plan_file, write_plan_file
+from suite.settings.plans import Search, plan_path, read_plan_file, tuned_plan_path, write_plan_file
 from suite.training.batch_checks import training_half
 from suite.training.planner import write_plans
 from tests.helpers.synthetic import frozen_plan, own_loss, write_images
@@ -400,7 +400,14 @@ def test_losses_without_proxies_have_no_geometry_to_study(plan):
     "typed", [("ablation", "emoji", "alpha"), ("crossed", "emoji", "alpha"), ("geometry", "emoji", "pfml")]
 )
 def test_tuning_tracks_without_tuned(plan, command, typed):
-    plan(tuning={"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]}, geometry={"losses": {"pfml": {}}})
+    plan(
+        tuning={"trials": 2, "folds": 2, "tracks": ["tuned_under_noise"]},
+        ablation={"emoji": {"alpha": [1]}},
+        crossed={"values": {"alpha": [1]}},
+        geometry={"losses": {"pfml": {}}},
+    )
+    complete = [(plan, None) for plan, _ in read_plan_file(plan_path("tuned", "emoji", "pfml"))]
+    write_plan_file(tuned_plan_path("emoji", "pfml"), complete)
     status, _, err = command(*typed)
     assert status == 2
     assert err.startswith(
