@@ -16,20 +16,21 @@ from suite.data.features import load_features
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.evaluation.retrieval import MAIN_METRIC
+from suite.hashing import sha256_file
 from suite.judging.handed_in.bundle import Bundle
 from suite.judging.handed_in.check import check_bundle
 from suite.judging.handed_in.code import write_code
 from suite.judging.handed_in.protocol import suite_version
 from suite.judging.handed_in.standing import Rerun, SpotCheck, drawn
-from suite.processes import guarded, in_parallel
+from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import Settings
 from suite.settings.paths import FEATURES
 from suite.settings.plans import Run, SomePlan
-from suite.training.cache import record_of
+from suite.training.cache import record_of, versions
 from suite.training.finetuned.planner import write_finetuned_plans
 from suite.training.finetuned.run import run_finetuned
-from suite.training.finetuned.stage import make_views, views_of
+from suite.training.finetuned.stage import VERSIONED, make_views, views_of
 from suite.training.run.frozen import run_frozen
 
 RunFunction = Callable[[Any, Any], Any]
@@ -88,6 +89,13 @@ def spot_check(
             found.get(number, Rerun(config_sha256=run.config_sha256, found=None)) for number, run in enumerate(runs)
         ),
         suite_version=suite_version(),
+        processor=processor_kind(),
+        versions=versions(*VERSIONED),
+        features_sha256={
+            dataset: sha256_file(Path(FEATURES.format(dataset=dataset)))
+            for regime, dataset in groups
+            if regime == "frozen"
+        },
     )
 
 

@@ -12,6 +12,7 @@ from suite.data.catalog import EMBEDDED, verified
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, read_records
 from suite.files import read_json, replacing
+from suite.hashing import sha256_file
 from suite.judging.handed_in.bundle import (
     DEEPEST,
     MEMBER,
@@ -28,6 +29,7 @@ from suite.judging.handed_in.protocol import REGIMES, protocol, suite_version
 from suite.losses.registry import target_of
 from suite.settings.params import Settings
 from suite.settings.paths import (
+    FEATURES,
     FOUND_RECIPE,
     PARAMS_FILE,
     RECORDS_NAME,
@@ -86,6 +88,7 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         "suite_version": suite_version(),
         "protocol": protocol().model_dump(mode="json"),
         "data_sha256": {name: verified(name).sha256 for name in datasets},
+        "features_sha256": {name: _features_sha256(name) for name in datasets},
         "versions": _versions(records) | ({"optuna": version("optuna")} if searches else {}),
         "hardware": sorted(set(_processors(loss, datasets))),
     }
@@ -155,6 +158,18 @@ def _processors(loss: str, datasets: list[str]) -> Iterator[str]:
             path = folder_of(regime) / TIMES_FOLDER / f"{dataset}-{loss}.json"
             if path.is_file():
                 yield from (str(kind) for kind in read_json(path).get("processors", {}).values() if kind)
+
+
+def _features_sha256(dataset: str) -> str:
+    """Digest of a data set's feature file.
+
+    Raises:
+        SuiteError: it is missing.
+    """
+    path = Path(FEATURES.format(dataset=dataset))
+    if not path.is_file():
+        raise SuiteError(f"feature file {path} is missing; compute it with: dvc repro features@{path.stem}")
+    return sha256_file(path)
 
 
 def _as_json(value: dict[str, Any]) -> bytes:

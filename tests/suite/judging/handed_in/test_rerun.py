@@ -1,6 +1,7 @@
 """Reruns: all that a record states as outcome is compared, samples reach every track, and what was raised stays."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import stats
 
 from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import read_bundle
-from suite.judging.handed_in.compare import MEASURED, Pair, judge, p_of_hits
+from suite.judging.handed_in.compare import MARGIN, MEASURED, Pair, judge, p_of_hits
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
 from suite.judging.handed_in.standing import HandedIn, Merged, Rerun, SpotCheck, drawn, shown_records
@@ -93,7 +94,72 @@ def test_the_last_bits_of_another_processor_are_none(records):
 def test_a_constant_difference_has_no_scatter_and_is_judged_all_the_same(records):
     shifted = [Pair(each, each.model_copy(update={"hubness": each.hubness + 1})) for each in records]
     assert judge(shifted, 1.0)[0] == RerunOutcome.NOT_REPRODUCED
-    assert judge(shifted, 11.0)[0] == RerunOutcome.REPRODUCED
+    assert judge(shifted, 11.0)[0] == RerunOutcome.CANNOT_TELL  # all four point one way, which chance may do
+    assert judge(shifted * 4, 11.0)[0] == RerunOutcome.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize("gain", [0.3, 0.9])
+def test_numbers_that_were_raised_are_not_taken_for_another_processors(records, gain):
+    """As much as leaves TOST content, in all of them: last bits differ in both directions."""
+    rng = np.random.default_rng(1)
+    for count in (2, 4, 8, 12, 30):
+        pairs, honest = [], []
+        for number in range(count):
+            one = records[number % len(records)]
+            way = (-1) ** number  # in both directions
+            noise = {name: value + way * abs(float(rng.normal(0, 0.001))) for name, value in one.metrics.items()}
+            raised = {name: value - gain / 100 for name, value in noise.items()}
+            pairs.append(Pair(one, one.model_copy(update={"metrics": raised})))
+            honest.append(Pair(one, one.model_copy(update={"metrics": noise})))
+        outcome, told = judge(pairs, MARGIN)
+        assert outcome != RerunOutcome.REPRODUCED, told
+        if count >= 12:
+            assert outcome == RerunOutcome.NOT_REPRODUCED, told
+        assert judge(honest, MARGIN)[0] != RerunOutcome.NOT_REPRODUCED
+    assert judge(honest, MARGIN)[0] == RerunOutcome.REPRODUCED
+
+
+def test_on_the_records_machine_a_single_bit_is_not_reproduced(records):
+    pairs = [Pair(each, each, same_machine=True) for each in records]
+    assert judge(pairs, MARGIN)[0] == RerunOutcome.REPRODUCED
+    one = records[0]
+    other = one.model_copy(update={"hubness": np.nextafter(one.hubness, 9)})
+    outcome, told = judge([*pairs[1:], Pair(one, other, same_machine=True)], MARGIN)
+    assert outcome == RerunOutcome.NOT_REPRODUCED
+    assert "1 of 4 runs differ, in hubness; 1 of them on the records' kind of processor and versions" in told
+    killed = [*pairs[1:], Pair(one, None), Pair(one, other, same_machine=True)]
+    assert judge(killed, MARGIN)[0] == RerunOutcome.NOT_REPRODUCED  # a killed process hides nothing
+
+
+def test_searches_that_found_other_epochs_are_judged_together(records):
+    """One run that alone has its validation epoch: a traceback once, after the check was kept."""
+    pairs = []
+    for number, one in enumerate(records):
+        later = one.validation_epoch.model_copy(update={"epoch": 1 + (number == 0)})
+        before = one.model_copy(update={"validation_epoch": later})
+        shares = {name: value + 1e-6 * (-1) ** number for name, value in one.metrics.items()}
+        pairs.append(Pair(before, before.model_copy(update={"metrics": shares})))
+    assert judge(pairs, MARGIN)[0] == RerunOutcome.REPRODUCED
+    none = [pairs[0], *(replace(each, record=without(each.record), here=without(each.here)) for each in pairs[1:])]
+    assert judge(none, MARGIN)[0] == RerunOutcome.CANNOT_TELL
+
+
+def without(record):
+    """A record of a run without a search."""
+    return record.model_copy(update={"validation_epoch": None})
+
+
+def test_what_cannot_be_judged_is_not_kept(board, typed, submitted, monkeypatch):
+    merge([submitted / "own.zip"], load_settings())
+
+    def broken(*_):
+        raise ValueError("no judgement")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("suite.judging.handed_in.standing.judge", broken)
+        with pytest.raises(ValueError, match="no judgement"):
+            typed("rerun", "own", "--sample", "1", "--yes")
+    assert json.loads(Path("handed_in/own.json").read_text())["spot_checks"] == []
 
 
 def test_hits_of_classes_are_compared_as_by_a_chi_square_test(records):
@@ -115,7 +181,15 @@ def check_of(bundle, count, seed, change=lambda fields: fields, raised=""):
     for record in drawn(bundle, count, seed):
         fields = change({name: getattr(record, name) for name in Rerun.of("", record, "").found})
         reruns.append(Rerun(config_sha256=record.config_sha256, found=None if raised else fields, raised=raised))
-    return SpotCheck(draw=seed, margin=1, reruns=tuple(reruns), suite_version="1")
+    return SpotCheck(
+        draw=seed,
+        margin=MARGIN,
+        reruns=tuple(reruns),
+        suite_version="1",
+        processor="another",
+        versions={},
+        features_sha256={},
+    )
 
 
 def test_marks_follow_from_what_was_drawn_and_agree_with_what_is_told(bundle):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from suite.errors import SuiteError
-from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS
+from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS, read_bundle
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
 from suite.judging.handed_in.searches import is_equal_budget
@@ -328,12 +328,31 @@ SPOILED = {
         "records/frozen/birds.jsonl",
         "settings.json names no data set birds; allowed: emoji",
     ),
-    "a study of another data set": (
-        lambda contents: {
-            "records/geometry/emoji.jsonl": contents[RECORDS].replace(b'"dataset": "emoji"', b'"dataset": "cub"')
-        },
-        "records/geometry/emoji.jsonl",
-        "dataset = 'cub'; allowed: 'emoji'",
+    "records of a study that no board shows": (
+        lambda contents: {"records/splits/emoji.jsonl": contents[RECORDS]},
+        "records/splits/emoji.jsonl",
+        "may not be there",
+    ),
+    "a key twice": (
+        text(RECORDS, b'"recall_at_1": ', b'"recall_at_1": 0.999, "recall_at_1": '),
+        f"{RECORDS}, line 1",
+        "'recall_at_1' stands twice; allowed: each key once",
+    ),
+    "a key twice in the settings": (
+        text(SETTINGS, b'"seeds": 2', b'"seeds": 9, "seeds": 2'),
+        SETTINGS,
+        "'seeds' stands",
+    ),
+    "true as a seed": (record(update(seed=True), 2), f"{RECORDS}, line 3", "seed = True; allowed: a number"),
+    "a text as a number": (
+        record(lambda one: one["metrics"].update(recall_at_8=str(one["metrics"]["recall_at_8"]))),
+        RECORDS,
+        "metrics.recall_at_8 = '",
+    ),
+    "megabytes of settings": (
+        plain(SETTINGS, lambda values: values["loss"].update(params={f"p{number}": 1 for number in range(9000)})),
+        SETTINGS,
+        "bytes; allowed: up to 50,000",
     ),
     "no records": (lambda _: {RECORDS: None}, RECORDS, "is missing; allowed: records of all of emoji"),
     "a formula in a record": (
@@ -362,6 +381,9 @@ MANIFESTS = {
     "another format": ({"format": 2}, "format = 2; allowed: 1"),
     "another version's name": ({"suite_version": "<1>"}, "without < and >"),
     "other data": ({"data_sha256": {"emoji": "0" * 64}}, "data_sha256.emoji is of other data"),
+    "megabytes of versions": ({"versions": {"python": "3" * 2000}}, "versions.python"),
+    "thousands of versions": ({"versions": {f"a{number}": "1" for number in range(2000)}}, "versions"),
+    "thousands of processors": ({"hardware": ["x"] * 2000}, "hardware"),
 }
 
 
@@ -464,6 +486,78 @@ def test_a_size_that_lies_is_refused(board, contents):
     path.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
     line = refused(path)
     assert "is truncated, altered or no archive" in line
+
+
+def spoiled_zip(path, change):
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+def with_comment(content):
+    with zipfile.ZipFile(path := Path("own.zip"), "a") as archive:
+        archive.comment = b"<script>"
+    return path.read_bytes()
+
+
+UNSEEN = {
+    "a script in front": lambda content: b"#!/bin/sh\nexit\n" + content,
+    "junk behind": lambda content: content + b"junk",
+    "a comment": with_comment,
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_bytes_that_nobody_sees_are_refused(board, submitted, name):
+    shutil.copyfile(submitted / "own.zip", "own.zip")
+    assert "allowed: files alone" in refused(spoiled_zip(Path("own.zip"), UNSEEN[name]))
+
+
+def test_members_that_are_no_files_are_refused(board, contents):
+    assert "holds 'etc/evil/'; allowed: files" in refused(raw(contents, ("etc/evil/", b"bytes")))
+    named = zipfile.ZipInfo("x")
+    named.filename = "\0"
+    assert "allowed: files with names" in refused(raw(contents, (named, b"")))
+    more = zipfile.ZipInfo("code/losses/more.py")
+    more.extra = b"\x99\x99\x04\x00evil"
+    assert "has bytes beside its content" in refused(raw(contents, (more, b"")))
+
+
+def test_a_stream_with_more_behind_its_end_is_refused(board, contents):
+    """The directory says that the stream is longer than what it unpacks from."""
+    path = raw({"a.py": b"#" * 500})
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("a.py")
+    old, new = info.compress_size.to_bytes(4, "little"), (info.compress_size + 4).to_bytes(4, "little")
+    cut, start = 30 + len("a.py") + info.compress_size, content.index(b"PK\x05\x06")
+    end = content[start:]
+    offset = (cut + 4).to_bytes(4, "little")
+    parts = content[:cut].replace(old, new) + b"evil" + content[cut:start].replace(old, new)
+    path.write_bytes(parts + end[:16] + offset + end[20:])
+    assert "'a.py' has bytes beside its content" in refused(path)
+
+
+def test_flipped_bytes_are_told_in_a_line(submitted, board):
+    """Whatever a byte of the file becomes, it is read or refused."""
+    content, rng = (submitted / "own.zip").read_bytes(), np.random.default_rng(5)
+    start = content.index(b"PK\x01\x02")
+    for number in range(300):
+        low = start if number % 2 else 0  # half of them in the directory
+        other = bytearray(content)
+        other[int(rng.integers(low, len(content)))] = [0, 255, 47, 92][number % 4]
+        Path("own.zip").write_bytes(other)
+        line = unreadable(Path("own.zip"))
+        assert not line or line.startswith("own.zip")
+        assert "\n" not in line
+
+
+def unreadable(path):
+    """Why a bundle is not read; empty if it is."""
+    try:
+        read_bundle(path)
+    except SuiteError as error:
+        return str(error)
+    return ""
 
 
 def test_a_name_twice_is_refused(board, contents):
