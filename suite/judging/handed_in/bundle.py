@@ -75,6 +75,8 @@ def licence_of(text: str) -> str:
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!_-]{0,40}$")]
+Versions = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!_, -]{0,200}$")]
+"""One, or several where runs had several."""
 Library = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,40}$")]
 Licence = Annotated[str, Field(max_length=200), AfterValidator(licence_of)]
 
@@ -113,7 +115,7 @@ class Manifest(Strict):
     data_sha256: dict[Name, Sha256]
     features_sha256: dict[Name, Sha256]
     """Of the feature files that its runs on frozen features read."""
-    versions: Annotated[dict[Library, Version], Field(max_length=20)]
+    versions: Annotated[dict[Library, Versions], Field(max_length=20)]
     """Of Python and the libraries that the runs were computed with; ``optuna`` made its searches."""
     hardware: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)]
     """Kinds of processor that they were computed on."""

@@ -13,10 +13,11 @@ from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, check_records
 from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, Bundle, Shared, search_member
 from suite.judging.handed_in.code import digest_of
-from suite.judging.handed_in.numbers import check_numbers
+from suite.judging.handed_in.numbers import check_copies, check_numbers
 from suite.judging.handed_in.plans import paper_runs_due, runs_due
 from suite.judging.handed_in.protocol import REGIMES, difference
 from suite.judging.handed_in.truth import Truth
+from suite.judging.handed_in.versions import check_versions
 from suite.losses.registry import BUILT_IN, target_of
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import LossSettings, Settings
@@ -96,6 +97,7 @@ def check_bundle(bundle: Bundle, settings: Settings, truths: dict[str, Truth] | 
             raise bundle.refuse(MANIFEST, f"data_sha256.{name} is of other data; allowed: {truth.data_sha256}")
     found = _check_tuned(bundle, settings, loss_sha256, truths)
     found += _check_paper_values(bundle, settings, loss_sha256, truths)
+    check_versions(bundle)
     try:
         check_records([record for records in bundle.records.values() for record in records])
     except SuiteError as error:
@@ -209,6 +211,7 @@ def _check_whole(
         check_numbers(record, due[place].plan, truth)
     if lacking := [place for place in due if place not in seen]:
         raise bundle.refuse(member, f"the run {lacking[0]} is missing; allowed: {_of_due(due)}")
+    check_copies(records)
 
 
 def _place(track: str, level: float, seed: int) -> str:

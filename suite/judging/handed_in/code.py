@@ -1,6 +1,7 @@
 """The code of a loss in a bundle: which files it is, its digest, what its class declares; read, and not run."""
 
 import ast
+import os
 import sysconfig
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from suite.errors import SuiteError, told
+from suite.errors import SuiteError
 from suite.hashing import PACKAGES, ROOT, sha256_code, sha256_source, sha256_user_code, sha256_value, user_files
 from suite.losses.build import load_class, parts_of
 
@@ -78,8 +79,12 @@ def _digest(part: str, folder: Path, code: Mapping[str, bytes], used: set[str], 
     try:
         used |= {file.relative_to(folder).as_posix() for file in user_files(folder / name, setting, folder)}
         return sha256_user_code(folder / name, setting, folder)
-    except (ValueError, IndexError, RecursionError, MemoryError) as error:  # it imports from above, or nests too deeply
-        raise SuiteError(f"{setting} cannot be read: {told(error)}") from error
+    except (RecursionError, MemoryError) as error:
+        raise SuiteError(f"{setting} is nested too deeply to be read; allowed: Python that can be imported") from error
+    except (ValueError, IndexError) as error:
+        raise SuiteError(f"{setting} imports from above the project; allowed: files of the bundle") from error
+    except SuiteError as error:  # it names the folder in which it was read
+        raise SuiteError(str(error).replace(f"{folder}{os.sep}", "code/")) from error
 
 
 def _installed(module: str, where: str) -> str:
@@ -132,8 +137,8 @@ def declared_of(target: str, code: Mapping[str, bytes], where: str, name: str) -
                     with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                         return dict(ast.literal_eval(line.value or line))
     raise SuiteError(
-        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class, or search in "
-        "its entry of params.yaml"
+        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class"
+        f"{', or search in its entry of params.yaml' if name == 'search_space' else ''}"
     )
 
 

@@ -170,11 +170,12 @@ def shown_records(bundle: Bundle) -> list[Record]:
 def drawn(bundle: Bundle, count: int, seed: int) -> list[Record]:
     """Records whose runs are computed anew: at random, in turn from each regime and tuning track, there from each data set.
 
-    So a sample of as many runs as there are regimes and tracks holds one of each. The same bundle, count and seed give the
-    same ones.
+    So a sample of as many runs as there are regimes and tracks holds one of each. Failed runs come first: a bad seed that is
+    told as failed is seen by nothing else. The same bundle, count and seed give the same ones.
     """
     records = shown_records(bundle)
     order = [records[place] for place in stream("spot check", seed).permutation(len(records))]
+    order.sort(key=lambda record: record.status != "failed")  # stable
     turns = _turns(order, lambda record: (record.regime, record.track, record.dataset))
     order.sort(key=lambda record: turns[record.config_sha256])  # stable: by chance within a turn
     turns = _turns(order, lambda record: (record.regime, record.track))

@@ -26,6 +26,7 @@ from suite.judging.handed_in.bundle import (
 from suite.judging.handed_in.check import check_bundle, shared_settings
 from suite.judging.handed_in.code import files_of
 from suite.judging.handed_in.protocol import REGIMES, protocol, suite_version
+from suite.judging.handed_in.versions import SEARCHER, versions_of
 from suite.losses.registry import target_of
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -89,7 +90,8 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         "protocol": protocol().model_dump(mode="json"),
         "data_sha256": {name: verified(name).sha256 for name in datasets},
         "features_sha256": {name: _features_sha256(name) for name in datasets},
-        "versions": _versions(records) | ({"optuna": version("optuna")} if searches else {}),
+        "versions": versions_of(record for each in records.values() for record in each)
+        | ({SEARCHER: version(SEARCHER)} if searches else {}),
         "hardware": sorted(set(_processors(loss, datasets))),
     }
     with replacing(output) as temporary:
@@ -140,15 +142,6 @@ def _searches(loss: str, records: dict[str, list[Record]]) -> Iterator[tuple[str
         )
         path = next((path for path in paths if path.is_file()), paths[1])
         yield search_member(record.regime, record.track, record.dataset, number), load_tuned(path)
-
-
-def _versions(records: dict[str, list[Record]]) -> dict[str, str]:
-    """Of Python and libraries, as the records have them; several where runs had several."""
-    found: dict[str, set[str]] = {}
-    for record in (record for each in records.values() for record in each):
-        for name, value in record.versions.items():
-            found.setdefault(name, set()).add(value)
-    return {name: allowed(sorted(values)) for name, values in sorted(found.items())}
 
 
 def _processors(loss: str, datasets: list[str]) -> Iterator[str]:

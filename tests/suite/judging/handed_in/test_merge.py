@@ -288,6 +288,31 @@ def test_the_code_of_a_run_is_part_of_the_protocol():
     assert "evaluator" in protocol.difference(mine.model_copy(update={"evaluator_sha256": "0"}), {"frozen"})
 
 
+DECIDES = {
+    "suite/training/backbone.py": {"frozen", "finetuned"},
+    "suite/training/features.py": {"frozen"},
+    "suite/data/split.py": {"frozen", "finetuned"},
+    "suite/data/table.py": {"frozen", "finetuned"},
+    "suite/training/tuning/search.py": {"frozen", "finetuned"},
+    "suite/training/tuning/validation.py": {"frozen", "finetuned"},
+    "suite/training/search_space.py": {"frozen", "finetuned"},
+    "suite/training/finetuned/changes.py": {"finetuned"},
+    "suite/training/finetuned/validation.py": {"finetuned"},
+    **{name: set() for name in protocol.CONDUCT},
+}
+
+
+@pytest.mark.parametrize("name", DECIDES)
+def test_code_that_makes_features_or_searches_is_part_of_the_protocol(monkeypatch, name):
+    """An edit of what makes the inputs of runs is another protocol; one of what carries them out is none."""
+    mine = protocol.protocol()
+    real = protocol.sha256_file
+    assert (ROOT / name).is_file()
+    monkeypatch.setattr(protocol, "sha256_file", lambda path: "0" if path == ROOT / name else real(path))
+    differs = {regime for regime in protocol.REGIMES if "preparation" in protocol.difference(mine, {regime})}
+    assert differs == DECIDES[name]
+
+
 @pytest.mark.parametrize("name", ["my-losses/v1.2/a_loss.py", "my_losses/my-loss.py", "2026/loss.py"])
 def test_a_bundle_holds_files_under_usual_names(name):
     check_code_name(name, "here")

@@ -47,6 +47,18 @@ def test_a_sample_reaches_every_regime_and_track(bundle):
     assert len(drawn(bundle, 99, 0)) == 12
 
 
+def test_failed_runs_are_drawn_first(bundle):
+    """A bad seed told as failed raises the mean: only its rerun shows that it was none."""
+    member = "records/frozen/emoji.jsonl"
+    failed_ = {"status": "failed", "failure": "the embeddings are not finite", "metrics": {}}
+    told = changed(bundle.records[member][3], **failed_)
+    forged_ = replace(bundle, records=bundle.records | {member: [*bundle.records[member][:3], told]})
+    for seed in range(10):
+        assert told in drawn(forged_, 3, seed)
+    outcome, why = judge([Pair(told, bundle.records[member][3])], MARGIN)
+    assert (outcome, why) == (RerunOutcome.NOT_REPRODUCED, "a run failed in the records or here, and not in both")
+
+
 def changed(record, **fields):
     return Record.model_validate(record.model_dump() | fields)
 

@@ -64,6 +64,8 @@ def test_what_is_found_is_found_without_it():
         "noise_kind": "symmetric",
         "runs": 5,
         "trials": 25,
+        "searches": 2,
+        "gain_over_frozen": 1.0,
     }
     rows = [place | {"loss": loss, "noise_level": 0.2} for loss in ("pfml", "triplet")]
     theirs = place | {"loss": "own", "noise_level": 0.4, "runs": 9, "trials": 99, "dataset": "birds"}
