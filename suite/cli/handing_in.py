@@ -17,6 +17,8 @@ def submit(
         str | None, typer.Option(help="Licence of your code and records, by SPDX, e.g. MIT; asked for if left out.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File to write; LOSS.zip if left out.")] = None,
+    author: Annotated[str, typer.Option(help="Who hands it in.")] = "",
+    citation: Annotated[str, typer.Option(help="What to cite for the loss.")] = "",
 ) -> None:
     """Check all that a loss has left here and write it as one bundle, which others can merge."""
     from suite.judging.handed_in.submit import submit as write
@@ -27,7 +29,7 @@ def submit(
         if not sys.stdin.isatty():
             raise SuiteError("suite submit: --licence is missing; allowed: an expression of SPDX, e.g. MIT")
         licence = typer.prompt("Licence of your code and records, by SPDX, e.g. MIT")
-    path = write(loss, settings, licence, output or Path(f"{loss}.zip"))
+    path = write(loss, settings, licence, output or Path(f"{loss}.zip"), author, citation)
     console.print(f"wrote {path}: hand it in; a board takes it with: suite merge {path.name}", markup=False)
 
 

@@ -108,8 +108,8 @@ def _check_layout(where: Path, path: Path, members: Sequence[zipfile.ZipInfo]) -
 
 def _is_whole(member: zipfile.ZipInfo, stream: bytes) -> bool:
     """Whether a stream is the file and nothing else."""
-    if member.compress_type == zipfile.ZIP_STORED:
-        return len(stream) == member.file_size
+    if member.compress_type != zipfile.ZIP_DEFLATED:
+        return member.compress_type == zipfile.ZIP_STORED and len(stream) == member.file_size
     plain = zlib.decompressobj(-zlib.MAX_WBITS)
     plain.decompress(stream, member.file_size + 1)
-    return member.compress_type == zipfile.ZIP_DEFLATED and plain.eof and not plain.unused_data
+    return plain.eof and not plain.unused_data

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from suite.data.archives.small_zip import Limits, read_small_zip
 from suite.errors import SuiteError, shortened
@@ -73,12 +73,37 @@ def licence_of(text: str) -> str:
         raise ValueError(f"{error}; allowed: an expression of SPDX, e.g. MIT") from error
 
 
+def _like(pattern: str, told: str) -> AfterValidator:
+    """Refuses a text that is not of a pattern, and tells what is allowed."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"allowed: {told}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _shown(pattern: str) -> Any:
+    """The pattern in the schema."""
+    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Version = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!_-]{0,40}$")]
-Versions = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!_, -]{0,200}$")]
-"""One, or several where runs had several."""
-Library = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,40}$")]
+_VERSION = "[0-9][0-9A-Za-z.+!_-]{0,40}"
+_SEVERAL = rf"{_VERSION}(, {_VERSION}){{0,9}}"
+_LIBRARY = "[a-z][a-z0-9-]{0,40}"
+_PROCESSOR = "[A-Za-z0-9][A-Za-z0-9 ()@.,:/+_-]{0,99}"
+Version = Annotated[str, _like(_VERSION, "a version, e.g. 2.4.1"), _shown(_VERSION)]
+Versions = Annotated[str, _like(_SEVERAL, "a version, e.g. 2.4.1, or several with commas"), _shown(_SEVERAL)]
+Library = Annotated[str, _like(_LIBRARY, "names of libraries"), _shown(_LIBRARY)]
+Processor = Annotated[str, _like(_PROCESSOR, "names of processors of up to 100 letters of ASCII"), _shown(_PROCESSOR)]
 Licence = Annotated[str, Field(max_length=200), AfterValidator(licence_of)]
+
+
+def processor_told(kind: str) -> str:
+    """A kind of processor as a bundle names it: in letters of ASCII, up to 100."""
+    return re.sub("[^A-Za-z0-9 ()@.,:/+_-]", "", kind).strip()[:100]
 
 
 class Shared(Strict):
@@ -106,20 +131,32 @@ class Shared(Strict):
 class Manifest(Strict):
     """What a bundle is."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     format: Literal[1] = 1
+    """The number of this schema."""
     loss: Name
+    """Its name on boards."""
     licence: Licence
     """Of the loss's code and of the records."""
+    author: Annotated[str, Field(max_length=200)] = ""
+    """Who hands it in."""
+    citation: Annotated[str, Field(max_length=500)] = ""
+    """What to cite for the loss."""
     suite_version: Version
+    """Of the suite that made the bundle."""
     protocol: Protocol
+    """What must be the same for its rows to stand on another board."""
     data_sha256: dict[Name, Sha256]
+    """Of the images of each data set."""
     features_sha256: dict[Name, Sha256]
     """Of the feature files that its runs on frozen features read."""
     versions: Annotated[dict[Library, Versions], Field(max_length=20)]
     """Of Python and the libraries that the runs were computed with; ``optuna`` made its searches."""
-    hardware: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)]
+    hardware: Annotated[list[Processor], Field(max_length=20)]
     """Kinds of processor that they were computed on."""
     members: dict[str, Sha256]
+    """Of every other file in the bundle."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from suite.losses.build import load_class, parts_of
 
 LARGEST = 1_000_000
 """Bytes of a source file."""
+LONGEST_SHOWN = 1000
+"""Characters of a text of a class that a page shows."""
 _INSTALLED = sorted({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 
 
@@ -124,10 +126,36 @@ def declared_of(target: str, code: Mapping[str, bytes], where: str, name: str) -
     Raises:
         SuiteError: no mapping of plain data stands in the class itself, so that it cannot be read without running it.
     """
+    found = _constant(target, code, where, name)
+    if isinstance(found, dict):
+        return found
+    part = parts_of(target).loss
+    raise SuiteError(
+        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class"
+        f"{', or search in its entry of params.yaml' if name == 'search_space' else ''}"
+    )
+
+
+def text_of(target: str, code: Mapping[str, bytes], where: str, name: str) -> str | None:
+    """A text that the class of a target declares, e.g. its ``formula``; None if it declares none that can be read or shown.
+
+    Args:
+        target: of a loss, with what it wraps and its miner.
+        code: source files of a user by their names in the project.
+        where: what is asked, for error messages.
+        name: of the class's attribute.
+    """
+    found = _constant(target, code, where, name)
+    return found if isinstance(found, str) and len(found) <= LONGEST_SHOWN and found.isprintable() else None
+
+
+def _constant(target: str, code: Mapping[str, bytes], where: str, name: str) -> Any:
+    """Plain data of a class; None where there is none that can be read without running it."""
     part = str(parts_of(target).loss)
     place, _, class_name = part.rpartition(":")
     if place.partition(".")[0] in PACKAGES:
-        return dict(getattr(load_class(part, f"{where}: {part}"), name, {}))
+        found = getattr(load_class(part, f"{where}: {part}"), name, {})
+        return dict(found) if isinstance(found, Mapping) else found
     path = None if place.endswith(".py") else _module_file(place)
     content = code.get(PurePosixPath(place).as_posix(), b"") if path is None else path.read_bytes()
     for node in ast.parse(content).body:
@@ -135,11 +163,8 @@ def declared_of(target: str, code: Mapping[str, bytes], where: str, name: str) -
             for line in node.body:
                 if isinstance(line, ast.Assign | ast.AnnAssign) and name in _assigned(line):
                     with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                        return dict(ast.literal_eval(line.value or line))
-    raise SuiteError(
-        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class"
-        f"{', or search in its entry of params.yaml' if name == 'search_space' else ''}"
-    )
+                        return ast.literal_eval(line.value or line)
+    return None
 
 
 def _assigned(line: ast.Assign | ast.AnnAssign) -> set[str]:

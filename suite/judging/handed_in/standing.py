@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record
 from suite.evaluation.retrieval import METRICS
-from suite.judging.handed_in.bundle import Bundle
+from suite.judging.handed_in.bundle import Bundle, processor_told
 from suite.judging.handed_in.compare import FIXED, MARGIN, MEASURED, Pair, judge
 from suite.judging.handed_in.protocol import REGIMES, suite_version
 from suite.judging.verify import RerunOutcome
@@ -139,7 +139,10 @@ class HandedIn:
         wrong = sorted(rerun.found.keys() ^ {*FIXED, *MEASURED})
         if wrong:
             raise SuiteError(f"a spot check has other fields than a record states as outcome: {allowed(wrong)}")
-        same = self.bundle.manifest.hardware == [check.processor] and record.versions.items() <= check.versions.items()
+        same = (
+            self.bundle.manifest.hardware == [processor_told(check.processor)]
+            and record.versions.items() <= check.versions.items()
+        )
         try:
             here = Record.model_validate(record.model_dump() | rerun.found)
         except ValidationError as error:

@@ -19,6 +19,7 @@ from suite.judging.handed_in.bundle import (
     SETTINGS,
     STUDIES,
     licence_of,
+    processor_told,
     read_bundle,
     search_member,
     write_bundle,
@@ -42,7 +43,7 @@ from suite.settings.plans import folder_of, tuned_plan_path
 from suite.settings.tuned_recipes import load_tuned, tuned_path
 
 
-def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
+def submit(loss: str, settings: Settings, licence: str, output: Path, author: str = "", citation: str = "") -> Path:
     """Write the bundle of a loss; nothing is there if a check refuses it.
 
     Args:
@@ -50,6 +51,8 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         settings: of the project.
         licence: of the loss's code and of the records, an expression of SPDX.
         output: the file to write.
+        author: who hands it in.
+        citation: what to cite for the loss.
 
     Raises:
         SuiteError: no such loss, no licence, records that are missing, or what ``check_bundle`` refuses.
@@ -86,6 +89,8 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         "format": 1,
         "loss": loss,
         "licence": licence,
+        "author": author,
+        "citation": citation,
         "suite_version": suite_version(),
         "protocol": protocol().model_dump(mode="json"),
         "data_sha256": {name: verified(name).sha256 for name in datasets},
@@ -150,7 +155,8 @@ def _processors(loss: str, datasets: list[str]) -> Iterator[str]:
         for dataset in datasets:
             path = folder_of(regime) / TIMES_FOLDER / f"{dataset}-{loss}.json"
             if path.is_file():
-                yield from (str(kind) for kind in read_json(path).get("processors", {}).values() if kind)
+                kinds = read_json(path).get("processors", {}).values()
+                yield from filter(None, (processor_told(str(kind)) for kind in kinds if kind))
 
 
 def _features_sha256(dataset: str) -> str:

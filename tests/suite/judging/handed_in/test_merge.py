@@ -14,7 +14,7 @@ import yaml
 
 from suite.errors import SuiteError
 from suite.evaluation.tables import read_csv
-from suite.hashing import ROOT
+from suite.hashing import ROOT, sha256_file
 from suite.judging.handed_in import protocol
 from suite.judging.handed_in.bundle import MANIFEST, read_bundle, write_bundle
 from suite.judging.handed_in.code import digest_of
@@ -54,13 +54,15 @@ def test_a_bundle_holds_what_the_loss_left(contents, submitted):
     assert (manifest["loss"], manifest["licence"]) == ("own", "MIT")
     assert set(manifest["versions"]) > {"python", "torch"}
     assert manifest["hardware"]
+    assert (manifest["author"], manifest["citation"]) == ("An author", "On compactness, 2026")
+    assert manifest["features_sha256"] == {"emoji": sha256_file(submitted / "features/emoji.safetensors")}
     assert contents["code/losses/own.py"] == (submitted / "losses/own.py").read_bytes()
     assert len(contents["records/frozen/emoji.jsonl"].splitlines()) == 4
 
 
 def test_the_same_results_give_the_same_bytes(submitted, tmp_path, monkeypatch):
     monkeypatch.chdir(submitted)
-    again = submit("own", load_settings(), "MIT", tmp_path / "again.zip")
+    again = submit("own", load_settings(), "MIT", tmp_path / "again.zip", "An author", "On compactness, 2026")
     assert again.read_bytes() == (submitted / "own.zip").read_bytes()
 
 

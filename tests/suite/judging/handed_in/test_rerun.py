@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import read_bundle
 from suite.judging.handed_in.compare import MARGIN, MEASURED, Pair, judge, p_of_hits
@@ -221,6 +222,36 @@ def test_marks_follow_from_what_was_drawn_and_agree_with_what_is_told(bundle):
     for place in (FROZEN, PAPERS, FINETUNED):
         mark = HandedIn(bundle, Merged(sha256="0", spot_checks=(one,))).standing(*place).mark
         assert mark == ("spot-checked" if place == drawn_place else "not rerun")
+
+
+def test_a_check_tells_machine_and_features(bundle):
+    """On the records' processor and versions one bit is enough; on another machine it is one of chance."""
+    (kind,), versions = bundle.manifest.hardware, bundle.manifest.versions
+
+    def a_bit(fields):
+        return fields if fields["hubness"] is None else fields | {"hubness": float(np.nextafter(fields["hubness"], 9))}
+
+    elsewhere = check_of(bundle, 12, 3, a_bit)
+    others = {"emoji": "0" * 64}
+    here = elsewhere.model_copy(update={"processor": kind, "versions": versions, "features_sha256": others})
+    newer = here.model_copy(update={"versions": versions | {"torch": "9.9"}})
+    marks = {}
+    for name, check in {"elsewhere": elsewhere, "here": here, "newer": newer}.items():
+        standing = HandedIn(bundle, Merged(sha256="0", spot_checks=(check,))).standing(*FROZEN)
+        marks[name] = standing.mark
+        if name == "here":
+            assert "; the features of emoji are others here" in standing.told
+    assert marks == {"elsewhere": "spot-checked", "here": "not reproduced", "newer": "spot-checked"}
+
+
+def test_a_check_that_was_edited_is_told_in_a_line(bundle):
+    def renamed(fields):
+        return fields | {"metrics": fields["metrics"] | {"recall_at_3": 1.0}}
+
+    with pytest.raises(SuiteError, match="a spot check has the metric recall_at_3; allowed: recall_at_1"):
+        HandedIn(bundle, Merged(sha256="0", spot_checks=(check_of(bundle, 3, 1, renamed),))).standing(*FROZEN)
+    with pytest.raises(ValueError, match=r"less than or equal to 0\.5"):
+        SpotCheck.model_validate(check_of(bundle, 3, 1).model_dump() | {"margin": 50.0})
 
 
 def perfect(one):

@@ -438,6 +438,13 @@ MANIFESTS = {
     ),
     "megabytes of versions": ({"versions": {"python": "3" * 2000}}, "versions.python"),
     "thousands of versions": ({"versions": {f"a{number}": "1" for number in range(2000)}}, "versions"),
+    "a processor in letters that nobody sees": ({"hardware": ["a\u200bb"]}, "hardware"),
+    "LaTeX as a processor": ({"hardware": ["$\\input{x}$"]}, "allowed: names of processors"),
+    "a word as a version": (
+        {"versions": {"python": "x"}},
+        "versions.python = 'x': allowed: a version, e.g. 2.4.1",
+    ),
+    "pages of an author": ({"author": "a" * 300}, "author"),
     "thousands of processors": ({"hardware": ["x"] * 2000}, "hardware"),
 }
 
