@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -139,10 +139,7 @@ class HandedIn:
         wrong = sorted(rerun.found.keys() ^ {*FIXED, *MEASURED})
         if wrong:
             raise SuiteError(f"a spot check has other fields than a record states as outcome: {allowed(wrong)}")
-        same = (
-            self.bundle.manifest.hardware == [processor_told(check.processor)]
-            and record.versions.items() <= check.versions.items()
-        )
+        same = made_here(self.bundle, record, check.processor, check.versions)
         try:
             here = Record.model_validate(record.model_dump() | rerun.found)
         except ValidationError as error:
@@ -162,6 +159,11 @@ class HandedIn:
         """The version of the suite that made it, if it is another one."""
         theirs = self.bundle.manifest.suite_version
         return "" if theirs == suite_version() else theirs
+
+
+def made_here(bundle: Bundle, record: Record, processor: str, versions: Mapping[str, str]) -> bool:
+    """Whether a bundle says that a record was computed on this kind of processor, and with these versions."""
+    return bundle.manifest.hardware == [processor_told(processor)] and record.versions.items() <= versions.items()
 
 
 def shown_records(bundle: Bundle) -> list[Record]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from suite.data.features import load_features, save_features
 from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import read_bundle
@@ -290,6 +291,23 @@ def test_forged_numbers_are_found_wherever_they_are(board, typed, contents):
     kept = json.loads(Path("handed_in/own.json").read_text())["spot_checks"][0]["reruns"]
     assert len(kept) == 6
     assert set(kept[0]["found"]) > {*MEASURED} - {"failure"}
+
+
+def test_old_features_of_the_board_are_no_fault_of_a_bundle(board, typed, submitted):
+    """They are made anew where they should be the bundle's, and the old file is told."""
+    path = Path("features/emoji.safetensors")
+    merge([submitted / "own.zip"], load_settings())
+    mine = load_features(path)
+    save_features(path, replace(mine, features=mine.features[:, ::-1] * 0.5))
+    status, printed = typed("rerun", "own", "--sample", "3", "--draw", "1", "--yes")
+    assert status == 0, printed
+    assert "emoji.safetensors is none that this suite makes; make it anew with: dvc repro -f features@emoji" in printed
+    assert set(marks_of("own")) == {"spot-checked"}
+
+
+def marks_of(loss):
+    """The marks of a handed-in loss."""
+    return [load_handed_in()[loss].standing(*place).mark for place in (FROZEN, PAPERS, FINETUNED)]
 
 
 def test_what_a_rerun_raises_stays_beside_the_bundle(board, typed, contents, monkeypatch):
