@@ -46,7 +46,7 @@ from suite.settings.tuned_recipes import TunedRecipe
 
 LIMITS = Limits(file=20_000_000, members=500, member=10_000_000, total=50_000_000)
 MANIFEST, SETTINGS = "manifest.json", "settings.json"
-_MOST = {MANIFEST: 200_000, SETTINGS: 50_000, "searches/": 500_000}
+_MOST = {MANIFEST: 200_000, SETTINGS: 50_000, "searches/": 100_000}
 """Bytes of members of which pages show something, by the beginning of their names."""
 STUDIES = (PAPER_VALUES,)
 """Kinds of records besides those of the regimes: what a board shows. Other studies stay with whoever made them."""

@@ -22,6 +22,8 @@ from suite.settings.plans import PLANS, Regime, Run, SomePlan, runs_of
 from suite.training.batch_checks import training_half
 from suite.training.hyperparameters import with_values
 
+_MOST = 100
+"""Hyper-parameters of a loss, learning rates included."""
 _WORD = re.compile("[A-Za-z0-9_.-]{1,64}")
 """A name, or a value that is one of several words."""
 
@@ -100,6 +102,8 @@ def paper_runs_due(
 
 def _filled(bundle: Bundle, member: str, plan: SomePlan, values: Hyperparameters) -> SomePlan:
     """A plan with these values, which a member of the bundle or its code gives."""
+    if len(values) > _MOST:
+        raise bundle.refuse(member, f"{len(values):,} hyper-parameters; allowed: up to {_MOST}")
     for name, value in values.items():
         number = isinstance(value, int | float) and math.isfinite(value)
         if not (

@@ -511,6 +511,7 @@ def test_values_of_a_paper_are_those_that_the_class_declares(board, contents):
         ("{'weight': '[x](javascript:alert(1))'}", "weight = '[x](javascript:alert(1))'; allowed: finite numbers"),
         ("{'weight': 1e999}", "weight = inf; allowed: finite numbers"),
         ("{}", "losses/own.py:Own declares no paper_values"),
+        (f"{dict.fromkeys(map('p{}'.format, range(101)), 1)}", "101 hyper-parameters; allowed: up to 100"),
         ("dict(weight=2)", "paper_values of losses/own.py:Own cannot be read without running it"),
         ("{'weight': {'small': 1}}", "allowed is one value, or a mapping of large_classes and small_classes"),
     ],
