@@ -17,6 +17,8 @@ def submit(
         str | None, typer.Option(help="Licence of your code and records, by SPDX, e.g. MIT; asked for if left out.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File to write; LOSS.zip if left out.")] = None,
+    author: Annotated[str, typer.Option(help="Who hands it in.")] = "",
+    citation: Annotated[str, typer.Option(help="What to cite for the loss.")] = "",
 ) -> None:
     """Check all that a loss has left here and write it as one bundle, which others can merge."""
     from suite.judging.handed_in.submit import submit as write
@@ -27,7 +29,7 @@ def submit(
         if not sys.stdin.isatty():
             raise SuiteError("suite submit: --licence is missing; allowed: an expression of SPDX, e.g. MIT")
         licence = typer.prompt("Licence of your code and records, by SPDX, e.g. MIT")
-    path = write(loss, settings, licence, output or Path(f"{loss}.zip"))
+    path = write(loss, settings, licence, output or Path(f"{loss}.zip"), author, citation)
     console.print(f"wrote {path}: hand it in; a board takes it with: suite merge {path.name}", markup=False)
 
 
@@ -47,7 +49,9 @@ def rerun(
     draw: Annotated[
         int | None, typer.Option(min=0, help="Which runs are drawn: each number draws others; by chance if left out.")
     ] = None,
-    margin: Annotated[float, typer.Option(min=0.01, help="Points of R@1 that count as none.")] = 1.0,
+    margin: Annotated[
+        float, typer.Option(min=0.01, max=0.5, help="Points that count as none on other machines than the records'.")
+    ] = 0.5,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Run the code in the bundle without asking.")] = False,
 ) -> None:
@@ -55,7 +59,7 @@ def rerun(
     from suite.judging.handed_in.bundle import read_bundle
     from suite.judging.handed_in.folder import add_check, bundle_path, load_merged
     from suite.judging.handed_in.rerun import sample_of, spot_check
-    from suite.judging.handed_in.standing import NOT_RERUN, SPOT_CHECKED, HandedIn, shown_records
+    from suite.judging.handed_in.standing import NOT_RERUN, SPOT_CHECKED, HandedIn, Merged, shown_records
     from suite.settings.params import load_settings
 
     path, settings = bundle_path(Path(bundle).stem), load_settings()
@@ -73,14 +77,14 @@ def rerun(
     if not yes and not typer.confirm("Run it?"):
         raise typer.Exit(1)
     check = spot_check(handed_in, settings, runs, seed, margin, console)
-    add_check(path, check)
-    merged = load_merged(path.with_suffix(".json"))
-    now = HandedIn(handed_in, merged.model_copy(update={"spot_checks": (check,)}))
+    now = HandedIn(handed_in, Merged(sha256=handed_in.sha256, spot_checks=(check,)))
     places = dict.fromkeys((record.regime, record.track) for record in shown)
+    found = {place: now.standing(*place) for place in places}  # what cannot be judged is not kept
+    merged = add_check(path, check)
     for place in places:
-        told = now.standing(*place).told or "nothing drawn"
+        told = found[place].told or "nothing drawn"
         console.print(f"{' '.join(place)}: {told}", markup=False, highlight=False)
     marks = [f"{' '.join(place)}: {HandedIn(handed_in, merged).standing(*place).mark}" for place in places]
     console.print(f"{path.with_suffix('.json')}: {', '.join(marks)}; put it on the board with: dvc repro", markup=False)
-    drawn = {now.standing(*place).mark for place in places} - {NOT_RERUN}
+    drawn = {each.mark for each in found.values()} - {NOT_RERUN}
     raise typer.Exit(0 if drawn == {SPOT_CHECKED} else 1)

@@ -5,6 +5,7 @@ mapping ``{"large_classes": ..., "small_classes": ...}``: the benchmarks fall in
 class) and SOP (5). ``undisclosed`` says what the paper leaves open, so that nobody takes our reading for the paper's.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from suite.errors import SuiteError
@@ -27,6 +28,20 @@ def paper_values(entry: LossEntry, images_per_class: float) -> Hyperparameters |
     declared: dict[str, Any] = getattr(entry.cls, "paper_values", {})
     origin = f"{entry.target}: paper_values"
     check_hyperparameters(entry, declared, origin)
+    return values_for(declared, images_per_class, origin) or None
+
+
+def values_for(declared: Mapping[str, Any], images_per_class: float, origin: str) -> Hyperparameters:
+    """What a declaration of ``paper_values`` says for a data set with that many training images a class on average.
+
+    Args:
+        declared: the declaration.
+        images_per_class: of the data set.
+        origin: where it stands, for messages.
+
+    Raises:
+        SuiteError: a value is declared for other characters than the two.
+    """
     character = "large_classes" if images_per_class >= LARGE_CLASS else "small_classes"
     values: Hyperparameters = {}
     for name, value in declared.items():
@@ -35,7 +50,7 @@ def paper_values(entry: LossEntry, images_per_class: float) -> Hyperparameters |
                 f"{origin}.{name} = {value}: allowed is one value, or a mapping of large_classes and small_classes"
             )
         values[name] = value[character] if isinstance(value, dict) else value
-    return values or None
+    return values
 
 
 def undisclosed(entry: LossEntry) -> tuple[str, ...]:

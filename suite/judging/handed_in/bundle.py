@@ -3,7 +3,7 @@
 ======================================  ==============================================================================
 manifest.json                           what it is, and the SHA-256 of every other member
 settings.json                           what its runs had in common with those of a board, and the loss's own entry
-records/KIND/DATASET.jsonl              records; KIND is a regime or a study
+records/KIND/DATASET.jsonl              records; KIND is a regime, or paper_values
 searches/REGIME/TRACK/DATASET-N.json    what search N found, with all its trials
 code/FILE.py                            the loss's file and those beside it that it imports
 ======================================  ==============================================================================
@@ -15,20 +15,20 @@ a terminal could take for something else.
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field
 
 from suite.data.archives.small_zip import Limits, read_small_zip
-from suite.errors import SuiteError, allowed, shortened
-from suite.evaluation.records import Record, records_in
+from suite.errors import SuiteError, shortened
+from suite.evaluation.records import Record
 from suite.files import replacing
 from suite.hashing import sha256_bytes
+from suite.judging.handed_in.plain import CURE, model_of_member, records_of_member
 from suite.judging.handed_in.protocol import REGIMES, Protocol
 from suite.settings.finetuned import FinetunedSettings
 from suite.settings.params import (
@@ -39,15 +39,17 @@ from suite.settings.params import (
     Recipe,
     TuningSettings,
 )
-from suite.settings.paths import FRESH_SEEDS, GEOMETRY, PAPER_VALUES, SPLITS
+from suite.settings.paths import PAPER_VALUES
 from suite.settings.plans import Regime
-from suite.settings.reading import Name, Seeds, Strict, explain_first
+from suite.settings.reading import Name, Seeds, Strict
 from suite.settings.tuned_recipes import TunedRecipe
 
 LIMITS = Limits(file=20_000_000, members=500, member=10_000_000, total=50_000_000)
 MANIFEST, SETTINGS = "manifest.json", "settings.json"
-STUDIES = (PAPER_VALUES, GEOMETRY, SPLITS, FRESH_SEEDS)
-"""Kinds of records besides those of the regimes."""
+_MOST = {MANIFEST: 200_000, SETTINGS: 50_000, "searches/": 100_000}
+"""Bytes of members of which pages show something, by the beginning of their names."""
+STUDIES = (PAPER_VALUES,)
+"""Kinds of records besides those of the regimes: what a board shows. Other studies stay with whoever made them."""
 _NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"
 _PART, DEEPEST = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", 9
 """Name of a file of code or of a folder, and how many folders there may be."""
@@ -55,11 +57,6 @@ MEMBER = re.compile(
     rf"manifest\.json|settings\.json|records/({'|'.join((*REGIMES, *STUDIES))})/{_NAME}\.jsonl"
     rf"|searches/({'|'.join(REGIMES)})/{_NAME}/{_NAME}-[0-9]+\.json|code/({_PART}/){{0,{DEEPEST}}}{_PART}\.py"
 )
-_CURE = "allowed: a bundle as suite submit writes it"
-_MARKUP = re.compile(r"[<>\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|^\s*[=+@-]")
-"""What starts a tag, a formula of a spreadsheet or a sequence of a terminal, turns the direction of text, or is none."""
-_LONGEST = 2000
-"""Characters of a text in a bundle."""
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Of every member, so that the same results give the same bytes."""
 
@@ -76,9 +73,37 @@ def licence_of(text: str) -> str:
         raise ValueError(f"{error}; allowed: an expression of SPDX, e.g. MIT") from error
 
 
+def _like(pattern: str, told: str) -> AfterValidator:
+    """Refuses a text that is not of a pattern, and tells what is allowed."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"allowed: {told}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _shown(pattern: str) -> Any:
+    """The pattern in the schema."""
+    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Version = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!_-]{0,40}$")]
-Licence = Annotated[str, AfterValidator(licence_of)]
+_VERSION = "[0-9][0-9A-Za-z.+!_-]{0,40}"
+_SEVERAL = rf"{_VERSION}(, {_VERSION}){{0,9}}"
+_LIBRARY = "[a-z][a-z0-9-]{0,40}"
+_PROCESSOR = "[A-Za-z0-9][A-Za-z0-9 ()@.,:/+_-]{0,99}"
+Version = Annotated[str, _like(_VERSION, "a version, e.g. 2.4.1"), _shown(_VERSION)]
+Versions = Annotated[str, _like(_SEVERAL, "a version, e.g. 2.4.1, or several with commas"), _shown(_SEVERAL)]
+Library = Annotated[str, _like(_LIBRARY, "names of libraries"), _shown(_LIBRARY)]
+Processor = Annotated[str, _like(_PROCESSOR, "names of processors of up to 100 letters of ASCII"), _shown(_PROCESSOR)]
+Licence = Annotated[str, Field(max_length=200), AfterValidator(licence_of)]
+
+
+def processor_told(kind: str) -> str:
+    """A kind of processor as a bundle names it: in letters of ASCII, up to 100."""
+    return re.sub("[^A-Za-z0-9 ()@.,:/+_-]", "", kind).strip()[:100]
 
 
 class Shared(Strict):
@@ -106,18 +131,32 @@ class Shared(Strict):
 class Manifest(Strict):
     """What a bundle is."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     format: Literal[1] = 1
+    """The number of this schema."""
     loss: Name
+    """Its name on boards."""
     licence: Licence
     """Of the loss's code and of the records."""
+    author: Annotated[str, Field(max_length=200)] = ""
+    """Who hands it in."""
+    citation: Annotated[str, Field(max_length=500)] = ""
+    """What to cite for the loss."""
     suite_version: Version
+    """Of the suite that made the bundle."""
     protocol: Protocol
+    """What must be the same for its rows to stand on another board."""
     data_sha256: dict[Name, Sha256]
-    versions: dict[str, str]
-    """Of Python and the libraries that the runs were computed with."""
-    hardware: list[str]
+    """Of the images of each data set."""
+    features_sha256: dict[Name, Sha256]
+    """Of the feature files that its runs on frozen features read."""
+    versions: Annotated[dict[Library, Versions], Field(max_length=20)]
+    """Of Python and the libraries that the runs were computed with; ``optuna`` made its searches."""
+    hardware: Annotated[list[Processor], Field(max_length=20)]
     """Kinds of processor that they were computed on."""
     members: dict[str, Sha256]
+    """Of every other file in the bundle."""
 
 
 @dataclass(frozen=True)
@@ -202,20 +241,27 @@ def read_bundle(path: Path, name: str = "") -> Bundle:
     members = read_small_zip(path, LIMITS, name)
     for member in members:
         if not MEMBER.fullmatch(member):
-            raise SuiteError(f"{name}: {shortened(repr(member), 200)} may not be there; {_CURE}")
+            raise SuiteError(f"{name}: {shortened(repr(member), 200)} may not be there; {CURE}")
+        most = next((most for start, most in _MOST.items() if member.startswith(start)), LIMITS.member)
+        if len(members[member]) > most:
+            raise SuiteError(f"{name}: {member} has {len(members[member]):,} bytes; allowed: up to {most:,}")
     for needed in (MANIFEST, SETTINGS):
         if needed not in members:
-            raise SuiteError(f"{name}: {needed} is missing; {_CURE}")
-    manifest = _model(Manifest, name, MANIFEST, members.pop(MANIFEST))
+            raise SuiteError(f"{name}: {needed} is missing; {CURE}")
+    manifest = model_of_member(Manifest, name, MANIFEST, members.pop(MANIFEST))
     _check_members(name, manifest, members)
     return Bundle(
         name=name,
         sha256=sha256_bytes(path.read_bytes()),
         manifest=manifest,
-        shared=_model(Shared, name, SETTINGS, members[SETTINGS]),
-        records={member: _records(name, member, text) for member, text in members.items() if member[:8] == "records/"},
+        shared=model_of_member(Shared, name, SETTINGS, members[SETTINGS]),
+        records={
+            member: records_of_member(name, member, text)
+            for member, text in members.items()
+            if member[:8] == "records/"
+        },
         searches={
-            member: _model(TunedRecipe, name, member, text)
+            member: model_of_member(TunedRecipe, name, member, text)
             for member, text in members.items()
             if member.startswith("searches/")
         },
@@ -226,65 +272,6 @@ def read_bundle(path: Path, name: str = "") -> Bundle:
 def _check_members(name: str, manifest: Manifest, members: Mapping[str, bytes]) -> None:
     for member in sorted(manifest.members.keys() | members.keys()):
         if member not in members:
-            raise SuiteError(f"{name}: {shortened(repr(member), 200)} is missing, and {MANIFEST} names it; {_CURE}")
+            raise SuiteError(f"{name}: {shortened(repr(member), 200)} is missing, and {MANIFEST} names it; {CURE}")
         if manifest.members.get(member) != sha256_bytes(members[member]):
-            raise SuiteError(f"{name}: {member} has not the SHA-256 that {MANIFEST} names; {_CURE}")
-
-
-def _records(name: str, member: str, content: bytes) -> list[Record]:
-    text = _decoded(name, member, content)
-    with suppress(ValueError, RecursionError):  # what is no JSON is told with its line, below
-        for line in text.splitlines():
-            _check_text(name, member, json.loads(line))
-    return records_in(text, Path(f"{name}: {member}"), _CURE)
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _model(model: type[M], name: str, member: str, content: bytes) -> M:
-    text = _decoded(name, member, content)
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SuiteError(f"{name}: {member} is not valid JSON: {error}; {_CURE}") from error
-    _check_text(name, member, values)
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise SuiteError(f"{explain_first(error, model, Path(f'{name}: {member}'))}; {_CURE}") from error
-
-
-def _decoded(name: str, member: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SuiteError(
-            f"{name}: {member} is not UTF-8 text ({error.reason} at byte {error.start}); {_CURE}"
-        ) from error
-
-
-def _check_text(name: str, member: str, value: Any) -> None:
-    try:
-        texts = list(_texts(value))
-    except RecursionError as error:
-        raise SuiteError(f"{name}: {member} is nested too deeply; {_CURE}") from error
-    for text in texts:
-        if _MARKUP.search(text) or len(text) > _LONGEST:
-            shown = shortened(repr(text), 80)
-            raise SuiteError(
-                f"{name}: {member} holds the text {shown}; allowed: up to {_LONGEST:,} characters without < and >, "
-                f"without control characters, and none of {allowed('=+-@')} in front"
-            )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+            raise SuiteError(f"{name}: {member} has not the SHA-256 that {MANIFEST} names; {CURE}")

@@ -11,12 +11,13 @@ from typing import Any
 from suite.data.catalog import EMBEDDED
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, check_records
-from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, STUDIES, Bundle, Shared, search_member
+from suite.judging.handed_in.bundle import MANIFEST, SETTINGS, Bundle, Shared, search_member
 from suite.judging.handed_in.code import digest_of
-from suite.judging.handed_in.numbers import check_numbers
+from suite.judging.handed_in.numbers import check_copies, check_numbers
 from suite.judging.handed_in.plans import paper_runs_due, runs_due
 from suite.judging.handed_in.protocol import REGIMES, difference
 from suite.judging.handed_in.truth import Truth
+from suite.judging.handed_in.versions import check_versions
 from suite.losses.registry import BUILT_IN, target_of
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import LossSettings, Settings
@@ -95,8 +96,14 @@ def check_bundle(bundle: Bundle, settings: Settings, truths: dict[str, Truth] | 
         if bundle.manifest.data_sha256.get(name) != truth.data_sha256:
             raise bundle.refuse(MANIFEST, f"data_sha256.{name} is of other data; allowed: {truth.data_sha256}")
     found = _check_tuned(bundle, settings, loss_sha256, truths)
-    found += _check_studies(bundle, settings, loss_sha256, truths)
-    check_records([record for records in bundle.records.values() for record in records if record.proxies is None])
+    found += _check_paper_values(bundle, settings, loss_sha256, truths)
+    check_versions(bundle)
+    try:
+        check_records([record for records in bundle.records.values() for record in records])
+    except SuiteError as error:
+        raise SuiteError(
+            str(error).replace("delete the older file and run: dvc repro", "allowed: the same in both")
+        ) from error
     return found
 
 
@@ -135,27 +142,15 @@ def _check_views(bundle: Bundle, member: str, records: Sequence[Record]) -> None
         raise bundle.refuse(member, f"views_sha256 = {told}; allowed: one SHA-256, that of the views of all its runs")
 
 
-def _check_studies(
+def _check_paper_values(
     bundle: Bundle, settings: Settings, loss_sha256: str, truths: Mapping[str, Truth]
 ) -> list[Run[SomePlan]]:
-    """Check the records of studies; gives the runs at the values of the loss's paper."""
+    """Check the records at the values of the loss's paper; gives their runs."""
     due: list[Run[SomePlan]] = []
     for dataset, records in bundle.records_of(PAPER_VALUES).items():
         runs = paper_runs_due(bundle, settings, dataset, loss_sha256, records)
         _check_whole(bundle, f"records/{PAPER_VALUES}/{dataset}.jsonl", records, runs, truths[dataset])
         due += runs
-    target = target_of(bundle.loss, bundle.shared.loss)
-    others = [(dataset, each) for kind in STUDIES[1:] for dataset, each in bundle.records_of(kind).items()]
-    for dataset, records in others:
-        wanted = {
-            "regime": "frozen",
-            "dataset": dataset,
-            "loss": bundle.loss,
-            "target": target,
-            "loss_sha256": loss_sha256,
-        }
-        for record in records:
-            _check_fields(record, wanted | _data_fields(record, truths[dataset]))
     return due
 
 
@@ -216,6 +211,7 @@ def _check_whole(
         check_numbers(record, due[place].plan, truth)
     if lacking := [place for place in due if place not in seen]:
         raise bundle.refuse(member, f"the run {lacking[0]} is missing; allowed: {_of_due(due)}")
+    check_copies(records)
 
 
 def _place(track: str, level: float, seed: int) -> str:

@@ -1,6 +1,7 @@
 """The code of a loss in a bundle: which files it is, its digest, what its class declares; read, and not run."""
 
 import ast
+import os
 import sysconfig
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,12 +10,14 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from suite.errors import SuiteError, told
+from suite.errors import SuiteError
 from suite.hashing import PACKAGES, ROOT, sha256_code, sha256_source, sha256_user_code, sha256_value, user_files
 from suite.losses.build import load_class, parts_of
 
 LARGEST = 1_000_000
 """Bytes of a source file."""
+LONGEST_SHOWN = 1000
+"""Characters of a text of a class that a page shows."""
 _INSTALLED = sorted({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 
 
@@ -78,8 +81,12 @@ def _digest(part: str, folder: Path, code: Mapping[str, bytes], used: set[str], 
     try:
         used |= {file.relative_to(folder).as_posix() for file in user_files(folder / name, setting, folder)}
         return sha256_user_code(folder / name, setting, folder)
-    except (ValueError, IndexError, RecursionError, MemoryError) as error:  # it imports from above, or nests too deeply
-        raise SuiteError(f"{setting} cannot be read: {told(error)}") from error
+    except (RecursionError, MemoryError) as error:
+        raise SuiteError(f"{setting} is nested too deeply to be read; allowed: Python that can be imported") from error
+    except (ValueError, IndexError) as error:
+        raise SuiteError(f"{setting} imports from above the project; allowed: files of the bundle") from error
+    except SuiteError as error:  # it names the folder in which it was read
+        raise SuiteError(str(error).replace(f"{folder}{os.sep}", "code/")) from error
 
 
 def _installed(module: str, where: str) -> str:
@@ -119,10 +126,36 @@ def declared_of(target: str, code: Mapping[str, bytes], where: str, name: str) -
     Raises:
         SuiteError: no mapping of plain data stands in the class itself, so that it cannot be read without running it.
     """
+    found = _constant(target, code, where, name)
+    if isinstance(found, dict):
+        return found
+    part = parts_of(target).loss
+    raise SuiteError(
+        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class"
+        f"{', or search in its entry of params.yaml' if name == 'search_space' else ''}"
+    )
+
+
+def text_of(target: str, code: Mapping[str, bytes], where: str, name: str) -> str | None:
+    """A text that the class of a target declares, e.g. its ``formula``; None if it declares none that can be read or shown.
+
+    Args:
+        target: of a loss, with what it wraps and its miner.
+        code: source files of a user by their names in the project.
+        where: what is asked, for error messages.
+        name: of the class's attribute.
+    """
+    found = _constant(target, code, where, name)
+    return found if isinstance(found, str) and len(found) <= LONGEST_SHOWN and found.isprintable() else None
+
+
+def _constant(target: str, code: Mapping[str, bytes], where: str, name: str) -> Any:
+    """Plain data of a class; None where there is none that can be read without running it."""
     part = str(parts_of(target).loss)
     place, _, class_name = part.rpartition(":")
     if place.partition(".")[0] in PACKAGES:
-        return dict(getattr(load_class(part, f"{where}: {part}"), name, {}))
+        found = getattr(load_class(part, f"{where}: {part}"), name, {})
+        return dict(found) if isinstance(found, Mapping) else found
     path = None if place.endswith(".py") else _module_file(place)
     content = code.get(PurePosixPath(place).as_posix(), b"") if path is None else path.read_bytes()
     for node in ast.parse(content).body:
@@ -130,11 +163,8 @@ def declared_of(target: str, code: Mapping[str, bytes], where: str, name: str) -
             for line in node.body:
                 if isinstance(line, ast.Assign | ast.AnnAssign) and name in _assigned(line):
                     with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                        return dict(ast.literal_eval(line.value or line))
-    raise SuiteError(
-        f"{where}: {name} of {part} cannot be read without running it; allowed: plain data in its class, or search in "
-        "its entry of params.yaml"
-    )
+                        return ast.literal_eval(line.value or line)
+    return None
 
 
 def _assigned(line: ast.Assign | ast.AnnAssign) -> set[str]:

@@ -1,8 +1,10 @@
 """Runs of a bundle beside what the same runs gave here: all that a record states as outcome.
 
-Where all is the same, they are reproduced. Where last bits differ, as on another kind of processor, TOST asks of each
-metric, also at the validation epoch, whether its mean difference is within a margin. A chi-square test of homogeneity asks
-whether the hits of the classes could be those of one model. Each must hold.
+Where all is the same, they are reproduced. On the same kind of processor and with the same versions a run gives the same
+bits, so one that differs there is not reproduced. Elsewhere last bits differ, and by chance in either direction. TOST asks
+of each metric, also at the validation epoch, whether its mean difference is within a margin; a sign test and a t-test,
+whether all differences point one way, as those of raised numbers do; a chi-square test of homogeneity, whether the hits of
+the classes could be those of one model. Each must hold.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,10 @@ MEASURED = ("status", "failure", "metrics", "class_hits", "validation_epoch", "h
 """Fields that a run measures, or learned from."""
 HUBNESS = 10.0
 """A tenth of hubness counts as a point."""
+MARGIN = 0.5
+"""Points up to which a mean difference counts as none: the smallest effect of interest of the claims on R@1."""
+_ROUNDING = 0.01
+"""A difference below this share of the margin is one of rounding, whichever way it points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +40,30 @@ class Pair:
         record: as it was handed in.
         here: as it was computed here; None if it was not to be had.
         raised: what the code raised in its place; empty if nothing.
+        same_machine: whether the record was computed on the kind of processor and with the versions that are here.
     """
 
     record: Record
     here: Record | None
     raised: str = ""
+    same_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """P-values of a measure.
+
+    Attributes:
+        within: of a mean that is at least the margin away from none.
+        beyond: of a mean within the margin.
+        shift: of differences that point either way by chance.
+        one_way: whether all of them point the same way.
+    """
+
+    within: float
+    beyond: float
+    shift: float
+    one_way: bool
 
 
 def judge(pairs: Sequence[Pair], margin: float) -> tuple[RerunOutcome, str]:
@@ -48,22 +73,23 @@ def judge(pairs: Sequence[Pair], margin: float) -> tuple[RerunOutcome, str]:
         pairs: at least one.
         margin: points up to which a mean difference counts as none.
     """
-    if raised := sum(bool(pair.raised) for pair in pairs):
-        return RerunOutcome.NOT_REPRODUCED, f"{raised} of {len(pairs)} runs raised an error here"
-    if killed := sum(pair.here is None for pair in pairs):
-        return RerunOutcome.CANNOT_TELL, f"{killed} of {len(pairs)} runs did not end here: their process was killed"
     both = [(pair.record, pair.here) for pair in pairs if pair.here is not None]
-    if wrong := _impossible(both):
-        return RerunOutcome.NOT_REPRODUCED, wrong
     differing = [[name for name in MEASURED if getattr(a, name) != getattr(b, name)] for a, b in both]
-    if not any(differing):
-        return RerunOutcome.REPRODUCED, f"all {len(both)} runs gave the same values"
     names = allowed(dict.fromkeys(name for each in differing for name in each))
     told = f"{sum(map(bool, differing))} of {len(both)} runs differ, in {names}"
-    finished = [(before, after) for before, after in both if before.status == "ok"]
-    if len(finished) < 2:
-        return RerunOutcome.CANNOT_TELL, f"{told}; one run cannot tell chance from a fault"
-    return _tested(finished, margin, told)
+    if raised := sum(bool(pair.raised) for pair in pairs):
+        return RerunOutcome.NOT_REPRODUCED, f"{raised} of {len(pairs)} runs raised an error here"
+    if wrong := _impossible(both):
+        return RerunOutcome.NOT_REPRODUCED, wrong
+    alike = [pair.same_machine for pair in pairs if pair.here is not None]
+    if count := sum(bool(each) and same for each, same in zip(differing, alike, strict=True)):
+        why = "of them on the records' kind of processor and versions, where a run gives the same bits"
+        return RerunOutcome.NOT_REPRODUCED, f"{told}; {count} {why}"
+    if killed := len(pairs) - len(both):
+        return RerunOutcome.CANNOT_TELL, f"{killed} of {len(pairs)} runs did not end here: their process was killed"
+    if not any(differing):
+        return RerunOutcome.REPRODUCED, f"all {len(both)} runs gave the same values"
+    return _tested([(before, after) for before, after in both if before.status == "ok"], margin, told)
 
 
 def _impossible(pairs: Sequence[tuple[Record, Record]]) -> str:
@@ -76,14 +102,20 @@ def _impossible(pairs: Sequence[tuple[Record, Record]]) -> str:
 
 def _tested(pairs: Sequence[tuple[Record, Record]], margin: float, told: str) -> tuple[RerunOutcome, str]:
     """The tests, and the measure that is furthest from being the same."""
-    found = {name: _p_values(np.array(differences), margin) for name, differences in _differences(pairs).items()}
-    worst = max(found, key=lambda name: found[name][0])
-    within, beyond = found[worst][0], min(p for _, p in found.values())
+    if len(pairs) < 2:
+        return RerunOutcome.CANNOT_TELL, f"{told}; one run cannot tell chance from a fault"
+    found = {name: _tests(np.array(differences), margin) for name, differences in _differences(pairs).items()}
+    worst = max(found, key=lambda name: found[name].within)
+    way = min(found, key=lambda name: found[name].shift)
+    within, shift = found[worst].within, found[way].shift
     hits = min(p_of_hits(before, after) for before, after in pairs) * len(pairs)
-    told += f"; most in {worst}: margin {margin:g}, TOST p {within:.4f}; class hits p {min(1.0, hits):.4f}"
-    if beyond * len(found) <= LEVEL or hits <= LEVEL:
+    told += f"; most in {worst}: margin {margin:g}, TOST p {within:.4f}"
+    told += f"; one way most in {way}: p {shift:.4f}; class hits p {min(1.0, hits):.4f}"
+    least = min(shift, *(tests.beyond for tests in found.values()))
+    if least * len(found) <= LEVEL or hits <= LEVEL:
         return RerunOutcome.NOT_REPRODUCED, told
-    return (RerunOutcome.REPRODUCED if within <= LEVEL else RerunOutcome.CANNOT_TELL), told
+    one_way = shift <= LEVEL or any(tests.one_way for tests in found.values())
+    return (RerunOutcome.REPRODUCED if within <= LEVEL and not one_way else RerunOutcome.CANNOT_TELL), told
 
 
 def _differences(pairs: Sequence[tuple[Record, Record]]) -> dict[str, list[float]]:
@@ -101,19 +133,27 @@ def _measures(record: Record) -> Iterator[tuple[str, float]]:
         yield METRICS[name].label, PERCENT * value
     later = record.validation_epoch
     for name, value in later.metrics.items() if later else ():
-        yield f"{METRICS[name].label} at validation epoch {later.epoch if later else 0}", PERCENT * value
+        yield f"{METRICS[name].label} at the validation epoch", PERCENT * value
     if record.hubness is not None:
         yield "hubness", HUBNESS * record.hubness
 
 
-def _p_values(differences: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float) -> tuple[float, float]:
-    """P of being at least the margin away from none, and of being within it."""
+def _tests(differences: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float) -> _Tests:
+    """The tests of a measure's differences; of fewer than two of them nothing can be said."""
     if not np.isfinite(differences).all():
-        return 1.0, 0.0
+        return _Tests(1.0, 0.0, 1.0, one_way=False)
+    if len(differences) < 2:
+        return _Tests(1.0, 1.0, 1.0, one_way=False)
     estimate = mean_of(pd.Series(differences))
     if estimate.error == 0:  # no scatter to test against
-        return (0.0, 1.0) if abs(estimate.mean) < margin else (1.0, 0.0)
-    return float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
+        within, beyond = (0.0, 1.0) if abs(estimate.mean) < margin else (1.0, 0.0)
+    else:
+        within, beyond = float(estimate.p_within(margin)), float(estimate.p_beyond(margin))
+    real = np.where(np.abs(differences) < _ROUNDING * margin, 0.0, differences)
+    up, down = int((real > 0).sum()), int((real < 0).sum())
+    by_sign = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    by_mean = float(mean_of(real).p_beyond(0.0))
+    return _Tests(within, beyond, min(1.0, 2 * min(by_sign, by_mean)), one_way=max(up, down) == len(real))
 
 
 def p_of_hits(before: Record, after: Record) -> float:

@@ -98,15 +98,17 @@ def save_merged(path: Path, merged: Merged) -> None:
     write_json(path, merged.model_dump(mode="json"))
 
 
-def add_check(path: Path, check: SpotCheck) -> None:
-    """Put a spot check beside a bundle.
+def add_check(path: Path, check: SpotCheck) -> Merged:
+    """Put a spot check beside a bundle; gives all that stands there then.
 
     Raises:
         SuiteError: what stands there is damaged.
     """
     beside = path.with_suffix(".json")
     merged = load_merged(beside)
-    save_merged(beside, merged.model_copy(update={"spot_checks": (*merged.spot_checks, check)}))
+    merged = merged.model_copy(update={"spot_checks": (*merged.spot_checks, check)})
+    save_merged(beside, merged)
+    return merged
 
 
 def records_for(handed_in: Mapping[str, HandedIn], own: Sequence[Record], regime: Regime) -> list[Record]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record
@@ -40,6 +40,10 @@ def check_numbers(record: Record, plan: SomePlan, truth: Truth) -> None:
         raise SuiteError(f"{record.where}: failure = {record.failure!r} although status is ok; allowed: null")
     if record.hubness is None:
         raise SuiteError(f"{record.where}: hubness is missing; allowed: a number")
+    most = (truth.items - 2) / math.sqrt(truth.items - 1)
+    if abs(record.hubness) > most + _TOLERANCE:
+        told = f"allowed: from {-most:.6g} to {most:.6g}, as the skewness of {truth.items} counts"
+        raise SuiteError(f"{record.where}: hubness = {record.hubness:.6g}; {told}")
     _check_precision(record, truth)
     later = record.validation_epoch
     for metrics in (record.metrics, *([later.metrics] if later else [])):
@@ -51,6 +55,24 @@ def check_numbers(record: Record, plan: SomePlan, truth: Truth) -> None:
                 raise SuiteError(
                     f"{record.where}: {name} = {value:.6g} is no share of {queries} queries; allowed: whole numbers of hits"
                 )
+
+
+def check_copies(records: Sequence[Record]) -> None:
+    """Refuse an outcome that stands for several runs of a data set, to the last bit.
+
+    Other seeds begin with another network, and other wrong labels lead elsewhere.
+
+    Raises:
+        SuiteError: there is one.
+    """
+    seen: dict[Hashable, Record] = {}
+    for record in (record for record in records if record.status == "ok"):
+        outcome = (record.track, *sorted(record.metrics.items()), *record.class_hits, record.hubness)
+        first = seen.setdefault(outcome, record)
+        if (first.seed, first.noise_sha256) != (record.seed, record.noise_sha256):
+            raise SuiteError(
+                f"{record.where}: the outcome is that of {first.where} to the last bit; allowed: one outcome a run"
+            )
 
 
 def _check_failed(record: Record) -> None:

@@ -4,19 +4,28 @@ Each run has its ``config_sha256``, the digest of all settings that it depends o
 says of how it was made can be compared with what follows from here.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, shortened
 from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import SETTINGS, Bundle, search_member
+from suite.judging.handed_in.code import declared_of
 from suite.judging.handed_in.searches import BUDGET, check_budget, check_search, is_equal_budget
-from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.paper_values import values_for
 from suite.losses.registry import Hyperparameters, target_of, values_by_hand
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import PLANS, Regime, Run, SomePlan, runs_of
+from suite.training.batch_checks import training_half
 from suite.training.hyperparameters import with_values
+
+_MOST = 100
+"""Hyper-parameters of a loss, learning rates included."""
+_WORD = re.compile("[A-Za-z0-9_.-]{1,64}")
+"""A name, or a value that is one of several words."""
 
 
 def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, loss_sha256: str) -> list[Run[SomePlan]]:
@@ -67,10 +76,10 @@ def runs_due(bundle: Bundle, settings: Settings, regime: Regime, dataset: str, l
 def paper_runs_due(
     bundle: Bundle, settings: Settings, dataset: str, loss_sha256: str, records: Sequence[Record]
 ) -> list[Run[SomePlan]]:
-    """The runs at the values of the loss's paper, which the records themselves say.
+    """The runs at the values of the loss's paper, which its class declares.
 
     Raises:
-        SuiteError: they were trained otherwise than the board's.
+        SuiteError: it declares none that can be read, or they were trained otherwise than the board's.
     """
     first, member = records[0], f"records/paper_values/{dataset}.jsonl"
     bare = bare_plan(bundle, settings, "frozen", dataset, loss_sha256)
@@ -79,13 +88,29 @@ def paper_runs_due(
             member,
             f"recipe.{BUDGET} = {given!r}; allowed: {bare.recipe.epochs} for every loss, also at its paper's values",
         )
-    rates = {name: value for name, value in first.recipe.items() if name in TRAINING_SETTINGS}
+    declared = declared_of(bare.target, bundle.code, bundle.name, "paper_values")
+    half = training_half(dataset, settings.datasets[dataset].max_classes)
+    try:
+        values = values_for(declared, half.mean_images, f"{bare.target}: paper_values")
+    except SuiteError as error:
+        raise bundle.refuse(member, str(error)) from error
+    if not values:
+        raise bundle.refuse(member, f"{bare.target} declares no paper_values; allowed: no such records")
     plan = replace(bare, track="paper_values", hyperparameter_source="paper")
-    return runs_of(_filled(bundle, member, plan, first.hyperparameters | rates))
+    return runs_of(_filled(bundle, member, plan, values))
 
 
 def _filled(bundle: Bundle, member: str, plan: SomePlan, values: Hyperparameters) -> SomePlan:
-    """A plan with these values, which a member of the bundle gives."""
+    """A plan with these values, which a member of the bundle or its code gives."""
+    if len(values) > _MOST:
+        raise bundle.refuse(member, f"{len(values):,} hyper-parameters; allowed: up to {_MOST}")
+    for name, value in values.items():
+        number = isinstance(value, int | float) and math.isfinite(value)
+        if not (
+            _WORD.fullmatch(name) and (number or value is None or (isinstance(value, str) and _WORD.fullmatch(value)))
+        ):
+            told = f"{shortened(name, 80)} = {shortened(repr(value), 120)}"
+            raise bundle.refuse(member, f"{told}; allowed: finite numbers, true, false, null, or a word")
     try:
         return with_values(plan, values)
     except SuiteError as error:

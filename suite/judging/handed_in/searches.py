@@ -1,8 +1,8 @@
 """Searches in a bundle: each had the board's trials in the board's space, and what it says that it found follows from them.
 
 The values of a search's first trials follow from its name alone, those of later ones from the scores before them. So trials
-that were chosen, repeated or left out are found by drawing them anew. Optuna of another version may draw later trials
-otherwise; then the first ones are compared.
+that were chosen, repeated or left out are found by drawing them anew, all of them, whatever version of Optuna is said to
+have drawn them: where this machine's draws others, nothing tells a trial that was chosen.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ def check_search(
     if len(recipe.trials) != tuning.trials:
         raise bundle.refuse(member, f"{len(recipe.trials)} trials; allowed: {tuning.trials}, as for every loss")
     _check_values(bundle, member, recipe, space)
-    _check_drawn(bundle, member, recipe, space)
+    check_drawn(bundle, member, recipe, space)
     epochs = recipe.best.get(BUDGET, training.epochs)
     if not 1 <= recipe.validation_epoch <= int(epochs or 0):
         raise bundle.refuse(member, f"validation_epoch = {recipe.validation_epoch}; allowed: 1 to {epochs}, its epochs")
@@ -158,7 +158,7 @@ def _check_values(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space
         seen.append((trial.values, trial.fold_map_at_r))
 
 
-def _check_drawn(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space) -> None:
+def check_drawn(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space) -> None:
     """Refuse trials that this search does not draw: its streams belong to its name, and scores lead to what comes next."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -169,22 +169,19 @@ def _check_drawn(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space)
 
 
 def _draw_anew(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space) -> None:
-    same = bundle.manifest.versions.get("optuna") == version("optuna")
-    study, finished = optuna.create_study(direction="maximize"), 0
+    study, theirs = optuna.create_study(direction="maximize"), bundle.manifest.versions.get("optuna")
     for number, trial in enumerate(recipe.trials):
-        if finished >= FIRST_TRIALS and not same:
-            return
         seed = entropy("tune", recipe.track, recipe.dataset, recipe.loss, recipe.number, number) % 2**32
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=FIRST_TRIALS)
         asked = study.ask()
         drawn = {name: item.suggest(asked, name) for name, item in space.items()}
         if not all(_alike(trial.values[name], value) for name, value in drawn.items()):
-            raise bundle.refuse(
-                member, f"trial {number + 1} has {trial.values}; allowed: {drawn}, which search {recipe.number} draws"
-            )
+            told = f"trial {number + 1} has {trial.values}; allowed: {drawn}, which search {recipe.number} draws"
+            if theirs != version("optuna"):
+                told += f" with optuna {version('optuna')} of this machine; the manifest says {theirs}"
+            raise bundle.refuse(member, told)
         value = trial.map_at_r
         study.tell(asked.number, value, state=_FAILED if value is None else None)
-        finished += value is not None
 
 
 def _alike(given: Scalar, drawn: Scalar) -> bool:

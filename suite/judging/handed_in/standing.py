@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError
 
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record
-from suite.judging.handed_in.bundle import Bundle
-from suite.judging.handed_in.compare import FIXED, MEASURED, Pair, judge
+from suite.evaluation.retrieval import METRICS
+from suite.judging.handed_in.bundle import Bundle, processor_told
+from suite.judging.handed_in.compare import FIXED, MARGIN, MEASURED, Pair, judge
 from suite.judging.handed_in.protocol import REGIMES, suite_version
 from suite.judging.verify import RerunOutcome
 from suite.randomness import stream
@@ -53,8 +54,14 @@ class SpotCheck(Strict):
 
     draw: int
     """Seed of the sample."""
-    margin: float
+    margin: Annotated[float, Field(gt=0, le=MARGIN)]
     """Points up to which a mean difference counts as none."""
+    processor: str
+    """The kind of processor that computed them."""
+    versions: dict[str, str]
+    """Of Python and the libraries that they were computed with."""
+    features_sha256: dict[str, str]
+    """Of the feature files that they read, by data set."""
     reruns: Annotated[tuple[Rerun, ...], Field(min_length=1)]
     """What each run gave, in the order in which they were drawn."""
     suite_version: str
@@ -99,6 +106,12 @@ class HandedIn:
                 named = [f"{pair.record.dataset} {pair.record.noise_level:g} seed {pair.record.seed}" for pair in pairs]
                 more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
                 drawn_ = f"drawn {len(named)} of {len(places)}: {allowed(named[:_NAMED])}{more}"
+                others = [
+                    name
+                    for name in self.other_features(check)
+                    if regime == "frozen" and outcome != RerunOutcome.REPRODUCED
+                ]
+                told += f"; the features of {allowed(others)} are others here" if others else ""
                 judged.append((outcome, f"{outcome}: {told} ({drawn_})"))
         if not judged:
             return Standing()
@@ -118,7 +131,29 @@ class HandedIn:
         given = [rerun.config_sha256 for rerun in check.reruns]
         if given != [record.config_sha256 for record in drawn(self.bundle, len(given), check.draw)]:
             raise SuiteError(f"a spot check holds other runs than draw {check.draw} draws")
-        return [_pair(records[rerun.config_sha256], rerun) for rerun in check.reruns]
+        return [self._pair(records[rerun.config_sha256], rerun, check) for rerun in check.reruns]
+
+    def _pair(self, record: Record, rerun: Rerun, check: SpotCheck) -> Pair:
+        if rerun.found is None:
+            return Pair(record, None, rerun.raised)
+        wrong = sorted(rerun.found.keys() ^ {*FIXED, *MEASURED})
+        if wrong:
+            raise SuiteError(f"a spot check has other fields than a record states as outcome: {allowed(wrong)}")
+        same = made_here(self.bundle, record, check.processor, check.versions)
+        try:
+            here = Record.model_validate(record.model_dump() | rerun.found)
+        except ValidationError as error:
+            raise SuiteError(explain_first(error, Record, Path("a spot check"))) from error
+        if unknown := sorted(
+            {*here.metrics, *(here.validation_epoch.metrics if here.validation_epoch else ())} - {*METRICS}
+        ):
+            raise SuiteError(f"a spot check has the metric {unknown[0]}; allowed: {allowed(METRICS)}")
+        return Pair(record, here, same_machine=same)
+
+    def other_features(self, check: SpotCheck) -> list[str]:
+        """Data sets whose features were others where a check computed than where the records were made."""
+        theirs = self.bundle.manifest.features_sha256
+        return sorted(name for name, digest in check.features_sha256.items() if theirs.get(name) != digest)
 
     def version(self) -> str:
         """The version of the suite that made it, if it is another one."""
@@ -126,16 +161,9 @@ class HandedIn:
         return "" if theirs == suite_version() else theirs
 
 
-def _pair(record: Record, rerun: Rerun) -> Pair:
-    if rerun.found is None:
-        return Pair(record, None, rerun.raised)
-    wrong = sorted(rerun.found.keys() ^ {*FIXED, *MEASURED})
-    if wrong:
-        raise SuiteError(f"a spot check has other fields than a record states as outcome: {allowed(wrong)}")
-    try:
-        return Pair(record, Record.model_validate(record.model_dump() | rerun.found))
-    except ValidationError as error:
-        raise SuiteError(explain_first(error, Record, Path("a spot check"))) from error
+def made_here(bundle: Bundle, record: Record, processor: str, versions: Mapping[str, str]) -> bool:
+    """Whether a bundle says that a record was computed on this kind of processor, and with these versions."""
+    return bundle.manifest.hardware == [processor_told(processor)] and record.versions.items() <= versions.items()
 
 
 def shown_records(bundle: Bundle) -> list[Record]:
@@ -147,11 +175,12 @@ def shown_records(bundle: Bundle) -> list[Record]:
 def drawn(bundle: Bundle, count: int, seed: int) -> list[Record]:
     """Records whose runs are computed anew: at random, in turn from each regime and tuning track, there from each data set.
 
-    So a sample of as many runs as there are regimes and tracks holds one of each. The same bundle, count and seed give the
-    same ones.
+    So a sample of as many runs as there are regimes and tracks holds one of each. Failed runs come first: a bad seed that is
+    told as failed is seen by nothing else. The same bundle, count and seed give the same ones.
     """
     records = shown_records(bundle)
     order = [records[place] for place in stream("spot check", seed).permutation(len(records))]
+    order.sort(key=lambda record: record.status != "failed")  # stable
     turns = _turns(order, lambda record: (record.regime, record.track, record.dataset))
     order.sort(key=lambda record: turns[record.config_sha256])  # stable: by chance within a turn
     turns = _turns(order, lambda record: (record.regime, record.track))

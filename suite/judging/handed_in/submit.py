@@ -12,12 +12,14 @@ from suite.data.catalog import EMBEDDED, verified
 from suite.errors import SuiteError, allowed, shortened
 from suite.evaluation.records import Record, read_records
 from suite.files import read_json, replacing
+from suite.hashing import sha256_file
 from suite.judging.handed_in.bundle import (
     DEEPEST,
     MEMBER,
     SETTINGS,
     STUDIES,
     licence_of,
+    processor_told,
     read_bundle,
     search_member,
     write_bundle,
@@ -25,9 +27,11 @@ from suite.judging.handed_in.bundle import (
 from suite.judging.handed_in.check import check_bundle, shared_settings
 from suite.judging.handed_in.code import files_of
 from suite.judging.handed_in.protocol import REGIMES, protocol, suite_version
+from suite.judging.handed_in.versions import SEARCHER, versions_of
 from suite.losses.registry import target_of
 from suite.settings.params import Settings
 from suite.settings.paths import (
+    FEATURES,
     FOUND_RECIPE,
     PARAMS_FILE,
     RECORDS_NAME,
@@ -39,7 +43,7 @@ from suite.settings.plans import folder_of, tuned_plan_path
 from suite.settings.tuned_recipes import load_tuned, tuned_path
 
 
-def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
+def submit(loss: str, settings: Settings, licence: str, output: Path, author: str = "", citation: str = "") -> Path:
     """Write the bundle of a loss; nothing is there if a check refuses it.
 
     Args:
@@ -47,6 +51,8 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         settings: of the project.
         licence: of the loss's code and of the records, an expression of SPDX.
         output: the file to write.
+        author: who hands it in.
+        citation: what to cite for the loss.
 
     Raises:
         SuiteError: no such loss, no licence, records that are missing, or what ``check_bundle`` refuses.
@@ -83,10 +89,14 @@ def submit(loss: str, settings: Settings, licence: str, output: Path) -> Path:
         "format": 1,
         "loss": loss,
         "licence": licence,
+        "author": author,
+        "citation": citation,
         "suite_version": suite_version(),
         "protocol": protocol().model_dump(mode="json"),
         "data_sha256": {name: verified(name).sha256 for name in datasets},
-        "versions": _versions(records) | ({"optuna": version("optuna")} if searches else {}),
+        "features_sha256": {name: _features_sha256(name) for name in datasets},
+        "versions": versions_of(record for each in records.values() for record in each)
+        | ({SEARCHER: version(SEARCHER)} if searches else {}),
         "hardware": sorted(set(_processors(loss, datasets))),
     }
     with replacing(output) as temporary:
@@ -139,22 +149,26 @@ def _searches(loss: str, records: dict[str, list[Record]]) -> Iterator[tuple[str
         yield search_member(record.regime, record.track, record.dataset, number), load_tuned(path)
 
 
-def _versions(records: dict[str, list[Record]]) -> dict[str, str]:
-    """Of Python and libraries, as the records have them; several where runs had several."""
-    found: dict[str, set[str]] = {}
-    for record in (record for each in records.values() for record in each):
-        for name, value in record.versions.items():
-            found.setdefault(name, set()).add(value)
-    return {name: allowed(sorted(values)) for name, values in sorted(found.items())}
-
-
 def _processors(loss: str, datasets: list[str]) -> Iterator[str]:
     """Kinds of processor that runs were computed on."""
     for regime in REGIMES:
         for dataset in datasets:
             path = folder_of(regime) / TIMES_FOLDER / f"{dataset}-{loss}.json"
             if path.is_file():
-                yield from (str(kind) for kind in read_json(path).get("processors", {}).values() if kind)
+                kinds = read_json(path).get("processors", {}).values()
+                yield from filter(None, (processor_told(str(kind)) for kind in kinds if kind))
+
+
+def _features_sha256(dataset: str) -> str:
+    """Digest of a data set's feature file.
+
+    Raises:
+        SuiteError: it is missing.
+    """
+    path = Path(FEATURES.format(dataset=dataset))
+    if not path.is_file():
+        raise SuiteError(f"feature file {path} is missing; compute it with: dvc repro features@{path.stem}")
+    return sha256_file(path)
 
 
 def _as_json(value: dict[str, Any]) -> bytes:

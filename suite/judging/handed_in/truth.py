@@ -35,6 +35,7 @@ class Truth:
         training = num_training_classes(int(labels.max()) + 1)
         self._labels = labels[labels < training]
         sizes = np.bincount(labels[labels >= training] - training)
+        self.items = int(sizes.sum())
         self.class_queries: list[int] = np.where(sizes > 1, sizes, 0).tolist()
         self._mask = lru_cache(None)(self._corrupted)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from suite.judging.handed_in.code import text_of
 from suite.judging.handed_in.folder import bundle_path
 from suite.judging.handed_in.standing import HandedIn, shown_records
 from suite.losses.registry import target_of
@@ -15,9 +16,14 @@ def about(handed_in: HandedIn) -> dict[str, Any]:
     for regime, track in places:
         standing = handed_in.standing(regime, track)
         checks.append([f"{regime}, {track}", standing.mark, standing.told or "none of its runs were computed here"])
+    target = target_of(bundle.loss, bundle.shared.loss)
+    texts = {name: text_of(target, bundle.code, bundle.name, name) for name in ("formula", "source")}
     return {
+        **texts,
         "marks": list(dict.fromkeys(check[1] for check in checks)),
         "facts": [
+            ("Author", manifest.author or "not told"),
+            ("To cite", manifest.citation or "not told"),
             ("Licence", manifest.licence),
             ("Version of the suite", manifest.suite_version),
             ("Processors", ", ".join(manifest.hardware) or "not told"),
@@ -27,5 +33,5 @@ def about(handed_in: HandedIn) -> dict[str, Any]:
             ("SHA-256 of the bundle", bundle.sha256),
         ],
         "checks": checks,
-        "target": target_of(bundle.loss, bundle.shared.loss),
+        "target": target,
     }

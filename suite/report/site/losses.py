@@ -36,7 +36,7 @@ def write_losses(pages: Pages, inputs: Inputs) -> None:
         loss |= _definition(name, inputs.declared.get(name))
         loss["handed_in"] = None if theirs is None else about(theirs)
         if theirs is not None:
-            loss["target"] = loss["handed_in"]["target"]
+            loss |= {key: loss["handed_in"][key] for key in ("target", "formula", "source")}  # read, and not run
         shown.append(loss)
     pages.write("losses.html", "losses", "Losses", losses=shown)
     for loss in shown:

@@ -55,8 +55,14 @@ def test_manifests_fit():
         "loss": "own",
         "licence": "MIT",
         "suite_version": "1.0",
-        "protocol": {"number": 1, "evaluator_sha256": digest, "code_sha256": {"frozen": digest}},
+        "protocol": {
+            "number": 1,
+            "evaluator_sha256": digest,
+            "code_sha256": {"frozen": digest},
+            "preparation_sha256": {"frozen": digest},
+        },
         "data_sha256": {"emoji": digest},
+        "features_sha256": {"emoji": digest},
         "versions": {},
         "hardware": [],
         "members": {"settings.json": digest},
@@ -64,3 +70,4 @@ def test_manifests_fit():
     assert errors("bundle", manifest) == []
     assert MANIFEST.endswith(".json")
     assert len(errors("bundle", manifest | {"loss": "<b>"})) == 1
+    assert len(errors("bundle", manifest | {"versions": {"python": "x"}})) == 1

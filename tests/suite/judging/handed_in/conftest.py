@@ -38,6 +38,8 @@ Path("it_ran").touch()
 
 
 class Own(nn.Module):
+    formula = "w (1 - <z, z'>) over pairs of one class"
+    source = "An author, On compactness, 2026"
     search_space = {"weight": {"low": 0.5, "high": 2.0}}
     paper_values = {"weight": 0.7}
 
@@ -108,7 +110,7 @@ def made(tmp_path_factory):
         resolve_hyperparameters("emoji", "own", silent(), "finetuned", tools)
         train_finetuned("emoji", "own", silent())
         promote()
-        submit("own", settings, "mit", Path("own.zip"))
+        submit("own", settings, "mit", Path("own.zip"), "An author", "On compactness, 2026")
     return folder
 
 

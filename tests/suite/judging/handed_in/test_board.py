@@ -82,7 +82,7 @@ def test_a_board_that_has_changed_refuses_what_was_merged(board, submitted):
 
 
 def test_a_check_that_drew_nothing_of_the_bundle_is_no_check(board, submitted):
-    check = {"draw": 1, "margin": 1.0, "suite_version": "0.1.0"}
+    check = {"draw": 1, "margin": 0.5, "suite_version": "0.1.0", "processor": "", "versions": {}, "features_sha256": {}}
     placed(submitted / "own.zip", spot_checks=[check | {"reruns": [{"config_sha256": "0" * 64, "found": None}]}])
     with pytest.raises(SuiteError, match=r"own\.json: a spot check holds other runs than draw 1 draws; restore it"):
         load_handed_in()

@@ -14,7 +14,7 @@ import yaml
 
 from suite.errors import SuiteError
 from suite.evaluation.tables import read_csv
-from suite.hashing import ROOT
+from suite.hashing import ROOT, sha256_file
 from suite.judging.handed_in import protocol
 from suite.judging.handed_in.bundle import MANIFEST, read_bundle, write_bundle
 from suite.judging.handed_in.code import digest_of
@@ -54,13 +54,15 @@ def test_a_bundle_holds_what_the_loss_left(contents, submitted):
     assert (manifest["loss"], manifest["licence"]) == ("own", "MIT")
     assert set(manifest["versions"]) > {"python", "torch"}
     assert manifest["hardware"]
+    assert (manifest["author"], manifest["citation"]) == ("An author", "On compactness, 2026")
+    assert manifest["features_sha256"] == {"emoji": sha256_file(submitted / "features/emoji.safetensors")}
     assert contents["code/losses/own.py"] == (submitted / "losses/own.py").read_bytes()
     assert len(contents["records/frozen/emoji.jsonl"].splitlines()) == 4
 
 
 def test_the_same_results_give_the_same_bytes(submitted, tmp_path, monkeypatch):
     monkeypatch.chdir(submitted)
-    again = submit("own", load_settings(), "MIT", tmp_path / "again.zip")
+    again = submit("own", load_settings(), "MIT", tmp_path / "again.zip", "An author", "On compactness, 2026")
     assert again.read_bytes() == (submitted / "own.zip").read_bytes()
 
 
@@ -286,6 +288,31 @@ def test_the_code_of_a_run_is_part_of_the_protocol():
     assert protocol.difference(changed, {"frozen"}) == ""
     assert "code_sha256.finetuned" in protocol.difference(changed, {"frozen", "finetuned"})
     assert "evaluator" in protocol.difference(mine.model_copy(update={"evaluator_sha256": "0"}), {"frozen"})
+
+
+DECIDES = {
+    "suite/training/backbone.py": {"frozen", "finetuned"},
+    "suite/training/features.py": {"frozen"},
+    "suite/data/split.py": {"frozen", "finetuned"},
+    "suite/data/table.py": {"frozen", "finetuned"},
+    "suite/training/tuning/search.py": {"frozen", "finetuned"},
+    "suite/training/tuning/validation.py": {"frozen", "finetuned"},
+    "suite/training/search_space.py": {"frozen", "finetuned"},
+    "suite/training/finetuned/changes.py": {"finetuned"},
+    "suite/training/finetuned/validation.py": {"finetuned"},
+    **{name: set() for name in protocol.CONDUCT},
+}
+
+
+@pytest.mark.parametrize("name", DECIDES)
+def test_code_that_makes_features_or_searches_is_part_of_the_protocol(monkeypatch, name):
+    """An edit of what makes the inputs of runs is another protocol; one of what carries them out is none."""
+    mine = protocol.protocol()
+    real = protocol.sha256_file
+    assert (ROOT / name).is_file()
+    monkeypatch.setattr(protocol, "sha256_file", lambda path: "0" if path == ROOT / name else real(path))
+    differs = {regime for regime in protocol.REGIMES if "preparation" in protocol.difference(mine, {regime})}
+    assert differs == DECIDES[name]
 
 
 @pytest.mark.parametrize("name", ["my-losses/v1.2/a_loss.py", "my_losses/my-loss.py", "2026/loss.py"])

@@ -1,15 +1,18 @@
 """Reruns: all that a record states as outcome is compared, samples reach every track, and what was raised stays."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from suite.data.features import load_features, save_features
+from suite.errors import SuiteError
 from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import read_bundle
-from suite.judging.handed_in.compare import MEASURED, Pair, judge, p_of_hits
+from suite.judging.handed_in.compare import MARGIN, MEASURED, Pair, judge, p_of_hits
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
 from suite.judging.handed_in.standing import HandedIn, Merged, Rerun, SpotCheck, drawn, shown_records
@@ -44,6 +47,18 @@ def test_a_sample_reaches_every_regime_and_track(bundle):
         seen |= {record.config_sha256 for record in sample}
     assert seen == {record.config_sha256 for record in shown_records(bundle)}
     assert len(drawn(bundle, 99, 0)) == 12
+
+
+def test_failed_runs_are_drawn_first(bundle):
+    """A bad seed told as failed raises the mean: only its rerun shows that it was none."""
+    member = "records/frozen/emoji.jsonl"
+    failed_ = {"status": "failed", "failure": "the embeddings are not finite", "metrics": {}}
+    told = changed(bundle.records[member][3], **failed_)
+    forged_ = replace(bundle, records=bundle.records | {member: [*bundle.records[member][:3], told]})
+    for seed in range(10):
+        assert told in drawn(forged_, 3, seed)
+    outcome, why = judge([Pair(told, bundle.records[member][3])], MARGIN)
+    assert (outcome, why) == (RerunOutcome.NOT_REPRODUCED, "a run failed in the records or here, and not in both")
 
 
 def changed(record, **fields):
@@ -93,7 +108,72 @@ def test_the_last_bits_of_another_processor_are_none(records):
 def test_a_constant_difference_has_no_scatter_and_is_judged_all_the_same(records):
     shifted = [Pair(each, each.model_copy(update={"hubness": each.hubness + 1})) for each in records]
     assert judge(shifted, 1.0)[0] == RerunOutcome.NOT_REPRODUCED
-    assert judge(shifted, 11.0)[0] == RerunOutcome.REPRODUCED
+    assert judge(shifted, 11.0)[0] == RerunOutcome.CANNOT_TELL  # all four point one way, which chance may do
+    assert judge(shifted * 4, 11.0)[0] == RerunOutcome.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize("gain", [0.3, 0.9])
+def test_numbers_that_were_raised_are_not_taken_for_another_processors(records, gain):
+    """As much as leaves TOST content, in all of them: last bits differ in both directions."""
+    rng = np.random.default_rng(1)
+    for count in (2, 4, 8, 12, 30):
+        pairs, honest = [], []
+        for number in range(count):
+            one = records[number % len(records)]
+            way = (-1) ** number  # in both directions
+            noise = {name: value + way * abs(float(rng.normal(0, 0.001))) for name, value in one.metrics.items()}
+            raised = {name: value - gain / 100 for name, value in noise.items()}
+            pairs.append(Pair(one, one.model_copy(update={"metrics": raised})))
+            honest.append(Pair(one, one.model_copy(update={"metrics": noise})))
+        outcome, told = judge(pairs, MARGIN)
+        assert outcome != RerunOutcome.REPRODUCED, told
+        if count >= 12:
+            assert outcome == RerunOutcome.NOT_REPRODUCED, told
+        assert judge(honest, MARGIN)[0] != RerunOutcome.NOT_REPRODUCED
+    assert judge(honest, MARGIN)[0] == RerunOutcome.REPRODUCED
+
+
+def test_on_the_records_machine_a_single_bit_is_not_reproduced(records):
+    pairs = [Pair(each, each, same_machine=True) for each in records]
+    assert judge(pairs, MARGIN)[0] == RerunOutcome.REPRODUCED
+    one = records[0]
+    other = one.model_copy(update={"hubness": np.nextafter(one.hubness, 9)})
+    outcome, told = judge([*pairs[1:], Pair(one, other, same_machine=True)], MARGIN)
+    assert outcome == RerunOutcome.NOT_REPRODUCED
+    assert "1 of 4 runs differ, in hubness; 1 of them on the records' kind of processor and versions" in told
+    killed = [*pairs[1:], Pair(one, None), Pair(one, other, same_machine=True)]
+    assert judge(killed, MARGIN)[0] == RerunOutcome.NOT_REPRODUCED  # a killed process hides nothing
+
+
+def test_searches_that_found_other_epochs_are_judged_together(records):
+    """One run that alone has its validation epoch: a traceback once, after the check was kept."""
+    pairs = []
+    for number, one in enumerate(records):
+        later = one.validation_epoch.model_copy(update={"epoch": 1 + (number == 0)})
+        before = one.model_copy(update={"validation_epoch": later})
+        shares = {name: value + 1e-6 * (-1) ** number for name, value in one.metrics.items()}
+        pairs.append(Pair(before, before.model_copy(update={"metrics": shares})))
+    assert judge(pairs, MARGIN)[0] == RerunOutcome.REPRODUCED
+    none = [pairs[0], *(replace(each, record=without(each.record), here=without(each.here)) for each in pairs[1:])]
+    assert judge(none, MARGIN)[0] == RerunOutcome.CANNOT_TELL
+
+
+def without(record):
+    """A record of a run without a search."""
+    return record.model_copy(update={"validation_epoch": None})
+
+
+def test_what_cannot_be_judged_is_not_kept(board, typed, submitted, monkeypatch):
+    merge([submitted / "own.zip"], load_settings())
+
+    def broken(*_):
+        raise ValueError("no judgement")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("suite.judging.handed_in.standing.judge", broken)
+        with pytest.raises(ValueError, match="no judgement"):
+            typed("rerun", "own", "--sample", "1", "--yes")
+    assert json.loads(Path("handed_in/own.json").read_text())["spot_checks"] == []
 
 
 def test_hits_of_classes_are_compared_as_by_a_chi_square_test(records):
@@ -115,7 +195,15 @@ def check_of(bundle, count, seed, change=lambda fields: fields, raised=""):
     for record in drawn(bundle, count, seed):
         fields = change({name: getattr(record, name) for name in Rerun.of("", record, "").found})
         reruns.append(Rerun(config_sha256=record.config_sha256, found=None if raised else fields, raised=raised))
-    return SpotCheck(draw=seed, margin=1, reruns=tuple(reruns), suite_version="1")
+    return SpotCheck(
+        draw=seed,
+        margin=MARGIN,
+        reruns=tuple(reruns),
+        suite_version="1",
+        processor="another",
+        versions={},
+        features_sha256={},
+    )
 
 
 def test_marks_follow_from_what_was_drawn_and_agree_with_what_is_told(bundle):
@@ -135,6 +223,36 @@ def test_marks_follow_from_what_was_drawn_and_agree_with_what_is_told(bundle):
     for place in (FROZEN, PAPERS, FINETUNED):
         mark = HandedIn(bundle, Merged(sha256="0", spot_checks=(one,))).standing(*place).mark
         assert mark == ("spot-checked" if place == drawn_place else "not rerun")
+
+
+def test_a_check_tells_machine_and_features(bundle):
+    """On the records' processor and versions one bit is enough; on another machine it is one of chance."""
+    (kind,), versions = bundle.manifest.hardware, bundle.manifest.versions
+
+    def a_bit(fields):
+        return fields if fields["hubness"] is None else fields | {"hubness": float(np.nextafter(fields["hubness"], 9))}
+
+    elsewhere = check_of(bundle, 12, 3, a_bit)
+    others = {"emoji": "0" * 64}
+    here = elsewhere.model_copy(update={"processor": kind, "versions": versions, "features_sha256": others})
+    newer = here.model_copy(update={"versions": versions | {"torch": "9.9"}})
+    marks = {}
+    for name, check in {"elsewhere": elsewhere, "here": here, "newer": newer}.items():
+        standing = HandedIn(bundle, Merged(sha256="0", spot_checks=(check,))).standing(*FROZEN)
+        marks[name] = standing.mark
+        if name == "here":
+            assert "; the features of emoji are others here" in standing.told
+    assert marks == {"elsewhere": "spot-checked", "here": "not reproduced", "newer": "spot-checked"}
+
+
+def test_a_check_that_was_edited_is_told_in_a_line(bundle):
+    def renamed(fields):
+        return fields | {"metrics": fields["metrics"] | {"recall_at_3": 1.0}}
+
+    with pytest.raises(SuiteError, match="a spot check has the metric recall_at_3; allowed: recall_at_1"):
+        HandedIn(bundle, Merged(sha256="0", spot_checks=(check_of(bundle, 3, 1, renamed),))).standing(*FROZEN)
+    with pytest.raises(ValueError, match=r"less than or equal to 0\.5"):
+        SpotCheck.model_validate(check_of(bundle, 3, 1).model_dump() | {"margin": 50.0})
 
 
 def perfect(one):
@@ -173,6 +291,23 @@ def test_forged_numbers_are_found_wherever_they_are(board, typed, contents):
     kept = json.loads(Path("handed_in/own.json").read_text())["spot_checks"][0]["reruns"]
     assert len(kept) == 6
     assert set(kept[0]["found"]) > {*MEASURED} - {"failure"}
+
+
+def test_old_features_of_the_board_are_no_fault_of_a_bundle(board, typed, submitted):
+    """They are made anew where they should be the bundle's, and the old file is told."""
+    path = Path("features/emoji.safetensors")
+    merge([submitted / "own.zip"], load_settings())
+    mine = load_features(path)
+    save_features(path, replace(mine, features=mine.features[:, ::-1] * 0.5))
+    status, printed = typed("rerun", "own", "--sample", "3", "--draw", "1", "--yes")
+    assert status == 0, printed
+    assert "emoji.safetensors is none that this suite makes; make it anew with: dvc repro -f features@emoji" in printed
+    assert set(marks_of("own")) == {"spot-checked"}
+
+
+def marks_of(loss):
+    """The marks of a handed-in loss."""
+    return [load_handed_in()[loss].standing(*place).mark for place in (FROZEN, PAPERS, FINETUNED)]
 
 
 def test_what_a_rerun_raises_stays_beside_the_bundle(board, typed, contents, monkeypatch):

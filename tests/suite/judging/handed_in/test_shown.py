@@ -40,6 +40,9 @@ def test_it_is_told_apart_everywhere(shown, typed, submitted):
         assert text in page
     assert "Search space and trials on emoji" in page
     assert "Not run." not in page
+    assert "w (1 - &lt;z, z&#39;&gt;) over pairs of one class" in page  # read from the class, and no markup
+    for text in ("An author, On compactness, 2026", "<dt>Author</dt><dd>An author</dd>", "<dt>To cite</dt>"):
+        assert text in page
     assert "handed in, not rerun" in (site / "losses.html").read_text()
     front = (site / "index.html").read_text()
     assert front.count(TOLD) >= 2  # table and legend
@@ -64,6 +67,8 @@ def test_what_is_found_is_found_without_it():
         "noise_kind": "symmetric",
         "runs": 5,
         "trials": 25,
+        "searches": 2,
+        "gain_over_frozen": 1.0,
     }
     rows = [place | {"loss": loss, "noise_level": 0.2} for loss in ("pfml", "triplet")]
     theirs = place | {"loss": "own", "noise_level": 0.4, "runs": 9, "trials": 99, "dataset": "birds"}

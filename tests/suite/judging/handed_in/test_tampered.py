@@ -8,19 +8,28 @@ import io
 import json
 import shutil
 import stat
+import tempfile
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 from suite.errors import SuiteError
-from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS
+from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS, read_bundle
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
-from suite.judging.handed_in.searches import is_equal_budget
+from suite.judging.handed_in.plans import bare_plan, paper_runs_due
+from suite.judging.handed_in.searches import FIRST_TRIALS, check_drawn, is_equal_budget
+from suite.randomness import entropy
 from suite.settings.params import load_settings
+from suite.settings.plans import runs_of
+from suite.settings.tuned_recipes import Trial
+from suite.training.hyperparameters import with_values
+from suite.training.search_space import parse_space
 from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
 
 RECORDS = "records/frozen/emoji.jsonl"
@@ -167,6 +176,21 @@ def with_epochs(values):
     values["loss"]["params"]["epochs"] = 500
 
 
+def copied(place, source):
+    """A run with the outcome of another one, to the last bit."""
+
+    def spoil(contents):
+        records = records_of(contents)
+        one = records[place]
+        for name in ("metrics", "class_hits", "hubness"):
+            one[name] = records[source][name]
+        if one["validation_epoch"]["epoch"] == one["recipe"]["epochs"]:
+            one["validation_epoch"]["metrics"] = one["metrics"]
+        return {RECORDS: as_lines(records)}
+
+    return spoil
+
+
 SPOILED = {
     "a metric that hits do not make": (record(metric("recall_at_1", 0.99)), RECORDS, "class_hits make"),
     "R@2 below R@1": (record(metric("recall_at_2", 0.0)), RECORDS, "is above recall_at_2"),
@@ -216,9 +240,18 @@ SPOILED = {
         "loss.target is missing; allowed: module:Class",
     ),
     "no data sets": (plain(SETTINGS, update(datasets={})), "records/", "names no data set emoji; allowed: none"),
-    "no Python": (lambda _: {CODE: b"def ("}, CODE, "SyntaxError"),
-    "brackets without end": (lambda _: {CODE: b"(" * 100_000}, CODE, "code/losses/own.py"),
-    "an import from above": (text(CODE, b"from own_parts", b"from ...... own_parts"), CODE, "code/losses/own.py"),
+    "no Python": (lambda _: {CODE: b"def ("}, f"{CODE}: code/losses/own.py fails on import", "SyntaxError"),
+    "brackets without end": (lambda _: {CODE: b"(" * 100_000}, CODE, "fails on import: SyntaxError"),
+    "sums without end": (
+        lambda _: {CODE: b"x = " + b"-" * 20_000 + b"1"},
+        CODE,
+        "allowed: Python that can be imported",
+    ),
+    "an import from above": (
+        text(CODE, b"from own_parts", b"from ............................ own_parts"),
+        CODE,
+        "imports from above the project",
+    ),
     "a budget raised in the settings": (
         plain(SETTINGS, lambda values: values["tuning"].update(trials=100)),
         SETTINGS,
@@ -258,6 +291,24 @@ SPOILED = {
         "validation_epoch",
     ),
     "no hubness": (record(update(hubness=None)), RECORDS, "hubness is missing"),
+    "a hubness that no counts have": (record(update(hubness=1e308)), RECORDS, "as the skewness of 36 counts"),
+    "a seed copied": (
+        copied(2, 0),
+        f"{RECORDS}, line 3",
+        "the outcome is that of own.zip: records/frozen/emoji.jsonl, line 1",
+    ),
+    "a noise level copied": (copied(3, 2), f"{RECORDS}, line 4", "to the last bit; allowed: one outcome a run"),
+    "a record without versions": (record(update(versions={})), f"{RECORDS}, line 1", "versions of none; allowed: of "),
+    "a version with which the suite does not run": (
+        record(lambda one: one["versions"].update(python="2.7")),
+        RECORDS,
+        "versions.python = '2.7'; allowed: >=3.11, as the suite needs it",
+    ),
+    "a version that is none": (
+        record(lambda one: one["versions"].update(torch="two")),
+        RECORDS,
+        "versions.torch = 'two'; allowed: a version",
+    ),
     "a failure in words of its own": (record(failed(failure="a [link](http://x)")), RECORDS, "none of this suite's"),
     "a failed run with hits": (record(failed(class_hits=[1])), RECORDS, "class_hits is there although the run failed"),
     "other views in a run": (record(update(views_sha256="0" * 64), 1, LATE), LATE, "views_sha256 = "),
@@ -328,12 +379,31 @@ SPOILED = {
         "records/frozen/birds.jsonl",
         "settings.json names no data set birds; allowed: emoji",
     ),
-    "a study of another data set": (
-        lambda contents: {
-            "records/geometry/emoji.jsonl": contents[RECORDS].replace(b'"dataset": "emoji"', b'"dataset": "cub"')
-        },
-        "records/geometry/emoji.jsonl",
-        "dataset = 'cub'; allowed: 'emoji'",
+    "records of a study that no board shows": (
+        lambda contents: {"records/splits/emoji.jsonl": contents[RECORDS]},
+        "records/splits/emoji.jsonl",
+        "may not be there",
+    ),
+    "a key twice": (
+        text(RECORDS, b'"recall_at_1": ', b'"recall_at_1": 0.999, "recall_at_1": '),
+        f"{RECORDS}, line 1",
+        "'recall_at_1' stands twice; allowed: each key once",
+    ),
+    "a key twice in the settings": (
+        text(SETTINGS, b'"seeds": 2', b'"seeds": 9, "seeds": 2'),
+        SETTINGS,
+        "'seeds' stands",
+    ),
+    "true as a seed": (record(update(seed=True), 2), f"{RECORDS}, line 3", "seed = True; allowed: a number"),
+    "a text as a number": (
+        record(lambda one: one["metrics"].update(recall_at_8=str(one["metrics"]["recall_at_8"]))),
+        RECORDS,
+        "metrics.recall_at_8 = '",
+    ),
+    "megabytes of settings": (
+        plain(SETTINGS, lambda values: values["loss"].update(params={f"p{number}": 1 for number in range(9000)})),
+        SETTINGS,
+        "bytes; allowed: up to 50,000",
     ),
     "no records": (lambda _: {RECORDS: None}, RECORDS, "is missing; allowed: records of all of emoji"),
     "a formula in a record": (
@@ -362,6 +432,20 @@ MANIFESTS = {
     "another format": ({"format": 2}, "format = 2; allowed: 1"),
     "another version's name": ({"suite_version": "<1>"}, "without < and >"),
     "other data": ({"data_sha256": {"emoji": "0" * 64}}, "data_sha256.emoji is of other data"),
+    "another version than the records have": (
+        {"versions": {"python": "3.11.1", "optuna": "4.1.0"}},
+        "versions.faiss-cpu = None; allowed: '",
+    ),
+    "megabytes of versions": ({"versions": {"python": "3" * 2000}}, "versions.python"),
+    "thousands of versions": ({"versions": {f"a{number}": "1" for number in range(2000)}}, "versions"),
+    "a processor in letters that nobody sees": ({"hardware": ["a\u200bb"]}, "hardware"),
+    "LaTeX as a processor": ({"hardware": ["$\\input{x}$"]}, "allowed: names of processors"),
+    "a word as a version": (
+        {"versions": {"python": "x"}},
+        "versions.python = 'x': allowed: a version, e.g. 2.4.1",
+    ),
+    "pages of an author": ({"author": "a" * 300}, "author"),
+    "thousands of processors": ({"hardware": ["x"] * 2000}, "hardware"),
 }
 
 
@@ -372,6 +456,7 @@ def refused(path):
     line = str(caught.value)
     assert line.count("\n") == 0
     assert line.startswith(f"{path}")
+    assert tempfile.gettempdir() not in line
     assert not Path("handed_in").exists()
     assert not list(Path().rglob("it_ran"))
     return line
@@ -402,6 +487,65 @@ def test_another_protocol_is_refused(board, contents):
     codes = theirs["code_sha256"] | {"frozen": "0"}
     line = refused(write_changed(Path("own.zip"), contents, {}, protocol=theirs | {"code_sha256": codes}))
     assert "protocol.code_sha256.frozen: other code trained and evaluated" in line
+    others = theirs["preparation_sha256"] | {"frozen": "0"}
+    line = refused(write_changed(Path("own.zip"), contents, {}, protocol=theirs | {"preparation_sha256": others}))
+    assert "protocol.preparation_sha256.frozen: other code made features or searched" in line
+
+
+def test_values_of_a_paper_are_those_that_the_class_declares(board, contents):
+    """Other values with all digests of theirs, so that nothing but them is wrong."""
+    settings, bundle = load_settings(), read_bundle(write_changed(Path("own.zip"), contents, {}))
+    plan = bare_plan(bundle, settings, "frozen", "emoji", bundle.records[RECORDS][0].loss_sha256)
+    plan = with_values(replace(plan, track="paper_values", hyperparameter_source="paper"), {"weight": 0.4321})
+    digests = {(run.noise_level, run.seed): run.config_sha256 for run in runs_of(plan)}
+    records = records_of(contents, PAPER)
+    for one in records:
+        one |= {"hyperparameters": {"weight": 0.4321}, "config_sha256": digests[one["noise_level"], one["seed"]]}
+    line = refused(write_changed(Path("own.zip"), contents, {PAPER: as_lines(records)}))
+    assert f"{PAPER}, line 1: hyperparameters = {{'weight': 0.4321}}; allowed: {{'weight': 0.7}}" in line
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ("{'weight': '[x](javascript:alert(1))'}", "weight = '[x](javascript:alert(1))'; allowed: finite numbers"),
+        ("{'weight': 1e999}", "weight = inf; allowed: finite numbers"),
+        ("{}", "losses/own.py:Own declares no paper_values"),
+        (f"{dict.fromkeys(map('p{}'.format, range(101)), 1)}", "101 hyper-parameters; allowed: up to 100"),
+        ("dict(weight=2)", "paper_values of losses/own.py:Own cannot be read without running it"),
+        ("{'weight': {'small': 1}}", "allowed is one value, or a mapping of large_classes and small_classes"),
+    ],
+)
+def test_what_a_class_declares_as_its_papers_values_is_plain(board, submitted, declared, told):
+    bundle = read_bundle(submitted / "own.zip")
+    name = "losses/own.py"
+    code = bundle.code | {name: bundle.code[name].replace(b'{"weight": 0.7}', declared.encode())}
+    with pytest.raises(SuiteError) as caught:
+        paper_runs_due(replace(bundle, code=code), load_settings(), "emoji", "0", bundle.records[PAPER])
+    assert told in str(caught.value)
+
+
+def test_a_trial_is_drawn_anew_whatever_optuna_is_named(submitted):
+    """Later trials follow from the scores before them; another version in the manifest is no way around it."""
+    bundle = read_bundle(submitted / "own.zip")
+    recipe = bundle.searches[SEARCH]
+    space = parse_space("", recipe.search_space)
+    study, trials = optuna.create_study(direction="maximize"), []
+    for number in range(8):
+        seed = entropy("tune", recipe.track, recipe.dataset, recipe.loss, recipe.number, number) % 2**32
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=FIRST_TRIALS)
+        asked = study.ask()
+        value = asked.suggest_float("weight", 0.5, 2.0)
+        trials.append(Trial(values={"weight": value}, fold_map_at_r=[value / 4, value / 4]))
+        study.tell(asked.number, value / 4)
+    drawn = recipe.model_copy(update={"trials": trials})
+    chosen = [*trials[:6], Trial(values={"weight": 1.2345}, fold_map_at_r=[0.9, 0.9]), *trials[7:]]
+    for version in (bundle.manifest.versions["optuna"], "4.9.9", "x"):
+        versions = bundle.manifest.versions | {"optuna": version}
+        named = replace(bundle, manifest=bundle.manifest.model_copy(update={"versions": versions}))
+        check_drawn(named, SEARCH, drawn, space)
+        with pytest.raises(SuiteError, match=r"trial 7 has \{'weight': 1\.2345\}; allowed: "):
+            check_drawn(named, SEARCH, drawn.model_copy(update={"trials": chosen}), space)
 
 
 def test_the_name_of_another_loss_is_refused(board, contents):
@@ -464,6 +608,78 @@ def test_a_size_that_lies_is_refused(board, contents):
     path.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
     line = refused(path)
     assert "is truncated, altered or no archive" in line
+
+
+def spoiled_zip(path, change):
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+def with_comment(content):
+    with zipfile.ZipFile(path := Path("own.zip"), "a") as archive:
+        archive.comment = b"<script>"
+    return path.read_bytes()
+
+
+UNSEEN = {
+    "a script in front": lambda content: b"#!/bin/sh\nexit\n" + content,
+    "junk behind": lambda content: content + b"junk",
+    "a comment": with_comment,
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_bytes_that_nobody_sees_are_refused(board, submitted, name):
+    shutil.copyfile(submitted / "own.zip", "own.zip")
+    assert "allowed: files alone" in refused(spoiled_zip(Path("own.zip"), UNSEEN[name]))
+
+
+def test_members_that_are_no_files_are_refused(board, contents):
+    assert "holds 'etc/evil/'; allowed: files" in refused(raw(contents, ("etc/evil/", b"bytes")))
+    named = zipfile.ZipInfo("x")
+    named.filename = "\0"
+    assert "allowed: files with names" in refused(raw(contents, (named, b"")))
+    more = zipfile.ZipInfo("code/losses/more.py")
+    more.extra = b"\x99\x99\x04\x00evil"
+    assert "has bytes beside its content" in refused(raw(contents, (more, b"")))
+
+
+def test_a_stream_with_more_behind_its_end_is_refused(board, contents):
+    """The directory says that the stream is longer than what it unpacks from."""
+    path = raw({"a.py": b"#" * 500})
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("a.py")
+    old, new = info.compress_size.to_bytes(4, "little"), (info.compress_size + 4).to_bytes(4, "little")
+    cut, start = 30 + len("a.py") + info.compress_size, content.index(b"PK\x05\x06")
+    end = content[start:]
+    offset = (cut + 4).to_bytes(4, "little")
+    parts = content[:cut].replace(old, new) + b"evil" + content[cut:start].replace(old, new)
+    path.write_bytes(parts + end[:16] + offset + end[20:])
+    assert "'a.py' has bytes beside its content" in refused(path)
+
+
+def test_flipped_bytes_are_told_in_a_line(submitted, board):
+    """Whatever a byte of the file becomes, it is read or refused."""
+    content, rng = (submitted / "own.zip").read_bytes(), np.random.default_rng(5)
+    start = content.index(b"PK\x01\x02")
+    for number in range(300):
+        low = start if number % 2 else 0  # half of them in the directory
+        other = bytearray(content)
+        other[int(rng.integers(low, len(content)))] = [0, 255, 47, 92][number % 4]
+        Path("own.zip").write_bytes(other)
+        line = unreadable(Path("own.zip"))
+        assert not line or line.startswith("own.zip")
+        assert "\n" not in line
+
+
+def unreadable(path):
+    """Why a bundle is not read; empty if it is."""
+    try:
+        read_bundle(path)
+    except SuiteError as error:
+        return str(error)
+    return ""
 
 
 def test_a_name_twice_is_refused(board, contents):
