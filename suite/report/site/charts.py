@@ -1,9 +1,13 @@
-"""Interactive charts as Vega-Lite specifications, built with Altair: noise, claims, maps, and what all charts share."""
+"""Interactive charts as Vega-Lite specifications, built with Altair: noise, claims, maps, and what all charts share.
+
+Names of people stand in rows and scales alone, never in an expression, nor by themselves as a title: Vega looks such texts
+up in objects, and a loss named ``constructor`` would leave an empty chart.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -100,7 +104,8 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     """
     losses = sorted(set(rows["loss"]) - {FROZEN})
     levels = sorted(rows["noise_level"].unique().tolist())
-    data = inline(_noise_points(rows, losses, metrics))
+    others = handed_in_losses(rows)
+    data = inline(_noise_points(rows, losses, metrics, others))
     base = (
         alt.Chart(data)
         .transform_filter("datum.metric == metric && datum.track == track && indexof(hidden, datum.loss) < 0")
@@ -113,11 +118,9 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     label = METRICS[metrics[0]].label if len(metrics) == 1 else "metric"
     y = alt.Y("value:Q", title=f"test {label}, %", scale=alt.Scale(zero=False))
     trained = base.transform_filter(alt.datum.loss != FROZEN)
-    others = sorted(handed_in_losses(rows))
     lines = trained.mark_line(strokeWidth=1.8).encode(x, y, color=loss_colour(losses, of))
     if others:  # dotted
-        theirs = f"indexof({json.dumps(others)}, datum.loss) >= 0"
-        lines = lines.encode(strokeDash=alt.condition(theirs, alt.value([2, 3]), alt.value([1, 0])))
+        lines = lines.encode(strokeDash=alt.condition("datum.theirs", alt.value([2, 3]), alt.value([1, 0])))
     colour, shape = loss_colour(losses, of), loss_shape(losses, of)
     layers = [
         base.transform_filter(alt.datum.loss == FROZEN)
@@ -143,8 +146,10 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     )
 
 
-def _noise_points(rows: pd.DataFrame, losses: list[str], metrics: Sequence[str]) -> list[dict[str, object]]:
-    """One point a (row, metric)."""
+def _noise_points(
+    rows: pd.DataFrame, losses: list[str], metrics: Sequence[str], others: Collection[str]
+) -> list[dict[str, object]]:
+    """One point a (row, metric); ``others`` are the losses that were handed in."""
     shift = {loss: LOSS_SHIFT * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
     points: list[dict[str, object]] = []
     for row in rows.to_dict("records"):
@@ -155,7 +160,7 @@ def _noise_points(rows: pd.DataFrame, losses: list[str], metrics: Sequence[str])
             noise, loss = float(row["noise_level"]), str(row["loss"])
             point = {"metric": metric, "loss": loss, "noise": noise, "x": round(noise + shift.get(loss, 0.0), 4)}
             point |= {"value": _number(value), "low": _number(low), "high": _number(high)}
-            points.append(point | {"track": row["track"]})
+            points.append(point | {"track": row["track"]} | ({"theirs": int(loss in others)} if others else {}))
     return points
 
 
@@ -208,7 +213,7 @@ def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str], ima
     every = range(len(classes))
     hidden = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
     chart = (
-        alt.Chart(inline(points), title=loss)
+        alt.Chart(inline(points), title=f"under {loss}")
         .transform_calculate(image=f"{json.dumps(before)} + datum.row + {json.dumps(after)}")
         .mark_point(filled=True, size=45)
         .encode(

@@ -33,7 +33,7 @@ function boardCell(cell, losses, type) {
   if (type === "sort" || type === "type") return order;
   if (type !== "display") return text;
   const shown = mark ? ` <span class="tie">${escaped(mark)}</span>` : "";
-  if (!(text in losses)) return escaped(text) + shown;
+  if (!Object.hasOwn(losses, text)) return escaped(text) + shown;
   const [href, colour, path] = losses[text];
   const swatch = `<svg class="swatch" viewBox="-1.5 -1.5 3 3" aria-hidden="true" focusable="false"><path d="${path}" fill="${colour}"/></svg>`;
   return `${swatch} <a href="${escaped(href)}">${escaped(text)}</a>${shown}`;

@@ -150,6 +150,12 @@ def test_the_leaderboard_leaves_it_out_as_well(visit, two_regimes):
     assert "triplet" in page.locator("#board tbody").inner_text()
 
 
+def test_a_cell_with_a_name_that_javascript_knows_is_shown_as_it_is(visit, two_regimes):
+    page = visit(of=two_regimes).open("leaderboard.html")
+    names = ["constructor", "toString", "__proto__"]
+    assert page.evaluate("(names) => names.map((name) => boardCell(name, {}, 'display'))", names) == names
+
+
 def test_charts_name_their_metric(visit, two_regimes):
     page = visit(of=two_regimes).open("index.html")
     charts = page.locator("figure[data-chart], figure.chart:visible")
