@@ -101,6 +101,7 @@ def write_datasets(
             attachments=_attachments(name, pages.folder),
             sheet=None if sheet is None else markdown(sheet),
             retrieval_href=retrieval.get(name),
+            on_board=any(dataset == name for dataset, _ in inputs.on_board),
         )
     pages.write("datasets.html", "datasets", "Data sets", datasets=listed)
 

@@ -18,7 +18,7 @@ from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, slug
 from suite.report.text import NOTHING, space_text
 from suite.settings.params import DatasetSettings, Settings, TuningTrack
-from suite.settings.paths import RUNS_FOLDER, TUNED_RECIPE
+from suite.settings.paths import TUNED_RECIPE
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned
 from suite.training.search_space import space_on
 
@@ -98,7 +98,7 @@ def write_tuning(pages: Pages, inputs: Inputs, settings: Settings) -> None:
         legend=[(loss, look[loss]) for loss in inputs.losses if loss in shown],
         heads=SCATTER_HEADS,
         scatter=[scatter_cells(each) for each in scatter_of(inputs.records)],
-        unseen=without_records(inputs),
+        unseen=_whose(inputs),
     )
 
 
@@ -148,15 +148,12 @@ def _told(
     return f"{told}. Left out, since params.yaml asks for {wanted}: searches {left}."
 
 
-def without_records(inputs: Inputs) -> str:
-    """Which losses have no record of the tuned track, so that no row tells their scatter, and why."""
-    there = {(record.dataset, record.loss) for record in inputs.records if record.track == "tuned"}
-    wanted = [(dataset, loss) for dataset in inputs.entries for loss in inputs.declared]
-    missing = [f"{loss} on {dataset}" for dataset, loss in wanted if (dataset, loss) not in there]
-    if not missing:
-        return ""
-    which = "of every loss" if len(missing) == len(wanted) else f"of {', '.join(missing)}"
-    return f"Rows of the tuned track {which} are missing: their records lie in {RUNS_FOLDER}/, which git does not hold."
+def _whose(inputs: Inputs) -> str:
+    """Which losses have no row of scatter for want of records."""
+    missing = inputs.without_records
+    if len(missing) == len(inputs.on_board):
+        return "of every loss" if missing else ""
+    return "of " + ", ".join(f"{loss} on {dataset}" for dataset, loss in missing) if missing else ""
 
 
 def searches_in_git(track: str, dataset: str, loss: str) -> list[TunedRecipe]:

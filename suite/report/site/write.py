@@ -84,7 +84,7 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
         write_claims_pages(pages, inputs.claims)
         write_tuning(pages, inputs, settings)
         _write_figures(pages, inputs.figures)
-        write_provenance(pages, inputs.records, PROVENANCE_FILES)
+        write_provenance(pages, inputs, PROVENANCE_FILES)
         write_front(pages, inputs, retrieval)
     return folder / "index.html"
 

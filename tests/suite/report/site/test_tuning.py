@@ -13,7 +13,7 @@ from suite.report.site.write import write_site
 from suite.settings.params import DatasetSettings
 from suite.settings.tuned_recipes import load_tuned
 from tests.helpers.paths import ROOT
-from tests.suite.report.site.project import settings, write_board, write_project
+from tests.suite.report.site.project import settings, write_board
 
 RECIPE = ROOT / "recipes/tuned/emoji/pfml-0.yaml"
 
@@ -100,16 +100,6 @@ def test_epochs_are_compared_within_the_limits_of_the_data_set():
     values = values.model_copy(update={"tuning": tuning, "datasets": {"emoji": limited}})
     assert Budget.asked(values, "emoji").epochs == {"values": [8, 15]}
     assert Budget.asked(values, "another").epochs == {"values": [8, 15, 30]}
-
-
-def test_it_says_whose_rows_of_scatter_are_missing_and_why(workplace):
-    write_project()
-    told = "Rows of the tuned track {} are missing: their records lie in runs/, which git does not hold."
-    assert "are missing" not in write_site(settings()).with_name("tuning.html").read_text()
-    shutil.rmtree("runs/shapes-pfml")
-    assert told.format("of pfml on shapes") in write_site(settings()).with_name("tuning.html").read_text()
-    shutil.rmtree("runs")
-    assert told.format("of every loss") in write_site(settings()).with_name("tuning.html").read_text()
 
 
 def test_without_searches_it_says_how_to_make_them(workplace):
