@@ -52,7 +52,8 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     "premise not met": (INK, SHAPES["v"]),
 }
 """Colour and marker of each verdict that numbers gave."""
-ROW_PIXELS = 26
+ROW_PIXELS = 36
+_TWO_LINES: dict[str, Any] = {"labelExpr": "split(datum.label, ': ')", "labelLimit": 400, "labelLineHeight": 13}
 
 
 def chart_spec(chart: Any, description: str, height: int = 260) -> Spec:
@@ -168,17 +169,20 @@ def _number(value: object) -> float | None:
     return None if value is None or pd.isna(value) else float(value)  # type: ignore[arg-type]
 
 
-def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Spec:
-    """Chart of rows, top to bottom.
+def forest_chart(
+    rows: Sequence[Mapping[str, Any]], unit: str, title: str, looks: Mapping[str, tuple[str, str]] = VERDICTS
+) -> Spec:
+    """Chart of rows, top to bottom; ``looks`` are colour and marker of each verdict, in the words of the rows.
 
-    A row has ``name``, ``effect``, ``low``, ``high``, ``verdict``, ``shown``, ``smallest`` and its negative, ``least``.
+    A row has ``name``, whose part behind a colon has a line of its own, ``effect``, ``low``, ``high``, ``verdict``,
+    ``shown``, ``smallest`` and its negative, ``least``.
     """
     base = alt.Chart(inline(rows))
     order = [row["name"] for row in rows]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(**_TWO_LINES, ticks=False, domain=False))
     x = alt.X("effect:Q", title=f"effect, {unit}")
-    scale = alt.Scale(domain=list(VERDICTS), range=[colour for colour, _ in VERDICTS.values()])
-    shape = alt.Scale(domain=list(VERDICTS), range=[path for _, path in VERDICTS.values()])
+    scale = alt.Scale(domain=list(looks), range=[colour for colour, _ in looks.values()])
+    shape = alt.Scale(domain=list(looks), range=[path for _, path in looks.values()])
     tooltip = [alt.Tooltip("name:N", title="claim"), alt.Tooltip("shown:N", title="effect"), alt.Tooltip("verdict:N")]
     colour = alt.Color("verdict:N", scale=scale, legend=None)
     intervals = (

@@ -193,7 +193,7 @@ def claim(identifier, verdict, effect):
 
 
 def write_claims():
-    exact = claim("exact", "supported", 0.0) | {"family": "theorem", "unit": "share"}
-    exact["lines"][0] |= dict.fromkeys(("low", "high", "p"))
+    exact = claim("closer-proxies-soft_triple-w2_relative", "supported", 0.0) | {"family": "theorem", "unit": "share"}
+    exact["lines"][0] |= dict.fromkeys(("low", "high", "p")) | {"part": "M = 2, the rest"}
     claims = [claim("one", "supported", 1.5), claim("two", "contradicted", -2.0), claim("three", "not run", 0.0), exact]
     Path("results/claims.json").write_text(json.dumps({"claims_sha256": "ab" * 32, "claims": claims}))
