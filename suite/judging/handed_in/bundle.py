@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from suite.data.archives.small_zip import Limits, read_small_zip
 from suite.errors import SuiteError, allowed, shortened
@@ -106,18 +106,26 @@ class Shared(Strict):
 class Manifest(Strict):
     """What a bundle is."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     format: Literal[1] = 1
+    """Of the bundle's files."""
     loss: Name
+    """Name of the loss."""
     licence: Licence
     """Of the loss's code and of the records."""
     suite_version: Version
+    """Version of the suite that computed the runs."""
     protocol: Protocol
+    """That of the suite that computed the runs."""
     data_sha256: dict[Name, Sha256]
+    """Digest of what each data set's runs learned from, by its name."""
     versions: dict[str, str]
     """Of Python and the libraries that the runs were computed with."""
     hardware: list[str]
     """Kinds of processor that they were computed on."""
     members: dict[str, Sha256]
+    """Digest of every other file of the bundle, by its name."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ these may mix with another one; its rows tell the version.
 import tomllib
 from importlib.metadata import version
 
+from pydantic import ConfigDict
+
 from suite.hashing import ROOT, sha256_code
 from suite.settings.plans import Regime
 from suite.settings.reading import Strict
@@ -25,8 +27,12 @@ REGIMES: tuple[Regime, ...] = ("frozen", "finetuned")
 class Protocol(Strict):
     """What decides outcomes besides data, settings and the loss."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     number: int
+    """Of the protocol: another one is not compared."""
     evaluator_sha256: str
+    """Digest of the code of the metrics."""
     code_sha256: dict[Regime, str]
     """Of the code that trains and evaluates, by regime."""
 

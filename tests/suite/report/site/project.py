@@ -51,6 +51,7 @@ def write_project():
         "# shapes\n\nPlain <b>colours</b>.\n\n## Limits\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     )
     Path("docs/data/shapes.notice.txt").write_text("made here\n")
+    Path("docs/data/shapes.croissant.json").write_text('{"url": "shapes.md"}\n')
 
 
 def write_data(classes=12, images=4):

@@ -134,6 +134,8 @@ def test_losses_have_the_influence_that_was_measured(workplace):
 
 def test_notices_go_with_the_images(site):
     assert (site / "shapes.notice.txt").read_text() == "made here\n"
+    for path in site.glob("*.croissant.json"):
+        assert (site / json.loads(path.read_text())["url"]).is_file()
 
 
 def test_every_claim_is_shown_run_or_not(site):
