@@ -46,7 +46,7 @@ def test_it_is_told_apart_everywhere(shown, typed, submitted):
     assert front.count(TOLD) >= 2  # table and legend
     assert '"strokeDash":{"condition":{"test":"datum.theirs"' in front  # as JSON within the page
     assert {row[-1] for row in re.findall(r"recall_at_1,own,[^\\]*", front)} == {"1"}
-    assert {row[-1] for row in re.findall(r"recall_at_1,pfml,[^\\]*", front)} == {"0"}
+    assert {row[-1] for row in re.findall(r"recall_at_1,(?!own,)[^\\]*", front)} == {"0"}
     assert "own (handed in)" in Path("results/noise.svg").read_text()
     assert {row["loss"]: row["handed_in"] for row in read_rows("results/verdicts.csv")} == {"own": "not rerun"}
     assert {row["handed_in"] for row in read_rows("results/comparisons.csv")} == {"not rerun"}
