@@ -178,9 +178,9 @@ def claims(
 
 
 def freeze(
-    *, renew: Annotated[bool, typer.Option("--renew", help="Freeze anew what was frozen before.")] = False
+    *, renew: Annotated[bool, typer.Option("--renew", help="Preregister anew what was preregistered before.")] = False
 ) -> None:
-    """Write claims/frozen.json: digests of claims and search spaces, recipes, budget, seeds, date, commit; before runs."""
+    """Preregister: digests of claims and search spaces, recipes, budget, seeds, date, commit, to claims/frozen.json."""
     from suite.judging.claims.freeze import freeze as write_frozen
     from suite.judging.claims.load import load_claims
     from suite.settings.finetuned import settings_of

@@ -10,7 +10,6 @@ Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Metrics = dict[str, Share]
 """Metrics by name. One that is not there was not measured."""
 
-
 PART = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 """Of a record and its parts: unknown fields raise, values do not change."""
 
@@ -23,7 +22,9 @@ class ValidationEpoch(_Part):
     """Test metrics at the epoch that was best on validation classes during tuning."""
 
     epoch: Count
+    """Number of the epoch, from 1."""
     metrics: Metrics
+    """Metrics on test classes after it, as shares."""
 
 
 class ListedNoise(_Part):
@@ -32,6 +33,7 @@ class ListedNoise(_Part):
     source: str
     """Name of the published file."""
     source_sha256: str
+    """Digest of that file."""
     kept_true: Count
     """Images whose label in the list names no class and that therefore keep their true one."""
     undecided: Count
@@ -44,7 +46,9 @@ class AblationPoint(_Part):
     """The value that an ablation varies."""
 
     axis: str
+    """Name of the hyper-parameter."""
     value: Annotated[float, Field(allow_inf_nan=False)]
+    """Its value."""
     crossed: bool = False
     """Whether other values were searched anew at this one; else they are as they were tuned."""
 
@@ -56,13 +60,17 @@ class ProxyPlaces(_Part):
     """
 
     proxies_per_class: Annotated[int, Field(ge=1)]
+    """Number of proxies of each class."""
     alpha: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Decay of PFML's field; None for a loss without one."""
     delta: Length | None = None
     """Of PFML's field; None for a loss without one."""
     size: list[Count] = []
+    """Number of training embeddings of the class."""
     spread: list[Length] = []
     """Standard deviation of the class."""
     w2: list[Length] = []
+    """2-Wasserstein distance between the proxies of the class and its embeddings."""
     nearest: list[Length] = []
     """Mean distance from a proxy to its nearest embedding."""
     condition: list[Share] | None = None
@@ -70,6 +78,7 @@ class ProxyPlaces(_Part):
     minima_met: list[tuple[Count, Count]] | None = None
     """Flows started and ended within delta, at embeddings that meet the condition."""
     minima_unmet: list[tuple[Count, Count]] | None = None
+    """The same at embeddings that do not meet it."""
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Self:

@@ -54,46 +54,50 @@ class Record(BaseModel):
     model_config = PART
 
     regime: Regime
+    """What learns: the embedding layer (frozen), late blocks too (finetuned), or the whole network (published)."""
     track: Track
-    dataset: str
-    backbone: str
-    loss: str
-    noise_kind: str
+    """How hyper-parameters were chosen: by searches, as the paper has them, or one value varied."""
+    dataset: Annotated[str, Field(description="Name of the data set, as in params.yaml.")]
+    backbone: Annotated[str, Field(description="Name of the network, a model of timm.")]
+    loss: Annotated[str, Field(description="Name of the loss, as in params.yaml.")]
+    noise_kind: Annotated[str, Field(description="How training labels were made wrong, e.g. symmetric.")]
     noise_level: Annotated[float, Field(ge=0, lt=1)]
-    seed: Count
+    """Share of training labels that were to be made wrong."""
+    seed: Annotated[Count, Field(description="Of all that is random; runs of one seed are paired over losses.")]
     search: Count | None = None
     """Number of the search that found the hyper-parameters, of several; None where nothing was searched."""
-    split: Count = 0
-    """Which half of the classes trained; 0 is the stored one."""
-    status: Literal["ok", "failed"]
-    failure: str | None = None
-    metrics: Metrics
+    split: Annotated[Count, Field(description="Which half of the classes trained; 0 is the stored one.")] = 0
+    status: Annotated[Literal["ok", "failed"], Field(description="failed: training did not end, or left no number.")]
+    failure: Annotated[str | None, Field(description="Why a run failed, in one line.")] = None
+    metrics: Annotated[Metrics, Field(description="Shares on test classes after the last epoch; empty if it failed.")]
     validation_epoch: ValidationEpoch | None = None
+    """Test metrics at the epoch that was best on validation classes; None where nothing was searched."""
     class_hits: list[Count] = []
     """For each test class, the queries whose nearest item is of their class."""
-    class_queries: list[Count] = []
+    class_queries: Annotated[list[Count], Field(description="For each test class, the number of its queries.")] = []
     hubness: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Skewness of how often a test item is among the nearest of a query."""
-    noise_realised: Share | None = None
-    noise_sha256: str
+    noise_realised: Annotated[Share | None, Field(description="Share of training labels that are wrong.")] = None
+    noise_sha256: Annotated[str, Field(description="Digest of the training labels as they were trained on.")]
     noise_list: ListedNoise | None = None
     """Where the wrong labels come from a published list; benchmarks only."""
-    data_sha256: str
+    data_sha256: Annotated[str, Field(description="Digest of the images that it learned from, or of their features.")]
     views_sha256: str | None = None
     """Of the views that it learned from; regime ``finetuned`` only."""
-    config_sha256: str
-    loss_sha256: str = ""
-    target: str = ""
+    config_sha256: Annotated[str, Field(description="Digest of all settings of the run.")]
+    loss_sha256: Annotated[str, Field(description="Digest of the code of the loss.")] = ""
+    target: Annotated[str, Field(description="Where its class is: module:Class or path/file.py:Class.")] = ""
     hyperparameter_source: HyperparameterSource
-    hyperparameters: dict[str, Any] = {}
-    recipe: dict[str, Any] = {}
-    recipe_name: str | None = None
-    precision: str | None = None
-    versions: dict[str, str] = {}
+    """Where hyper-parameters come from: a search, the paper, by hand, or the class's defaults."""
+    hyperparameters: Annotated[dict[str, Any], Field(description="Arguments of the constructor of the loss.")] = {}
+    recipe: Annotated[dict[str, Any], Field(description="Learning rates, batches, epochs and the like.")] = {}
+    recipe_name: Annotated[str | None, Field(description="Name of the paper's recipe; benchmarks only.")] = None
+    precision: Annotated[str | None, Field(description="Of the network's passes; benchmarks only.")] = None
+    versions: Annotated[dict[str, str], Field(description="Of Python and of libraries.")] = {}
     before_training: Metrics | None = None
     """Metrics of the pretrained network before training, without its embedding layer; benchmarks only."""
-    ablation: AblationPoint | None = None
-    proxies: ProxyPlaces | None = None
+    ablation: Annotated[AblationPoint | None, Field(description="The value that was varied; ablations only.")] = None
+    proxies: Annotated[ProxyPlaces | None, Field(description="Where proxies lie; the study of geometry only.")] = None
     file: Annotated[str, Field(exclude=True)] = ""
     """Where it was read from, for messages."""
     line: Annotated[int, Field(exclude=True)] = 0

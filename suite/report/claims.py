@@ -37,6 +37,7 @@ from suite.report.text import (
     other_effect_text,
     place_of,
     remarks_of,
+    source_text,
 )
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.finetuned import settings_of
@@ -189,11 +190,10 @@ def _verdict(claim: ClaimJson, entry: Mapping[str, Any]) -> str:
 def _statements(claims: list[ClaimJson]) -> str:
     lines = []
     for claim in claims:
-        source = ", ".join(claim["source"].values())
         least = f"{claim['smallest_effect']:g} {claim['unit']}"
         lines.append(
-            f"- `{claim['id']}` ({_standing(claim)}{regime_name(claim['regime'])}): {claim['statement']} Source: {source}. "
-            f"Smallest effect of interest: {least}."
+            f"- `{claim['id']}` ({_standing(claim)}{regime_name(claim['regime'])}): {claim['statement']} "
+            f"Source: {source_text(claim)}. Smallest effect of interest: {least}."
         )
     return "\n".join(lines) + "\n"
 

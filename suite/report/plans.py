@@ -1,10 +1,10 @@
-"""What was fixed before runs, in words: what was frozen and what came after, and what a number of units could find."""
+"""What was preregistered, in words, and what came after; and what a number of units could find."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from suite.judging.claims.freeze import AS_FROZEN, CAME_AFTER, CHANGED
+from suite.judging.claims.freeze import CAME_AFTER, CHANGED, PREREGISTERED
 from suite.judging.claims.plan import UNITS
 from suite.report.text import NOTHING, markdown_table
 
@@ -46,22 +46,22 @@ def plan_section(plan: Sequence[Mapping[str, Any]]) -> str:
 
 
 def standing_sentence(report: Mapping[str, Any]) -> str:
-    """What was frozen before the runs, what has changed since and what came after."""
+    """What was preregistered before the runs, what has changed since and what came after."""
     frozen = report.get("frozen")
     if frozen is None:
         return (
-            "Nothing has been frozen (`suite claims freeze`): these claims are exploratory, or checks of what was known, as "
-            "docs/protocol.md tells."
+            "Nothing was preregistered (`suite claims freeze`): these claims are exploratory, or checks of what was known, "
+            "as docs/protocol.md tells."
         )
     counts = Counter(claim["standing"] for claim in report["claims"])
     told = ", ".join(
-        f"{counts[standing]} {standing}" for standing in (AS_FROZEN, CHANGED, CAME_AFTER) if counts[standing]
+        f"{counts[standing]} {standing}" for standing in (PREREGISTERED, CHANGED, CAME_AFTER) if counts[standing]
     )
     at = (
         f" at commit {frozen['commit'][:12]}{'+' if frozen['commit'].endswith('+') else ''}" if frozen["commit"] else ""
     )
     others = "; ".join(frozen["changes"]) or "none"
     return (
-        f"Frozen on {frozen['date'][:10]}{at}: of {len(report['claims'])} claims {told}. Search spaces, budget, seeds and "
-        f"noise that are other now: {others}."
+        f"Preregistered on {frozen['date'][:10]}{at}: of {len(report['claims'])} claims {told}. Search spaces, budget, "
+        f"seeds and noise that are other now: {others}."
     )

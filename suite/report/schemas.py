@@ -32,15 +32,21 @@ class _Condition(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     regime: Regime
+    """What learns: the embedding layer (frozen), late blocks too (finetuned), or the whole network (published)."""
     track: Track
     """How hyper-parameters were chosen."""
     dataset: str
+    """Name of the data set."""
     noise_kind: str
+    """How training labels were made wrong."""
     noise_level: Annotated[float, Field(ge=0, lt=1)]
+    """Share of training labels that were made wrong."""
     loss: str
     """Its name, or "frozen backbone"."""
     runs: Count
+    """Number of runs, failed ones included; 0 for the frozen backbone."""
     failures: Count
+    """Number of failed runs."""
     tuned: bool
     """Whether a search found the hyper-parameters."""
     searches: Count
@@ -48,20 +54,27 @@ class _Condition(BaseModel):
     rank_low: Rank
     """The ranks that the paired differences leave open."""
     rank_high: Rank
+    """The greatest of these ranks."""
     ties_best: bool
     """Whether it cannot be told apart from the best of its table."""
     behind_low: Points
     """By how much it lies behind the best, in points of R@1."""
     behind_high: Points
+    """At most so many points behind the best."""
     class_error: Points
     """Half-width of the interval of R@1 over test classes."""
     class_low: Points
+    """Low end of the interval of R@1 over test classes."""
     class_high: Points
+    """High end of that interval."""
     drop_from_clean: Points
     """R@1 without label noise less R@1 with it, paired by seed."""
     drop_low: Points
+    """Low end of the 95 % interval of that loss."""
     drop_high: Points
+    """High end of that interval."""
     gain_over_frozen: Points
+    """Points of R@1 above the frozen backbone."""
     trials: Count | None
     """Trials of the search behind each value: the fewest, 0 where nothing was searched, null where it is not known."""
     handed_in: Literal["", NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED] = ""  # type: ignore[valid-type]

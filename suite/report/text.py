@@ -102,6 +102,11 @@ def place_of(line: ResultJson) -> str:
     return ", ".join(part for part in (line["dataset"], line["part"]) if part)
 
 
+def source_text(claim: Mapping[str, Any]) -> str:
+    """Where the paper makes a claim; a part that it lacks, such as a table, is left out."""
+    return ", ".join(part for part in claim["source"].values() if part != "none")
+
+
 def effect_text(line: ResultJson, unit: str, suffix: str = "") -> str:
     """An effect with its interval; a dash where there is none."""
     if line["effect"] is None:

@@ -2,7 +2,8 @@
 
 ``claims/frozen.json`` holds the digest of every claim file, date, the commit of the working tree, and for each regime
 digests of all search spaces, recipes, budget, seeds, noise and studies. It is written once, before runs on fresh seeds; a
-claim then stands as frozen, was changed since, or came after.
+claim then stands as preregistered, was changed since, or came after. "Frozen" is what a backbone
+is, so texts say "preregistered".
 """
 
 import subprocess
@@ -25,8 +26,8 @@ from suite.training.search_space import declared_space, space_on
 
 FROZEN_NAME = "frozen.json"
 _STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "geometry"}
-AS_FROZEN, CHANGED, CAME_AFTER = "as frozen", "changed since", "came after"
-Standing = Literal["as frozen", "changed since", "came after"]
+PREREGISTERED, CHANGED, CAME_AFTER = "as preregistered", "changed since", "came after"
+Standing = Literal["as preregistered", "changed since", "came after"]
 
 
 class Design(BaseModel):
@@ -97,11 +98,11 @@ class Frozen(BaseModel):
     """By regime."""
 
     def standing_of(self, file: ClaimFile) -> Standing:
-        """Whether a claim stands as it was frozen."""
+        """Whether a claim stands as it was preregistered."""
         digest = self.claims.get(file.claim.id)
         if digest is None:
             return "came after"
-        return "as frozen" if digest == file.sha256 else "changed since"
+        return "as preregistered" if digest == file.sha256 else "changed since"
 
     def changes(self, settings: Settings, regime: str = "frozen") -> list[str]:
         """What else is other than it was, a phrase each: search spaces, recipes, budget, seeds, noise, studies."""
@@ -118,11 +119,11 @@ def freeze(
     Args:
         files: all claims.
         settings: of each regime, by its name.
-        renew: whether to freeze anew what was frozen before.
+        renew: whether to preregister anew what was preregistered before.
         folder: where the claims are.
 
     Raises:
-        SuiteError: the claims are not of the current folder, something was frozen before, or a loss cannot be found.
+        SuiteError: the claims are not of the current folder, something was preregistered before, or a loss cannot be found.
     """
     path = folder / FROZEN_NAME
     if not path.resolve().is_relative_to(Path.cwd()):
@@ -130,7 +131,7 @@ def freeze(
     if path.exists() and not renew:
         date = f" on {before.date:%Y-%m-%d}" if (before := _readable(path)) else ""
         raise SuiteError(
-            f"{shown(path)} was written{date}; a second freeze hides what has changed since; "
+            f"{shown(path)} was written{date}; a second preregistration hides what has changed since; "
             "to begin anew: suite claims freeze --renew"
         )
     frozen = Frozen(
@@ -144,7 +145,7 @@ def freeze(
 
 
 def load_frozen(folder: Path = CLAIMS_FOLDER) -> Frozen | None:
-    """What was frozen; None where nothing was.
+    """What was preregistered; None where nothing was.
 
     Raises:
         SuiteError: the file is no JSON, or does not hold what a freeze writes.
@@ -152,10 +153,10 @@ def load_frozen(folder: Path = CLAIMS_FOLDER) -> Frozen | None:
     path = folder / FROZEN_NAME
     if not path.exists():
         return None
-    cure = f"restore it: git checkout {shown(path)}, or freeze anew: suite claims freeze --renew"
+    cure = f"restore it: git checkout {shown(path)}, or preregister anew: suite claims freeze --renew"
     found = read_json(path, cure)
     if not isinstance(found, dict):
-        raise SuiteError(f"{shown(path)} holds no frozen claims; {cure}")
+        raise SuiteError(f"{shown(path)} holds no preregistered claims; {cure}")
     try:
         return Frozen.model_validate(found)
     except ValidationError as error:

@@ -51,8 +51,8 @@ def report(
         sensitivities: an entry for each result.
         counts: records that were read, by kind.
         present: data sets that there are records of.
-        frozen: what was frozen before the runs, if anything was.
-        changes: what is other than it was frozen, besides the claims.
+        frozen: what was preregistered before the runs, if anything was.
+        changes: what is other than it was preregistered, besides the claims.
     """
     claims = []
     for file in files:

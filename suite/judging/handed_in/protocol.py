@@ -10,6 +10,8 @@ tell the version.
 import tomllib
 from importlib.metadata import version
 
+from pydantic import ConfigDict
+
 from suite.hashing import ROOT, code_files, sha256_code, sha256_file, sha256_value
 from suite.settings.plans import Regime
 from suite.settings.reading import Strict
@@ -51,8 +53,12 @@ REGIMES: tuple[Regime, ...] = ("frozen", "finetuned")
 class Protocol(Strict):
     """What decides outcomes besides data, settings and the loss."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     number: int
+    """Of the protocol: another one is not compared."""
     evaluator_sha256: str
+    """Digest of the code of the metrics."""
     code_sha256: dict[Regime, str]
     """Of the code that trains and evaluates, by regime."""
     preparation_sha256: dict[Regime, str]

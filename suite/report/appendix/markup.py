@@ -162,7 +162,8 @@ def _latex(block: Block) -> str:
     match block:
         case Heading():
             command = {1: "section", 2: "subsection"}.get(block.level, "subsubsection")
-            return rf"\{command}{{{latex_text(block.text)}}}"
+            first = "\n\\suppressfloats[t]" if block.level == 1 else ""  # no table above the appendix's own title
+            return rf"\{command}{{{latex_text(block.text)}}}{first}"
         case Paragraph():
             return _latex_inline(block.text)
         case Formula():

@@ -6,7 +6,7 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import EXPLAINED, METHOD, as_cells, sentence
 from suite.report.appendix.facts import Facts
-from suite.report.appendix.markup import Block, Bold, Code, Heading, Label, Paragraph, Picture, Table, Text
+from suite.report.appendix.markup import Block, Bold, Code, Heading, Inline, Label, Paragraph, Picture, Table, Text
 from suite.report.appendix.protocol import about_loss, protocol
 from suite.report.tables import shown_name
 from suite.report.text import NOTHING, finished_runs, metric_text, space_text, span, value_text, with_half_width
@@ -29,6 +29,11 @@ def appendix(facts: Facts) -> list[Block]:
 
 def _results(facts: Facts) -> list[Block]:
     blocks: list[Block] = [Heading("Results")]
+    blocks.append(
+        Paragraph(
+            "The tables show every loss in the regimes and tuning tracks of this one, on the same data and seeds."
+        )
+    )
     blocks += [Paragraph((Bold(each.outcome), f" {each.comparisons} {each.claims}")) for each in facts.findings]
     for (regime, track), rows in facts.board.groupby(["regime", "track"], sort=False):
         blocks += [
@@ -96,7 +101,12 @@ def _differences(facts: Facts) -> list[Block]:
         heads, cells = as_cells(rows)
         caption = f"{facts.loss} against {METHOD} and the best baseline, regime {regime}, tuning track {track}."
         table = Table(_label("differences", str(regime), str(track)), caption, heads, cells, left=3)
-        blocks += [Paragraph((f"{sentence(rows)} Table ", Label(table.label), " has the differences.")), table]
+        blocks += [
+            Paragraph(
+                (f"Regime {regime}, tuning track {track}: {sentence(rows)} Table ", Label(table.label), " has them.")
+            ),
+            table,
+        ]
     explained = Paragraph(EXPLAINED.format(metric=METRICS[MAIN_METRIC].label))
     return [Heading("Paired differences"), explained, *blocks] if blocks else []
 
@@ -123,7 +133,8 @@ def _hyper_parameters(facts: Facts) -> list[Block]:
         )
         heads = ["hyper-parameter", "searched", *recipes]
         blocks.append(Table(_label("values", regime, track), caption, heads, body, left=2))
-    return [Heading("Hyper-parameters"), *blocks] if blocks else []
+    about = Paragraph("Values were searched on held-out training classes; test classes took no part.")
+    return [Heading("Hyper-parameters"), about, *blocks] if blocks else []
 
 
 CAPTIONS = {
@@ -133,14 +144,28 @@ CAPTIONS = {
 
 
 def _figures(facts: Facts) -> list[Block]:
-    blocks: list[Block] = [Picture(_label("figure", stem), CAPTIONS[stem], stem) for stem in facts.figures]
-    return [Heading("Figures"), *blocks] if blocks else []
+    blocks = [Picture(_label("figure", stem), CAPTIONS[stem], stem) for stem in facts.figures]
+    return [Heading("Figures"), _named(blocks), *blocks] if blocks else []
+
+
+def _named(pictures: list[Picture]) -> Paragraph:
+    """A sentence that names the figures: LaTeX puts them where there is room."""
+    parts: list[Inline] = []
+    for picture in pictures:
+        parts += [" and " if parts else "", "figure ", Label(picture.label)]
+    return Paragraph(("The numbers are drawn in ", *parts, "."))
 
 
 def _digests(facts: Facts) -> list[Block]:
     rows: list[list[Text]] = [[what, Code(digest)] for what, digest in facts.digests]
     table = Table("tab:digests", "What the numbers were computed from.", ["what", "digest"], rows, left=2)
-    return [Heading("Digests"), table]
+    return [
+        Heading("Digests"),
+        Paragraph(
+            ("Whoever has the same digests has the same data, code and records: table ", Label(table.label), ".")
+        ),
+        table,
+    ]
 
 
 def _label(kind: str, *place: str) -> str:

@@ -139,7 +139,8 @@ def _filter(name: str, title: str, values: list[str], default: str) -> Filter:
 
 def _note(board: pd.DataFrame) -> str:
     text = (
-        "Choose a column's head to sort by it. Numbers are means over seeds; ± is half the 95 % interval of the mean."
+        "Choose a column's head to sort by it. Numbers are means over seeds; ± is half the 95 % interval of the mean; "
+        "a mean over one seed or search, or over such as are all alike, has none."
     )
     if "ties_best" not in board:
         return text

@@ -1,9 +1,13 @@
-"""Interactive charts as Vega-Lite specifications, built with Altair: noise, claims, maps, and what all charts share."""
+"""Interactive charts as Vega-Lite specifications, built with Altair: noise, claims, maps, and what all charts share.
+
+Names of people stand in rows and scales alone, never in an expression, nor by themselves as a title: Vega looks such texts
+up in objects, and a loss named ``constructor`` would leave an empty chart.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -48,7 +52,8 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     "premise not met": (INK, SHAPES["v"]),
 }
 """Colour and marker of each verdict that numbers gave."""
-ROW_PIXELS = 26
+ROW_PIXELS = 36
+_TWO_LINES: dict[str, Any] = {"labelExpr": "split(datum.label, ': ')", "labelLimit": 400, "labelLineHeight": 13}
 
 
 def chart_spec(chart: Any, description: str, height: int = 260) -> Spec:
@@ -100,7 +105,8 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     """
     losses = sorted(set(rows["loss"]) - {FROZEN})
     levels = sorted(rows["noise_level"].unique().tolist())
-    data = inline(_noise_points(rows, losses, metrics))
+    others = handed_in_losses(rows)
+    data = inline(_noise_points(rows, losses, metrics, others))
     base = (
         alt.Chart(data)
         .transform_filter("datum.metric == metric && datum.track == track && indexof(hidden, datum.loss) < 0")
@@ -113,11 +119,9 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     label = METRICS[metrics[0]].label if len(metrics) == 1 else "metric"
     y = alt.Y("value:Q", title=f"test {label}, %", scale=alt.Scale(zero=False))
     trained = base.transform_filter(alt.datum.loss != FROZEN)
-    others = sorted(handed_in_losses(rows))
     lines = trained.mark_line(strokeWidth=1.8).encode(x, y, color=loss_colour(losses, of))
     if others:  # dotted
-        theirs = f"indexof({json.dumps(others)}, datum.loss) >= 0"
-        lines = lines.encode(strokeDash=alt.condition(theirs, alt.value([2, 3]), alt.value([1, 0])))
+        lines = lines.encode(strokeDash=alt.condition("datum.theirs", alt.value([2, 3]), alt.value([1, 0])))
     colour, shape = loss_colour(losses, of), loss_shape(losses, of)
     layers = [
         base.transform_filter(alt.datum.loss == FROZEN)
@@ -143,8 +147,10 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     )
 
 
-def _noise_points(rows: pd.DataFrame, losses: list[str], metrics: Sequence[str]) -> list[dict[str, object]]:
-    """One point a (row, metric)."""
+def _noise_points(
+    rows: pd.DataFrame, losses: list[str], metrics: Sequence[str], others: Collection[str]
+) -> list[dict[str, object]]:
+    """One point a (row, metric); ``others`` are the losses that were handed in."""
     shift = {loss: LOSS_SHIFT * (place - (len(losses) - 1) / 2) for place, loss in enumerate(losses)}
     points: list[dict[str, object]] = []
     for row in rows.to_dict("records"):
@@ -155,7 +161,7 @@ def _noise_points(rows: pd.DataFrame, losses: list[str], metrics: Sequence[str])
             noise, loss = float(row["noise_level"]), str(row["loss"])
             point = {"metric": metric, "loss": loss, "noise": noise, "x": round(noise + shift.get(loss, 0.0), 4)}
             point |= {"value": _number(value), "low": _number(low), "high": _number(high)}
-            points.append(point | {"track": row["track"]})
+            points.append(point | {"track": row["track"]} | ({"theirs": int(loss in others)} if others else {}))
     return points
 
 
@@ -163,17 +169,20 @@ def _number(value: object) -> float | None:
     return None if value is None or pd.isna(value) else float(value)  # type: ignore[arg-type]
 
 
-def forest_chart(rows: Sequence[Mapping[str, Any]], unit: str, title: str) -> Spec:
-    """Chart of rows, top to bottom.
+def forest_chart(
+    rows: Sequence[Mapping[str, Any]], unit: str, title: str, looks: Mapping[str, tuple[str, str]] = VERDICTS
+) -> Spec:
+    """Chart of rows, top to bottom; ``looks`` are colour and marker of each verdict, in the words of the rows.
 
-    A row has ``name``, ``effect``, ``low``, ``high``, ``verdict``, ``shown``, ``smallest`` and its negative, ``least``.
+    A row has ``name``, whose part behind a colon has a line of its own, ``effect``, ``low``, ``high``, ``verdict``,
+    ``shown``, ``smallest`` and its negative, ``least``.
     """
     base = alt.Chart(inline(rows))
     order = [row["name"] for row in rows]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(**_TWO_LINES, ticks=False, domain=False))
     x = alt.X("effect:Q", title=f"effect, {unit}")
-    scale = alt.Scale(domain=list(VERDICTS), range=[colour for colour, _ in VERDICTS.values()])
-    shape = alt.Scale(domain=list(VERDICTS), range=[path for _, path in VERDICTS.values()])
+    scale = alt.Scale(domain=list(looks), range=[colour for colour, _ in looks.values()])
+    shape = alt.Scale(domain=list(looks), range=[path for _, path in looks.values()])
     tooltip = [alt.Tooltip("name:N", title="claim"), alt.Tooltip("shown:N", title="effect"), alt.Tooltip("verdict:N")]
     colour = alt.Color("verdict:N", scale=scale, legend=None)
     intervals = (
@@ -208,7 +217,7 @@ def plane_chart(points: list[dict[str, Any]], loss: str, classes: list[str], ima
     every = range(len(classes))
     hidden = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
     chart = (
-        alt.Chart(inline(points), title=loss)
+        alt.Chart(inline(points), title=f"under {loss}")
         .transform_calculate(image=f"{json.dumps(before)} + datum.row + {json.dumps(after)}")
         .mark_point(filled=True, size=45)
         .encode(

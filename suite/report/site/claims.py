@@ -29,6 +29,7 @@ from suite.report.text import (
     other_effect_text,
     place_of,
     remarks_of,
+    source_text,
 )
 from suite.settings.paths import CLAIMS_FILE, RESULTS_FOLDER
 
@@ -114,8 +115,9 @@ def _page(report: Any) -> dict[str, Any]:
     claims = _claims(report)
     run = [claim for claim in claims if was_run(claim)]
     charts: dict[str, Spec] = {}
+    looks = _looks(run)
     shown = [
-        _family(name, speaker, mine, charts)
+        _family(name, speaker, mine, charts, looks)
         for speaker in SPEAKERS
         for name in dict.fromkeys(claim["family"] for claim in run)
         if (mine := [claim for claim in run if claim["family"] == name and said_by(claim) == speaker])
@@ -130,9 +132,9 @@ def _page(report: Any) -> dict[str, Any]:
         "digest": "" if report is None else report["claims_sha256"],
         "verdicts": verdict_badges(report),
         "summary": [] if report is None else _summary(report),
-        "families": shown,
+        "families": _told_apart(shown),
         "waiting": [_waiting(claim) for claim in claims if claim not in run],
-        "legend": list(VERDICTS.items()),
+        "legend": list(looks.items()),
         "charts": charts,
     }
 
@@ -159,7 +161,33 @@ def _waiting(claim: ClaimJson) -> dict[str, str]:
     return {"id": claim["id"], "statement": claim["statement"], "reason": f"{title}: {reason}"}
 
 
-def _family(name: str, speaker: str, claims: list[ClaimJson], charts: dict[str, Spec]) -> dict[str, Any]:
+def _word(claim: ClaimJson, line: Mapping[str, Any]) -> str:
+    """What a plot says of a result, in the word of the tables; a verdict that does not count is that of no premise."""
+    return verdict_word(line["verdict"], claim["regime"]) if line["counts"] else str(Verdict.PREMISE_NOT_MET)
+
+
+def _looks(claims: Iterable[ClaimJson]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each word that the plots of these claims need."""
+    drawn = [(claim, line) for claim in claims for line in claim["lines"] if line["effect"] is not None]
+    words = {
+        _word(claim, line): line["verdict"] if line["counts"] else Verdict.PREMISE_NOT_MET for claim, line in drawn
+    }
+    return {word: look for verdict, look in VERDICTS.items() for word in sorted(words) if words[word] == verdict}
+
+
+def _told_apart(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The families, with headings that differ: families that ask the same have their names and speakers in them."""
+    for title in {family["title"] for family in shown}:
+        mine = [family for family in shown if family["title"] == title]
+        for family in mine if len(mine) > 1 else ():
+            several = [key for key in ("name", "speaker") if len({each[key] for each in mine}) > 1]
+            family["title"] = f"{title} ({', '.join(family[key] for key in several)})"
+    return shown
+
+
+def _family(
+    name: str, speaker: str, claims: list[ClaimJson], charts: dict[str, Spec], looks: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
     """A family's claims of one speaker, a forest plot for each unit, and a table of all results."""
     forests, place = [], slug(name) if speaker == "paper" else f"{slug(name)}-{speaker}"
     for unit in dict.fromkeys(claim["unit"] for claim in claims):
@@ -172,7 +200,7 @@ def _family(name: str, speaker: str, claims: list[ClaimJson], charts: dict[str, 
         ]
         if points:
             key = f"forest-{place}-{slug(unit)}"
-            charts[key] = forest_chart(points, unit, name)
+            charts[key] = forest_chart(points, unit, name, looks)
             forests.append(
                 (key, f"Effects in {unit} with 95 % intervals. Effects in the grey band are too small to matter.")
             )
@@ -182,7 +210,7 @@ def _family(name: str, speaker: str, claims: list[ClaimJson], charts: dict[str, 
             "statement": claim["statement"],
             "regime": regime_name(claim["regime"]),
             "standing": claim.get("standing") or "",
-            "source": ", ".join(claim["source"].values()),
+            "source": source_text(claim),
             "smallest": f"{claim['smallest_effect']:g} {claim['unit']}",
             "badge": badge(claim["verdict"], shown_verdict(claim, claim["regime"])),
             "flips": list(claim["flips"]),
@@ -207,11 +235,17 @@ def _point(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
         "effect": line["effect"],
         "low": line["low"],
         "high": line["high"],
-        "verdict": line["verdict"],
+        "verdict": _word(claim, line),
         "smallest": claim["smallest_effect"],
         "least": -claim["smallest_effect"],
         "shown": effect_text(line, claim["unit"]),
     }
+
+
+def _badge(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
+    """A result's verdict, in parentheses where it does not count."""
+    shown = shown_verdict(line, claim["regime"])
+    return badge(line["verdict"], shown) if line["counts"] else badge(Verdict.PREMISE_NOT_MET, f"({shown})")
 
 
 def _row(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +257,7 @@ def _row(claim: ClaimJson, line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": claim["id"],
         "place": place_of(line) or "all",
-        "badge": badge(line["verdict"], shown_verdict(line, claim["regime"])),
+        "badge": _badge(claim, line),
         "effect": effect_text(line, claim["unit"]),
         "other": other_effect_text(line, claim["unit"]),
         "beyond": beyond_text(line),

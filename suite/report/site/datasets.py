@@ -101,6 +101,7 @@ def write_datasets(
             attachments=_attachments(name, pages.folder),
             sheet=None if sheet is None else markdown(sheet),
             retrieval_href=retrieval.get(name),
+            on_board=any(dataset == name for dataset, _ in inputs.on_board),
         )
     pages.write("datasets.html", "datasets", "Data sets", datasets=listed)
 
@@ -136,11 +137,10 @@ def _licences(table: ImageTable) -> list[list[Any]]:
 
 
 def _attachments(dataset: str, site: Path) -> list[str]:
-    """Files of notices and credits beside the data sheet, copied into the site."""
+    """The data sheet and the files beside it, copied into the site: they name each other."""
     names = []
     for path in sorted(SHEETS_FOLDER.glob(f"{dataset}.*")):
-        if path.suffix != ".md":
-            with replacing(site / path.name) as temporary:
-                temporary.write_bytes(path.read_bytes())
-            names.append(path.name)
+        with replacing(site / path.name) as temporary:
+            temporary.write_bytes(path.read_bytes())
+        names.append(path.name)
     return names

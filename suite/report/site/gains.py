@@ -19,6 +19,8 @@ from suite.settings.params import LossSettings
 LOSS_SETS = ("default", "extended", "others")
 """Which losses there are: those that run by default, other built-in ones, and those of people."""
 NOT_FINISHED = "no run finished"
+NO_INTERVAL = "(no interval)"
+"""Of a mean over one seed or search, or over such as are all alike."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class GainCell:
     """One loss at one noise level of one data set.
 
     Attributes:
-        gain: points of R@1 above the frozen backbone, with the half-width of the interval.
+        gain: points of R@1 above the frozen backbone, with the half-width of the interval, or that it has none.
         rank: ranks that are left open; empty where nothing is ranked.
         tied: whether the loss is in the tie group.
         gap: whether the loss was not run there.
@@ -146,7 +148,9 @@ def _cell(row: BoardRow | None) -> GainCell:
     if gain is None or pd.isna(gain):
         failed = row["runs"] and row["runs"] == row["failures"]
         return GainCell(NOT_FINISHED if failed else NOTHING, gap=not failed)
-    half = "" if low is None or high is None or pd.isna(low) or pd.isna(high) else f" ± {(high - low) / 2:.2f}"
+    half = f" {NO_INTERVAL}"
+    if low is not None and high is not None and not (pd.isna(low) or pd.isna(high)):
+        half = f" ± {(high - low) / 2:.2f}"
     rank = span(*(_whole(row.get(name)) for name in ("rank_low", "rank_high")))
     return GainCell(f"{gain:+.2f}{half}{finished_runs(row)}", "" if rank == NOTHING else rank, in_tie_group(row))
 

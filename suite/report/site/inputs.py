@@ -80,6 +80,23 @@ class Inputs:
     figures: tuple[Path, ...]
     handed_in: Mapping[str, HandedIn] = field(default_factory=dict)
 
+    @property
+    def on_board(self) -> set[tuple[str, str]]:
+        """Data sets and losses of ``params.yaml`` whose runs of the tuned track stand on the leaderboard."""
+        if self.board.empty:
+            return set()
+        rows = self.board[
+            (self.board["regime"] == "frozen") & (self.board["track"] == "tuned") & (self.board["runs"] > 0)
+        ]
+        run = set(zip(rows["dataset"], rows["loss"], strict=True))
+        return {(d, loss) for d, loss in run if d in self.entries and loss in self.declared}
+
+    @property
+    def without_records(self) -> list[tuple[str, str]]:
+        """Those of them whose records are not there, in the order of the settings."""
+        missing = self.on_board - {(record.dataset, record.loss) for record in self.records if record.track == "tuned"}
+        return [(d, loss) for d in self.datasets for loss in self.losses if (d, loss) in missing]
+
 
 def read_inputs(settings: Settings) -> Inputs:
     """Read everything that is there.

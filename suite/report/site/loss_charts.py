@@ -25,7 +25,9 @@ def influence_chart(
     rows = curves[(curves["pair"] == pair) & (curves["normalised"] >= LOWEST)]
     shown = sorted(set(rows["loss"]) & {loss, *beside})
     drawn = rows["loss"].isin(shown) & ((rows["loss"] == loss) | (rows.groupby("loss").cumcount() % 2 == 0))
-    values = rows.loc[drawn, ["loss", "distance", "normalised"]].to_dict("records")  # faint lines: half of their points
+    mine = (rows["loss"] == loss).astype(int)
+    names = ["loss", "distance", "normalised", "mine"]
+    values = rows.assign(mine=mine).loc[drawn, names].to_dict("records")  # faint lines: half of their points
     base = alt.Chart(inline(values), title=TITLES[pair])
     x = alt.X(
         "distance:Q",
@@ -45,8 +47,8 @@ def influence_chart(
         alt.Tooltip("normalised:Q", format=".2g", title="share of maximum"),
     ]
     colour = loss_colour(shown, losses)
-    others = base.transform_filter(alt.datum.loss != loss)
-    own = base.transform_filter(alt.datum.loss == loss)
+    others = base.transform_filter("!datum.mine")
+    own = base.transform_filter("datum.mine")
     chart = alt.layer(
         others.mark_line(strokeWidth=1.2, opacity=0.45).encode(x, y, color=colour, tooltip=tooltip),
         own.mark_line(strokeWidth=3).encode(x, y, color=colour, tooltip=tooltip),
@@ -63,7 +65,7 @@ def curves_chart(curves: pd.DataFrame, loss: str, dataset: str) -> Spec:
     colours = [NOISE_COLOURS[place % len(NOISE_COLOURS)] for place in range(len(levels))]
     dashes = [NOISE_DASHES[place % len(NOISE_DASHES)] for place in range(len(levels))]
     chart = (
-        alt.Chart(inline(values), title=dataset)
+        alt.Chart(inline(values), title=f"training on {dataset}")
         .mark_line(strokeWidth=1.6)
         .encode(
             alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
@@ -84,7 +86,7 @@ def trials_chart(recipe: TunedRecipe) -> Spec:
         share = trial.map_at_r
         best = max(best, share or 0.0)
         values.append({"trial": number, "value": None if share is None else 100 * share, "best": 100 * best})
-    base = alt.Chart(inline(values), title=recipe.dataset)
+    base = alt.Chart(inline(values), title=f"trials on {recipe.dataset}")
     x = alt.X("trial:Q", title="trial", axis=alt.Axis(tickMinStep=1, format="d"))
     y = alt.Y("value:Q", title="validation MAP@R, %", scale=alt.Scale(zero=False))
     points = base.mark_point(filled=True, size=60, color=COLOURS[1], opacity=1, stroke=INK, strokeWidth=0.6).encode(

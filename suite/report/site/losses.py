@@ -53,6 +53,9 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     loss["influence"] = _influence(inputs, name, charts)
     loss["unmeasured"] = inputs.unmeasured.get(name)
     loss["curves"] = _curves(inputs, name, charts)
+    loss["without_records"] = [dataset for dataset, each in inputs.without_records if each == name]
+    drawn = set(inputs.curves.loc[inputs.curves["loss"] == name, "dataset"])
+    loss["without_curves"] = [d for d in inputs.datasets if (d, name) in inputs.on_board and d not in drawn]
     loss["seconds"] = _seconds(inputs.times, name)
     look = looks(inputs.losses)
     legend = [(each, look[each]) for each in (name, *_beside(inputs, name))]

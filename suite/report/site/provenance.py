@@ -16,10 +16,11 @@ from suite.evaluation.records import Record
 from suite.hashing import sha256_file
 from suite.judging.handed_in.protocol import suite_version
 from suite.processes import processor_kind
+from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, library_versions
 
 
-def write_provenance(pages: Pages, records: Sequence[Record], files: Sequence[Path]) -> None:
+def write_provenance(pages: Pages, inputs: Inputs, files: Sequence[Path]) -> None:
     """Write ``provenance.html``; ``files`` are inputs whose digests it shows, where they exist."""
     made = {
         "date": _date(),
@@ -33,7 +34,13 @@ def write_provenance(pages: Pages, records: Sequence[Record], files: Sequence[Pa
     made |= library_versions()
     made |= {f"SHA-256 of {path.as_posix()}": sha256_file(path) for path in files if path.is_file()}
     pages.write(
-        "provenance.html", "provenance", "Provenance", provenance=list(made.items()), runs=describe_runs(records)
+        "provenance.html",
+        "provenance",
+        "Provenance",
+        provenance=list(made.items()),
+        runs=describe_runs(inputs.records),
+        unseen=len(inputs.without_records),
+        on_board=len(inputs.on_board),
     )
 
 

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 import altair as alt
 import numpy as np
@@ -11,13 +12,15 @@ import numpy as np
 from suite.judging.scatter import SOURCES, Scatter, scatter_of
 from suite.judging.statistics.budget import expected_best
 from suite.judging.statistics.estimates import PERCENT
-from suite.report.site.charts import Spec, chart_spec, inline, loss_colour
+from suite.report.figures.style import looks
+from suite.report.site.charts import INK, Spec, chart_spec, inline, loss_colour, loss_shape
 from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, slug
-from suite.report.text import NOTHING
-from suite.settings.params import TuningTrack
+from suite.report.text import NOTHING, space_text
+from suite.settings.params import DatasetSettings, Settings, TuningTrack
 from suite.settings.paths import TUNED_RECIPE
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned
+from suite.training.search_space import space_on
 
 SCATTER_HEADS = (
     "regime",
@@ -31,34 +34,126 @@ SCATTER_HEADS = (
 )
 
 
-def write_tuning(pages: Pages, inputs: Inputs) -> None:
+@dataclass(frozen=True)
+class Budget:
+    """What a search may spend: losses are compared by searches of one budget.
+
+    Attributes:
+        trials: number of trials.
+        folds: number of folds of the training classes.
+        held_out: number of folds that validate.
+        epochs: the space of epochs; None if every trial trains as long as the recipe says.
+    """
+
+    trials: int
+    folds: int
+    held_out: int
+    epochs: Mapping[str, Any] | None
+
+    @classmethod
+    def asked(cls, settings: Settings, dataset: str) -> Self:
+        """That of ``params.yaml`` on a data set."""
+        tuning, limits = settings.tuning, settings.datasets.get(dataset, DatasetSettings()).limits
+        epochs = space_on(dataset, limits, tuning.space).get("epochs")
+        return cls(tuning.trials, tuning.folds, tuning.held_out or tuning.folds, epochs)
+
+    @classmethod
+    def of(cls, recipe: TunedRecipe) -> Self:
+        """That of a search."""
+        return cls(len(recipe.trials), recipe.folds, recipe.held_out or recipe.folds, recipe.search_space.get("epochs"))
+
+    def __str__(self) -> str:
+        """In words, e.g. ``25 trials on 2 folds``."""
+        folds = f"{self.folds} folds" if self.held_out == self.folds else f"{self.held_out} of {self.folds} folds"
+        searched = "" if self.epochs is None else f", epochs searched: {space_text(self.epochs)}"
+        return f"{self.trials} trials on {folds}{searched}"
+
+
+def write_tuning(pages: Pages, inputs: Inputs, settings: Settings) -> None:
     """Write ``tuning.html``.
 
     Raises:
         SuiteError: a tuned recipe cannot be read.
     """
     charts: dict[str, Spec] = {}
-    listed = []
+    listed, shown = [], set()
     for track in get_args(TuningTrack):
         for dataset in inputs.datasets:
             found = {loss: searches_in_git(track, dataset, loss) for loss in inputs.losses}
-            searched = {loss: recipes for loss, recipes in found.items() if recipes}
-            if searched:
-                name = f"budget-{slug(track)}-{slug(dataset)}"
-                charts[name] = budget_chart(searched, f"{dataset}, {track}", inputs.losses)
-                most = max(map(len, searched.values()))
-                band = "bands: from the worst to the best search." if most > 1 else "one search each, so no bands."
-                listed.append((name, f"{dataset}, {track}: {band}"))
-    rows = [scatter_cells(each) for each in scatter_of(inputs.records)]
+            if not any(found.values()):
+                continue
+            asked, others = as_asked(found, settings, track, dataset)
+            name, title = f"budget-{slug(track)}-{slug(dataset)}", f"{dataset}, {track}"
+            if asked:
+                charts[name] = budget_chart(asked, title, inputs.losses)
+                shown |= set(asked)
+            listed.append((name if asked else "", f"{title}: {_told(asked, others, settings, track, dataset)}"))
+    look = looks(inputs.losses)
     pages.write(
         "tuning.html",
         "tuning",
         "Tuning",
         charts=charts,
         budgets=listed,
+        legend=[(loss, look[loss]) for loss in inputs.losses if loss in shown],
         heads=SCATTER_HEADS,
-        scatter=rows,
+        scatter=[scatter_cells(each) for each in scatter_of(inputs.records)],
+        unseen=_whose(inputs),
     )
+
+
+def as_asked(
+    found: Mapping[str, Sequence[TunedRecipe]], settings: Settings, track: str, dataset: str
+) -> tuple[dict[str, list[TunedRecipe]], list[TunedRecipe]]:
+    """The searches of each loss that ``params.yaml`` asks for, by number and budget, and all others."""
+    tuning, budget = settings.tuning, Budget.asked(settings, dataset)
+    kept = {
+        loss: [
+            each
+            for each in recipes
+            if track in tuning.tracks and each.number < tuning.searches and Budget.of(each) == budget
+        ]
+        for loss, recipes in found.items()
+    }
+    others = [each for loss, recipes in found.items() for each in recipes if each not in kept[loss]]
+    return {loss: recipes for loss, recipes in kept.items() if recipes}, others
+
+
+def _told(
+    asked: Mapping[str, Sequence[TunedRecipe]],
+    others: Sequence[TunedRecipe],
+    settings: Settings,
+    track: str,
+    dataset: str,
+) -> str:
+    """What a chart averages, and which searches in git it leaves out."""
+    most = max(map(len, asked.values()), default=0)
+    if not asked:
+        told = "no search in recipes/ is one that params.yaml asks for"
+    elif most > 1:
+        told = (
+            f"{Budget.asked(settings, dataset)}; up to {most} searches a loss, bands from the worst to the best of them"
+        )
+    else:
+        told = f"{Budget.asked(settings, dataset)}; one search each, so no bands"
+    if not others:
+        return f"{told}."
+    by_budget: dict[str, list[str]] = {}
+    for each in others:
+        by_budget.setdefault(str(Budget.of(each)), []).append(f"{each.loss} {each.number}")
+    left = "; ".join(f"{', '.join(names)} ({budget})" for budget, names in by_budget.items())
+    tuning = settings.tuning
+    numbers = "number 0" if tuning.searches == 1 else f"numbers 0 to {tuning.searches - 1}"
+    wanted = f"{numbers} of {Budget.asked(settings, dataset)}" if track in tuning.tracks else f"none of track {track}"
+    return f"{told}. Left out, since params.yaml asks for {wanted}: searches {left}."
+
+
+def _whose(inputs: Inputs) -> str:
+    """Which losses have no row of scatter for want of records."""
+    missing = inputs.without_records
+    if len(missing) == len(inputs.on_board):
+        return "of every loss" if missing else ""
+    return "of " + ", ".join(f"{loss} on {dataset}" for dataset, loss in missing) if missing else ""
 
 
 def searches_in_git(track: str, dataset: str, loss: str) -> list[TunedRecipe]:
@@ -70,7 +165,7 @@ def searches_in_git(track: str, dataset: str, loss: str) -> list[TunedRecipe]:
 
 def budget_points(searched: Mapping[str, Sequence[TunedRecipe]]) -> list[dict[str, Any]]:
     """Expected best validation MAP@R in percent over trials: mean, least and most over the searches of a loss."""
-    points = []
+    points: list[dict[str, Any]] = []
     for loss, recipes in searched.items():
         scores = [
             [math.nan if trial.map_at_r is None else trial.map_at_r for trial in recipe.trials] for recipe in recipes
@@ -87,13 +182,14 @@ def budget_points(searched: Mapping[str, Sequence[TunedRecipe]]) -> list[dict[st
                     "low": float(at.min()),
                     "high": float(at.max()),
                     "searches": len(recipes),
+                    "last": int(place == least - 1),
                 }
             )
     return points
 
 
 def budget_chart(searched: Mapping[str, Sequence[TunedRecipe]], title: str, of: Sequence[str]) -> Spec:
-    """Chart of what a number of trials is expected to give, a line and a band a loss."""
+    """Chart of what a number of trials is expected to give, a line and a band a loss, its marker at the line's end."""
     base = alt.Chart(inline(budget_points(searched)), title=title)
     x = alt.X("trials:Q", title="trials", axis=alt.Axis(tickMinStep=1, format="d"))
     scale = alt.Scale(zero=False)
@@ -109,6 +205,9 @@ def budget_chart(searched: Mapping[str, Sequence[TunedRecipe]], title: str, of: 
         base.mark_line(strokeWidth=1.8).encode(
             x, alt.Y("value:Q", title="expected best MAP@R, %", scale=scale), color=colour, tooltip=tooltip
         ),
+        base.transform_filter("datum.last")
+        .mark_point(filled=True, size=75, opacity=1, stroke=INK, strokeWidth=0.7)
+        .encode(x, alt.Y("value:Q", scale=scale), color=colour, shape=loss_shape(list(searched), of), tooltip=tooltip),
     ]
     return chart_spec(
         alt.layer(*layers), f"{title}: expected best validation MAP@R over number of trials, a line a loss"

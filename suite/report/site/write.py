@@ -82,9 +82,9 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
         write_datasets(pages, inputs, pictures, retrieval)
         write_losses(pages, inputs)
         write_claims_pages(pages, inputs.claims)
-        write_tuning(pages, inputs)
+        write_tuning(pages, inputs, settings)
         _write_figures(pages, inputs.figures)
-        write_provenance(pages, inputs.records, PROVENANCE_FILES)
+        write_provenance(pages, inputs, PROVENANCE_FILES)
         write_front(pages, inputs, retrieval)
     return folder / "index.html"
 

@@ -45,7 +45,7 @@ def stages_of(selection: Selection) -> list[Stage]:
         if selection.studies:
             raise SuiteError(f"--study {selection.studies[0]}: allowed with --regime {allowed(PLANS)}")
         return _networks(selection)
-    settings = settings_of(selection.regime)
+    settings = settings_of(selection.regime if selection.studies else "frozen")
     _check_names(f"{PARAMS_FILE}: --dataset", selection.datasets, list(settings.datasets))
     if selection.studies:
         return _studies(selection, settings)

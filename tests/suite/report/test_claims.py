@@ -175,19 +175,19 @@ def test_claims_that_nobody_can_run_here_say_why(project):
     assert "1 not run, 2 cannot be run here" in page
 
 
-def test_what_was_frozen_is_shown_with_what_changed_since(project):
+def test_what_was_preregistered_is_shown_with_what_changed_since(project):
     write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
     found = write_claims(load_settings(), project / "claims")
     assert (found["frozen"], {claim["standing"] for claim in found["claims"]}) == (None, {None})
-    assert "Nothing has been frozen" in Path("results/claims.md").read_text()
+    assert "Nothing was preregistered" in Path("results/claims.md").read_text()
     freeze(load_claims(folder=project / "claims"), {"frozen": load_settings()}, folder=project / "claims")
     (project / "claims/second.yaml").write_text(yaml.safe_dump(values_of("superiority") | {"id": "second"}))
     settings = load_settings().model_copy(update={"seeds": 20})
     found = write_claims(settings, project / "claims")
-    assert [claim["standing"] for claim in found["claims"]] == ["as frozen", "changed since"]
+    assert [claim["standing"] for claim in found["claims"]] == ["as preregistered", "changed since"]
     assert found["frozen"]["changes"] == ["seeds: 5 then, 20 now"]
     page = Path("results/claims.md").read_text()
-    assert ": of 2 claims 1 as frozen, 1 changed since. " in page
+    assert ": of 2 claims 1 as preregistered, 1 changed since. " in page
     assert "that are other now: seeds: 5 then, 20 now." in page
     assert "- `second` (changed since; regime frozen): " in page
 

@@ -25,6 +25,17 @@ def test_the_schemas_in_docs_are_those_of_the_code(path):
     Draft202012Validator.check_schema(schemas()[path])
 
 
+def test_every_field_says_what_it_is():
+    lacking = [
+        f"{name}: {model.get('title', '')}.{field}"
+        for name, schema in FOUND.items()
+        for model in (schema, *schema.get("$defs", {}).values())
+        for field, about in model.get("properties", {}).items()
+        if not about.get("description")
+    ]
+    assert lacking == []
+
+
 def test_records_fit():
     files = sorted(ROOT.glob("results/studies/*/*.jsonl"))
     assert len(files) > 10

@@ -33,7 +33,7 @@ function boardCell(cell, losses, type) {
   if (type === "sort" || type === "type") return order;
   if (type !== "display") return text;
   const shown = mark ? ` <span class="tie">${escaped(mark)}</span>` : "";
-  if (!(text in losses)) return escaped(text) + shown;
+  if (!Object.hasOwn(losses, text)) return escaped(text) + shown;
   const [href, colour, path] = losses[text];
   const swatch = `<svg class="swatch" viewBox="-1.5 -1.5 3 3" aria-hidden="true" focusable="false"><path d="${path}" fill="${colour}"/></svg>`;
   return `${swatch} <a href="${escaped(href)}">${escaped(text)}</a>${shown}`;
@@ -104,7 +104,8 @@ function hideOthers(choice) {
   window.dispatchEvent(new Event("resize")); // charts fit the width that they now have
 }
 
-// The address holds what differs from the first view, so that a link shows the same.
+// The address holds what differs from the first view, so that a link shows the same. Every page hands it on to the pages that
+// it links to, with what only another page can choose.
 function readAddress(filters, boxes) {
   if (location.hash && !location.hash.includes("=")) return; // a place on the page
   const kept = new URLSearchParams(location.hash.slice(1));
@@ -118,7 +119,8 @@ function readAddress(filters, boxes) {
 }
 
 function writeAddress(filters, boxes) {
-  const kept = new URLSearchParams();
+  const kept = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  for (const name of filters.length ? ["without", ...filters.map((select) => select.name)] : []) kept.delete(name);
   for (const select of filters) {
     if (![...select.selectedOptions].every((option) => option.defaultSelected)) kept.set(select.name, select.value);
   }
@@ -126,7 +128,10 @@ function writeAddress(filters, boxes) {
   const hash = kept.size ? `#${kept}` : "";
   const placed = location.hash !== "" && !location.hash.includes("=");
   if (hash !== location.hash && !(placed && hash === "")) history.replaceState(null, "", location.pathname + location.search + hash);
-  for (const link of document.querySelectorAll("a[data-keep]")) link.hash = hash;
+  for (const link of document.querySelectorAll("a[href]")) {
+    const ours = new URL(".", link.href).href === new URL(".", location.href).href && link.pathname.endsWith(".html");
+    if (ours && (link.hash === "" || link.hash.includes("="))) link.hash = hash;
+  }
 }
 
 // Rows of the leaderboard are fetched when somebody saves them: a classic script, since a page on disk may not fetch.
@@ -203,6 +208,7 @@ async function main() {
   for (const control of [...filters, ...boxes, ...signals]) control.addEventListener("change", apply);
   document.getElementById("filters")?.addEventListener("reset", () => {
     for (const box of boxes) box.checked = true;
+    history.replaceState(null, "", location.pathname + location.search);
     setTimeout(apply); // after the values are back
   });
   for (const button of document.querySelectorAll("button[data-save]")) {

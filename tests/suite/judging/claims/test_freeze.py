@@ -1,4 +1,4 @@
-"""Preregistration: what was frozen, what changed since, what came after; and refusals in one line."""
+"""Preregistration: what was preregistered, what changed since, what came after; and refusals in one line."""
 
 import subprocess
 
@@ -40,13 +40,13 @@ def changed(**changes):
     return Settings.model_validate(values)
 
 
-def test_each_claim_stands_as_frozen_was_changed_or_came_after(folder):
+def test_each_claim_stands_as_preregistered_was_changed_or_came_after(folder):
     freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     put(folder, "second", minimum_seeds=4)
     put(folder, "third")
     frozen = load_frozen(folder)
     standings = {file.claim.id: frozen.standing_of(file) for file in load_claims(folder=folder)}
-    assert standings == {"first": "as frozen", "second": "changed since", "third": "came after"}
+    assert standings == {"first": "as preregistered", "second": "changed since", "third": "came after"}
 
 
 def test_without_a_freeze_there_is_none(folder):
@@ -130,7 +130,7 @@ def test_a_second_freeze_needs_to_be_asked_for(folder):
     ("text", "message"),
     [
         ("{", "claims/frozen.json is not valid JSON"),
-        ("[]", "claims/frozen.json holds no frozen claims"),
+        ("[]", "claims/frozen.json holds no preregistered claims"),
         ("{}", "claims/frozen.json: date is missing"),
         ('{"date": "soon"}', "claims/frozen.json: "),
     ],
@@ -143,5 +143,5 @@ def test_a_damaged_file_is_told_in_one_line_with_its_cure(folder, text, message)
     assert message in told
     assert "\n" not in told
     assert "suite claims freeze --renew" in told
-    with pytest.raises(SuiteError, match="was written; a second freeze hides"):
+    with pytest.raises(SuiteError, match="was written; a second preregistration hides"):
         freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)

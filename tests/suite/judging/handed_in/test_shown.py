@@ -1,6 +1,7 @@
 """Wherever a loss that was handed in is shown, it is told apart; and what is said to be found does not depend on it."""
 
 import csv
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -46,7 +47,9 @@ def test_it_is_told_apart_everywhere(shown, typed, submitted):
     assert "handed in, not rerun" in (site / "losses.html").read_text()
     front = (site / "index.html").read_text()
     assert front.count(TOLD) >= 2  # table and legend
-    assert '"strokeDash":{"condition":{"test":"indexof([\\"own\\"]' in front  # as JSON within the page
+    assert '"strokeDash":{"condition":{"test":"datum.theirs"' in front  # as JSON within the page
+    assert {row[-1] for row in re.findall(r"recall_at_1,own,[^\\]*", front)} == {"1"}
+    assert {row[-1] for row in re.findall(r"recall_at_1,(?!own,)[^\\]*", front)} == {"0"}
     assert "own (handed in)" in Path("results/noise.svg").read_text()
     assert {row["loss"]: row["handed_in"] for row in read_rows("results/verdicts.csv")} == {"own": "not rerun"}
     assert {row["handed_in"] for row in read_rows("results/comparisons.csv")} == {"not rerun"}

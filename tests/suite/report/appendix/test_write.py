@@ -50,6 +50,9 @@ def paper(clone):
     )
     assert done.returncode == 0, done.stderr
     assert "wrote paper/appendix/appendix.tex" in done.stdout
+    latex = shutil.which("latexmk") or (shutil.which("pdflatex") and shutil.which("bibtex"))
+    assert ("set paper/paper.pdf" in done.stdout) == (clone / "paper/paper.pdf").is_file() == bool(latex)
+    assert ("no paper.pdf: there is neither latexmk nor pdflatex" in done.stderr) == (not latex)
     return clone / "paper"
 
 
@@ -88,6 +91,24 @@ def test_citations_labels_and_environments_are_whole(paper):
     for rows in re.findall(r"\\begin\{tabular\}\{([lr]+)\}\n(.*?)\\end\{tabular\}", tex, re.DOTALL):
         lines = [line for line in rows[1].splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {len(rows[0])}
+
+
+def test_each_section_begins_with_a_sentence_and_no_table_stands_above_the_first(paper):
+    """A heading with floats alone is empty where LaTeX sets them elsewhere."""
+    parts = re.split(r"\\(?:sub)?section\{([^}]*)\}", text_of(paper, "appendix.tex"))[1:]
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert set(sections) > {"Results", "Hyper-parameters", "Figures", "Digests"}
+    first, *others = sections.values()
+    assert first.startswith("\n\\suppressfloats[t]")
+    assert all(re.match(r"\n\n[A-Z][^\\]", each) for each in others)
+
+
+def test_sentences_on_differences_name_their_regime_and_track(paper):
+    told = [line for line in text_of(paper, "appendix.md").splitlines() if ": multi_similarity in 9 tables: " in line]
+    assert [line.partition(": ")[0] for line in told] == [
+        "Regime frozen, tuning track tuned",
+        "Regime frozen, tuning track paper_values",
+    ]
 
 
 def test_the_paper_the_losses_the_data_and_the_libraries_are_cited(paper):

@@ -199,6 +199,10 @@ def test_claims_use_the_width_of_a_large_screen(visit):
     assert right["x"] >= left["x"] + left["width"]
     assert abs(right["y"] - left["y"]) < 40
     assert left["width"] + right["width"] > 0.9 * main["width"]
+    first, *_, last = [each.bounding_box() for each in page.locator(".notes").last.locator("p").all()]
+    assert last["x"] + last["width"] - first["x"] > 0.9 * main["width"]
+    assert "…" not in page.locator(".claim svg").last.inner_html()
+    assert "M = 2, the rest" in page.locator(".claim svg").last.inner_html()
     narrow = visit(400).open("claims.html").locator(".claim", has_text="Statement of one")
     assert narrow.locator(".forests").bounding_box()["y"] > narrow.locator(".statements").bounding_box()["y"] + 20
 

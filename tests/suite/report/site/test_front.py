@@ -100,6 +100,25 @@ def test_links_keep_the_filters(visit, two_regimes, front):
     assert losses(front) == ["pfml"]
 
 
+def test_the_navigation_keeps_them_over_pages_that_cannot_choose(visit, two_regimes):
+    page = visit(of=two_regimes).open("leaderboard.html", "#dataset=emoji&regime=finetuned&without=triplet")
+
+    def follow(name):
+        page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+        page.wait_for_selector("html[data-ready=yes]")
+        return page
+
+    assert follow("Results").locator("select[data-filter=regime]").input_value() == "finetuned"
+    assert losses(page) == ["prism", "pfml", FORMULA]
+    page.get_by_role("link", name="pfml", exact=True).first.click()
+    page.wait_for_selector("html[data-ready=yes]")
+    follow("Claims")
+    assert follow("Leaderboard").locator("select[data-filter=dataset]").input_value() == "emoji"
+    assert not page.locator("input[data-loss=triplet]").is_checked()
+    page.locator("#board a", has_text="pfml").first.click()
+    page.wait_for_url("**/loss-pfml.html#*without=triplet*")
+
+
 def test_an_address_of_another_choice_or_of_nonsense_is_followed_as_far_as_it_goes(front):
     front.evaluate("location.hash = '#regime=finetuned&track=none&losses=%22%3E'")
     front.wait_for_function("document.querySelector('select[data-filter=regime]').value === 'finetuned'")
@@ -148,6 +167,12 @@ def test_the_leaderboard_leaves_it_out_as_well(visit, two_regimes):
     assert "pfml" in page.locator("#board tbody").inner_text()
     page.locator("input[data-loss=triplet]").check()
     assert "triplet" in page.locator("#board tbody").inner_text()
+
+
+def test_a_cell_with_a_name_that_javascript_knows_is_shown_as_it_is(visit, two_regimes):
+    page = visit(of=two_regimes).open("leaderboard.html")
+    names = ["constructor", "toString", "__proto__"]
+    assert page.evaluate("(names) => names.map((name) => boardCell(name, {}, 'display'))", names) == names
 
 
 def test_charts_name_their_metric(visit, two_regimes):

@@ -49,7 +49,7 @@ def test_a_loss_that_did_not_finish_or_was_not_run_says_so():
     assert shown["triplet"][0].gain == "no run finished"
     assert shown["triplet"][1].gain == "–"
     assert shown["triplet"][1].gap
-    assert shown["prism"][0].gain.endswith("(2 of 3 runs)")
+    assert shown["prism"][0].gain == "+20.00 (no interval) (2 of 3 runs)"  # both runs gave .6
     assert not shown["prism"][0].tied
 
 

@@ -18,7 +18,15 @@ from suite.report.site.write import write_site
 from suite.settings.params import LossSettings
 from suite.settings.paths import FIGURES_FOLDER, INFLUENCE_CURVES, INFLUENCE_REASONS
 from tests.helpers.paths import ROOT
-from tests.suite.report.site.project import HOSTILE, settings, write_board, write_claims, write_data, write_verdicts
+from tests.suite.report.site.project import (
+    HOSTILE,
+    settings,
+    write_board,
+    write_claims,
+    write_data,
+    write_project,
+    write_verdicts,
+)
 
 
 class References(HTMLParser):
@@ -126,6 +134,8 @@ def test_losses_have_the_influence_that_was_measured(workplace):
 
 def test_notices_go_with_the_images(site):
     assert (site / "shapes.notice.txt").read_text() == "made here\n"
+    for path in site.glob("*.croissant.json"):
+        assert (site / json.loads(path.read_text())["url"]).is_file()
 
 
 def test_every_claim_is_shown_run_or_not(site):
@@ -238,3 +248,30 @@ def test_the_first_page_counts_the_claims_that_were_judged_on_the_data_shown(wor
     page = write_site(others).read_text()
     assert "Claims judged on these data" not in page
     assert 'No <a href="claims.html">claim</a> of the paper was judged on these data.' in page
+
+
+def test_without_runs_pages_say_that_git_holds_none_and_not_that_nothing_was_run(workplace):
+    """As in a fresh clone: the leaderboard is there, and what runs leave besides is not."""
+    write_project()
+    shutil.rmtree("runs/shapes-pfml")
+    part = write_site(settings()).parent
+    told = "lie in <code>runs/</code>, which git does not hold"
+    assert (
+        "Rows of the tuned track of pfml on shapes are missing: their records " + told
+        in (part / "tuning.html").read_text()
+    )
+    assert told not in (part / "loss-triplet.html").read_text()
+    assert told not in (part / "dataset-shapes.html").read_text()
+    shutil.rmtree("runs")
+    site = write_site(settings()).parent
+    pages = {
+        name: (site / f"{name}.html").read_text() for name in ("tuning", "loss-pfml", "dataset-shapes", "provenance")
+    }
+    assert f"Rows of the tuned track of every loss are missing: their records {told}" in pages["tuning"]
+    assert f"Values of the tuned track on shapes are missing: records of these runs {told}" in pages["loss-pfml"]
+    assert f"Curves of the runs on shapes {told}" in pages["loss-pfml"]
+    assert f"Test embeddings, which nearest neighbours and maps need, {told}" in pages["dataset-shapes"]
+    assert f"Records of the tuned track, 2 of 2 pairs of data set and loss, {told}" in pages["provenance"]
+    assert "Not run." not in pages["provenance"]
+    assert "To make training curves, run" not in pages["loss-pfml"]
+    assert "No run of this loss has a record" not in pages["loss-pfml"]

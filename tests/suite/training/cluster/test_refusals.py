@@ -107,8 +107,8 @@ def test_no_workers_at_all(tmp_path):
         (["--local", "1", "--study", "magic"], "--study magic is no study; allowed: paper-values, ablation, crossed"),
         (["--local", "1", "--study", "geometry"], "--study geometry: params.yaml names nothing to run for these data"),
         (
-            ["--local", "1", "--study", "splits", "--regime", "finetuned"],
-            "--study splits: allowed with --regime frozen",
+            ["--local", "1", "--study", "splits", "--regime", "published"],
+            "--study splits: allowed with --regime frozen, finetuned",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
