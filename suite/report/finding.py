@@ -117,7 +117,7 @@ def _budget(rows: pd.DataFrame) -> str:
     counts = counted(rows)
     equal = len(set(counts.values())) < 2 and 0 not in counts.values()
     told = "tuned with equal budgets on true labels" if equal else f"values from {of_trials(rows)}"
-    searches = int(rows.loc[rows["runs"] > 0, "searches"].min())
+    searches = int(rows.loc[rows["runs"] > 0, "searches"].min()) if "searches" in rows else 0
     return f"{told}, {_count(searches, 'search', 'searches')} of each loss" if searches else told
 
 
