@@ -1,6 +1,7 @@
 """Pages of the data sets: samples, licences, data sheet; and small pictures of images, each written once."""
 
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -137,10 +138,13 @@ def _licences(table: ImageTable) -> list[list[Any]]:
 
 
 def _attachments(dataset: str, site: Path) -> list[str]:
-    """The data sheet and the files beside it, copied into the site: they name each other."""
+    """The data sheet and the files beside it, copied into the site: they name each other. JSON is without its spaces there."""
     names = []
     for path in sorted(SHEETS_FOLDER.glob(f"{dataset}.*")):
+        content = path.read_bytes()
+        if path.suffix == ".json":
+            content = json.dumps(json.loads(content), ensure_ascii=False, separators=(",", ":")).encode()
         with replacing(site / path.name) as temporary:
-            temporary.write_bytes(path.read_bytes())
+            temporary.write_bytes(content)
         names.append(path.name)
     return names

@@ -136,6 +136,7 @@ def test_notices_go_with_the_images(site):
     assert (site / "shapes.notice.txt").read_text() == "made here\n"
     for path in site.glob("*.croissant.json"):
         assert (site / json.loads(path.read_text())["url"]).is_file()
+    assert (site / "shapes.croissant.json").read_text() == '{"url":"shapes.md"}'
 
 
 def test_every_claim_is_shown_run_or_not(site):
