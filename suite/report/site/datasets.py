@@ -138,7 +138,7 @@ def _licences(table: ImageTable) -> list[list[Any]]:
 
 
 def _attachments(dataset: str, site: Path) -> list[str]:
-    """The data sheet and the files beside it, copied into the site: they name each other. JSON is without its spaces there."""
+    """The data sheet and the files beside it, copied into the site: they name each other. JSON loses its spaces."""
     names = []
     for path in sorted(SHEETS_FOLDER.glob(f"{dataset}.*")):
         content = path.read_bytes()
