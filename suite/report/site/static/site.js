@@ -128,8 +128,9 @@ function writeAddress(filters, boxes) {
   const hash = kept.size ? `#${kept}` : "";
   const placed = location.hash !== "" && !location.hash.includes("=");
   if (hash !== location.hash && !(placed && hash === "")) history.replaceState(null, "", location.pathname + location.search + hash);
+  const folder = (place) => `${place.protocol}//${place.host}${place.pathname.slice(0, place.pathname.lastIndexOf("/") + 1)}`;
   for (const link of document.querySelectorAll("a[href]")) {
-    const ours = new URL(".", link.href).href === new URL(".", location.href).href && link.pathname.endsWith(".html");
+    const ours = folder(link) === folder(location) && link.pathname.endsWith(".html");
     if (ours && (link.hash === "" || link.hash.includes("="))) link.hash = hash;
   }
 }

@@ -48,7 +48,7 @@ def write_project():
     shutil.copytree(ROOT / "docs/figures", "docs/figures")
     Path("docs/data").mkdir()
     Path("docs/data/shapes.md").write_text(
-        "# shapes\n\nPlain <b>colours</b>.\n\n## Limits\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+        "# shapes\n\nPlain <b>colours</b>, by <maker@example.org>.\n\n## Limits\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     )
     Path("docs/data/shapes.notice.txt").write_text("made here\n")
     Path("docs/data/shapes.croissant.json").write_text('{"url": "shapes.md"}\n')

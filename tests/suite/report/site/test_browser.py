@@ -213,3 +213,13 @@ def test_formulas_are_drawn_by_the_browser(visit):
     assert math.count() == 2
     assert math.first.bounding_box()["height"] > 30  # sums are taller than a line
     assert "psi_att" not in page.locator(".formula").inner_text()
+
+
+def test_every_page_becomes_ready_without_a_complaint(visit, site):
+    """Whatever its links are: the sheet of the data set names an address of mail."""
+    visitor = visit()
+    pages = sorted(path.name for path in site.glob("*.html"))
+    assert "mailto:maker@example.org" in (site / "dataset-shapes.html").read_text()
+    for name in pages:
+        visitor.open(name, "#losses=none")
+    assert len(pages) > 10
