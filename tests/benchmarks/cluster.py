@@ -33,6 +33,7 @@ from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.workers import Demand
 from suite.training.stage import run_frozen_stage
 from tests.helpers.dask_cluster import DaskCluster, wait_for
+from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import RECIPE, features_path, frozen_plan, make_features, silent
 
 _OUT = Console(soft_wrap=True)
@@ -74,7 +75,8 @@ def local(seeds: int) -> None:
 
 def _seconds_of_local(seeds: int) -> float:
     command = [sys.executable, "-m", "tests.benchmarks.cluster", "local", str(seeds)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    here = os.environ | {"PYTHONPATH": str(ROOT)}
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, env=here).stdout)
 
 
 def throughput(seeds: int = 24, turns: int = 3) -> None:
