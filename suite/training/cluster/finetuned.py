@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from suite.settings.plans import Plan, Search, SomePlan
+from suite.settings.plans import Search, SomePlan
 from suite.settings.tuned_recipes import load_tuned, save_tuned
 from suite.training.alone import alone_in_searches
-from suite.training.cluster.stages import Load, Services
+from suite.training.cluster.stages import Load, Services, StageOfPart
 from suite.training.finetuned.planner import finetuned_code_sha256
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import cached_on, tools, views_of
@@ -23,7 +23,7 @@ from suite.training.tuning.search import search_recipe
 
 
 @dataclass(frozen=True, slots=True)
-class FinetunedStage:
+class FinetunedStage(StageOfPart):
     """Runs in which the network learns, of the grid or of a study.
 
     Attributes:
@@ -35,16 +35,6 @@ class FinetunedStage:
     name: str
     part: Part
     function: Callable[..., Outcome] = run_finetuned
-
-    @property
-    def plan(self) -> Plan[Any]:
-        """As ``Stage``."""
-        return self.part.plan
-
-    @property
-    def runs(self) -> list[str]:
-        """As ``Stage``."""
-        return [run.name for run in self.part.runs(self.part.plan)]
 
     @property
     def modules(self) -> list[str]:

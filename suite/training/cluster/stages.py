@@ -89,8 +89,25 @@ class StageOfPlan:
         return []
 
 
+class StageOfPart:
+    """A stage that runs a part, of the grid or of a study."""
+
+    __slots__ = ()
+    part: Part
+
+    @property
+    def plan(self) -> Plan[Any]:
+        """As ``Stage``."""
+        return self.part.plan
+
+    @property
+    def runs(self) -> list[str]:
+        """As ``Stage``."""
+        return [run.name for run in self.part.runs(self.part.plan)]
+
+
 @dataclass(frozen=True, slots=True)
-class FrozenStage:
+class FrozenStage(StageOfPart):
     """Runs on frozen features, of the grid or of a study.
 
     Attributes:
@@ -102,16 +119,6 @@ class FrozenStage:
     name: str
     part: Part
     function: RunFunction = run_frozen
-
-    @property
-    def plan(self) -> Plan[Any]:
-        """As ``Stage``."""
-        return self.part.plan
-
-    @property
-    def runs(self) -> list[str]:
-        """As ``Stage``."""
-        return [run.name for run in self.part.runs(self.part.plan)]
 
     @property
     def modules(self) -> list[str]:
