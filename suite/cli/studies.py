@@ -81,14 +81,10 @@ def search(
     regime: RegimeOption = Regime.frozen,
 ) -> None:
     """Search a loss's hyper-parameters on held-out training classes, whether it has tuned recipes or not."""
-    from suite.settings.plans import plan_path, read_plan_file
     from suite.training.alone import alone_in_searches
-    from suite.training.tuning.resolve import write_searches
+    from suite.training.tuning.resolve import asked_searches, write_searches
 
-    planned = read_plan_file(plan_path("searches", dataset, loss, regime.value))
-    asked = [(plan, each) for plan, each in planned if track in {None, plan.track}]
-    asked = [(plan, each) for plan, each in asked if each is not None and number in {None, each.number}]
-    with alone_in_searches(asked, console):
+    with alone_in_searches(asked_searches(dataset, loss, track, number, regime.value), console):
         for path in write_searches(dataset, loss, console, track, number, regime.value, search_tools(regime)):
             console.print(f"{path} is there")
     console.print("make what was found the tuned recipes with: suite promote")

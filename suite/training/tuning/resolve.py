@@ -97,6 +97,30 @@ def _recipes(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tool
     return [load_tuned(search_path(plan, search)) for plan, search in wanted]
 
 
+def asked_searches(
+    dataset: str, loss: str, track: str | None = None, number: int | None = None, regime: Regime = "frozen"
+) -> list[Asked]:
+    """The searches of a loss that ``write_searches`` does.
+
+    Raises:
+        SuiteError: there is no plan, no such search, or the loss has nothing to search.
+    """
+    planned = read_plan_file(plan_path("searches", dataset, loss, regime))
+    searches = [(plan, search) for plan, search in planned if search is not None]
+    if not searches:
+        raise SuiteError(
+            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
+        )
+    tracks, numbers = dict.fromkeys(plan.track for plan, _ in searches), {search.number for _, search in searches}
+    if track is not None and track not in tracks:
+        raise SuiteError(f"--track {track}: params.yaml asks for no such searches; allowed: {allowed(tracks)}")
+    if number is not None and number not in numbers:
+        raise SuiteError(f"--number {number}: allowed by tuning.searches in params.yaml: 0 to {max(numbers)}")
+    return [
+        (plan, search) for plan, search in searches if track in {None, plan.track} and number in {None, search.number}
+    ]
+
+
 def write_searches(
     dataset: str,
     loss: str,
@@ -123,20 +147,7 @@ def write_searches(
     Raises:
         SuiteError: there is no plan, no such search, the loss has nothing to search, or a search fails.
     """
-    planned = read_plan_file(plan_path("searches", dataset, loss, regime))
-    searches = [(plan, search) for plan, search in planned if search is not None]
-    if not searches:
-        raise SuiteError(
-            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
-        )
-    tracks, numbers = dict.fromkeys(plan.track for plan, _ in searches), {search.number for _, search in searches}
-    if track is not None and track not in tracks:
-        raise SuiteError(f"--track {track}: params.yaml asks for no such searches; allowed: {allowed(tracks)}")
-    if number is not None and number not in numbers:
-        raise SuiteError(f"--number {number}: allowed by tuning.searches in params.yaml: 0 to {max(numbers)}")
-    chosen = [
-        (plan, search) for plan, search in searches if track in {None, plan.track} and number in {None, search.number}
-    ]
+    chosen = asked_searches(dataset, loss, track, number, regime)
     _write_missing(chosen, console, tools)
     return [search_path(plan, search) for plan, search in chosen]
 
