@@ -60,7 +60,7 @@ class Cluster:
         self._error: SuiteError | None = None
         self._work, self._closed = threading.Event(), threading.Event()
         self._completed = as_completed(with_results=True, raise_errors=False, loop=client.loop)
-        self.workers = Workers(client, demand, say, self._on_began)
+        self.workers = Workers(client, demand, say, self._on_began, self._on_gone)
         self._absent: SimpleQueue[tuple[Item, Absent] | None] = SimpleQueue()
         for each in (self._collect, self._look, self._deliver):
             threading.Thread(target=each, daemon=True).start()
@@ -176,11 +176,11 @@ class Cluster:
             item = self._held.pop(future.key, None)
             if item is None:
                 return
-            item.since = None
+            ran = item.stop()
             if isinstance(result, CancelledError) or future.status in ("cancelled", "lost"):
                 ended = self._after_cancellation(item, result)
             elif future.status == "error":
-                ended = self._after_error(item, result[1])
+                ended = self._after_error(item, result[1], ran=ran)
             elif isinstance(result, Absent):
                 item.began -= 1
                 item.missed[result.worker] = item.missed.get(result.worker, 0) + 1
@@ -204,17 +204,15 @@ class Cluster:
             items = list(self._held.values())
             self._held.clear()
             for item in items:
-                item.since = None
+                item.stop()
                 self._end(item, item.after_death())
         self._client.cancel([item.future for item in items], force=True)
 
     def _give_up_killers(self) -> None:
         """Tell what ran on workers that have gone. Dask itself would start a run again that has killed its workers."""
         with self._lock:
-            keys = self.workers.gone(lambda key: self._held[key].told() if self._began(key) else "")
-            for key in keys & self._held.keys():
-                self._held[key].since = None
-            killers = {key: self._held[key] for key in keys & self._held.keys() if self._held[key].began > DEATHS}
+            found = {key: self._held.get(key) for key in self.workers.gone()}
+            killers = {key: item for key, item in found.items() if item and item.began > DEATHS}
             for key, item in killers.items():
                 del self._held[key]
                 self._end(item, item.after_death())
@@ -228,12 +226,11 @@ class Cluster:
             return self._error
         return item.after_death()
 
-    def _began(self, key: Any) -> bool:
-        return key in self._held and self._held[key].since is not None
-
-    def _after_error(self, item: Item, error: BaseException) -> Raised | None:
+    def _after_error(self, item: Item, error: BaseException, *, ran: bool) -> Raised | None:
         """The worker died, or the result could not be read."""
         if isinstance(error, KilledWorker):
+            if ran:
+                self.workers.fell(error.last_worker.address, item.told())
             item.blamed += 1
             return item.after_death()
         return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
@@ -261,6 +258,10 @@ class Cluster:
         item = self._items.get(number)
         if item is not None:
             item.begin()
+
+    def _on_gone(self, keys: set[str]) -> list[str]:
+        """In the thread of ``_on_began``, so that an attempt that follows does not count as the one that ended."""
+        return [item.told() for key in sorted(keys) if (item := self._held.get(key)) and item.stop()]
 
     def _look(self) -> None:
         """Thread: see which workers there are."""

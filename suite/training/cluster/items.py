@@ -50,6 +50,11 @@ class Item:
         self.began += 1
         self.since = time.monotonic()
 
+    def stop(self) -> bool:
+        """It runs no more; gives whether it did."""
+        ran, self.since = self.since is not None, None
+        return ran
+
     def told(self) -> str:
         """What it is called."""
         return self.name(self.task)

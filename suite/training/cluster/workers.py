@@ -67,6 +67,8 @@ class Workers:
         demand: what they must be.
         say: shows a line to the user.
         on_began: called with the number of a task that has begun, in the client's own thread.
+        on_gone: called with the keys of tasks that a worker held that has gone, in the client's own thread; gives what those
+            are called that had begun.
 
     Attributes:
         expected: what they are compared with.
@@ -81,14 +83,21 @@ class Workers:
     """
 
     def __init__(
-        self, client: Client, demand: Demand, say: Callable[[str], None], on_began: Callable[[int], None]
+        self,
+        client: Client,
+        demand: Demand,
+        say: Callable[[str], None],
+        on_began: Callable[[int], None],
+        on_gone: Callable[[set[str]], list[str]],
     ) -> None:
-        self._client, self._demand, self._say, self._on_began = client, demand, say, on_began
+        self._client, self._demand, self._say = client, demand, say
+        self._on_began, self._on_gone = on_began, on_gone
         self._deliveries = Deliveries(client, demand.files)
         self._refused: dict[str, str] = {}
         self._admitted: set[str] = set()
         self._silent: set[str] = set()
-        self._gone: SimpleQueue[tuple[str, set[str]]] = SimpleQueue()
+        self._fallen: set[str] = set()
+        self._gone: SimpleQueue[tuple[str, set[str], list[str]]] = SimpleQueue()
         self._dismissed = False
         self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
         self.expected = describe(*self._described)
@@ -160,18 +169,14 @@ class Workers:
             self._say(silence(address, admitted=address in self._admitted))
         self._silent |= silent
 
-    def gone(self, told: Callable[[str], str] = lambda _: "") -> set[str]:
-        """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held.
-
-        Args:
-            told: gives what the task of a key is called if it had begun, else nothing.
-        """
+    def gone(self) -> set[str]:
+        """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""
         addresses, keys, ran = [], set[str](), list[str]()
         while not self._gone.empty():
-            address, held = self._gone.get()
+            address, held, begun = self._gone.get()
             keys |= held
-            ran += filter(None, map(told, sorted(held)))
-            if address in self._admitted:
+            ran += begun
+            if address in self._admitted - self._fallen:
                 addresses.append(address)
         if addresses and not self._dismissed:
             who = (
@@ -182,6 +187,11 @@ class Workers:
             what = ", ".join(ran[:_MOST_TOLD]) + (", ..." if ran[_MOST_TOLD:] else "")
             self._say(f"{who}; {what} ran there" if ran else who)
         return keys
+
+    def fell(self, worker: str, run: str) -> None:
+        """Tell of a worker that has gone, and what ran there; Dask gives up a run before it tells of the worker."""
+        self._fallen.add(worker)
+        self._say(f"worker {worker} is gone; {run} ran there")
 
     def refuse(self, worker: str, why: str) -> None:
         """Give a worker that was admitted no more tasks."""
@@ -234,6 +244,7 @@ class Workers:
         worker, differs = found["worker"], found["different"]
         if not found["refused"]:
             self._admitted.add(worker)
+            self._fallen.discard(worker)
         self.busy.discard(worker)
         if found["refused"]:
             self._refused[worker] = found["refused"]
@@ -248,5 +259,6 @@ class Workers:
         """In the client's own thread: what the scheduler logs of the whole cluster."""
         message = event[1]
         if message.get("action") == "remove-worker":
-            self._gone.put((message["worker"], set(message["processing-tasks"])))
+            held = set(message["processing-tasks"])
+            self._gone.put((message["worker"], held, self._on_gone(held)))
             self.something_happened.set()

@@ -315,7 +315,7 @@ def test_workers_are_seen_although_what_dask_knows_may_have_none(dask, monkeypat
     said = []
     with connected(Where(address=dask.address)) as own:
         monkeypatch.setattr(own, "scheduler_info", lambda **_: {"workers": {}})
-        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append)
+        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append, list)
         wait_for(lambda: workers.count() or len(workers.addresses) == 2)
         workers.dismiss()
     assert said == []
