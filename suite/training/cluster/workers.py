@@ -195,6 +195,8 @@ class Workers:
 
     def refuse(self, worker: str, why: str) -> None:
         """Give a worker that was admitted no more tasks."""
+        if worker in self._refused:  # several runs lacked something there
+            return
         self._refused[worker] = why
         self._say(f"worker {worker} is refused: {why}")
         self._client.run_on_scheduler(withdraw, worker, self._token)
