@@ -97,6 +97,7 @@ class Workers:
         self._admitted: set[str] = set()
         self._silent: set[str] = set()
         self._fallen: set[str] = set()
+        self._departed: set[str] = set()
         self._gone: SimpleQueue[tuple[str, set[str], list[str]]] = SimpleQueue()
         self._dismissed = False
         self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
@@ -163,7 +164,8 @@ class Workers:
         wanted, known = self.resources.keys(), seen(self._client)
         self.busy &= known.keys()
         self.loading = known.keys() - self._admitted - self._refused.keys() - self.busy
-        self.addresses = {address for address, found in known.items() if wanted <= set(found.resources)}
+        untold = self.addresses - known.keys() - self._departed  # they go when the scheduler has told what they held
+        self.addresses = untold | {address for address, found in known.items() if wanted <= set(found.resources)}
         silent = {address for address, found in known.items() if found.silent}
         for address in sorted(silent - self._silent):
             self._say(silence(address, admitted=address in self._admitted))
@@ -171,19 +173,17 @@ class Workers:
 
     def gone(self) -> set[str]:
         """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""
-        addresses, keys, ran = [], set[str](), list[str]()
+        told, keys = list[tuple[str, list[str]]](), set[str]()
         while not self._gone.empty():
             address, held, begun = self._gone.get()
             keys |= held
-            ran += begun
-            if address in self._admitted - self._fallen:
-                addresses.append(address)
-        if addresses and not self._dismissed:
-            who = (
-                f"{len(addresses)} workers are gone: {addresses[0]}, ..."
-                if addresses[1:]
-                else f"worker {addresses[0]} is gone"
-            )
+            if address in self._admitted - self._fallen and not self._dismissed:
+                told.append((address, begun))
+        if len(told) > _MOST_TOLD:
+            told = [(f"{len(told)} workers are gone: {told[0][0]}, ...", [run for _, ran in told for run in ran])]
+        else:
+            told = [(f"worker {address} is gone", ran) for address, ran in told]
+        for who, ran in told:
             what = ", ".join(ran[:_MOST_TOLD]) + (", ..." if ran[_MOST_TOLD:] else "")
             self._say(f"{who}; {what} ran there" if ran else who)
         return keys
@@ -247,6 +247,7 @@ class Workers:
         if not found["refused"]:
             self._admitted.add(worker)
             self._fallen.discard(worker)
+            self._departed.discard(worker)
         self.busy.discard(worker)
         if found["refused"]:
             self._refused[worker] = found["refused"]
@@ -263,4 +264,5 @@ class Workers:
         if message.get("action") == "remove-worker":
             held = set(message["processing-tasks"])
             self._gone.put((message["worker"], held, self._on_gone(held)))
+            self._departed.add(message["worker"])
             self.something_happened.set()

@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -276,7 +276,7 @@ def test_workers_killed_at_random_cost_no_run_and_no_byte(dask, tmp_path):
     total = 2 * (4 + kills)
     assert f"{total} computed, 0 failed, 0 not run" in printed
     assert len(cached("own")) == total == printed.count(": R@1 ")
-    assert "is gone" in printed
+    assert re.search(r"worker tcp:\S+ is gone", printed), printed
     found = from_cache(plan)
     assert found == local(plan)
 
@@ -314,9 +314,56 @@ def test_a_scheduler_that_goes_is_one_clear_line(tmp_path):
 def test_workers_are_seen_although_what_dask_knows_may_have_none(dask, monkeypatch):
     """Its client renews that without workers, in a thread of its own; they once seemed to be gone, and lost their runs."""
     said = []
-    with connected(Where(address=dask.address)) as own:
+    with workers_of(dask, said) as (own, workers):
         monkeypatch.setattr(own, "scheduler_info", lambda **_: {"workers": {}})
-        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append, list)
         wait_for(lambda: workers.count() or len(workers.addresses) == 2)
-        workers.dismiss()
     assert said == []
+
+
+def test_a_worker_counts_until_the_scheduler_has_told_what_it_held(dask, monkeypatch):
+    """Otherwise its runs are handed out again before anybody is told that they ran there."""
+    with workers_of(dask, []) as (own, workers):
+        wait_for(lambda: workers.count() or len(workers.addresses) == 2)
+        first, second = sorted(workers.addresses)
+        monkeypatch.setattr("suite.training.cluster.workers.seen", lambda client: {})
+        workers.count()
+        assert workers.addresses == {first, second}
+        log(own, "all", {"action": "remove-worker", "worker": first, "processing-tasks": {"run"}})
+        wait_for(lambda: workers.count() or workers.addresses == {second})
+        assert workers.gone() == {"run"}
+
+
+def test_workers_that_have_gone_have_a_line_each_unless_they_are_many(dask):
+    said = []
+    with workers_of(dask, said) as (own, workers):
+        for count, lines in (
+            (3, [f"worker {each} is gone; run-{each} ran there" for each in range(3)]),
+            (4, ["4 workers are gone: 0, ...; run-0, run-1, run-2, ... ran there"]),
+        ):
+            for each in map(str, range(count)):
+                log(
+                    own,
+                    workers.topic,
+                    {"admission": {"worker": each, "different": "", "refused": "", "memory_limit": 0}},
+                )
+            for each in map(str, range(count)):
+                log(own, "all", {"action": "remove-worker", "worker": each, "processing-tasks": {f"run-{each}"}})
+            wait_for(lambda count=count: workers._gone.qsize() == count)
+            assert workers.gone() == {f"run-{each}" for each in range(count)}
+            assert said == lines
+            said.clear()
+
+
+@contextmanager
+def workers_of(dask, said):
+    with connected(Where(address=dask.address)) as own:
+        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append, sorted)
+        try:
+            yield own, workers
+        finally:
+            workers.dismiss()
+
+
+def log(client, topic, message):
+    """Log what schedulers and workers log."""
+    client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.log_event(topic, message))
