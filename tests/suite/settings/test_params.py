@@ -179,7 +179,7 @@ def test_numbers_may_be_written_with_an_exponent(tmp_path):
             {"soft_triple": {"alpha": 1}},
             "tuning.also.soft_triple.alpha is not a setting; allowed: target, ",
         ),
-        ("tuning|held_out", 3, "held_out = 3: there are 2 folds; allowed: 1 to 2"),
+        ("tuning|held_out", 5, "held_out = 5: there are 4 folds; allowed: 1 to 4"),
         (
             "losses",
             {"pfml": {}, "PFML": {"target": "a.py:A"}},

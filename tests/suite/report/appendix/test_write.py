@@ -141,14 +141,14 @@ def test_the_protocol_tells_what_was_done(paper):
     for part in (
         "**Regime frozen, tuning track tuned.** An embedding layer learns on frozen features.",
         "embeddings have 128 dimensions; batches hold 30 classes with 4 images each",
-        "the best of 25 trials for every loss",
+        "the best of 20 trials for every loss",
         "(symmetric) at levels 0, 0.2, 0.4",
         "There are 5 seeds",
         "a class is an emoji",
     ):
         assert part in text
     assert re.search(r"\| data of emoji, regime frozen, SHA-256 \| `5246349f", text)
-    assert re.search(r"\| learning_rate \| 0.0002 to 0.02, logarithmic \|", text)
+    assert re.search(r"\| learning_rate \| 0.0001 to 0.03, logarithmic \|", text)
 
 
 def test_pfml_gets_what_was_found_and_another_loss_does_not(clone, paper, monkeypatch, tmp_path):

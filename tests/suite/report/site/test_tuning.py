@@ -16,6 +16,7 @@ from tests.helpers.paths import ROOT
 from tests.suite.report.site.project import settings, write_board
 
 RECIPE = ROOT / "recipes/tuned/emoji/pfml-0.yaml"
+BUDGET = "20 trials on 4 folds, epochs searched: one of 8, 15, 30"
 
 
 def recipe(number, scores):
@@ -54,16 +55,16 @@ def test_the_page_has_a_chart_for_each_data_set_and_track_that_was_searched(work
     folder.mkdir(parents=True)
     write_recipe(folder / "pfml-0.yaml", dataset="shapes")
     page = write_site(settings()).with_name("tuning.html").read_text()
-    assert "shapes, tuned: 25 trials on 2 folds; one search each, so no bands." in page
+    assert f"shapes, tuned: {BUDGET}; one search each, so no bands." in page
     assert "Every loss gets the same number" not in page
     assert page.count('class="plot"') == 1
     assert page.count('class="legend-item"') == 1
     (folder / "pfml-0.yaml").rename(folder / "pfml-1.yaml")
-    write_recipe(folder / "pfml-1.yaml", dataset="shapes", number=1, folds=4, held_out=2)
+    write_recipe(folder / "pfml-1.yaml", dataset="shapes", number=1, folds=8, held_out=4)
     page = write_site(settings()).with_name("tuning.html").read_text()
     assert "shapes, tuned: no search in recipes/ is one that params.yaml asks for." in page
     assert (
-        "Left out, since params.yaml asks for number 0 of 25 trials on 2 folds: searches pfml 1 (25 trials on 2 of"
+        f"Left out, since params.yaml asks for numbers 0 to 4 of {BUDGET}: searches pfml 1 (20 trials on 4 of 8 folds,"
         in page
     )
     assert page.count('class="plot"') == 0
@@ -75,6 +76,7 @@ def test_the_page_has_a_chart_for_each_data_set_and_track_that_was_searched(work
 def test_only_searches_that_the_settings_ask_for_are_averaged():
     """One too many, other trials, other folds, other epochs and another track are left out; each loss keeps its own."""
     values = settings()
+    one = values.model_copy(update={"tuning": values.tuning.model_copy(update={"searches": 1})})
     two = values.model_copy(update={"tuning": values.tuning.model_copy(update={"searches": 2})})
     scores = [0.5] * two.tuning.trials
     right = [recipe(0, scores), recipe(1, scores)]
@@ -82,15 +84,15 @@ def test_only_searches_that_the_settings_ask_for_are_averaged():
     wrong = [
         recipe(2, scores),
         recipe(0, scores[1:]),
-        recipe(1, scores).model_copy(update={"folds": 4}),
+        recipe(1, scores).model_copy(update={"folds": 2}),
         recipe(1, scores).model_copy(update={"search_space": epochs}),
     ]
     asked, others = as_asked({"pfml": [*right, *wrong], "cpml": right[:1], "triplet": wrong}, two, "tuned", "emoji")
     assert asked == {"pfml": right, "cpml": right[:1]}
     assert others == [*wrong, *wrong]
     assert as_asked({"pfml": right}, two, "tuned_under_noise", "emoji") == ({}, right)
-    assert as_asked({"pfml": right}, values, "tuned", "emoji") == ({"pfml": right[:1]}, right[1:])
-    assert str(Budget.of(wrong[3])) == "25 trials on 2 folds, epochs searched: one of 8, 15"
+    assert as_asked({"pfml": right}, one, "tuned", "emoji") == ({"pfml": right[:1]}, right[1:])
+    assert str(Budget.of(wrong[3])) == "20 trials on 4 folds, epochs searched: one of 8, 15"
 
 
 def test_epochs_are_compared_within_the_limits_of_the_data_set():
