@@ -87,7 +87,8 @@ def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
     done = grid(dask)
     run = "emoji own (my_losses/own.py:Own) noise 0.4 seed 1"
     assert done.failures == [f"{run}: its worker died, 4 times; the worker's log may say of what"]
-    assert done.printed.count(f"is gone; {run} ran there") == 4
+    told = [line for line in done.printed.splitlines() if " is gone; " in line and run in line]
+    assert len(told) == 4, done.printed  # another run may have begun there, too
     assert len(cached("own")) == 2
 
 
