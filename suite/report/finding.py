@@ -1,11 +1,13 @@
 """What was found, a regime each: for the README, the first page of the site, and the end of ``dvc repro``.
 
-The first sentence says how often PFML was ahead of the best baseline, the second how claims were judged. Both are about one
-regime and one tuning track: ``tuned`` where the regime has it, else its first.
+The first sentence says how often PFML was ahead of the best baseline in one tuning track: ``tuned`` where the regime has it,
+else its first. The others say how claims of the regime were judged: a sentence a topic, then what weakens them all.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -13,12 +15,28 @@ from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.words import verdict_word
 from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import counted, of_trials
-from suite.report.families import SPEAKERS, ReportJson, families
+from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
 from suite.report.tables import REGIMES
 from suite.report.text import HANDED_IN
 
 TUNED = "tuned"
 PAPER = "PFML (Bhatnagar & Ahuja, CVPR 2025)"
+
+TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
+    {
+        "PFML retrieves better than each baseline": ("above-baselines",),
+        "wrong labels take less from it than from each baseline": ("robustness",),
+    },
+    {
+        "R@1 follows alpha, delta, the number of proxies and the repulsion margin as the paper plots it": ("ablation",),
+        "decay protects from wrong labels, with the other settings searched anew at each value": ("interaction",),
+    },
+    {
+        "its proxies lie closer to their class than those of other losses": ("corollary-1",),
+        "the trained field has a minimum near each embedding": ("proposition-1",),
+    },
+)
+"""A sentence each: what claims say, and how the names of their families begin."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +47,21 @@ class Finding:
         regime: what learns.
         outcome: whether PFML wins, up to a colon.
         comparisons: the rest of that sentence.
-        claims: how claims were judged; empty where none was.
+        claims: sentences on how claims were judged; none where none was.
     """
 
     regime: str
     outcome: str
     comparisons: str
-    claims: str
+    claims: tuple[str, ...]
 
     def text(self) -> list[str]:
         """The sentences as plain text, one each."""
-        return [f"{self.outcome} {self.comparisons}", *filter(None, [self.claims])]
+        return [f"{self.outcome} {self.comparisons}", *self.claims]
 
     def markdown(self) -> str:
         """The same, the outcome bold."""
-        return "\n".join([f"**{self.outcome}** {self.comparisons}", *filter(None, [self.claims])])
+        return "\n".join([f"**{self.outcome}** {self.comparisons}", *self.claims])
 
 
 def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJson | None) -> list[Finding]:
@@ -63,7 +81,7 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
         mine = verdicts[(verdicts["regime"] == regime) & (verdicts["track"] == rows["track"].iloc[0])]
         mine = mine[(mine["loss"] == METHOD) & (mine["against"] == BEST)]
         if len(mine):
-            told = found_of_claims(claims, regime) if claims is not None else ""
+            told = found_of_claims(claims, regime) if claims is not None else ()
             found.append(Finding(regime, *found_on_board(rows, mine), told))
     return found
 
@@ -121,26 +139,62 @@ def _budget(rows: pd.DataFrame) -> str:
     return f"{told}, {_count(searches, 'search', 'searches')} of each loss" if searches else told
 
 
-def found_of_claims(claims: ReportJson, regime: str) -> str:
-    """How many results of claims there are by verdict, what the paper says and what the suite has carried on apart.
+def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
+    """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims; the last is on all results.
 
-    Claims that need no training are of no regime, and are not counted.
+    Claims that need no training are of no regime, and are not counted. Nothing is said where none was run.
     """
+    mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
+    if not any(map(was_run, mine)):
+        return ()
+    told = [
+        [
+            f"that {says}: {counts}"
+            for says, families in topic.items()
+            if (counts := _judged([claim for claim in mine if str(claim["family"]).startswith(families)], regime))
+        ]
+        for topic in TOPICS
+    ]
+    sentences = [f"T{text[1:]}." for clauses in told if (text := "; ".join(clauses))]
+    return (*sentences, _weakened(mine, claims["claims"]))
+
+
+def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
+    """Results by verdict, of what the paper says and of what the suite has carried on apart."""
     told = []
     for speaker, words in SPEAKERS.items():
-        mine = [f for f in families(claims) if f.was_run and (f.said_by, f.regime) == (speaker, regime)]
-        if not mine:
-            continue
-        results, flipped = Counter[str](), sum(family.fragile for family in mine)
-        for family in mine:
-            results += family.results
-        verdicts = ", ".join(
-            f"{results[verdict]} {verdict_word(verdict, regime)}" for verdict in Verdict if results[verdict]
-        )
-        told.append(f"on {words} {_count(results.total(), 'result')}: {verdicts}, {flipped} of them fragile")
-    if not told:
-        return ""
-    return f"Claims of this regime, judged on each data set: {'; '.join(told)} (another look at the records changes these)."
+        lines = _results(claim for claim in claims if said_by(claim) == speaker)
+        if lines:
+            results = Counter(line["verdict"] for line in lines)
+            verdicts = ", ".join(f"{results[each]} {verdict_word(each, regime)}" for each in Verdict if results[each])
+            told.append(f"{verdicts} (on {words})")
+    return " and ".join(told)
+
+
+def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
+    """What weakens the verdicts: other looks, fresh seeds, other splits of the classes, and what cannot be run here."""
+    lines = [line for line in _results(claims) if line["verdict"] != Verdict.NOT_RUN]
+    fresh = [line["fresh_seeds"]["verdict"] == line["verdict"] for line in lines if line.get("fresh_seeds")]
+    signs = [float(effect) * float(line["effect"]) > 0 for line in lines for effect in line.get("splits", {}).values()]
+    judged = _count(len(lines), "result")
+    told = [
+        f"Fragile, as another look at the records changes them, are {len(fragile(lines))} of these {judged}",
+        f"judged the same on fresh seeds {_share(fresh, 'results')}",
+        f"of the same sign under further splits of the classes {_share(signs, 'effects')}",
+    ]
+    beyond = sum(bool(claim.get("out_of_reach")) for claim in every)
+    if beyond:
+        told.append(f"not to be run here {_count(beyond, 'claim')} of the paper's own regime")
+    return f"{'; '.join(told)}."
+
+
+def _share(held: Sequence[bool], nouns: str) -> str:
+    return f"{sum(held)} of {len(held)} {nouns} tried" if held else "none, as none was tried"
+
+
+def _results(claims: Iterable[ClaimJson]) -> list[Mapping[str, Any]]:
+    """Results that count, of data sets each."""
+    return [line for claim in claims for line in claim["lines"] if line["counts"]]
 
 
 def _count(number: int, noun: str, nouns: str = "") -> str:

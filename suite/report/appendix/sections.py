@@ -34,7 +34,9 @@ def _results(facts: Facts) -> list[Block]:
             "The tables show every loss in the regimes and tuning tracks of this one, on the same data and seeds."
         )
     )
-    blocks += [Paragraph((Bold(each.outcome), f" {each.comparisons} {each.claims}")) for each in facts.findings]
+    blocks += [
+        Paragraph((Bold(each.outcome), f" {' '.join((each.comparisons, *each.claims))}")) for each in facts.findings
+    ]
     for (regime, track), rows in facts.board.groupby(["regime", "track"], sort=False):
         blocks += [
             _across(facts, (str(regime), str(track), str(dataset)), mine)
