@@ -23,7 +23,7 @@ from tests.pipeline.test_smoke import stages_run
 from tests.suite.data.archives import factory
 from tests.suite.training.whole_network import tiny
 
-CLASSES, EACH = 120, 7
+CLASSES, EACH = 80, 7
 """Half of the classes train."""
 PIPELINE = "pipelines/benchmarks/dvc.yaml"
 ROWS = ("multi_similarity", "pfml")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from itertools import count
@@ -85,8 +86,13 @@ def slug(name: str) -> str:
 def charts_script(config: Mapping[str, Any]) -> str:
     """A script that sets ``window.vegaEmbed``, and ``window.chartConfig`` to what all charts share."""
     licence = (files("suite.report.site") / "static" / "vega.licence.txt").read_text(encoding="utf-8")
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"/*\n{licence}*/\n(() => {{\n{bundle}\n}})();\nwindow.chartConfig = {script_value(config)};\n"
+    return f"/*\n{licence}*/\n(() => {{\n{_vega_bundle()}\n}})();\nwindow.chartConfig = {script_value(config)};\n"
+
+
+@cache
+def _vega_bundle() -> str:
+    """It is the same for all sites, and takes a second to make."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def tables_script() -> str:
