@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,14 @@ def connected(where: Where) -> Iterator[Client]:
         except Exception as error:  # of many kinds, by what listens there; a timeout is an OSError
             why = "" if isinstance(error, OSError) else f" ({shortened(str(error), 200)})"
             raise SuiteError(f"no scheduler answers at {address}{source}{why}; {_START}") from error
-        yield stack.enter_context(client)
+        stack.callback(_close, client)
+        yield client
+
+
+def _close(client: Client) -> None:
+    """Where the scheduler has gone, closing may fail too: that tells nothing, and would hide what there is to tell."""
+    with suppress(Exception):
+        client.close()
 
 
 def _checked(where: Where) -> str:

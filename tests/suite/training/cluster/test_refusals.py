@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from suite.errors import SuiteError
 from suite.evaluation.records import read_records
@@ -164,6 +165,19 @@ def test_a_loop_that_runs_already_does_no_harm(dask):
 
     with ThreadPoolExecutor(1) as other:  # where no other test has left a loop
         assert other.submit(asyncio.run, asked()).result() == dask.address
+
+
+def test_a_client_that_fails_to_close_hides_no_error(dask, monkeypatch):
+    """As where the scheduler has gone."""
+    close = Client.close
+
+    def closed(client):
+        close(client)
+        raise RuntimeError("closed twice")
+
+    monkeypatch.setattr(Client, "close", closed)
+    with pytest.raises(SuiteError, match="the scheduler is gone"), connected(Where(address=dask.address)):
+        raise SuiteError("the scheduler is gone")
 
 
 def test_a_plan_or_features_that_are_missing(command):
