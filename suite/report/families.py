@@ -27,7 +27,7 @@ QUESTIONS = {
     "interaction-alpha": "Does noise take less from PFML with every step of the decay alpha?",
     "interaction-delta": "Does noise take more from PFML with every step of delta?",
     "interaction-repulsion_margin": "Does noise take more from PFML with every step of the repulsion margin?",
-    "decay-of-influence": "Do far positives pull less under PFML than under each baseline?",
+    "decay-of-influence": "With their defaults, do far positives pull less under PFML than under each baseline?",
     "corollary-1": "Do PFML's proxies lie closer to the embeddings of their class than those of other losses?",
     "proposition-1": "Does the trained field have a minimum near each embedding?",
     "reported": "Are the numbers of the paper's tables reproduced?",

@@ -25,6 +25,8 @@ from suite.settings.paths import INFLUENCE_FILE
 
 _NO_SPREAD = 1e-6
 """A class whose embeddings all lie within this of their mean has no spread to be relative to."""
+OF_DEFAULTS = "of the losses with their defaults, not with the values that searches found"
+"""What a reader of a claim about influence must know."""
 
 
 def assess_closeness(claim: Closeness, measured: Measured) -> list[ClaimResult]:
@@ -213,7 +215,7 @@ def assess_decay(claim: InfluenceDecay, measured: Measured) -> list[ClaimResult]
     verdict = Verdict.EQUIVALENT
     if abs(effect) >= claim.smallest_effect.value:
         verdict = Verdict.SUPPORTED if effect < 0 else Verdict.CONTRADICTED
-    return [ClaimResult(claim, "", evidence=constant(effect, verdict))]
+    return [ClaimResult(claim, "", evidence=replace(constant(effect, verdict), remarks=(OF_DEFAULTS,)))]
 
 
 def _curve(curves: pd.DataFrame, loss: str, claim: InfluenceDecay) -> pd.DataFrame:

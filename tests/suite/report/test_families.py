@@ -67,16 +67,16 @@ def test_the_terminal_gets_a_line_a_family_and_one_for_all_that_was_not_run():
     first, second, decay = (
         QUESTIONS[name] for name in ("above-baselines-noise-0", "above-baselines-noise-20", "decay-of-influence")
     )
-    width = len(second)
+    width = len(decay)
     assert claims_summary(REPORT) == [
         "Claims, regime frozen. An embedding layer learns on frozen features.",
         f"  {first:<{width}}  2 supported",
-        f"  {second}  1 not found on frozen features, 1 inconclusive",
+        f"  {second:<{width}}  1 not found on frozen features, 1 inconclusive",
         f"  {'mine':<{width}}  1 equivalent",
         "Claims, regime finetuned. The last stages of the backbone and the embedding layer learn.",
         f"  {first:<{width}}  1 supported",
         "Claims, without training.",
-        f"  {decay:<{width}}  1 supported",
+        f"  {decay}  1 supported",
         "Not run: 1 claim (regime frozen); 2 claims (regime published).",
     ]
 

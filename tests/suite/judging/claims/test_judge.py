@@ -352,6 +352,10 @@ def test_decay(workplace, far, verdict):
     path.write_text("\n".join(rows))
     found = one(claim("decay"))
     assert (found.verdict, found.shown_p) == (verdict, None)
+    if found.result.evidence is not None:
+        assert found.result.evidence.remarks == (
+            "of the losses with their defaults, not with the values that searches found",
+        )
 
 
 def test_what_has_no_rows_is_not_run():
