@@ -140,7 +140,7 @@ def _budget(rows: pd.DataFrame) -> str:
 
 
 def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
-    """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims; the last is on all results.
+    """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims, one for others, one on all.
 
     Claims that need no training are of no regime, and are not counted. Nothing is said where none was run.
     """
@@ -156,6 +156,9 @@ def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
         for topic in TOPICS
     ]
     sentences = [f"T{text[1:]}." for clauses in told if (text := "; ".join(clauses))]
+    named = tuple(name for topic in TOPICS for families in topic.values() for name in families)
+    if others := _judged([claim for claim in mine if not str(claim["family"]).startswith(named)], regime):
+        sentences.append(f"Other claims: {others}.")
     return (*sentences, _weakened(mine, claims["claims"]))
 
 

@@ -113,7 +113,7 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             worker.log_event(self.topic, {"busy": worker.address})
             await free
         if worker.plugins.get(self.topic) is self:
-            worker.log_event(self.topic, {"admission": event})
+            await worker.scheduler.log_event(topic=self.topic, msg={"admission": event})
             await worker.set_resources(**{self.token: 1})
 
 
@@ -138,7 +138,7 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
         number: by which the driver knows it.
     """
     worker = get_worker()
-    worker.log_event(topic, {"began": number})
+    _tell(worker, topic, {"began": number})
     folder = _folder(worker)
     limit_threads()
     _keep_freed_memory()
@@ -161,6 +161,16 @@ def run_task(parcel: str, files: str, task: Any, topic: str, number: int) -> Don
         return Raised(f"{text} (worker {worker.address})")
     plugin = worker.plugins.get(topic)
     return Done(value, plugin.found if isinstance(plugin, Admission) and plugin.allow_versions else {})
+
+
+def _tell(worker: Worker, topic: str, event: dict[str, Any]) -> None:
+    """Tell the driver, from a task. ``Worker.log_event`` sends later: a task that kills its worker would lose that."""
+    telling = asyncio.run_coroutine_threadsafe(
+        worker.scheduler.log_event(topic=topic, msg=event),
+        worker.loop.asyncio_loop,  # type: ignore[attr-defined, unused-ignore]
+    )
+    with contextlib.suppress(Exception):  # the scheduler is gone: nobody waits for this task
+        telling.result(timeout=_SOON_SECONDS)
 
 
 def cannot_keep(error: OSError) -> str:

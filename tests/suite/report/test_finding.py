@@ -67,7 +67,7 @@ def test_it_says_how_many_searches_there_were():
 
 
 def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_last_says_what_weakens_them():
-    retrieves, ablation, weakened = found_of_claims(REPORT, "frozen")
+    retrieves, ablation, others, weakened = found_of_claims(REPORT, "frozen")
     assert retrieves == (
         "That PFML retrieves better than each baseline: 2 supported, 1 not found on frozen features, 1 inconclusive, 1 not "
         "run (on what the paper says)."
@@ -76,6 +76,7 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
         "That R@1 follows alpha, delta, the number of proxies and the repulsion margin as the paper plots it: 1 not run "
         "(on what the paper says)."
     )
+    assert others == "Other claims: 1 equivalent (on what the paper says)."
     assert weakened == (
         "Fragile, as another look at the records changes them, are 1 of these 5 results; judged the same on fresh seeds "
         "none, as none was tried; of the same sign under further splits of the classes none, as none was tried."
