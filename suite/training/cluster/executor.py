@@ -176,13 +176,12 @@ class Cluster:
             item = self._held.pop(future.key, None)
             if item is None:
                 return
-            ran = item.stop()
             if isinstance(result, CancelledError) or future.status in ("cancelled", "lost"):
                 ended = self._after_cancellation(item, result)
             elif future.status == "error":
-                ended = self._after_error(item, result[1], ran=ran)
+                ended = self._after_error(item, result[1])
             elif isinstance(result, Absent):
-                item.began -= 1
+                item.stop()
                 item.missed[result.worker] = item.missed.get(result.worker, 0) + 1
                 self._absent.put((item, result))
                 return
@@ -204,7 +203,7 @@ class Cluster:
             items = list(self._held.values())
             self._held.clear()
             for item in items:
-                item.stop()
+                item.die()
                 self._end(item, item.after_death())
         self._client.cancel([item.future for item in items], force=True)
 
@@ -212,7 +211,7 @@ class Cluster:
         """Tell what ran on workers that have gone. Dask itself would start a run again that has killed its workers."""
         with self._lock:
             found = {key: self._held.get(key) for key in self.workers.gone()}
-            killers = {key: item for key, item in found.items() if item and item.began > DEATHS}
+            killers = {key: item for key, item in found.items() if item and item.deaths > DEATHS}
             for key, item in killers.items():
                 del self._held[key]
                 self._end(item, item.after_death())
@@ -224,12 +223,13 @@ class Cluster:
         if self._client.status != "running" or "connection-lost" in str(getattr(result, "reason", "")):
             self._error = self.workers.lost()
             return self._error
+        item.die()
         return item.after_death()
 
-    def _after_error(self, item: Item, error: BaseException, *, ran: bool) -> Raised | None:
+    def _after_error(self, item: Item, error: BaseException) -> Raised | None:
         """The worker died, or the result could not be read."""
         if isinstance(error, KilledWorker):
-            if ran:
+            if item.die():
                 self.workers.fell(error.last_worker.address, item.told())
             item.blamed += 1
             return item.after_death()
@@ -261,7 +261,7 @@ class Cluster:
 
     def _on_gone(self, keys: set[str]) -> list[str]:
         """In the thread of ``_on_began``, so that an attempt that follows does not count as the one that ended."""
-        return [item.told() for key in sorted(keys) if (item := self._held.get(key)) and item.stop()]
+        return [item.told() for key in sorted(keys) if (item := self._held.get(key)) and item.die()]
 
     def _look(self) -> None:
         """Thread: see which workers there are."""

@@ -39,7 +39,8 @@ class Item:
     results: "SimpleQueue[tuple[Any, Any]]" = field(compare=False)
     since: float | None = field(compare=False, default=None)
     """When it began, by the clock of the driver; None while it does not run."""
-    began: int = field(compare=False, default=0)
+    deaths: int = field(compare=False, default=0)
+    """So many workers have gone while it ran there."""
     blamed: int = field(compare=False, default=0)
     missed: dict[str, int] = field(compare=False, default_factory=dict)
     """How often each worker did not have its parcel."""
@@ -47,7 +48,6 @@ class Item:
 
     def begin(self) -> None:
         """A worker has begun it."""
-        self.began += 1
         self.since = time.monotonic()
 
     def stop(self) -> bool:
@@ -55,13 +55,19 @@ class Item:
         ran, self.since = self.since is not None, None
         return ran
 
+    def die(self) -> bool:
+        """Its worker has gone; gives whether it ran there."""
+        ran = self.stop()
+        self.deaths += ran
+        return ran
+
     def told(self) -> str:
         """What it is called."""
         return self.name(self.task)
 
     def after_death(self) -> Raised | None:
-        """Blame a run for workers on which it had begun; Dask blames those that were to follow, too."""
-        if self.began > DEATHS or self.blamed > 1:
+        """Blame a run for workers that went while it ran there; Dask blames those that were to follow, too."""
+        if self.deaths > DEATHS or self.blamed > 1:
             return Raised(f"{self.told()}: its worker died, {DEATHS + 1} times; the worker's log may say of what")
         return None
 
