@@ -1,6 +1,6 @@
 """What ``dvc repro`` ends with: verdicts by question, those on the user's losses, what was found, and where to look next.
 
-A terminal shows the end of what is printed: what was found stands there, on the last screen.
+A terminal shows the end of what is printed: whether PFML wins, and what weakens that, stand there, on the last screen.
 """
 
 from suite.judging.leaderboard.verdicts import sentence, user_losses
@@ -23,7 +23,7 @@ def closing_lines(settings: Settings) -> list[str]:
     reports = read_claim_files(RESULTS_FOLDER)
     summary = [line for report in reports.values() for line in claims_summary(report)]
     board, verdicts = read_boards(RESULTS_FOLDER), read_verdict_files(RESULTS_FOLDER)
-    told = [sentence for each in findings(board, verdicts, joined(reports)) for sentence in each.text()]
+    told = [sentence for each in findings(board, verdicts, joined(reports)) for sentence in each.brief()]
     parts = (summary, user_verdicts(settings), told, [*found, *check])
     lines: list[str] = []
     for part in filter(None, parts):

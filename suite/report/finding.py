@@ -59,6 +59,10 @@ class Finding:
         """The sentences as plain text, one each."""
         return [f"{self.outcome} {self.comparisons}", *self.claims]
 
+    def brief(self) -> list[str]:
+        """The first of them and the last: who wins, and what weakens it."""
+        return [self.text()[0], *self.claims[-1:]]
+
     def markdown(self) -> str:
         """The same, the outcome bold."""
         return "\n".join([f"**{self.outcome}** {self.comparisons}", *self.claims])

@@ -1,8 +1,11 @@
 """What dvc repro ends with."""
 
+import shutil
+import textwrap
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 
 from suite.files import write_json, write_text
@@ -59,6 +62,21 @@ def test_what_was_found_stands_on_the_last_screen_in_every_regime(workplace):
     assert "last stages" in lines[told[1]]
     wrapped = sum(len(line) // 80 + 1 for line in lines[told[0] :])
     assert wrapped <= 24  # lines of a terminal of 80 columns
+
+
+@pytest.mark.parametrize("regimes", [1, 2])
+def test_the_results_in_git_end_on_one_screen(workplace, regimes):
+    shutil.copytree(ROOT / "results", "results")
+    if regimes == 2:  # as long as the first
+        shutil.copytree(ROOT / "results", "results/finetuned", dirs_exist_ok=True)
+        for name in ("leaderboard.json", "verdicts.csv", "claims.json"):
+            path = Path("results/finetuned", name)
+            path.write_text(path.read_text().replace('"frozen"', '"finetuned"').replace("\nfrozen,", "\nfinetuned,"))
+    lines = closing_lines(settings())
+    told = [n for n, line in enumerate(lines) if "CVPR 2025) does not win" in line]
+    assert len(told) == regimes
+    wrapped = [len(textwrap.wrap(line, 80)) or 1 for line in lines[told[0] :]]
+    assert sum(wrapped) <= 24
 
 
 def test_without_results_it_says_nothing(workplace):
