@@ -102,7 +102,7 @@ def test_sections_that_are_absent_mean_none(tmp_path):
     (tmp_path / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    sections = {"paper_values", "ablation", "crossed", "splits", "fresh_seeds", "geometry"}
+    sections = {"paper_values", "ablation", "crossed", "splits", "fresh_seeds", "extended", "geometry"}
     assert params.keys() & sections
     left = {name: value for name, value in params.items() if name not in sections}
     del left["tuning"]["also"]

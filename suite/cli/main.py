@@ -40,6 +40,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         studies.crossed,
         studies.splits,
         studies.fresh_seeds,
+        studies.extended,
         studies.geometry,
         studies.search,
         studies.promote,

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from suite.cli.shared import Benchmarks, Dataset, Loss, Regime, RegimeOption, check_one, console, search_tools
+from suite.errors import SuiteError
 
 
 class Device(StrEnum):
@@ -178,9 +179,12 @@ def claims(
 
 
 def freeze(
-    *, renew: Annotated[bool, typer.Option("--renew", help="Preregister anew what was preregistered before.")] = False
+    *,
+    add: Annotated[bool, typer.Option("--add", help="Add claims, losses and studies that have come since.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Preregister anew what was preregistered before.")] = False,
 ) -> None:
     """Preregister: digests of claims and search spaces, recipes, budget, seeds, date, commit, to claims/frozen.json."""
+    from suite.judging.claims.freeze import add_later
     from suite.judging.claims.freeze import freeze as write_frozen
     from suite.judging.claims.load import load_claims
     from suite.settings.finetuned import settings_of
@@ -188,7 +192,10 @@ def freeze(
 
     settings = settings_of("frozen")
     designs = {"frozen": settings} | ({"finetuned": settings_of("finetuned")} if FINETUNED_FILE.is_file() else {})
-    path = write_frozen(load_claims(settings.losses, settings.datasets), designs, renew=renew)
+    files = load_claims(settings.losses, settings.datasets)
+    if add and renew:
+        raise SuiteError("--add and --renew exclude each other; allowed: one of them")
+    path = add_later(files, designs) if add else write_frozen(files, designs, renew=renew)
     console.print(f"wrote {path}: commit it before the runs that it is about", markup=False, highlight=False)
 
 

@@ -25,6 +25,7 @@ from suite.files import ANEW, read_text, write_text
 from suite.settings.paths import (
     ABLATIONS,
     CROSSED,
+    EXTENDED,
     FRESH_SEEDS,
     GEOMETRY,
     PAPER_VALUES,
@@ -41,6 +42,8 @@ TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 """What the runs have in common that are compared with each other."""
 CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
 """What the runs have in common that differ in their seeds alone."""
+_LEARNER = ("regime", "track", "dataset", "loss")
+"""What the runs of one search have in common that differ in noise and seed."""
 _TOLERANCE = 1e-9
 """Of shares that are equal but for rounding."""
 _RECALLS = sorted(
@@ -109,13 +112,15 @@ class Record(BaseModel):
         return point, self.proxies.proxies_per_class if self.proxies else None
 
     @property
-    def study(self) -> str:
-        """The kind of study that would leave it, as a folder is called."""
+    def studies(self) -> tuple[str, ...]:
+        """The kinds of studies that could leave it, as folders are called."""
         if self.proxies is not None:
-            return GEOMETRY
+            return (GEOMETRY,)
         if self.ablation is not None:
-            return CROSSED if self.ablation.crossed else ABLATIONS
-        return SPLITS if self.split else PAPER_VALUES if self.track == "paper_values" else FRESH_SEEDS
+            return (CROSSED if self.ablation.crossed else ABLATIONS,)
+        if self.split:
+            return (SPLITS,)
+        return (PAPER_VALUES,) if self.track == "paper_values" else (FRESH_SEEDS, EXTENDED)
 
     @property
     def where(self) -> str:
@@ -172,7 +177,7 @@ def check_records(records: Sequence[Record]) -> None:
 
     Raises:
         SuiteError: two describe one run, runs that are compared did not have the same data, noise or test classes, or runs
-            that differ in their seeds alone did not have the same loss and values.
+            that differ in noise and seed alone did not have the same loss and values.
     """
     check_once(records)
     _check_constant(records, "data_sha256", ("dataset",))
@@ -180,7 +185,7 @@ def check_records(records: Sequence[Record]) -> None:
     retrieved = [record for record in records if record.class_queries]
     _check_constant(retrieved, "class_queries", ("dataset",))
     for field in ("target", "loss_sha256", "hyperparameters", "recipe"):
-        _check_constant(records, field, CONDITION, ("backbone", "search", "variant"))
+        _check_constant(records, field, _LEARNER, ("backbone", "search", "variant"))
 
 
 def check_once(records: Iterable[Record]) -> None:
@@ -293,7 +298,7 @@ def misplaced(record: Record, *, by_name: bool = False) -> str:
     path = Path(record.file)
     if path.parent.parent.name != STUDIES:
         return ""
-    if path.parent.name != record.study:
+    if path.parent.name not in record.studies:
         return f"the run is none of studies/{path.parent.name}; allowed: runs of that study"
     of_axis = record.ablation is not None and record.proxies is None
     mine = f"{record.dataset}-{record.ablation.axis if of_axis and record.ablation else record.loss}"

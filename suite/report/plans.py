@@ -57,11 +57,15 @@ def standing_sentence(report: Mapping[str, Any]) -> str:
     told = ", ".join(
         f"{counts[standing]} {standing}" for standing in (PREREGISTERED, CHANGED, CAME_AFTER) if counts[standing]
     )
-    at = (
-        f" at commit {frozen['commit'][:12]}{'+' if frozen['commit'].endswith('+') else ''}" if frozen["commit"] else ""
-    )
+    later = "".join(f", {each['claims']} of them added {_at(each)}" for each in frozen["later"])
     others = "; ".join(frozen["changes"]) or "none"
     return (
-        f"Preregistered on {frozen['date'][:10]}{at}: of {len(report['claims'])} claims {told}. Search spaces, budget, "
+        f"Preregistered {_at(frozen)}{later}: of {len(report['claims'])} claims {told}. Search spaces, budget, "
         f"seeds and noise that are other now: {others}."
     )
+
+
+def _at(each: Mapping[str, Any]) -> str:
+    """Date and commit of a preregistration."""
+    commit = each["commit"]
+    return f"on {each['date'][:10]}" + (f" at commit {commit[:12]}{'+' * commit.endswith('+')}" if commit else "")

@@ -13,7 +13,14 @@ from suite.errors import allowed
 from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, load_settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
 from suite.settings.reading import Filled, Name, Number, Strict, read_settings
-from suite.settings.studies import AblationAxes, CrossedSettings, FreshSeedSettings, GeometrySettings, SplitSettings
+from suite.settings.studies import (
+    AblationAxes,
+    CrossedSettings,
+    ExtendedSettings,
+    FreshSeedSettings,
+    GeometrySettings,
+    SplitSettings,
+)
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 
@@ -77,7 +84,12 @@ class FinetunedSettings(Strict):
     def within(self, settings: Settings) -> SettingsOfRegime:
         """All settings of the regime; views are of the stored split, and papers' values are for other recipes."""
         mine = {name: value for name, value in dict(self).items() if name != "datasets"}
-        others = {"changes": self.datasets, "splits": SplitSettings(), "paper_values": {}}
+        others = {
+            "changes": self.datasets,
+            "splits": SplitSettings(),
+            "extended": ExtendedSettings(),
+            "paper_values": {},
+        }
         return SettingsOfRegime.model_construct(**dict(settings) | mine | others)
 
     def without_studies(self) -> "FinetunedSettings":

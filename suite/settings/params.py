@@ -29,6 +29,7 @@ from suite.settings.studies import (
     AblationAxes,
     Chosen,
     CrossedSettings,
+    ExtendedSettings,
     FreshSeedSettings,
     GeometrySettings,
     SplitSettings,
@@ -230,6 +231,7 @@ class Settings(Strict):
     crossed: CrossedSettings = CrossedSettings()
     splits: SplitSettings = SplitSettings()
     fresh_seeds: FreshSeedSettings = FreshSeedSettings()
+    extended: ExtendedSettings = ExtendedSettings()
     geometry: GeometrySettings = GeometrySettings()
 
     @property
@@ -253,6 +255,7 @@ class Settings(Strict):
                 ("ablation", self.ablation, "datasets", self.datasets),
                 ("splits.losses", self.splits.losses, "losses", self.losses),
                 ("fresh_seeds.losses", self.fresh_seeds.losses, "losses", self.losses),
+                ("extended.losses", self.extended.losses, "losses or tuning.also", self.losses | self.tuning.also),
                 ("geometry.losses", self.geometry.losses, "losses or tuning.also", self.losses | self.tuning.also),
             )
             for name in names

@@ -62,7 +62,7 @@ RESULTS_FOLDER = Path("results")
 STUDIES = "studies"
 STUDIES_FOLDER = RESULTS_FOLDER / STUDIES
 PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY = "paper_values", "ablations", "crossed", "geometry"
-SPLITS, FRESH_SEEDS = "splits", "fresh_seeds"
+SPLITS, FRESH_SEEDS, EXTENDED = "splits", "fresh_seeds", "extended"
 """Kinds of studies, as folders below ``studies`` and ``results/studies``."""
 RECORDS_FILE = RESULTS_FOLDER / "records.csv"
 VERDICTS_FILE = RESULTS_FOLDER / "verdicts.csv"

@@ -243,7 +243,7 @@ def studies_of(regime: Regime) -> Path:
     return (FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER) / STUDIES
 
 
-PlanKind = Literal["tuned", "searches", "paper_values"]
+PlanKind = Literal["tuned", "searches", "paper_values", "extended"]
 
 
 def plan_path(kind: PlanKind, dataset: str, loss: str, regime: Regime = "frozen") -> Path:
@@ -275,7 +275,7 @@ def read_plan_file(path: Path) -> list[Planned]:
     regimes = [f" pipelines/{regime}/dvc.yaml" for regime, folder in FOLDERS.items() if folder in path.parents]
     again = f"dvc repro{''.join(regimes)}"
     if not path.is_file():
-        section = {"paper_values": "paper_values"}.get(path.parent.name, "losses")
+        section = {"paper_values": "paper_values", "extended": "extended.losses"}.get(path.parent.name, "losses")
         raise SuiteError(
             f"plan {path} is missing: name its data set under datasets and its loss under {section} in params.yaml, "
             f"then run: {again}"

@@ -55,6 +55,20 @@ class FreshSeedSettings(Strict):
     """Number of seeds."""
 
 
+class ExtendedSettings(Strict):
+    """Runs as in the grid that it does not have: of losses under ``tuning.also``, and of further kinds of label noise."""
+
+    losses: Annotated[dict[Name, Chosen], Filled] = {}
+    """Losses that are run: those of the grid under ``noise_kinds``, others under the grid's own kind, too."""
+    noise_kinds: Annotated[tuple[Name, ...], Distinct] = ()
+    """Kinds of label noise besides ``noise.kind``, at the same levels."""
+
+    def kinds(self, grid_kind: str, *, in_grid: bool) -> tuple[str, ...]:
+        """The kinds of noise of a loss: the grid's own first, where the grid does not run the loss."""
+        further = tuple(kind for kind in self.noise_kinds if kind != grid_kind)
+        return further if in_grid else (grid_kind, *further)
+
+
 class GeometrySettings(Strict):
     """Where proxies lie among the embeddings of trained models."""
 

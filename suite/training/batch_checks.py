@@ -65,15 +65,22 @@ def check_batch(settings: Settings, recipe: Recipe, dataset: str, half: Training
     return half.classes
 
 
-def check_noise(settings: Settings, recipe: Recipe, dataset: str, half: TrainingHalf) -> None:
+def check_noise(settings: Settings, recipe: Recipe, dataset: str, half: TrainingHalf, kind: str | None = None) -> None:
     """Check that the label noise of each run leaves images to as many classes as a batch has.
 
     Kinds of noise that depend on features are not checked: there may be none yet.
 
+    Args:
+        settings: name kind, levels and seeds.
+        recipe: has the size of a batch.
+        dataset: name of the data set.
+        half: its training half.
+        kind: of noise, in place of the grid's.
+
     Raises:
         SuiteError: it does not.
     """
-    kind = settings.noise.kind
+    kind = kind or settings.noise.kind
     if kind in OF_FEATURES:
         return
     for level in settings.noise.levels:
@@ -143,8 +150,8 @@ def check_fold_sizes(setting: str, dataset: str, half: TrainingHalf, folds: int,
     )
 
 
-def unfit_study_folds(settings: Settings, dataset: str, half: TrainingHalf) -> list[str]:
-    """A line for each study that is set and whose searches have folds that the data set cannot fill: it would be refused."""
+def unfit_for_studies(settings: Settings, dataset: str, half: TrainingHalf) -> list[str]:
+    """A line for each study that is set and has folds, or label noise, that the data set does not allow."""
     remarks, batch = list[str](), settings.recipe_of(dataset).classes_per_batch
     crossed, splits, geometry = settings.crossed, settings.splits, settings.geometry
     for name, wanted, folds in (
@@ -156,6 +163,11 @@ def unfit_study_folds(settings: Settings, dataset: str, half: TrainingHalf) -> l
             check_fold_sizes(f"{settings.recipe.file}: {name}.folds", dataset, half, folds, batch)
         except SuiteError as error:
             remarks += [f"suite {name} will refuse this: {error}"] if wanted else []
+    for kind in settings.extended.noise_kinds if settings.extended.losses else ():
+        try:
+            check_noise(settings, settings.recipe_of(dataset), dataset, half, kind)
+        except SuiteError as error:
+            remarks.append(f"suite extended will fail with extended.noise_kinds {kind}: {error}")
     return remarks
 
 

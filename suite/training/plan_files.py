@@ -9,7 +9,7 @@ from suite.files import write_json
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE, PLAN_FOLDER
 from suite.settings.plans import PlanKind, Planned, Regime, folder_of, plan_path, write_plan_file
-from suite.training.batch_checks import unfit_study_folds
+from suite.training.batch_checks import unfit_for_studies
 from suite.training.dataset_plan import DatasetPlan
 
 Kinds = Mapping[PlanKind, Sequence[Sequence[Planned]]]
@@ -56,5 +56,5 @@ def remarks_on(settings: Settings, datasets: Sequence[DatasetPlan]) -> list[str]
             for dataset in datasets
             if dataset.max_classes is not None and dataset.max_classes // 2 > dataset.half.classes
         ]
-        + [line for dataset in datasets for line in unfit_study_folds(settings, dataset.dataset, dataset.half)]
+        + [line for dataset in datasets for line in unfit_for_studies(settings, dataset.dataset, dataset.half)]
     )

@@ -58,6 +58,8 @@ def write_plans(settings: Settings) -> list[str]:
         check_backbone(settings.backbone)
     with problems:
         check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
+        for kind in settings.extended.noise_kinds:
+            check_kind(kind, f"{PARAMS_FILE}: extended.noise_kinds")
     with problems:
         remarks = update_user_files(settings)
     datasets = [] if problems.about("noise.kind") else sound_datasets(settings, problems)
@@ -72,6 +74,9 @@ def write_plans(settings: Settings) -> list[str]:
             [(plan, None)] for plan in for_all(planner.paper_values, datasets, with_paper_values, problems)
         ],
     }
+    told = [*dict.fromkeys(planner.remarks)]  # on the grid; what a study searches is told where it runs
+    extended = [entry for entry in losses + also if entry.name in settings.extended.losses]
+    kinds["extended"] = for_all(planner.tuned, datasets, extended, problems)
     with problems:
         check_size(settings, datasets)
     problems.tell()
@@ -83,7 +88,7 @@ def write_plans(settings: Settings) -> list[str]:
         *remarks,
         *remarks_on(settings, datasets),
         *planner.not_varied(),
-        *dict.fromkeys(planner.remarks),
+        *told,
         cost(settings, datasets, kinds),
     ]
 

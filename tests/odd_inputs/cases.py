@@ -152,6 +152,10 @@ SETTINGS = [
     setting("crossed", {"values": {"alpha": [0, 1e400]}}, "crossed.values.alpha.1 = inf", "finite numbers"),
     setting("crossed", {"values": {"alpha": [0]}, "folds": 50}),
     setting("splits.losses", ["pfml"], "splits.losses = ['pfml']", "allowed: a mapping"),
+    setting("extended.losses", ["pfml"], "extended.losses = ['pfml']", "allowed: a mapping"),
+    setting("extended.noise_kinds", ["gaussian"], "extended.noise_kinds", "gaussian", "small_cluster"),
+    setting("extended.noise_kinds", "asymmetric", "extended.noise_kinds = 'asymmetric'"),
+    setting("extended", {"losses": {"mine": {}}, "noise_kinds": ["small_cluster"]}),
     setting("fresh_seeds.count", 0, "fresh_seeds.count = 0", "whole numbers from 1 to 1,000"),
     setting(
         "backbone", {"name": "no_such_network", "weights": "pretrained"}, "backbone.name = 'no_such_network'", "timm"

@@ -2,8 +2,8 @@
 
 ``claims/frozen.json`` holds the digest of every claim file, date, the commit of the working tree, and for each regime
 digests of all search spaces, recipes, budget, seeds, noise and studies. It is written once, before runs on fresh seeds; a
-claim then stands as preregistered, was changed since, or came after. "Frozen" is what a backbone
-is, so texts say "preregistered".
+claim then stands as preregistered, was changed since, or came after. Claims, losses and studies that come later are added
+under dates of their own; what stands already stays as it is. "Frozen" is what a backbone is, so texts say "preregistered".
 """
 
 import subprocess
@@ -25,7 +25,7 @@ from suite.settings.reading import explain_first
 from suite.training.search_space import declared_space, space_on
 
 FROZEN_NAME = "frozen.json"
-_STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "geometry"}
+_STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "extended", "geometry"}
 PREREGISTERED, CHANGED, CAME_AFTER = "as preregistered", "changed since", "came after"
 Standing = Literal["as preregistered", "changed since", "came after"]
 
@@ -44,7 +44,7 @@ class Design(BaseModel):
     seeds: int
     noise: dict[str, Any]
     studies: dict[str, Any]
-    """``ablation``, ``crossed``, ``splits``, ``fresh_seeds`` and ``geometry``."""
+    """``ablation``, ``crossed``, ``splits``, ``fresh_seeds``, ``extended`` and ``geometry``."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Design":
@@ -61,6 +61,25 @@ class Design(BaseModel):
             noise=settings.noise.model_dump(mode="json"),
             studies=settings.model_dump(mode="json", include=_STUDIES),
         )
+
+    def beyond(self, before: "Design") -> "Design":
+        """What an earlier design lacks: search spaces of further losses, recipes on further data sets, further studies."""
+        names = ("search_spaces", "recipes", "studies")
+        new = {
+            name: {key: value for key, value in getattr(self, name).items() if key not in getattr(before, name)}
+            for name in names
+        }
+        return self.model_copy(update=new | {"budget": {}, "noise": {}})
+
+    def joined(self, later: "Design") -> "Design":
+        """This design with what a later one had beyond it."""
+        names = ("search_spaces", "recipes", "studies")
+        return self.model_copy(update={name: getattr(later, name) | getattr(self, name) for name in names})
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is beyond an earlier design."""
+        return not (self.search_spaces or self.recipes or self.studies)
 
     def changes(self, now: "Design") -> list[str]:
         """What is other now, a phrase each."""
@@ -84,8 +103,8 @@ class Design(BaseModel):
         return told
 
 
-class Frozen(BaseModel):
-    """What ``claims/frozen.json`` holds; digests are SHA-256."""
+class Preregistered(BaseModel):
+    """What was fixed on one date; digests are SHA-256."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -97,18 +116,38 @@ class Frozen(BaseModel):
     designs: dict[str, Design]
     """By regime."""
 
+
+class Frozen(Preregistered):
+    """What ``claims/frozen.json`` holds."""
+
+    later: tuple[Preregistered, ...] = ()
+    """What was added, each without what stood there before."""
+
     def standing_of(self, file: ClaimFile) -> Standing:
         """Whether a claim stands as it was preregistered."""
-        digest = self.claims.get(file.claim.id)
+        digest = self.all_claims.get(file.claim.id)
         if digest is None:
             return "came after"
         return "as preregistered" if digest == file.sha256 else "changed since"
 
     def changes(self, settings: Settings, regime: str = "frozen") -> list[str]:
         """What else is other than it was, a phrase each: search spaces, recipes, budget, seeds, noise, studies."""
-        if regime not in self.designs:
-            return [f"regime {regime}: came after"]
-        return self.designs[regime].changes(Design.of(settings))
+        design = self.all_designs.get(regime)
+        return [f"regime {regime}: came after"] if design is None else design.changes(Design.of(settings))
+
+    @property
+    def all_claims(self) -> dict[str, str]:
+        """Digests of claims, of all dates."""
+        return {name: digest for each in (self, *self.later) for name, digest in each.claims.items()}
+
+    @property
+    def all_designs(self) -> dict[str, Design]:
+        """Designs of all dates, joined."""
+        found = dict(self.designs)
+        for each in self.later:
+            for regime, design in each.designs.items():
+                found[regime] = found[regime].joined(design) if regime in found else design
+        return found
 
 
 def freeze(
@@ -125,21 +164,65 @@ def freeze(
     Raises:
         SuiteError: the claims are not of the current folder, something was preregistered before, or a loss cannot be found.
     """
-    path = folder / FROZEN_NAME
-    if not path.resolve().is_relative_to(Path.cwd()):
-        raise SuiteError(f"{path} is not of the current folder, {Path.cwd()}; run it in {folder.parent}")
+    path = _own(folder)
     if path.exists() and not renew:
         date = f" on {before.date:%Y-%m-%d}" if (before := _readable(path)) else ""
         raise SuiteError(
             f"{shown(path)} was written{date}; a second preregistration hides what has changed since; "
-            "to begin anew: suite claims freeze --renew"
+            "to add what has come since: suite claims freeze --add; to begin anew: suite claims freeze --renew"
         )
-    frozen = Frozen(
-        date=datetime.now(UTC).replace(microsecond=0),
-        commit=_commit(folder),
-        claims={file.claim.id: file.sha256 for file in files},
-        designs={regime: Design.of(mine) for regime, mine in settings.items()},
-    )
+    designs = {regime: Design.of(mine) for regime, mine in settings.items()}
+    claims = {file.claim.id: file.sha256 for file in files}
+    return _written(Frozen(date=_now(), commit=_commit(folder), claims=claims, designs=designs), path)
+
+
+def add_later(files: Iterable[ClaimFile], settings: Mapping[str, Settings], folder: Path = CLAIMS_FOLDER) -> Path:
+    """Add to ``frozen.json`` what it lacks, under today's date: further claims, losses, data sets and studies.
+
+    What stands there stays, so that what has changed since is still told.
+
+    Args:
+        files: all claims.
+        settings: of each regime, by its name.
+        folder: where the claims are.
+
+    Raises:
+        SuiteError: the claims are not of the current folder, nothing was preregistered yet, there is nothing to add, or a
+            loss cannot be found.
+    """
+    path, before = _own(folder), load_frozen(folder)
+    if before is None:
+        raise SuiteError(f"{shown(path)} is missing: there is nothing to add to; run: suite claims freeze")
+    known, designs = before.all_designs, dict[str, Design]()
+    for regime, mine in settings.items():
+        design = Design.of(mine)
+        new = design.beyond(known[regime]) if regime in known else design
+        if not new.is_empty:
+            designs[regime] = new
+    claims = {file.claim.id: file.sha256 for file in files if file.claim.id not in before.all_claims}
+    if not claims and not designs:
+        raise SuiteError(f"{shown(path)} lacks nothing: no claim, loss, data set or study has come since")
+    added = Preregistered(date=_now(), commit=_commit(folder), claims=claims, designs=designs)
+    return _written(before.model_copy(update={"later": (*before.later, added)}), path)
+
+
+def _own(folder: Path) -> Path:
+    """The file of a folder of claims.
+
+    Raises:
+        SuiteError: the folder is not of the current one.
+    """
+    path = folder / FROZEN_NAME
+    if not path.resolve().is_relative_to(Path.cwd()):
+        raise SuiteError(f"{path} is not of the current folder, {Path.cwd()}; run it in {folder.parent}")
+    return path
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _written(frozen: Frozen, path: Path) -> Path:
     write_json(path, frozen.model_dump(mode="json"))
     return path
 

@@ -13,6 +13,7 @@ from suite.judging.claims.measured import Measured
 from suite.settings.paths import (
     ABLATIONS,
     CROSSED,
+    EXTENDED,
     FRESH_SEEDS,
     GEOMETRY,
     INFLUENCE_FILE,
@@ -50,7 +51,7 @@ def read_measured(
     runs = [record for record in found if in_grid is None or in_grid(record)]
     studies = [
         record
-        for kind in (PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS)
+        for kind in (PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS, EXTENDED)
         for record in _read(root / studies_of(regime) / kind, "*.jsonl")
     ]
     fresh = [

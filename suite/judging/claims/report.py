@@ -64,10 +64,18 @@ def report(
         "claims_sha256": claims_hash(files),
         "level": LEVEL,
         "rows": counts,
-        "frozen": frozen and frozen.model_dump(mode="json", include={"date", "commit"}) | {"changes": list(changes)},
+        "frozen": frozen and _preregistered(frozen, changes),
         "plan": as_json(plan_families([file.claim for file in files], judged)),
         "claims": claims,
     }
+
+
+def _preregistered(frozen: Frozen, changes: Sequence[str]) -> dict[str, Any]:
+    """Dates and commits of preregistration, how many claims were added later, and what is other now."""
+    later = [
+        each.model_dump(mode="json", include={"date", "commit"}) | {"claims": len(each.claims)} for each in frozen.later
+    ]
+    return frozen.model_dump(mode="json", include={"date", "commit"}) | {"later": later, "changes": list(changes)}
 
 
 def as_json(plan: Sequence[FamilyPlan]) -> list[dict[str, Any]]:

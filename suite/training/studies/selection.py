@@ -8,6 +8,7 @@ from suite.settings.plans import Regime
 from suite.settings.studies import AblationAxes
 from suite.training.studies.ablation import ABLATED, ablation_parts
 from suite.training.studies.crossed import crossed_parts
+from suite.training.studies.extended import extended_parts
 from suite.training.studies.fresh_seeds import fresh_seed_parts
 from suite.training.studies.geometry import geometry_parts
 from suite.training.studies.paper_values import paper_value_parts
@@ -89,6 +90,12 @@ def _fresh_seeds(settings: Settings, dataset: str, chosen: Losses, regime: Regim
             yield from _named(f"fresh-seeds-{dataset}-{loss}", parts)
 
 
+def _extended(settings: Settings, dataset: str, chosen: Losses, _: Regime) -> Iterator[Chosen]:
+    for loss in settings.extended.losses:
+        if chosen(loss) and loss in settings.all_losses:
+            yield from _named(f"extended-{dataset}-{loss}", extended_parts(dataset, loss, settings))
+
+
 def _geometry(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     for loss in settings.geometry.losses:
         if chosen(loss) and loss in settings.all_losses:
@@ -110,6 +117,7 @@ STUDIES: dict[str, Callable[[Settings, str, Losses, Regime], Iterator[Chosen]]] 
     "crossed": _crossed,
     "splits": _splits,
     "fresh-seeds": _fresh_seeds,
+    "extended": _extended,
     "geometry": _geometry,
 }
 """The studies, by the names of their commands."""

@@ -23,6 +23,7 @@ from suite.settings.plans import (
     write_plan_file,
 )
 from suite.settings.tuned_recipes import load_tuned, save_tuned, shared_training
+from suite.training.alone import alone_in_searches
 
 if TYPE_CHECKING:
     from suite.settings.tuned_recipes import TunedRecipe
@@ -150,6 +151,21 @@ def write_searches(
     chosen = asked_searches(dataset, loss, track, number, regime)
     _write_missing(chosen, console, tools)
     return [search_path(plan, search) for plan, search in chosen]
+
+
+def after_searches(planned: Sequence[Planned], console: Console) -> list[SomePlan]:
+    """Complete plans on frozen features: searches that have left no recipe yet are done first, and kept one by one.
+
+    Raises:
+        SuiteError: a search fails.
+    """
+    wanted = [(plan, search) for plan, search in planned if search is not None]
+    with alone_in_searches(wanted, console):
+        _write_missing(wanted, console, None)
+    return [
+        plan if search is None else with_recipe(plan, search, load_tuned(search_path(plan, search)))
+        for plan, search in planned
+    ]
 
 
 def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> None:

@@ -295,6 +295,15 @@ def test_runs_that_were_made_on_something_else_are_refused(tmp_path, change, mes
         read(tmp_path, [DONE], [DONE | other | change])
 
 
+@pytest.mark.parametrize("other", [{"noise_level": 0.4}, {"noise_kind": "asymmetric"}, {"seed": 1}], ids=str)
+def test_one_search_has_one_set_of_values_at_all_noise(tmp_path, other):
+    first = DONE | {"hyperparameters": {"margin": 0.1}, "search": 0}
+    second = first | other | {"hyperparameters": {"margin": 0.2}, "noise_sha256": "m"}
+    assert len(read(tmp_path, [first], [second | {"search": 1}])) == 2
+    with pytest.raises(SuiteError, match=r"hyperparameters of .*b\.jsonl, line 1 differs from that of .*a\.jsonl"):
+        read(tmp_path, [first], [second])
+
+
 def test_other_data_sets_levels_and_seeds_may_have_other_data_and_noise(tmp_path):
     others = [
         {"dataset": "furniture", "data_sha256": "e", "class_hits": [1, 1, 0], "class_queries": [1, 2, 1]},

@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.hashing import ROOT, code_files
 from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.paths import PLAN_FOLDER
-from suite.settings.plans import FrozenPlan, plan_path, read_plan, runs_of
+from suite.settings.plans import FrozenPlan, plan_path, read_plan, read_plan_file, runs_of
 from suite.training.run import frozen
 from tests.suite.training.planning import RECIPE, planned, refused, written
 
@@ -41,6 +41,29 @@ def test_a_plan_for_each_data_set_loss_search_and_loss_at_paper_values(plan):
         "max_classes": None,
         "backbone": {"name": "tf_efficientnet_lite0", "weights": "embedded", "sha256": None},
     }
+
+
+def test_a_loss_of_the_extended_grid_has_a_plan_of_its_own_and_no_remark(plan):
+    tuning = {"trials": 2, "folds": 2, "also": {"supcon": {}}}
+    remarks = plan(tuning=tuning, extended={"losses": {"triplet": {}, "supcon": {}}, "noise_kinds": ["asymmetric"]})
+    assert not any("supcon" in remark for remark in remarks)
+    assert any("triplet" in remark for remark in remarks)
+    (found,) = read_plan_file(plan_path("extended", "emoji", "supcon"))
+    assert found[1].trials == 2
+    assert read_plan_file(plan_path("extended", "emoji", "triplet")) == read_plan_file(
+        plan_path("tuned", "emoji", "triplet")
+    )
+
+
+def test_further_kinds_of_noise_that_leave_too_few_classes_are_told(plan):
+    wanted = {"losses": {"pfml": {}}, "noise_kinds": ["small_cluster", "asymmetric"]}
+    remarks = plan(extended=wanted, noise={"levels": [0, 0.8]})  # of 5 classes 1 is left
+    told = [remark for remark in remarks if remark.startswith("suite extended will fail with")]
+    assert len(told) == 2  # two data sets
+    assert all(" extended.noise_kinds small_cluster: " in remark for remark in told)
+    assert not any(
+        "suite extended" in remark for remark in plan(extended=wanted | {"losses": {}}, noise={"levels": [0, 0.8]})
+    )
 
 
 def test_a_plan_holds_all_that_a_run_depends_on(plan, monkeypatch):

@@ -1,12 +1,13 @@
 """Preregistration: what was preregistered, what changed since, what came after; and refusals in one line."""
 
+import json
 import subprocess
 
 import pytest
 import yaml
 
 from suite.errors import SuiteError
-from suite.judging.claims.freeze import Frozen, freeze, load_frozen
+from suite.judging.claims.freeze import Frozen, add_later, freeze, load_frozen
 from suite.judging.claims.load import load_claims
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import Settings, load_settings
@@ -123,6 +124,51 @@ def test_a_second_freeze_needs_to_be_asked_for(folder):
     with pytest.raises(SuiteError, match=message) as caught:
         freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_what_has_come_since_is_added_under_its_own_date_and_nothing_else_is_touched(folder):
+    freeze(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    before = load_frozen(folder)
+    put(folder, "second", minimum_seeds=4)
+    put(folder, "third")
+    now = changed(seeds=20, losses__hist={}, tuning__trials=999)
+    add_later(load_claims(folder=folder), {"frozen": now}, folder=folder)
+    frozen = load_frozen(folder)
+    assert frozen.model_copy(update={"later": ()}) == before
+    (added,) = frozen.later
+    assert (list(added.claims), list(added.designs["frozen"].search_spaces)) == (["third"], ["hist"])
+    assert (added.designs["frozen"].studies, added.designs["frozen"].recipes) == ({}, {})
+    standings = {file.claim.id: frozen.standing_of(file) for file in load_claims(folder=folder)}
+    assert standings == {"first": "as preregistered", "second": "changed since", "third": "as preregistered"}
+    told = frozen.changes(now)
+    assert [text.split(":")[0] for text in told] == ["tuning.trials", "seeds"]
+    put(folder, "third", minimum_seeds=4)
+    assert frozen.standing_of(load_claims(folder=folder)[2]) == "changed since"
+    other = changed(losses__hist={"search": {"learning_rate": {"values": [1, 2]}}})
+    assert "search space of hist: changed" in frozen.changes(other)
+
+
+def test_a_study_that_was_not_there_is_added(folder):
+    path = freeze(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    old = json.loads(path.read_text())
+    del old["designs"]["frozen"]["studies"]["extended"], old["later"]  # as it was written before there was this study
+    path.write_text(json.dumps(old))
+    (told,) = load_frozen(folder).changes(changed())
+    assert told.startswith("extended: None then, {")
+    add_later(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    assert load_frozen(folder).changes(changed()) == []
+    (told,) = load_frozen(folder).changes(changed(extended__noise_kinds=["asymmetric"]))
+    assert told.startswith("extended: {")
+
+
+def test_adding_needs_something_to_add_and_something_to_add_to(folder):
+    with pytest.raises(SuiteError, match=r"claims/frozen\.json is missing: .*; run: suite claims freeze$"):
+        add_later(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    path = freeze(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    before = path.read_bytes()
+    with pytest.raises(SuiteError, match="lacks nothing"):
+        add_later(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
     assert path.read_bytes() == before
 
 

@@ -27,6 +27,7 @@ SETTINGS = {
     "crossed": {"values": {"alpha": [0, 2]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
     "splits": {"losses": {"pfml": {}}, "count": 1, "trials": 1, "folds": 2},
     "fresh_seeds": {"losses": {"pfml": {}}, "count": 2},
+    "extended": {"losses": {"pfml": {}}, "noise_kinds": ["small_cluster"]},
     "geometry": {"losses": {"pfml": {}}, "proxies_per_class": 2, "deltas": [0.4], "trials": 1, "folds": 2},
 }
 COMMANDS = [
@@ -36,9 +37,10 @@ COMMANDS = [
     ("crossed", "emoji", "alpha"),
     ("splits", "emoji", "pfml"),
     ("fresh-seeds", "emoji", "pfml"),
+    ("extended", "emoji", "pfml"),
     ("geometry", "emoji", "pfml"),
 ]
-RUNS = {"paper-values": 4, "ablation": 4, "crossed": 8, "splits": 4, "fresh-seeds": 4, "geometry": 2}
+RUNS = {"paper-values": 4, "ablation": 4, "crossed": 8, "splits": 4, "fresh-seeds": 4, "extended": 2, "geometry": 2}
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def planned(workplace):
     write_plan_file(plan_path("searches", "emoji", "pfml"), [(plans[0][0], Search(SPACE, {}, 9, 2))])
     at_paper_values = replace(plan, track="paper_values", hyperparameter_source="paper", searches=1)
     write_plan_file(plan_path("paper_values", "emoji", "pfml"), [(at_paper_values, None)])
+    write_plan_file(plan_path("extended", "emoji", "pfml"), plans)
     Path("params.yaml").write_text(yaml.safe_dump(SMALL | SETTINGS))
 
 

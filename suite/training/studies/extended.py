@@ -1,0 +1,73 @@
+"""The extended grid: losses that the grid does not run, and kinds of label noise that it does not have."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from suite.errors import SuiteError
+from suite.settings.params import Settings
+from suite.settings.paths import EXTENDED, PARAMS_FILE
+from suite.settings.plans import Planned, Run, SomePlan, plan_path, read_plan_file, seeds_of
+from suite.training.studies.parts import Part, run_parts
+from suite.training.tuning.resolve import after_searches
+
+
+def run_extended(dataset: str, loss: str, settings: Settings, console: Console) -> Path:
+    """Run or resume a loss beyond the grid; writes a record for each track, kind of noise, level and seed.
+
+    Values are those of its tuned recipes. Where there are none, it is searched first, as ``suite search`` would.
+
+    Args:
+        dataset: name of the data set.
+        loss: name of the loss, under ``extended.losses``.
+        settings: say whether the grid runs the loss, and name the kinds of noise.
+        console: where progress is shown.
+
+    Returns:
+        The file written.
+
+    Raises:
+        SuiteError: there is no plan or nothing to run, or a search fails.
+    """
+    kinds = _kinds(loss, settings)
+    planned = after_searches(read_plan_file(plan_path("extended", dataset, loss)), console)
+    parts = _parts([(plan, None) for plan in planned], kinds, settings.noise.kind)
+    return run_parts(f"extended-{dataset}-{loss}", f"{EXTENDED}/{dataset}-{loss}.jsonl", parts, console)
+
+
+def extended_parts(dataset: str, loss: str, settings: Settings) -> list[Part]:
+    """The runs of each track and search, after the searches that are missing.
+
+    Raises:
+        SuiteError: as ``run_extended``.
+    """
+    return _parts(read_plan_file(plan_path("extended", dataset, loss)), _kinds(loss, settings), settings.noise.kind)
+
+
+def _kinds(loss: str, settings: Settings) -> tuple[str, ...]:
+    kinds = settings.extended.kinds(settings.noise.kind, in_grid=loss in settings.losses)
+    if not kinds:
+        raise SuiteError(
+            f"{PARAMS_FILE}: extended.noise_kinds names none but the grid's own, {settings.noise.kind}, and the grid runs "
+            f"{loss}; allowed: further kinds, or losses under tuning.also"
+        )
+    return kinds
+
+
+def _parts(planned: Sequence[Planned], kinds: Sequence[str], grid_kind: str) -> list[Part]:
+    return [Part(plan, partial(_runs, kinds, grid_kind), search) for plan, search in planned]
+
+
+def _runs(kinds: Sequence[str], grid_kind: str, plan: SomePlan) -> list[Run[SomePlan]]:
+    """Without noise all kinds are one, so further kinds have levels above 0 alone."""
+    return [
+        Run(replace(plan, noise_kind=kind), level, seed, label=label)
+        for kind in kinds
+        for level in plan.noise_levels
+        if level or kind == grid_kind
+        for seed in seeds_of(plan)
+        for label in ("" if kind == grid_kind else f"{kind} noise {level:g}",)
+    ]

@@ -1,0 +1,88 @@
+"""The extended grid: losses that the grid does not run, and further kinds of label noise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite.errors import SuiteError
+from suite.evaluation.records import read_records
+from suite.settings.params import load_settings
+from suite.settings.paths import SEARCHES_FOLDER
+from suite.settings.plans import Run, Search, plan_path, write_plan_file
+from suite.training.stage import run_frozen_stage
+from suite.training.studies.extended import extended_parts, run_extended
+from tests.helpers.synthetic import json_rows, silent, tuned
+from tests.suite.training.planning import RECIPE, SMALL
+
+pytestmark = pytest.mark.usefixtures("one_worker")
+SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
+SETTINGS = {
+    "datasets": {"emoji": {}},
+    "losses": {"triplet": {}},
+    "noise": {"levels": [0, 0.4]},
+    "recipe": RECIPE,
+    "tuning": {"trials": 1, "folds": 2, "also": {"supcon": {}}},
+    "extended": {"losses": {"triplet": {}, "supcon": {}}, "noise_kinds": ["symmetric", "small_cluster"]},
+}
+
+
+def settings(**changes):
+    Path("params.yaml").write_text(yaml.safe_dump(SMALL | SETTINGS | changes))
+    return load_settings()
+
+
+def planned(loss, searched=False):
+    """A plan for each of two searches, whose values are known unless they are to be searched."""
+    plan = replace(tuned(loss), searches=2, noise_levels=(0.0, 0.4))
+    searches = [Search(SPACE, {}, 1, 2, number=number) if searched else None for number in (0, 1)]
+    plans = [(replace(plan, search=number), search) for number, search in enumerate(searches)]
+    write_plan_file(plan_path("extended", "emoji", loss), plans)
+    return plan
+
+
+def runs_in(path):
+    return [(row["noise_kind"], row["noise_level"], row["seed"], row["search"]) for row in json_rows(path)]
+
+
+def test_a_loss_of_the_grid_runs_under_further_kinds_of_noise_and_not_again_without(workplace):
+    plan = planned("triplet")
+    path = run_extended("emoji", "triplet", settings(), silent())
+    read_records([path])
+    assert runs_in(path) == [("small_cluster", 0.4, 0, 0), ("small_cluster", 0.4, 1, 1)]
+    _, (alone,) = run_frozen_stage("alone", [Run(replace(plan, noise_kind="small_cluster"), 0.4, 1)], silent())
+    assert alone.record.metrics == json_rows(path)[1]["metrics"]
+
+
+def test_another_loss_runs_as_the_grid_would_run_it_too(workplace):
+    plan = planned("supcon")
+    path = run_extended("emoji", "supcon", settings(), silent())
+    read_records([path])
+    places = [("symmetric", 0.0), ("symmetric", 0.4), ("small_cluster", 0.4)]
+    assert runs_in(path) == [(*place, number, number) for number in (0, 1) for place in places]
+    _, (of_grid,) = run_frozen_stage("grid", [Run(plan, 0.4, 0)], silent())
+    assert of_grid.record.metrics == json_rows(path)[1]["metrics"]
+
+
+def test_what_has_no_recipe_is_searched_first_and_once(workplace):
+    planned("supcon", searched=True)
+    path = run_extended("emoji", "supcon", settings(), silent())
+    found = sorted((SEARCHES_FOLDER / "emoji-supcon").glob("*.yaml"))
+    assert [each.name for each in found] == ["tuned-0.yaml", "tuned-1.yaml"]
+    rates = [yaml.safe_load(each.read_text())["best"]["learning_rate"] for each in found]
+    assert rates[0] != rates[1]
+    assert {(row["search"], row["recipe"]["learning_rate"]) for row in json_rows(path)} == {*enumerate(rates)}
+    before, times = path.read_bytes(), [each.stat().st_mtime_ns for each in found]
+    run_extended("emoji", "supcon", settings(), silent())
+    assert (path.read_bytes(), [each.stat().st_mtime_ns for each in found]) == (before, times)
+
+
+def test_a_loss_of_the_grid_needs_a_further_kind(workplace):
+    planned("triplet")
+    only = settings(extended={"losses": {"triplet": {}}, "noise_kinds": ["symmetric"]})
+    message = r"^params\.yaml: extended\.noise_kinds names none but the grid's own, symmetric"
+    with pytest.raises(SuiteError, match=message):
+        run_extended("emoji", "triplet", only, silent())
+    with pytest.raises(SuiteError, match=message):
+        extended_parts("emoji", "triplet", only)
