@@ -11,6 +11,7 @@ from suite.cli.shared import Regime, RegimeOption, console, errors
 from suite.errors import SuiteError
 from suite.settings.paths import (
     APPENDIX_FOLDER,
+    EXTENDED,
     FINETUNED_RESULTS,
     PAPER_VALUES,
     RECORDS_FILE,
@@ -172,16 +173,18 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _kept_in_git() -> set[tuple[str, str]]:
-    """Data sets and losses whose records at the values of papers are those of git's HEAD."""
-    command = ["git", "ls-tree", "-r", "--name-only", "HEAD", "--", f"{(STUDIES_FOLDER / PAPER_VALUES).as_posix()}/"]
+def _kept_in_git() -> set[tuple[str, str, str]]:
+    """Studies, data sets and losses whose records on the leaderboard are those of git's HEAD."""
+    folders = [f"{(STUDIES_FOLDER / study).as_posix()}/" for study in (PAPER_VALUES, EXTENDED)]
+    command = ["git", "ls-tree", "-r", "--name-only", "HEAD", "--", *folders]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     kept = set()
-    for name in listed:
-        same = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", name], capture_output=True, check=False)
-        dataset, _, loss = Path(name).stem.partition("-")
-        if same.returncode == 0:
-            kept.add((dataset, loss))
+    for path in map(Path, listed):
+        same = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(path)], capture_output=True, check=False)
+        dataset, _, loss = path.stem.partition("-")
+        study, of_grid = path.parent.name, (RUNS_FOLDER / path.stem / RECORDS_NAME).is_file()
+        if same.returncode == 0 and not (study == EXTENDED and of_grid):
+            kept.add((study, dataset, loss))
     return kept
 
 

@@ -23,6 +23,7 @@ from suite.judging.leaderboard.table import standing_of, tables_of
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.judging.statistics.comparisons import holm
 from suite.judging.statistics.estimates import LEVEL, PERCENT, Estimate, mean_of, minus
+from suite.settings.paths import EXTENDED, PAPER_VALUES
 
 MARGIN = 1.0
 """Points of R@1."""
@@ -106,7 +107,7 @@ def compare(
     fresh: bytes,
     margin: float = MARGIN,
     names: Sequence[str] = ("committed", "fresh"),
-    kept: Collection[tuple[str, str]] = (),
+    kept: Collection[tuple[str, str, str]] = (),
 ) -> Comparison:
     """Compare two files of records.
 
@@ -115,8 +116,8 @@ def compare(
         fresh: bytes of the rerun.
         margin: points of R@1 up to which two means count as the same.
         names: what to call the files in messages.
-        kept: data sets and losses whose records at the values of papers are read from git as they are: nothing of them was
-            computed anew, so they reproduce nothing. So it is with what was handed in.
+        kept: studies, data sets and losses whose records are read from git as they are: nothing of them was computed
+            anew, so they reproduce nothing. So it is with what was handed in.
 
     Raises:
         SuiteError: a file is malformed, or the two did not run on the same data and noise.
@@ -138,8 +139,9 @@ def compare(
     return Comparison(found, margin, committed == fresh, len(tables[0]), tuple(changes(given[0], given[1])))
 
 
-def _is_kept(run: pd.Series, kept: Collection[tuple[str, str]]) -> bool:
-    return bool(run[HANDED_IN]) or (run["track"] == "paper_values" and (run["dataset"], run["loss"]) in kept)
+def _is_kept(run: pd.Series, kept: Collection[tuple[str, str, str]]) -> bool:
+    study = PAPER_VALUES if run["track"] == PAPER_VALUES else EXTENDED
+    return bool(run[HANDED_IN]) or (study, run["dataset"], run["loss"]) in kept
 
 
 def _not_recomputed(committed: pd.DataFrame) -> ConditionComparison:

@@ -6,7 +6,7 @@
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +32,8 @@ from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.budgets import with_trials
 from suite.report.figures.noise import draw_noise_figure
-from suite.report.tables import leaderboard_latex, leaderboard_page
+from suite.report.studied import with_studies
+from suite.report.tables import OF_STUDY, leaderboard_latex, leaderboard_page
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -40,12 +41,10 @@ from suite.settings.paths import (
     BENCHMARKS_FOLDER,
     BOARD_FILE,
     FINETUNED_RESULTS,
-    PAPER_VALUES,
     RECORDS_FILE,
     RECORDS_NAME,
     RESULTS_FOLDER,
     RUNS_FOLDER,
-    STUDIES_FOLDER,
     TIMES_FILE,
     TIMES_FOLDER,
     VERDICTS_FILE,
@@ -62,9 +61,11 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     Raises:
         SuiteError: a record or a metric of the frozen backbone is missing or malformed; nothing is written then.
     """
-    records = with_paper_values(read_records(record_files(settings)))
+    grid = read_records(record_files(settings))
+    records = with_studies(grid)
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
-    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings))
+    extended = {record.loss for record in records} - {record.loss for record in grid}
+    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), extended)
 
 
 def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
@@ -101,51 +102,13 @@ def record_files(settings: Settings) -> list[Path]:
     ]
 
 
-def with_paper_values(records: list[Record]) -> list[Record]:
-    """Records of the tuned track with those at the values of the losses' papers, as they stand in git.
-
-    Left out are losses and kinds and levels of noise that the tuned track does not have, and data sets on which backbone,
-    data or test classes are others now. Failed runs are left out with them: a failure on other data says nothing here.
-    """
-    paths = sorted((STUDIES_FOLDER / PAPER_VALUES).glob("*.jsonl"))
-    if not paths:
-        return records
-    others = read_records(paths)
-    alike = {
-        dataset
-        for dataset in {record.dataset for record in others}
-        if _same_tests(_of(others, dataset), _of(records, dataset))
-    }
-    conditions = {(record.loss, record.noise_kind, record.noise_level) for record in records}
-    return records + [
-        record
-        for record in others
-        if record.dataset in alike and (record.loss, record.noise_kind, record.noise_level) in conditions
-    ]
-
-
-def _of(records: Iterable[Record], dataset: str) -> list[Record]:
-    return [record for record in records if record.dataset == dataset]
-
-
-def _same_tests(these: Sequence[Record], those: Sequence[Record]) -> bool:
-    """Whether runs on one data set, each checked by ``read_records``, had the same backbone, data and test classes."""
-    if not these or not those:
-        return False
-    for field in ("backbone", "data_sha256"):
-        if getattr(these[0], field) != getattr(those[0], field):
-            return False
-    classes = [[record.class_queries for record in runs if record.status == "ok"] for runs in (these, those)]
-    # Failed runs have none; where all have failed, the data must do.
-    return not all(classes) or classes[0][0] == classes[1][0]
-
-
 def _write_board(
     own: list[Record],
     frozen: pd.DataFrame,
     user: list[str],
     folder: Path,
     handed_in: Mapping[str, HandedIn] = MappingProxyType({}),
+    extended: Collection[str] = (),
 ) -> pd.DataFrame:
     regime = own[0].regime
     others = records_for(handed_in, own, regime)
@@ -156,6 +119,8 @@ def _write_board(
     table = with_marks(to_table(records), handed_in, (MARK,))
     board = with_trials(leaderboard(table, frozen), own, trials_of(handed_in, regime))
     board = with_marks(board, handed_in, (MARK, VERSION, CHECK))
+    if extended:
+        board = board.assign(**{OF_STUDY: board["loss"].isin(extended)})
     judged = with_marks(verdicts(table, user), handed_in, (MARK,))
     write_csv(table, folder / RECORDS_FILE.name)
     write_parquet(table, (folder / RECORDS_FILE.name).with_suffix(".parquet"))

@@ -77,6 +77,8 @@ class _Condition(BaseModel):
     """Points of R@1 above the frozen backbone."""
     trials: Count | None
     """Trials of the search behind each value: the fewest, 0 where nothing was searched, null where it is not known."""
+    extended: bool = False
+    """Whether its loss is not run by ``dvc repro``; absent where there is no such loss."""
     handed_in: Literal["", NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED] = ""  # type: ignore[valid-type]
     """The mark of a row that was handed in; empty for own rows, and absent where there are own rows alone."""
     suite_version: str = ""

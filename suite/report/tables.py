@@ -59,6 +59,11 @@ others; its means are over the runs that finished. All pairwise differences: [co
 HANDED_IN = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.
 *spot-checked*: some runs, drawn at random, were computed anew and are reproduced. *not reproduced*: they are not.
 *undecided*: some differ, and too few to tell chance from a fault. A mark is of its regime and tuning track."""
+OF_STUDY = "extended"
+"""Column of the leaderboard: whether a loss is of the study of this name; only where there is one."""
+EXTENDED_LOSSES = """Losses marked *extended* are not run by `dvc repro`: their records are those in git, of the study
+`extended`. They count as baselines like the others.
+"""
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
 
@@ -71,6 +76,7 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
         user: losses that the section of verdicts is about.
     """
     parts = ["# Leaderboard\n", _glance(_first_part(board)), EXPLANATION]
+    parts += [EXTENDED_LOSSES] if OF_STUDY in board else []
     parts += [section for section in (_handed_in(board), to_section(verdicts, user)) if section]
     for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
         parts.append(f"## Regime `{regime}`, tuning track `{track}`\n\n{REGIMES[str(regime)]} {_chosen(rows)}\n")
@@ -82,9 +88,11 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
 
 
 def shown_name(rows: pd.DataFrame, loss: str) -> str:
-    """A loss as tables name it: with its mark where it was handed in."""
-    mark = rows.loc[rows["loss"] == loss, MARK].iloc[0] if MARK in rows else ""
-    return f"{loss} (handed in, {mark})" if mark else loss
+    """A loss as tables name it: with a mark where it was handed in, or where the grid does not run it."""
+    mine = rows[rows["loss"] == loss].iloc[0]
+    if MARK in rows and mine[MARK]:
+        return f"{loss} (handed in, {mine[MARK]})"
+    return f"{loss} (extended)" if OF_STUDY in rows and mine[OF_STUDY] else loss
 
 
 def _handed_in(board: pd.DataFrame) -> str:

@@ -56,8 +56,10 @@ EXPLAINED = (
 
 
 def user_losses(settings: Settings) -> list[str]:
-    """Losses of ``params.yaml`` that are not built in: those with a target."""
-    return [name for name, entry in settings.losses.items() if entry.target is not None]
+    """Losses of ``params.yaml`` that are not built in: those with a target, of the grid or of the study ``extended``."""
+    known = settings.all_losses
+    names = dict.fromkeys([*settings.losses, *(name for name in settings.extended.losses if name in known)])
+    return [name for name in names if known[name].target is not None]
 
 
 def verdicts(records: pd.DataFrame, users: Collection[str], metric: str = MAIN_METRIC) -> pd.DataFrame:

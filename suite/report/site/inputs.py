@@ -22,6 +22,7 @@ from suite.settings.params import DatasetSettings, LossSettings, Settings
 from suite.settings.paths import (
     BENCHMARK_RESULTS,
     CURVES_NAME,
+    EXTENDED,
     FIGURES_FOLDER,
     FINETUNED_RESULTS,
     FOUND_RECIPE,
@@ -55,7 +56,7 @@ class Inputs:
         influence: curves of ``docs/figures/influence.csv``, those that it lacks of the stage ``influence``; or None.
         unmeasured: why there is no curve of a loss, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
-        records: of the tuned track and the values of papers; empty if nothing was run.
+        records: of the grid, the values of papers and the study ``extended``; empty if nothing was run.
         times: ``results/times.csv``, or None.
         recipes: tuned recipes by (data set, loss).
         sheets: data sheets as Markdown, by data set.
@@ -135,9 +136,9 @@ def read_inputs(settings: Settings) -> Inputs:
 
 
 def _records(settings: Settings) -> tuple[Record, ...]:
-    """Of the tuned track, and those at the values of papers, which may be of other data."""
+    """Of the grid, and those of studies whose losses stand on the leaderboard, which may be of other data."""
     tuned = [path for path in record_files(settings) if path.is_file()]
-    studied = sorted((STUDIES_FOLDER / PAPER_VALUES).glob("*.jsonl"))
+    studied = [path for study in (PAPER_VALUES, EXTENDED) for path in sorted((STUDIES_FOLDER / study).glob("*.jsonl"))]
     return (*read_records(tuned), *read_records(studied))
 
 

@@ -168,12 +168,32 @@ def test_committed_records_reproduce_nothing():
         as_bytes(pd.concat([tuned, paper])),
         as_bytes(pd.concat([table(pfml=BASE + DRIFT, cpml=BASE), paper])),
     )
-    found = compare(first, second, kept=[("emoji", "pfml")])
+    found = compare(first, second, kept=[("paper_values", "emoji", "pfml")])
     assert [each.outcome for each in found.conditions][2] == RerunOutcome.NOT_RECOMPUTED
     assert len(found.recomputed) == 2
     assert "1 not recomputed" in conclusion(found)
-    alone = compare(as_bytes(paper), as_bytes(paper), kept=[("emoji", "pfml")])
+    alone = compare(as_bytes(paper), as_bytes(paper), kept=[("paper_values", "emoji", "pfml")])
     assert alone.outcome == RerunOutcome.CANNOT_TELL
+    found = compare(first, second, kept=[("extended", "emoji", "pfml")])
+    outcomes = [each.outcome == RerunOutcome.NOT_RECOMPUTED for each in found.conditions]
+    assert outcomes == [True, False, False]
+
+
+def test_losses_that_the_grid_does_not_run_are_those_in_git(workplace, command):
+    path = Path("results/records.csv")
+    path.parent.mkdir()
+    path.write_bytes(as_bytes(table(pfml=BASE, supcon=BASE - 1)))
+    for loss in ("pfml", "supcon"):
+        Path(f"results/studies/extended/emoji-{loss}.jsonl").parent.mkdir(parents=True, exist_ok=True)
+        Path(f"results/studies/extended/emoji-{loss}.jsonl").write_text("of another kind of noise, or of this loss")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        subprocess.run(["git", *words], check=True)
+    Path("runs/emoji-pfml").mkdir(parents=True)
+    Path("runs/emoji-pfml/records.jsonl").touch()
+    _, out, _ = command("verify")
+    told = {line.split()[3]: line for line in out.splitlines() if line.startswith("frozen")}
+    assert "not recomputed" in told["supcon"]
+    assert "not recomputed" not in told["pfml"]
 
 
 def test_ties_ranks_and_verdicts_that_change_are_told():

@@ -17,7 +17,6 @@ from suite.evaluation.tables import read_csv, to_table
 from suite.files import write_json
 from suite.report.leaderboard import (
     record_files,
-    with_paper_values,
     write_benchmark_leaderboard,
     write_benchmark_times,
     write_leaderboard,
@@ -109,6 +108,24 @@ def test_the_flat_records_are_the_records(settings):
     assert flat["status"].tolist() == ["ok"] * 8 + ["failed", "ok"] * 2
 
 
+def test_losses_that_the_grid_does_not_run_stand_in_its_tables_with_a_mark(settings):
+    assert "extended" not in write_leaderboard(settings)
+    assert "(extended)" not in Path("results/leaderboard.md").read_text()
+    runs = [record("supcon", level, seed, 0.6 + seed / 100) for level in LEVELS for seed in range(2)]
+    write_records(Path("results/studies/extended/emoji-supcon.jsonl"), runs)
+    board = write_leaderboard(settings)
+    of_study = board[board["extended"]]
+    assert of_study[["track", "loss", "recall_at_1"]].to_numpy().tolist() == [["tuned", "supcon", 60.5]] * 2
+    rows = json.loads(Path("results/leaderboard.json").read_text())
+    assert [row["loss"] for row in rows if row["extended"]] == ["supcon"] * 2
+    page = Path("results/leaderboard.md").read_text()
+    assert "| **supcon (extended)** |" in page
+    assert "pfml (extended)" not in page
+    judged = pd.read_csv(VERDICTS_FILE)
+    best = judged[(judged["against"] == "best baseline") & (judged["loss"] == "pfml") & (judged["track"] == "tuned")]
+    assert best["other"].tolist() == ["supcon"] * 2
+
+
 def test_a_metric_that_was_not_measured_is_empty_in_csv(settings):
     older = [record("triplet", level, seed, 0.4) for level in LEVELS for seed in range(2)]
     older = [
@@ -154,62 +171,6 @@ def test_what_is_missing_is_told(settings, path, message):
     with pytest.raises(SuiteError, match=message):
         write_leaderboard(settings)
     assert results() == {}
-
-
-def beside(settings, *paper):
-    """What is kept of records at the values of papers that stand in git beside those of the tuned track."""
-    PAPER.unlink()
-    if paper:
-        write_records(PAPER, paper)
-    records = read_records(record_files(settings))
-    both = with_paper_values(records)
-    assert both[: len(records)] == records
-    return [(run.loss, run.noise_level, run.seed, run.status) for run in both[len(records) :]]
-
-
-def test_without_studies_in_git_there_is_one_track(settings):
-    assert beside(settings) == []
-    assert set(write_leaderboard(settings)["track"]) == {"tuned"}
-
-
-def test_runs_of_the_same_conditions_are_kept(settings):
-    assert beside(settings, at_paper_values(), at_paper_values(seed=1, recall=None)) == [
-        ("pfml", 0, 0, "ok"),
-        ("pfml", 0, 1, "failed"),
-    ]
-
-
-@pytest.mark.parametrize("recall", [0.3, None])
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"loss": "multi_similarity"},
-        {"level": 0.4},
-        {"level": 0.2, "noise_kind": "small_cluster"},
-        {"dataset": "furniture"},
-    ],
-    ids=lambda other: next(reversed(other)),
-)
-def test_runs_of_other_conditions_are_left_out(settings, other, recall):
-    """Those that failed as well."""
-    assert beside(settings, at_paper_values(), at_paper_values(recall=recall, **other)) == [("pfml", 0, 0, "ok")]
-
-
-@pytest.mark.parametrize("recall", [0.3, None])
-@pytest.mark.parametrize(
-    "other", [{"data_sha256": "another file"}, {"backbone": "resnet18"}], ids=lambda other: next(iter(other))
-)
-def test_runs_on_other_data_or_another_backbone_are_left_out(settings, other, recall):
-    assert beside(settings, at_paper_values(recall=recall, **other)) == []
-
-
-def test_runs_on_other_test_classes_are_left_out_with_their_failures(settings):
-    fewer = {"class_hits": [3000, 3000], "class_queries": [5000, 5000]}
-    assert beside(settings, at_paper_values(recall=0.6, **fewer), at_paper_values(seed=1, recall=None)) == []
-
-
-def test_runs_that_all_failed_are_kept_on_the_same_data(settings):
-    assert beside(settings, at_paper_values(recall=None)) == [("pfml", 0, 0, "failed")]
 
 
 def test_a_user_loss_gets_its_verdicts(settings):
