@@ -85,6 +85,7 @@ STUDIES = {
     "crossed@emoji-alpha",
     "splits@emoji-triplet",
     "fresh-seeds@emoji-triplet",
+    "extended@emoji-supcon",
     "geometry@emoji-pfml",
 }
 
@@ -354,10 +355,16 @@ def test_studies_are_asked_for_by_name_and_promoted(reproduced):
             board = list(csv.DictReader(file))
         published = [(row["loss"], row["noise_level"]) for row in board if row["track"] == "paper_values"]
         assert {("pfml", "0.0"), ("pfml", "0.2")} <= set(published)
+        assert [(row["loss"], row["noise_level"]) for row in board if row["extended"] == "True"] == [
+            ("supcon", "0.0"),
+            ("supcon", "0.2"),
+        ]
     finally:
         forget_studies(reproduced.path)
-        shutil.rmtree(reproduced.path / "studies", ignore_errors=True)
-        (reproduced.path / "recipes/tuned/emoji/pfml-0.yaml").unlink(missing_ok=True)
+        for folder in ("studies", "searches"):
+            shutil.rmtree(reproduced.path / folder, ignore_errors=True)
+        for loss in ("pfml", "supcon"):
+            (reproduced.path / f"recipes/tuned/emoji/{loss}-0.yaml").unlink(missing_ok=True)
 
 
 def test_a_search_is_asked_for_by_name_and_promoted(reproduced):
