@@ -22,7 +22,7 @@ QUESTIONS = {
     "robustness-20-asymmetric": "Does PFML lose less than each baseline to 20 % labels of the most similar class?",
     "robustness-20-small_cluster": "Does PFML lose less than each baseline to 20 % broken-up classes?",
     "robustness-20-feature_cluster": "Does PFML lose less than each baseline to 20 % classes broken up by likeness?",
-    "robustness-slope": "Does PFML lose less than each baseline with every further wrong label?",
+    "robustness-slope": "Does PFML lose less than each baseline from none to 40 % wrong labels, along a line?",
     "ablation-alpha": "Does R@1 rise with the decay alpha and then stay level?",
     "ablation-delta": "Is R@1 the same over a wide range of delta?",
     "ablation-proxies": "Does R@1 rise with the number of proxies and then stay level?",

@@ -121,7 +121,7 @@ def _write_board(
     board = with_marks(board, handed_in, (MARK, VERSION, CHECK))
     if extended:
         board = board.assign(**{OF_STUDY: board["loss"].isin(extended)})
-    judged = with_marks(verdicts(table, user), handed_in, (MARK,))
+    judged = with_marks(verdicts(table, [*user, *extended]), handed_in, (MARK,))
     write_csv(table, folder / RECORDS_FILE.name)
     write_parquet(table, (folder / RECORDS_FILE.name).with_suffix(".parquet"))
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))

@@ -41,7 +41,7 @@ TRACKS = {
 }
 """How values were chosen, in a sentence; ``trials`` is what ``of_trials`` says."""
 LEGEND = (
-    "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {seeds} seeds. **Bold**: cannot be told "
+    "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {units}. **Bold**: cannot be told "
     "apart from the best at its noise level, with at most 5 % error for the {count} losses together."
 )
 ONE_SEED = "R@1 on test classes in percent, of one seed: it has no interval, and nothing is told apart."
@@ -51,7 +51,8 @@ EXPLANATION = """Each noise level of each data set is a table of its own. What i
 - *rank*: the ranks that the paired differences leave open; the loss is **bold** if rank 1 is among them;
 - *behind the best*: by how many points its R@1 lies behind the best loss's, at least and at most.
 
-± seeds: half-width of the 95 % t-interval when training is repeated. ± classes: the same when other test classes are drawn.
+± runs: half-width of the 95 % t-interval when training is repeated, over searches where a loss has several, else over
+seeds. ± classes: the same when other test classes are drawn.
 Drop: R@1 without noise less R@1 with it, paired by seed. A loss that learns little has little to lose, so its gain over the
 frozen backbone, which no label noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
 others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
@@ -62,7 +63,7 @@ HANDED_IN = """Records that others have handed in, checked and not computed here
 OF_STUDY = "extended"
 """Column of the leaderboard: whether a loss is of the study of this name; only where there is one."""
 EXTENDED_LOSSES = """Losses marked *extended* are not run by `dvc repro`: their records are those in git, of the study
-`extended`. They count as baselines like the others.
+`extended`. They have ranks and verdicts like the others, and are no baselines: these were named before any result.
 """
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
@@ -124,11 +125,17 @@ def _glance(rows: pd.DataFrame) -> str:
     """One regime and track: a table for each data set, losses down, noise levels across, and remarks."""
     first, trained = rows.iloc[0], rows[rows["loss"] != FROZEN]
     seeds = trained["runs"].max()
-    legend = LEGEND.format(seeds=seeds, count=trained["loss"].nunique()) if seeds > 1 else ONE_SEED
+    legend = LEGEND.format(units=_units(trained), count=trained["loss"].nunique()) if seeds > 1 else ONE_SEED
     parts = [f"{REGIMES[first['regime']]} {legend} {_chosen(rows)}\n"]
     for dataset, mine in rows.groupby("dataset", sort=False):
         parts.append(f"## {dataset}, {first['regime']}\n\n{_across(mine)}{_remarks(mine)}")
     return "\n".join(parts)
+
+
+def _units(trained: pd.DataFrame) -> str:
+    """What intervals are over: searches where every loss has several, else seeds."""
+    searches = int(trained["searches"].min()) if "searches" in trained else 0
+    return f"{searches} searches" if searches > 1 else f"{trained['runs'].max()} seeds"
 
 
 def _chosen(rows: pd.DataFrame) -> str:
@@ -172,10 +179,10 @@ _DETAILS = {
     "noise": "---:",
     "rank": ":---:",
     "loss": "---",
-    f"{METRICS[_SHOWN[0]].label} ± seeds": "---:",
+    f"{METRICS[_SHOWN[0]].label} ± runs": "---:",
     "± classes": "---:",
     "behind the best": "---:",
-    f"{METRICS[_SHOWN[1]].label} ± seeds": "---:",
+    f"{METRICS[_SHOWN[1]].label} ± runs": "---:",
     "over frozen": "---:",
     "drop from clean": "---:",
     "failed runs": "---:",
@@ -257,7 +264,7 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
 
 def _caption(regime: str, chosen: str) -> str:
     return (
-        "R@1 in percent, mean and half-width of the 95 % t-interval over seeds. Bold: cannot be told apart from the best of "
+        "R@1 in percent, mean and half-width of the 95 % t-interval over runs. Bold: cannot be told apart from the best of "
         f"its column and data set (5 % for all losses together). {REGIMES[regime]} {chosen}"
     )
 

@@ -21,7 +21,7 @@ from suite.judging.claims.schema import (
     Reproduction,
 )
 from suite.judging.claims.sensitivity import Sensitivity
-from suite.judging.claims.words import OUT_OF_REACH, by_metrics, counted, out_of_reach
+from suite.judging.claims.words import OUT_OF_REACH, by_metrics, counted, out_of_reach, verdict_word
 from suite.judging.statistics.estimates import LEVEL
 
 _DIGITS = 6
@@ -185,7 +185,8 @@ def _told_of_fresh(fresh: Judged | None) -> list[str]:
     if fresh is None or evidence is None:
         return []
     interval = f"[{float(evidence.low):+.2f}, {float(evidence.high):+.2f}]"
-    return [f"on fresh seeds alone: {fresh.verdict}, {float(evidence.effect):+.2f} {interval}, n {evidence.n}"]
+    word = verdict_word(fresh.verdict, getattr(fresh.result.claim, "regime", None))
+    return [f"on fresh seeds alone: {word}, {float(evidence.effect):+.2f} {interval}, n {evidence.n}"]
 
 
 def _over_splits(one: Judged, other: Sensitivity) -> list[str]:

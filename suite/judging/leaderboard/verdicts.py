@@ -67,7 +67,7 @@ def verdicts(records: pd.DataFrame, users: Collection[str], metric: str = MAIN_M
 
     Args:
         records: one row a run.
-        users: the user's losses; they are no baselines, and neither are losses that were handed in.
+        users: losses that are no baselines: the user's, those that were handed in, and those of the study ``extended``.
         metric: column of the records.
 
     Returns:

@@ -123,7 +123,7 @@ def test_losses_that_the_grid_does_not_run_stand_in_its_tables_with_a_mark(setti
     assert "pfml (extended)" not in page
     judged = pd.read_csv(VERDICTS_FILE)
     best = judged[(judged["against"] == "best baseline") & (judged["loss"] == "pfml") & (judged["track"] == "tuned")]
-    assert best["other"].tolist() == ["supcon"] * 2
+    assert best["other"].tolist() == ["triplet"] * 2
 
 
 def test_a_metric_that_was_not_measured_is_empty_in_csv(settings):

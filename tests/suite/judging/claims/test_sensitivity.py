@@ -110,7 +110,7 @@ def test_fresh_seeds_have_a_verdict_of_their_own(workplace):
     (line,) = [line for line in told["claims"][0]["lines"] if line["dataset"] == "emoji"]
     assert (line["verdict"], line["n"]) == ("supported", 5)
     assert (line["fresh_seeds"]["verdict"], line["fresh_seeds"]["n"]) == ("contradicted", 5)
-    assert line["remarks"][-1].startswith("on fresh seeds alone: contradicted, -2.0")
+    assert line["remarks"][-1].startswith("on fresh seeds alone: not found on frozen features, -2.0")
 
 
 def test_the_report_says_the_regime_of_each_claim_and_none_for_influence(workplace):
