@@ -180,7 +180,7 @@ def claims(
 
 def freeze(
     *,
-    add: Annotated[bool, typer.Option("--add", help="Add claims, losses and studies that have come since.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Add what has come since, under its own date.")] = False,
     renew: Annotated[bool, typer.Option("--renew", help="Preregister anew what was preregistered before.")] = False,
 ) -> None:
     """Preregister: digests of claims and search spaces, recipes, budget, seeds, date, commit, to claims/frozen.json."""

@@ -2,7 +2,7 @@
 
 import subprocess
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,11 +14,15 @@ from suite.settings.paths import (
     EXTENDED,
     FINETUNED_RESULTS,
     PAPER_VALUES,
+    PARAMS_FILE,
     RECORDS_FILE,
     RECORDS_NAME,
     RUNS_FOLDER,
     STUDIES_FOLDER,
 )
+
+if TYPE_CHECKING:
+    from suite.settings.params import Settings
 
 
 def compare(
@@ -42,7 +46,7 @@ def compare(
     where = contrast.Where(regime=regime, dataset=dataset, noise_level=noise, track=track)
     if second is None:
         mine = contrast.within(records, metric, **where)
-        found = verdicts.verdicts_on(first, mine, verdicts.user_losses(load_settings()), metric)
+        found = verdicts.verdicts_on(first, mine, verdicts.no_baselines(load_settings()), metric)
         text = [
             verdicts.as_text(found),
             verdicts.sentence(found),
@@ -80,14 +84,18 @@ def verify(
         _spot_check(committed, margin, regime, sample, draw)
     from rich.table import Table
 
+    from suite.judging.leaderboard.verdicts import no_baselines
     from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
+    from suite.settings.params import load_settings
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
     reference = _read(committed) if committed else _of_head()
     if not committed and fresh == RECORDS_FILE and not any(RUNS_FOLDER.glob(f"*/{RECORDS_NAME}")):
         raise SuiteError(f"{RUNS_FOLDER}/ holds no run, so nothing was recomputed; run: dvc repro")
-    kept = () if committed else _kept_in_git()
-    found = compare(reference, _read(fresh), margin, names, kept)
+    settings = load_settings() if PARAMS_FILE.is_file() else None
+    kept = () if committed else _kept_in_git(settings)
+    users = no_baselines(settings) if settings else ()
+    found = compare(reference, _read(fresh), margin, names, kept, users)
     heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")
     if console.is_terminal:
         table = Table(*heads, box=None, pad_edge=False)
@@ -173,7 +181,7 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _kept_in_git() -> set[tuple[str, str, str]]:
+def _kept_in_git(settings: "Settings | None") -> set[tuple[str, str, str]]:
     """Studies, data sets and losses whose records on the leaderboard are those of git's HEAD."""
     folders = [f"{(STUDIES_FOLDER / study).as_posix()}/" for study in (PAPER_VALUES, EXTENDED)]
     command = ["git", "ls-tree", "-r", "--name-only", "HEAD", "--", *folders]
@@ -182,7 +190,7 @@ def _kept_in_git() -> set[tuple[str, str, str]]:
     for path in map(Path, listed):
         same = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(path)], capture_output=True, check=False)
         dataset, _, loss = path.stem.partition("-")
-        study, of_grid = path.parent.name, (RUNS_FOLDER / path.stem / RECORDS_NAME).is_file()
+        study, of_grid = path.parent.name, settings is not None and loss in settings.losses
         if same.returncode == 0 and not (study == EXTENDED and of_grid):
             kept.add((study, dataset, loss))
     return kept

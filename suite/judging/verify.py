@@ -108,6 +108,7 @@ def compare(
     margin: float = MARGIN,
     names: Sequence[str] = ("committed", "fresh"),
     kept: Collection[tuple[str, str, str]] = (),
+    users: Collection[str] = (),
 ) -> Comparison:
     """Compare two files of records.
 
@@ -118,6 +119,7 @@ def compare(
         names: what to call the files in messages.
         kept: studies, data sets and losses whose records are read from git as they are: nothing of them was computed
             anew, so they reproduce nothing. So it is with what was handed in.
+        users: losses that are no baselines.
 
     Raises:
         SuiteError: a file is malformed, or the two did not run on the same data and noise.
@@ -136,7 +138,7 @@ def compare(
     adjusted = holm([found[i].p_beyond for i in able])
     for i, p in zip(able, adjusted, strict=True):
         found[i] = _with_outcome(found[i], float(p))
-    return Comparison(found, margin, committed == fresh, len(tables[0]), tuple(changes(given[0], given[1])))
+    return Comparison(found, margin, committed == fresh, len(tables[0]), tuple(changes(given[0], given[1], users)))
 
 
 def _is_kept(run: pd.Series, kept: Collection[tuple[str, str, str]]) -> bool:
@@ -149,12 +151,13 @@ def _not_recomputed(committed: pd.DataFrame) -> ConditionComparison:
     return ConditionComparison(name, None, 0, math.nan, math.nan, RerunOutcome.NOT_RECOMPUTED, why)
 
 
-def changes(committed: pd.DataFrame, fresh: pd.DataFrame) -> list[str]:
+def changes(committed: pd.DataFrame, fresh: pd.DataFrame, users: Collection[str] = ()) -> list[str]:
     """Ties, ranks and verdicts that are others in fresh records, a line each, of the tables that both have.
 
     Args:
         committed: records, one row a run.
         fresh: those of the rerun.
+        users: losses that are no baselines.
     """
     told = []
     places = [{tuple(where.values()): runs for where, runs in tables_of(table)} for table in (committed, fresh)]
@@ -165,7 +168,7 @@ def changes(committed: pd.DataFrame, fresh: pd.DataFrame) -> list[str]:
         for loss in before.index.intersection(after.index):
             told += _changed(f"{' '.join(map(str, place))} {loss}", before.loc[loss], after.loc[loss])
     key = [*TABLE, "loss", "against"]
-    both = verdicts(committed, ()).merge(verdicts(fresh, ()), on=key, suffixes=("", "_fresh"))
+    both = verdicts(committed, users).merge(verdicts(fresh, users), on=key, suffixes=("", "_fresh"))
     for _, row in both[both["verdict"] != both["verdict_fresh"]].iterrows():
         where = " ".join(str(row[name]) for name in (*TABLE, "loss"))
         told.append(f"{where} against {row['against']}: {row['verdict']}, now {row['verdict_fresh']}")

@@ -134,8 +134,8 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> t
     above, level = int((gains > 0).sum()), len(verdicts) - ahead - behind
     return outcome, (
         f"it is ahead of the best baseline in {ahead} of {len(verdicts)} comparisons of R@1, behind it in {behind}, and not "
-        f"told apart from it in {level}; another loss is ahead of it in {beaten}; its mean lies above the frozen "
-        f"backbone's in {above} of {len(gains)} ({', '.join(extent)})."
+        f"told apart from it in {level}; another loss, tested by itself, is ahead in {beaten}; its mean lies above the "
+        f"frozen backbone's in {above} of {len(gains)} ({', '.join(extent)})."
     )
 
 

@@ -57,7 +57,7 @@ def standing_sentence(report: Mapping[str, Any]) -> str:
     told = ", ".join(
         f"{counts[standing]} {standing}" for standing in (PREREGISTERED, CHANGED, CAME_AFTER) if counts[standing]
     )
-    later = "".join(f", {each['claims']} of them added {_at(each)}" for each in frozen["later"])
+    later = "".join(f", {each['claims']} of them added {_at(each)}" for each in frozen.get("later", []))
     others = "; ".join(frozen["changes"]) or "none"
     return (
         f"Preregistered {_at(frozen)}{later}: of {len(report['claims'])} claims {told}. Search spaces, budget, "

@@ -24,7 +24,10 @@ def read_boards(results: Path) -> pd.DataFrame:
         SuiteError: one of them is damaged, or lacks a column.
     """
     found = [read_board(path) for path in _of_regimes(results, BOARD_FILE.name)]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    board = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    return (
+        board.assign(extended=board["extended"].isin([True])) if "extended" in board else board
+    )  # not all regimes have it
 
 
 def read_verdict_files(results: Path) -> pd.DataFrame | None:

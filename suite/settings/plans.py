@@ -275,7 +275,8 @@ def read_plan_file(path: Path) -> list[Planned]:
     regimes = [f" pipelines/{regime}/dvc.yaml" for regime, folder in FOLDERS.items() if folder in path.parents]
     again = f"dvc repro{''.join(regimes)}"
     if not path.is_file():
-        section = {"paper_values": "paper_values", "extended": "extended.losses"}.get(path.parent.name, "losses")
+        sections = {"paper_values": "paper_values", "extended": "extended.losses and losses or tuning.also"}
+        section = sections.get(path.parent.name, "losses")
         raise SuiteError(
             f"plan {path} is missing: name its data set under datasets and its loss under {section} in params.yaml, "
             f"then run: {again}"

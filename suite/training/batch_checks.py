@@ -154,13 +154,15 @@ def unfit_for_studies(settings: Settings, dataset: str, half: TrainingHalf) -> l
     """A line for each study that is set and has folds, or label noise, that the data set does not allow."""
     remarks, batch = list[str](), settings.recipe_of(dataset).classes_per_batch
     crossed, splits, geometry = settings.crossed, settings.splits, settings.geometry
-    for name, wanted, folds in (
-        ("crossed", any(crossed.values.model_dump().values()), crossed.folds),
-        ("splits", any(loss in settings.losses for loss in splits.losses), splits.folds),
-        ("geometry", any(loss in settings.all_losses for loss in geometry.losses), geometry.folds),
+    further = set(settings.extended.losses) & set(settings.tuning.also)
+    for name, section, wanted, folds in (
+        ("crossed", "crossed", any(crossed.values.model_dump().values()), crossed.folds),
+        ("splits", "splits", any(loss in settings.losses for loss in splits.losses), splits.folds),
+        ("extended", "tuning", bool(further), settings.tuning.folds),
+        ("geometry", "geometry", any(loss in settings.all_losses for loss in geometry.losses), geometry.folds),
     ):
         try:
-            check_fold_sizes(f"{settings.recipe.file}: {name}.folds", dataset, half, folds, batch)
+            check_fold_sizes(f"{settings.recipe.file}: {section}.folds", dataset, half, folds, batch)
         except SuiteError as error:
             remarks += [f"suite {name} will refuse this: {error}"] if wanted else []
     for kind in settings.extended.noise_kinds if settings.extended.losses else ():

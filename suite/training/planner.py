@@ -5,6 +5,7 @@ Everything is checked first; after an error no plan has been written.
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 
 from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError, allowed
@@ -74,9 +75,8 @@ def write_plans(settings: Settings) -> list[str]:
             [(plan, None)] for plan in for_all(planner.paper_values, datasets, with_paper_values, problems)
         ],
     }
-    told = [*dict.fromkeys(planner.remarks)]  # on the grid; what a study searches is told where it runs
     extended = [entry for entry in losses + also if entry.name in settings.extended.losses]
-    kinds["extended"] = for_all(planner.tuned, datasets, extended, problems)
+    kinds["extended"] = for_all(partial(planner.tuned, for_study=True), datasets, extended, problems)
     with problems:
         check_size(settings, datasets)
     problems.tell()
@@ -88,7 +88,7 @@ def write_plans(settings: Settings) -> list[str]:
         *remarks,
         *remarks_on(settings, datasets),
         *planner.not_varied(),
-        *told,
+        *dict.fromkeys(planner.remarks),
         cost(settings, datasets, kinds),
     ]
 
@@ -112,10 +112,10 @@ class Planner:
         self._searched: dict[tuple[str, str], list[Planned]] = {}
         self._varied: set[str] = set()
 
-    def tuned(self, dataset: DatasetPlan, entry: LossEntry) -> list[Planned]:
+    def tuned(self, dataset: DatasetPlan, entry: LossEntry, *, for_study: bool = False) -> list[Planned]:
         """Plan the tuning tracks of a loss: the values of its tuned recipes; values set in ``params.yaml`` replace them.
 
-        Searches without a recipe in git are left to the stage ``tune``.
+        Searches without a recipe in git are left to the stage ``tune``; those of a study are told and checked where it runs.
 
         Raises:
             SuiteError: an unknown or refused hyper-parameter, a batch that the data set cannot fill, or a loss that does
@@ -138,10 +138,10 @@ class Planner:
                 planned.append((tuned, None))
                 continue
             missing += 1
-            if search is not None:
+            if search is not None and not for_study:
                 check_folds(self._settings, bare, dataset.half, search)
             planned.append((bare, search))
-        if missing:
+        if missing and not for_study:
             self.remarks.append(f"{entry.name} on {dataset.dataset} {_without_recipe(planned)}")
         return planned
 

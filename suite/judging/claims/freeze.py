@@ -177,7 +177,7 @@ def freeze(
 
 
 def add_later(files: Iterable[ClaimFile], settings: Mapping[str, Settings], folder: Path = CLAIMS_FOLDER) -> Path:
-    """Add to ``frozen.json`` what it lacks, under today's date: further claims, losses, data sets and studies.
+    """Add to ``frozen.json`` what it lacks, under today's date: further claims, losses, data sets and kinds of studies.
 
     What stands there stays, so that what has changed since is still told.
 
@@ -201,7 +201,7 @@ def add_later(files: Iterable[ClaimFile], settings: Mapping[str, Settings], fold
             designs[regime] = new
     claims = {file.claim.id: file.sha256 for file in files if file.claim.id not in before.all_claims}
     if not claims and not designs:
-        raise SuiteError(f"{shown(path)} lacks nothing: no claim, loss, data set or study has come since")
+        raise SuiteError(f"{shown(path)} lacks nothing: no claim, loss, data set or kind of study has come since")
     added = Preregistered(date=_now(), commit=_commit(folder), claims=claims, designs=designs)
     return _written(before.model_copy(update={"later": (*before.later, added)}), path)
 

@@ -62,6 +62,15 @@ def user_losses(settings: Settings) -> list[str]:
     return [name for name in names if known[name].target is not None]
 
 
+def no_baselines(settings: Settings) -> list[str]:
+    """Losses that others are not compared with: the user's, and those of the study ``extended``."""
+    return [
+        *dict.fromkeys(
+            [*user_losses(settings), *(name for name in settings.extended.losses if name not in settings.losses)]
+        )
+    ]
+
+
 def verdicts(records: pd.DataFrame, users: Collection[str], metric: str = MAIN_METRIC) -> pd.DataFrame:
     """Each loss against pfml and the best baseline.
 

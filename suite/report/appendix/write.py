@@ -131,7 +131,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
 def _entry(loss: str, settings: Settings) -> LossEntry | None:
     """The class of a loss; None if it is not there, as that of a loss that was handed in."""
     try:
-        return find_loss(loss, settings.losses.get(loss, LossSettings()))
+        return find_loss(loss, settings.all_losses.get(loss, LossSettings()))
     except SuiteError:
         return None
 

@@ -10,6 +10,7 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
+from suite.judging.claims.read import beside
 from suite.judging.handed_in.bundle import search_member
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.standing import HandedIn
@@ -48,7 +49,7 @@ class Inputs:
     Attributes:
         losses: names of the losses, in the order of ``params.yaml``, then those that only the leaderboard names.
         datasets: names of the data sets, likewise.
-        declared: entries of ``losses`` in ``params.yaml``.
+        declared: their entries in ``params.yaml``.
         entries: entries of ``datasets``.
         board: rows of the leaderboards of all regimes; empty if there is none.
         verdicts: rows of the files ``verdicts.csv``, or None.
@@ -118,7 +119,7 @@ def read_inputs(settings: Settings) -> Inputs:
     return Inputs(
         losses=losses,
         datasets=datasets,
-        declared=settings.losses,
+        declared={name: entry for name, entry in settings.all_losses.items() if name in losses},
         entries=settings.datasets,
         board=board,
         verdicts=verdicts,
@@ -137,9 +138,11 @@ def read_inputs(settings: Settings) -> Inputs:
 
 def _records(settings: Settings) -> tuple[Record, ...]:
     """Of the grid, and those of studies whose losses stand on the leaderboard, which may be of other data."""
-    tuned = [path for path in record_files(settings) if path.is_file()]
-    studied = [path for study in (PAPER_VALUES, EXTENDED) for path in sorted((STUDIES_FOLDER / study).glob("*.jsonl"))]
-    return (*read_records(tuned), *read_records(studied))
+    tuned = read_records(path for path in record_files(settings) if path.is_file())
+    paper, extended = (
+        read_records(sorted((STUDIES_FOLDER / study).glob("*.jsonl"))) for study in (PAPER_VALUES, EXTENDED)
+    )
+    return (*tuned, *paper, *beside(tuned, extended))
 
 
 def influence_curves(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:

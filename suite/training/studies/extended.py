@@ -48,17 +48,29 @@ def extended_parts(dataset: str, loss: str, settings: Settings) -> list[Part]:
 
 
 def _kinds(loss: str, settings: Settings) -> tuple[str, ...]:
-    kinds = settings.extended.kinds(settings.noise.kind, in_grid=loss in settings.losses)
-    if not kinds:
+    """The kinds of noise of a loss.
+
+    Raises:
+        SuiteError: there is nothing to run.
+    """
+    in_grid = loss in settings.losses
+    kinds = settings.extended.kinds(settings.noise.kind, in_grid=in_grid)
+    if in_grid and not kinds:
         raise SuiteError(
             f"{PARAMS_FILE}: extended.noise_kinds names none but the grid's own, {settings.noise.kind}, and the grid runs "
             f"{loss}; allowed: further kinds, or losses under tuning.also"
+        )
+    if in_grid and not any(settings.noise.levels):
+        raise SuiteError(
+            f"{PARAMS_FILE}: noise.levels has no noise, and without noise the grid runs {loss}; allowed: levels above 0, "
+            "or losses under tuning.also"
         )
     return kinds
 
 
 def _parts(planned: Sequence[Planned], kinds: Sequence[str], grid_kind: str) -> list[Part]:
-    return [Part(plan, partial(_runs, kinds, grid_kind), search) for plan, search in planned]
+    parts = [Part(plan, partial(_runs, kinds, grid_kind), search, section="tuning") for plan, search in planned]
+    return [part for part in parts if part.runs(part.plan)]  # a search whose turn no seed is has none
 
 
 def _runs(kinds: Sequence[str], grid_kind: str, plan: SomePlan) -> list[Run[SomePlan]]:

@@ -154,18 +154,28 @@ def write_searches(
 
 
 def after_searches(planned: Sequence[Planned], console: Console) -> list[SomePlan]:
-    """Complete plans on frozen features: searches that have left no recipe yet are done first, and kept one by one.
+    """Complete plans on frozen features: what no search of this code and these data has found is searched, and kept.
 
     Raises:
         SuiteError: a search fails.
     """
     wanted = [(plan, search) for plan, search in planned if search is not None]
+    if not wanted:
+        return [plan for plan, _ in planned]
+    data_sha256 = frozen_tools().load(wanted[0][0].dataset).data_sha256
     with alone_in_searches(wanted, console):
-        _write_missing(wanted, console, None)
-    return [
-        plan if search is None else with_recipe(plan, search, load_tuned(search_path(plan, search)))
-        for plan, search in planned
-    ]
+        return [
+            plan if search is None else _after_search(plan, search, data_sha256, console) for plan, search in planned
+        ]
+
+
+def _after_search(plan: SomePlan, search: Search, data_sha256: str, console: Console) -> SomePlan:
+    if (complete := searched_before(plan, search, data_sha256)) is not None:
+        return complete
+    path = search_path(plan, search)
+    if not is_done(plan, search, of_this_code=True) or load_tuned(path).data_sha256 != data_sha256:
+        save_tuned(_found(plan, search, console, None), path)
+    return with_recipe(plan, search, load_tuned(path))
 
 
 def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> None:
@@ -211,7 +221,7 @@ def _recipe_beside(path: Path, plan: SomePlan, search: Search) -> Path:
 
 
 def is_done(plan: SomePlan, search: Search, *, of_this_code: bool) -> bool:
-    """Whether a search has left its recipe; DVC deletes those of other code or data, where it is what runs searches."""
+    """Whether a search has left its recipe, with the space, budget and training of today; of other code, unless asked."""
     path = search_path(plan, search)
     if not _is_recipe_of(path, plan, search):
         return False

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from suite.errors import SuiteError
 from suite.evaluation.tables import write_csv
 from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
+from tests.helpers.paths import ROOT
 from tests.helpers.records import table as table_of
 
 
@@ -188,12 +190,22 @@ def test_losses_that_the_grid_does_not_run_are_those_in_git(workplace, command):
         Path(f"results/studies/extended/emoji-{loss}.jsonl").write_text("of another kind of noise, or of this loss")
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
         subprocess.run(["git", *words], check=True)
-    Path("runs/emoji-pfml").mkdir(parents=True)
-    Path("runs/emoji-pfml/records.jsonl").touch()
+    for loss in ("pfml", "supcon"):  # the folder of one that was in the grid stays
+        Path(f"runs/emoji-{loss}").mkdir(parents=True)
+        Path(f"runs/emoji-{loss}/records.jsonl").touch()
+    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"losses": {"pfml": {}}}
+    Path("params.yaml").write_text(yaml.safe_dump(values))
     _, out, _ = command("verify")
     told = {line.split()[3]: line for line in out.splitlines() if line.startswith("frozen")}
     assert "not recomputed" in told["supcon"]
     assert "not recomputed" not in told["pfml"]
+
+
+def test_verdicts_against_losses_that_are_no_baselines_do_not_change():
+    first, second = (table(pfml=BASE, supcon=BASE + gain * (1 + DRIFT)) for gain in (3, -3))
+    compared = as_bytes(first), as_bytes(second)
+    assert "pfml against best baseline: behind, now ahead" in conclusion(compare(*compared))
+    assert "pfml against best baseline" not in conclusion(compare(*compared, users=["supcon"]))
 
 
 def test_ties_ranks_and_verdicts_that_change_are_told():

@@ -22,6 +22,7 @@ from suite.report.leaderboard import (
     write_leaderboard,
     write_times,
 )
+from suite.report.results import read_boards
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import LossSettings, load_settings
 from suite.settings.paths import RECORDS_FILE, TIMES_FILE, VERDICTS_FILE
@@ -121,6 +122,12 @@ def test_losses_that_the_grid_does_not_run_stand_in_its_tables_with_a_mark(setti
     page = Path("results/leaderboard.md").read_text()
     assert "| **supcon (extended)** |" in page
     assert "pfml (extended)" not in page
+    other = [
+        {name: value for name, value in row.items() if name != "extended"} | {"regime": "finetuned"} for row in rows
+    ]
+    write_json(Path("results/finetuned/leaderboard.json"), other)
+    both = read_boards(Path("results"))
+    assert both[both["extended"]]["loss"].tolist() == ["supcon"] * 2
     judged = pd.read_csv(VERDICTS_FILE)
     best = judged[(judged["against"] == "best baseline") & (judged["loss"] == "pfml") & (judged["track"] == "tuned")]
     assert best["other"].tolist() == ["triplet"] * 2

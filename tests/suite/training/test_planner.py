@@ -14,7 +14,7 @@ from suite.losses.registry import BUILT_IN, load_target
 from suite.settings.paths import PLAN_FOLDER
 from suite.settings.plans import FrozenPlan, plan_path, read_plan, read_plan_file, runs_of
 from suite.training.run import frozen
-from tests.suite.training.planning import RECIPE, planned, refused, written
+from tests.suite.training.planning import RECIPE, planned, refused, save_recipe, written
 
 
 def test_a_plan_for_each_data_set_loss_search_and_loss_at_paper_values(plan):
@@ -53,6 +53,19 @@ def test_a_loss_of_the_extended_grid_has_a_plan_of_its_own_and_no_remark(plan):
     assert read_plan_file(plan_path("extended", "emoji", "triplet")) == read_plan_file(
         plan_path("tuned", "emoji", "triplet")
     )
+
+
+def test_a_study_that_a_data_set_is_too_small_for_is_told_and_does_not_stop_the_grid(plan):
+    small = {"tuning": {"trials": 2, "folds": 2, "also": {"supcon": {}}}, "recipe": RECIPE | {"classes_per_batch": 3}}
+    for loss in ("pfml", "triplet"):
+        for dataset in ("emoji", "typefaces"):
+            save_recipe({}, dataset, loss)
+    assert not any("suite extended" in remark for remark in plan(**small))
+    told = [remark for remark in plan(**small, extended={"losses": {"supcon": {}}}) if "suite extended" in remark]
+    assert len(told) == 2
+    assert [remark.split(": too few")[0] for remark in told] == [
+        f"suite extended will refuse this: params.yaml: datasets.{name}" for name in ("emoji", "typefaces")
+    ]
 
 
 def test_further_kinds_of_noise_that_leave_too_few_classes_are_told(plan):

@@ -131,6 +131,30 @@ def test_a_data_set_that_is_cut_down_has_other_test_classes_than_studies_in_git(
     assert read_measured(DATASETS | {"emoji": True}).cut == ("emoji",)
 
 
+def test_records_of_the_extended_grid_stand_beside_those_of_the_grid():
+    write("runs", runs(FIVE) + runs(FIVE, level=0.2))
+    kind = {"level": 0.2, "noise_kind": "small_cluster"}
+    others = runs(FIVE, loss="supcon") + runs(FIVE, loss="supcon", level=0.2)
+    write("extended", runs(FIVE, **kind) + others)
+    found = read_measured(DATASETS).runs
+    assert sorted((each.loss, each.noise_kind, each.noise_level) for each in found) == [
+        ("pfml", "none", 0),
+        ("pfml", "small_cluster", 0.2),
+        ("pfml", "symmetric", 0.2),
+        ("supcon", "none", 0),
+        ("supcon", "symmetric", 0.2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other", [{"loss": "pfml", "level": 0.2}, {"loss": "supcon", "without": 1}], ids=["in the grid now", "other seeds"]
+)
+def test_those_that_the_grid_has_or_that_have_other_seeds_are_left_out(other):
+    write("runs", runs(FIVE) + runs(FIVE, level=0.2))
+    write("extended", runs(FIVE[other.get("without", 0) :], loss=other["loss"], level=other.get("level", 0)))
+    assert {each.loss for each in read_measured(DATASETS).runs} == {"pfml"}
+
+
 def test_each_kind_of_record_is_counted():
     write("runs", runs(FIVE))
     write("ablations", along("alpha", {1: FIVE, 2: FIVE}))

@@ -10,9 +10,11 @@ from suite.errors import SuiteError
 from suite.evaluation.records import read_records
 from suite.settings.params import load_settings
 from suite.settings.paths import SEARCHES_FOLDER
-from suite.settings.plans import Run, Search, plan_path, write_plan_file
+from suite.settings.plans import Run, Search, plan_path, read_plan_file, tuned_plan_path, write_plan_file
+from suite.settings.tuned_recipes import load_tuned, save_tuned
 from suite.training.stage import run_frozen_stage
 from suite.training.studies.extended import extended_parts, run_extended
+from suite.training.tuning.resolve import resolve_hyperparameters
 from tests.helpers.synthetic import json_rows, silent, tuned
 from tests.suite.training.planning import RECIPE, SMALL
 
@@ -76,6 +78,48 @@ def test_what_has_no_recipe_is_searched_first_and_once(workplace):
     before, times = path.read_bytes(), [each.stat().st_mtime_ns for each in found]
     run_extended("emoji", "supcon", settings(), silent())
     assert (path.read_bytes(), [each.stat().st_mtime_ns for each in found]) == (before, times)
+
+
+def test_what_the_stage_tune_has_found_is_not_searched_again(workplace):
+    plan = planned("triplet", searched=True)
+    asked = read_plan_file(plan_path("extended", "emoji", "triplet"))
+    write_plan_file(plan_path("tuned", "emoji", "triplet"), asked)
+    resolve_hyperparameters("emoji", "triplet", silent())
+    path = run_extended("emoji", "triplet", settings(), silent())
+    assert not SEARCHES_FOLDER.exists()
+    found = [plan.recipe.learning_rate for plan, _ in read_plan_file(tuned_plan_path("emoji", "triplet"))]
+    assert [row["recipe"]["learning_rate"] for row in json_rows(path)] == found
+    assert plan.recipe.learning_rate not in found
+
+
+@pytest.mark.parametrize("stale", [{"code_sha256": "of older code"}, {"data_sha256": "of other images"}], ids=str)
+def test_what_was_found_with_other_code_or_data_is_searched_again(workplace, stale):
+    planned("supcon", searched=True)
+    run_extended("emoji", "supcon", settings(), silent())
+    (path, other) = sorted((SEARCHES_FOLDER / "emoji-supcon").glob("*.yaml"))
+    before, stands = load_tuned(path), other.stat().st_mtime_ns
+    save_tuned(before.model_copy(update=stale), path)
+    run_extended("emoji", "supcon", settings(), silent())
+    assert load_tuned(path).model_copy(update={"seconds": before.seconds}) == before
+    assert other.stat().st_mtime_ns == stands
+
+
+def test_fewer_seeds_than_searches(workplace):
+    plan = replace(tuned("supcon"), searches=3, seeds=2)
+    plans = [(replace(plan, search=number), None) for number in range(3)]
+    write_plan_file(plan_path("extended", "emoji", "supcon"), plans)
+    path = run_extended("emoji", "supcon", settings(), silent())
+    assert {run[2:] for run in runs_in(path)} == {(0, 0), (1, 1)}
+    assert len(extended_parts("emoji", "supcon", settings())) == 2
+
+
+def test_a_loss_of_the_grid_needs_noise(workplace):
+    planned("triplet")
+    clean = settings(noise={"levels": [0]})
+    with pytest.raises(
+        SuiteError, match=r"^params\.yaml: noise\.levels has no noise, .* triplet; allowed: levels above 0"
+    ):
+        run_extended("emoji", "triplet", clean, silent())
 
 
 def test_a_loss_of_the_grid_needs_a_further_kind(workplace):
