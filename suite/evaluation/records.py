@@ -42,10 +42,7 @@ TABLE = ("regime", "track", "dataset", "noise_kind", "noise_level")
 """What the runs have in common that are compared with each other."""
 CONDITION = ("regime", "track", "dataset", "loss", "noise_kind", "noise_level")
 """What the runs have in common that differ in their seeds alone."""
-_LEARNER = ("regime", "track", "dataset", "loss")
-"""What the runs of one search have in common that differ in noise and seed."""
-_TOLERANCE = 1e-9
-"""Of shares that are equal but for rounding."""
+_TOLERANCE = 1e-9  # of shares that are equal but for rounding
 _RECALLS = sorted(
     (name for name in METRICS if name.startswith("recall_at_")), key=lambda name: int(name.split("_")[-1])
 )
@@ -118,9 +115,7 @@ class Record(BaseModel):
             return (GEOMETRY,)
         if self.ablation is not None:
             return (CROSSED if self.ablation.crossed else ABLATIONS,)
-        if self.split:
-            return (SPLITS,)
-        return (PAPER_VALUES,) if self.track == "paper_values" else (FRESH_SEEDS, EXTENDED)
+        return (SPLITS,) if self.split else (PAPER_VALUES,) if self.track == PAPER_VALUES else (FRESH_SEEDS, EXTENDED)
 
     @property
     def where(self) -> str:
@@ -184,8 +179,8 @@ def check_records(records: Sequence[Record]) -> None:
     _check_constant(records, "noise_sha256", ("dataset", "noise_kind", "noise_level", "seed"))
     retrieved = [record for record in records if record.class_queries]
     _check_constant(retrieved, "class_queries", ("dataset",))
-    for field in ("target", "loss_sha256", "hyperparameters", "recipe"):
-        _check_constant(records, field, _LEARNER, ("backbone", "search", "variant"))
+    for field in ("target", "loss_sha256", "hyperparameters", "recipe"):  # of a search, whatever the noise
+        _check_constant(records, field, CONDITION[:4], ("backbone", "search", "variant"))
 
 
 def check_once(records: Iterable[Record]) -> None:
