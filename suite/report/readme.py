@@ -1,7 +1,8 @@
 """Fills the README's results: sentences that say what was found in each regime, and one table, between markers.
 
 Both follow from ``verdicts.csv``, ``leaderboard.json`` and ``claims.json`` in ``results/`` and in the folders of other
-regimes below it. The table is of the first regime on the leaderboard, its tuned track, at the least and most noise.
+regimes below it. The table is of the first regime on the leaderboard, its tuned track, at the least and most noise, and of
+the losses that the grid runs.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from suite.judging.leaderboard.table import FROZEN
 from suite.report.families import ReportJson
 from suite.report.finding import findings, main_track
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
-from suite.report.tables import losses_of, share, shown_name
+from suite.report.tables import OF_STUDY, losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
@@ -65,6 +66,8 @@ def with_results(readme: str, board: pd.DataFrame, verdicts: pd.DataFrame | None
     """
     sentences = "\n\n".join(finding.markdown() for finding in findings(board, verdicts, claims))
     rows = main_track(board[board["regime"] == board["regime"].iloc[0]])
+    if OF_STUDY in rows:
+        rows = rows[~rows[OF_STUDY]]  # the leaderboard has them
     return _between(_between(readme, FOUND_MARKER, sentences), TABLE_MARKER, compact_table(rows))
 
 

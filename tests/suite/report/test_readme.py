@@ -97,6 +97,15 @@ def test_it_reads_the_results_of_other_regimes_below_the_folder(workplace):
     assert "and the embedding layer learn, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:" in text
 
 
+def test_losses_that_the_grid_does_not_run_stand_on_the_leaderboard_alone():
+    board, judged = board_and_verdicts(results())
+    assert "| cpml |" in with_results(README, board, judged, REPORT)
+    marked = board.assign(extended=board["loss"] == "cpml")
+    text = with_results(README, marked, judged, REPORT)
+    assert "| pfml |" in text
+    assert "cpml" not in text
+
+
 def test_the_repositorys_readme_is_a_landing_page():
     text = (ROOT / "README.md").read_text()
     before_links = text[: text.index("\n## More\n")].splitlines()
