@@ -1,12 +1,10 @@
 """Records of studies, as they stand in git, that stand on the leaderboard beside those of the grid."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from suite.evaluation.records import TABLE, Record, read_records
+from suite.judging.extended import beside
 from suite.settings.paths import EXTENDED, PAPER_VALUES, STUDIES_FOLDER
-
-_SEARCHED = ("learning_rate", "proxy_learning_rate", "epochs")
-"""Parts of a recipe that differ from loss to loss."""
 
 
 def with_studies(records: list[Record]) -> list[Record]:
@@ -32,26 +30,14 @@ def _at_paper_values(records: Sequence[Record]) -> list[Record]:
 
 
 def _extended(records: Sequence[Record]) -> list[Record]:
-    """Of losses that the grid does not run, where they can be paired with it: by its recipe, on its seeds and noise."""
-    own = {record.loss for record in records}
-    grid = _draws(records, _place)
-    runs = [record for record in _alike(EXTENDED, records) if record.loss not in own]
-    theirs = _draws(runs, lambda record: (record.loss, _place(record)))
-    return [record for record in runs if theirs[record.loss, _place(record)] == grid.get(_place(record))]
-
-
-def _place(record: Record) -> Hashable:
-    """The table of a run, and how all losses of the table were trained."""
-    shared = tuple(sorted((name, value) for name, value in record.recipe.items() if name not in _SEARCHED))
-    return (*(getattr(record, name) for name in TABLE), shared)
-
-
-def _draws(records: Iterable[Record], place: Callable[[Record], Hashable]) -> dict[Hashable, set[tuple[int, str]]]:
-    """Seeds and digests of noisy labels of the runs of each place."""
-    found: dict[Hashable, set[tuple[int, str]]] = {}
-    for record in records:
-        found.setdefault(place(record), set()).add((record.seed, record.noise_sha256))
-    return found
+    """Of losses that the grid does not run, at the kinds and levels of noise that it has."""
+    losses = {record.loss for record in records}
+    tables = {tuple(getattr(record, name) for name in TABLE) for record in records}
+    return [
+        record
+        for record in beside(records, _alike(EXTENDED, records))
+        if record.loss not in losses and tuple(getattr(record, name) for name in TABLE) in tables
+    ]
 
 
 def _alike(study: str, records: Sequence[Record]) -> list[Record]:

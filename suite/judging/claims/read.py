@@ -1,15 +1,16 @@
 """Reads everything that claims are judged by: records of runs and studies, and influence curves."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import CONDITION, KEY, Record, check_records, read_records
+from suite.evaluation.records import Record, check_records, read_records
 from suite.judging.backbone import backbone_file, backbone_metrics
 from suite.judging.claims.measured import Measured
+from suite.judging.extended import beside
 from suite.settings.paths import (
     ABLATIONS,
     CROSSED,
@@ -75,23 +76,6 @@ def read_measured(
         fresh=replace(Measured.of(fresh, cut=cut), backbone=backbone) if fresh else None,
         splits={split: Measured.of(of_split[split], cut=cut) for split in sorted(of_split)},
     )
-
-
-def beside(grid: Sequence[Record], extended: Sequence[Record]) -> list[Record]:
-    """Records of the study ``extended`` that can be compared with the grid: none that it has, and on its seeds."""
-    own = {tuple(getattr(record, name) for name in KEY) for record in grid}
-    seeds = {record.dataset: set[int]() for record in grid}
-    for record in grid:
-        seeds[record.dataset].add(record.seed)
-    theirs: dict[tuple[object, ...], set[int]] = {}
-    for record in extended:
-        theirs.setdefault(tuple(getattr(record, name) for name in CONDITION), set()).add(record.seed)
-    return [
-        record
-        for record in extended
-        if tuple(getattr(record, name) for name in KEY) not in own
-        and theirs[tuple(getattr(record, name) for name in CONDITION)] == seeds.get(record.dataset)
-    ]
 
 
 def _read(folder: Path, files: str) -> list[Record]:

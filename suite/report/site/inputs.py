@@ -10,7 +10,7 @@ import pandas as pd
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
-from suite.judging.claims.read import beside
+from suite.judging.extended import beside
 from suite.judging.handed_in.bundle import search_member
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.standing import HandedIn
