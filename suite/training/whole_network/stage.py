@@ -16,7 +16,7 @@ from suite.processes import guarded, processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
 from suite.settings.paths import BENCHMARKS_FOLDER
 from suite.settings.plans import runs_of
-from suite.training.cache import CachedRun, Finished, cached_runs, run_missing, versions
+from suite.training.cache import CachedRun, Finished, alone_in_runs, cached_runs, run_missing, versions
 from suite.training.run.frozen import Outcome
 from suite.training.stage import StageView, check_code, write_runs
 from suite.training.whole_network.batches import BatchPlan
@@ -32,6 +32,8 @@ VERSIONED = ("timm", "torchvision", "pillow", "lightning-fabric")
 def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) -> None:
     """Run what is missing of a row; writes ``runs`` and ``times`` below ``benchmarks/``.
 
+    Another command at the same runs is waited for: two would write one checkpoint.
+
     Raises:
         SuiteError: the image cache is missing, code is not the planned one, the machine lacks the devices asked for, or the
             loss raises.
@@ -46,12 +48,14 @@ def train_network(plan: WholeNetworkPlan, machine: Machine, console: Console) ->
     engine = Engine(machine, plan.precision, part_learns=plan.recipe.schedule.warm_up_epochs > 0)
     work = _Work(places, epochs, engine, folder, console)
     if engine.rank > 0:
+        engine.wait()  # until no other command is at these runs
         missing = [number for number, place in enumerate(places) if place.find() is None]
         for _ in work(missing):
             pass
         return
     console.print(f"{name}: {engine.world} x {engine.device.type}, {plan.precision}", markup=False)
-    with StageView(name, places, console) as view:
+    with alone_in_runs(name, places, console), StageView(name, places, console) as view:
+        engine.wait()
         finished: list[Finished] = run_missing(places, work, view.finish)
     write_runs(name, places, finished, folder)
 

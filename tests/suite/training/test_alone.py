@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,40 +15,11 @@ from suite.settings.paths import LOCKS_FOLDER
 from suite.settings.plans import Search
 from suite.training.alone import alone_in_searches
 from tests.helpers.dask_cluster import wait_for
-from tests.helpers.paths import ROOT
+from tests.helpers.locks import taken_elsewhere
 from tests.helpers.synthetic import frozen_plan, silent
 
 pytestmark = pytest.mark.usefixtures("workplace")
 WORK = LOCKS_FOLDER / "emoji-pfml.lock"
-OTHER = """
-import sys, time
-from rich.console import Console
-from suite.files import alone
-from pathlib import Path
-with alone(Path("run_cache/locks/emoji-pfml.lock"), Console()):
-    print("taken", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def another(*, killed=False):
-    """Another process that has taken the work."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", OTHER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(ROOT)},
-    )
-    try:
-        assert process.stdout.readline() == "taken\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
 
 
 @pytest.mark.parametrize("end", ["its end", "a kill"])
@@ -60,7 +30,7 @@ def test_another_process_is_waited_for_and_that_is_told(end):
         with alone(WORK, console):
             taken.set()
 
-    with another() as process:
+    with taken_elsewhere(WORK) as process:
         waiting = threading.Thread(target=take)
         waiting.start()
         told = "emoji-pfml: another command is at it; waiting until that ends\n"
@@ -89,7 +59,7 @@ def test_threads_of_one_process_share_it():
             .splitlines()[-1]
             .startswith(b"filelock._error.Timeout")
         )
-    with another():
+    with taken_elsewhere(WORK):
         pass
 
 

@@ -1,6 +1,7 @@
 """``suite train-network`` from the command line: records, failures, resumption, settings as the recipe file has them."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,15 @@ from suite.data.archives.dataset import CachedImages
 from suite.data.noise import corrupt
 from suite.evaluation.records import read_records
 from suite.settings.paper_recipes import load_paper_recipe, paper_recipe_names
-from suite.settings.paths import PAPER_RECIPES_FOLDER, RUN_CACHE_FOLDER
+from suite.settings.paths import LOCKS_FOLDER, PAPER_RECIPES_FOLDER, RUN_CACHE_FOLDER
 from suite.training.cache import clear
+from suite.training.whole_network.engine import Machine
+from suite.training.whole_network.planner import read_benchmark_plan
+from suite.training.whole_network.stage import train_network
+from tests.helpers.dask_cluster import wait_for
+from tests.helpers.locks import taken_elsewhere
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import json_rows, own_loss
+from tests.helpers.synthetic import json_rows, own_loss, silent
 from tests.suite.training.whole_network import tiny
 
 RECORDS = Path("benchmarks/runs/cub-pfml/records.jsonl")
@@ -184,6 +190,23 @@ def test_a_loss_with_its_own_hyperparameters(cub, trained):
     (row,) = json_rows(RECORDS)
     assert row["hyperparameters"] == {"weight": 0.5}
     assert row["recipe"]["loss"] == {"name": "pfml", "hyperparameters": {"weight": 0.5}}
+
+
+def test_another_command_at_the_same_runs_is_waited_for(cub, command):
+    """Two of them would write one checkpoint."""
+    tiny.recipe_file(Path("r.yaml"))
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
+    assert command("plan", "--benchmarks").status == 0
+    console = silent()
+    arguments = read_benchmark_plan("cub", "pfml"), Machine("cpu", 0, 1, 0, False), console
+    with taken_elsewhere(LOCKS_FOLDER / "cub-pfml.lock") as process:
+        training = threading.Thread(target=train_network, args=arguments)
+        training.start()
+        wait_for(lambda: "cub-pfml: another command is at it; waiting until that ends\n" in console.file.getvalue())
+        assert not RUN_CACHE_FOLDER.joinpath("cub-pfml").exists()
+        process.stdin.close()
+        training.join(120)
+    assert [record.status for record in read_records([RECORDS])] == ["ok"]
 
 
 def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, trained, command):
