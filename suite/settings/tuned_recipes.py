@@ -42,6 +42,8 @@ class TunedRecipe(Strict):
     data_sha256: str
     code_sha256: str = ""
     """Of the code that trained, the loss's own included."""
+    inputs_sha256: str = ""
+    """Of all that trained: the data file and its classes, or the views."""
     search_space: dict[str, dict[str, Any]]
     folds: Annotated[int, Field(ge=2, strict=True)]
     held_out: Annotated[int, Field(ge=1, strict=True)] | None = None

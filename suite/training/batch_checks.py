@@ -109,7 +109,7 @@ def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: 
         return
     for low, high in fold_bounds(classes, folds):
         codes = np.unique(half.labels[(half.labels < low) | (half.labels >= high)], return_inverse=True)[1]
-        given = corrupt(codes, plan.dataset, plan.noise_kind, search.noise, fold_name(search, low))
+        given = corrupt(codes, plan.dataset, plan.noise_kind, search.noise, fold_name(plan.track, search, low))
         left = len(np.unique(given.labels))
         if plan.recipe.classes_per_batch > left:
             found = f"with {plan.noise_kind} noise of {search.noise:g} a search trains on {left} classes"
@@ -183,9 +183,10 @@ def _span(counts: list[int]) -> str:
     return f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
 
 
-def fold_name(search: Search, first_class: int) -> str:
-    """Names the random streams of a fold of a search by the first class that it holds out."""
-    return f"search {search.number} classes from {first_class}"
+def fold_name(track: str, search: Search, first_class: int) -> str:
+    """Names the random streams of a fold of a search by the first class that it holds out; tracks share none."""
+    name = f"search {search.number} classes from {first_class}"
+    return name if track == "tuned" else f"{track} {name}"
 
 
 def _too_large(settings: Settings, setting: str, dataset: str, found: str, most: int) -> SuiteError:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from suite.settings.plans import Search, SomePlan
-from suite.settings.tuned_recipes import load_tuned, save_tuned
+from suite.settings.tuned_recipes import load_tuned
 from suite.training.alone import alone_in_searches
 from suite.training.cluster.stages import Load, Services, StageOfPart
 from suite.training.finetuned.planner import finetuned_code_sha256
@@ -66,9 +66,17 @@ class FinetunedStage(StageOfPart):
         """The complete plan; what is found is kept in ``searches``, where the stage ``tune`` looks for it."""
         path, console = search_path(plan, search), grid.view.as_console()
         with alone_in_searches([(plan, search)], console):
-            if not is_done(plan, search, of_this_code=True):
-                found = search_recipe(plan, search, views, console, grid.execute_folds, validate=validate_finetuned)
-                save_tuned(found, path)
+            if not is_done(plan, search, views.sha256):
+                search_recipe(
+                    plan,
+                    search,
+                    views,
+                    console,
+                    grid.execute_folds,
+                    inputs_sha256=views.sha256,
+                    path=path,
+                    validate=validate_finetuned,
+                )
         return with_recipe(plan, search, load_tuned(path))
 
 

@@ -57,7 +57,15 @@ def views_of(dataset: str) -> Source:
 
 def tools() -> Tools:
     """What searches and studies of the regime need."""
-    return Tools(REGIME, finetuned_code_sha256, views_of, _training_labels, validate_finetuned, run_finetuned_stage)
+    return Tools(
+        REGIME,
+        finetuned_code_sha256,
+        views_of,
+        lambda views: views.sha256,
+        _training_labels,
+        validate_finetuned,
+        run_finetuned_stage,
+    )
 
 
 def _training_labels(views: Source, split: int) -> NDArray[np.int64]:

@@ -64,7 +64,14 @@ class Part:
         check_fold_sizes(setting, plan.dataset, half, self.search.folds, plan.recipe.classes_per_batch)
         with alone_in_searches([(plan, self.search)], console, self.label):
             recipe = search_recipe(
-                plan, self.search, data, console, execute, keep_trials=True, validate=mine.validate, label=self.label
+                plan,
+                self.search,
+                data,
+                console,
+                execute,
+                inputs_sha256=mine.inputs_sha256(data),
+                validate=mine.validate,
+                label=self.label,
             )
         return self.runs(with_recipe(plan, self.search, recipe))
 

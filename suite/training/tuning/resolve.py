@@ -42,6 +42,7 @@ class Tools:
         regime: its name.
         code_sha256: gives the digest of the code that trains.
         load: gives the data of a data set by its name.
+        inputs_sha256: gives the digest of all of such data that trains.
         labels: gives the true training labels of such data under a split of the classes.
         validate: trains and validates on a fold.
         run_stage: runs those of a stage that are not in the run cache, as ``run_frozen_stage`` does.
@@ -50,6 +51,7 @@ class Tools:
     regime: Regime
     code_sha256: Callable[[], str]
     load: Callable[[str], Any]
+    inputs_sha256: Callable[[Any], str]
     labels: "Callable[[Any, int], Labels]"
     validate: "Validate"
     run_stage: "Callable[..., tuple[list[CachedRun[Any]], list[Finished]]]"
@@ -74,28 +76,20 @@ def resolve_hyperparameters(
     path = tuned_plan_path(dataset, loss, regime)
     clear(path.parent, path.name, "*.yaml")
     wanted = [(plan, search) for plan, search in planned if search is not None]
-    recipes = iter(_recipes(wanted, console, tools))
+    _write_missing(wanted, console, tools)
     complete: list[Planned] = []
     seconds: dict[str, float] = {}
     for plan, search in planned:
         if search is None:
             complete.append((plan, None))
             continue
-        recipe = next(recipes)
+        recipe = load_tuned(search_path(plan, search))
         save_tuned(recipe, _recipe_beside(path, plan, search))
         complete.append((with_recipe(plan, search, recipe), None))
         seconds[f"search {plan.track} {search.number}"] = recipe.seconds
     write_plan_file(path, complete)
     if seconds:
         write_json(folder_of(regime) / TIMES_FOLDER / f"tune-{dataset}-{loss}.json", {"runs": seconds})
-
-
-def _recipes(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> list["TunedRecipe"]:
-    """What these searches find. Outside the frozen regime they take hours and are kept in ``searches``, one by one."""
-    if tools is None:
-        return [_found(plan, search, console, None) for plan, search in wanted]
-    _write_missing(wanted, console, tools)
-    return [load_tuned(search_path(plan, search)) for plan, search in wanted]
 
 
 def asked_searches(
@@ -162,20 +156,17 @@ def after_searches(planned: Sequence[Planned], console: Console) -> list[SomePla
     wanted = [(plan, search) for plan, search in planned if search is not None]
     if not wanted:
         return [plan for plan, _ in planned]
-    data_sha256 = frozen_tools().load(wanted[0][0].dataset).data_sha256
+    mine = frozen_tools()
+    inputs = mine.inputs_sha256(mine.load(wanted[0][0].dataset))
     with alone_in_searches(wanted, console):
+        _write_missing([asked for asked in wanted if searched_before(*asked, inputs) is None], console, None)
         return [
-            plan if search is None else _after_search(plan, search, data_sha256, console) for plan, search in planned
+            plan
+            if search is None
+            else searched_before(plan, search, inputs)
+            or with_recipe(plan, search, load_tuned(search_path(plan, search)))
+            for plan, search in planned
         ]
-
-
-def _after_search(plan: SomePlan, search: Search, data_sha256: str, console: Console) -> SomePlan:
-    if (complete := searched_before(plan, search, data_sha256)) is not None:
-        return complete
-    path = search_path(plan, search)
-    if not is_done(plan, search, of_this_code=True) or load_tuned(path).data_sha256 != data_sha256:
-        save_tuned(_found(plan, search, console, None), path)
-    return with_recipe(plan, search, load_tuned(path))
 
 
 def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[], Tools] | None) -> None:
@@ -183,27 +174,34 @@ def _write_missing(wanted: Sequence[Asked], console: Console, tools: Callable[[]
 
     Outside the frozen regime a trial may be a single fold. There several searches run side by side, a process each.
     """
-    missing = [(plan, search) for plan, search in wanted if not is_done(plan, search, of_this_code=tools is not None)]
-    if tools is None or len(missing) < 2:
-        for plan, search in missing:
-            save_tuned(_found(plan, search, console, tools), search_path(plan, search))
+    if not wanted:
         return
+    # Imported here, because most calls only pass on complete plans and need no torch.
     from suite.processes import in_parallel
     from suite.training.stage import check_code
-
-    mine = tools()
-    for plan, _ in missing:
-        check_code(plan, mine.code_sha256())
-    shared = missing, mine.load(missing[0][0].dataset), mine.validate
-    for number, recipe in in_parallel(_found_alone, shared, range(len(missing))):
-        save_tuned(recipe, search_path(*missing[number]))
-
-
-def _found_alone(shared: tuple[Sequence[Asked], Any, "Validate"], number: int) -> "TunedRecipe":
     from suite.training.tuning.search import search_recipe
 
-    wanted, data, validate = shared
-    return search_recipe(*wanted[number], data, Console(soft_wrap=True), _one_by_one, validate=validate)
+    mine = (tools or frozen_tools)()
+    data = mine.load(wanted[0][0].dataset)
+    inputs = mine.inputs_sha256(data)
+    missing = [(plan, search) for plan, search in wanted if not is_done(plan, search, inputs)]
+    for plan, _ in missing:
+        check_code(plan, mine.code_sha256())
+    if tools is not None and len(missing) > 1:
+        for _ in in_parallel(_search_alone, (missing, data, inputs, mine.validate), range(len(missing))):
+            pass
+        return
+    for plan, search in missing:
+        path = search_path(plan, search)
+        search_recipe(plan, search, data, console, inputs_sha256=inputs, path=path, validate=mine.validate)
+
+
+def _search_alone(shared: tuple[Sequence[Asked], Any, str, "Validate"], number: int) -> None:
+    from suite.training.tuning.search import search_recipe
+
+    (wanted, data, inputs, validate), console = shared, Console(soft_wrap=True)
+    path = search_path(*wanted[number])
+    search_recipe(*wanted[number], data, console, _one_by_one, inputs_sha256=inputs, path=path, validate=validate)
 
 
 def _one_by_one(function: Callable[[Any, Any], Any], shared: object, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
@@ -220,12 +218,13 @@ def _recipe_beside(path: Path, plan: SomePlan, search: Search) -> Path:
     return path.with_name(FOUND_RECIPE.format(track=plan.track, number=search.number))
 
 
-def is_done(plan: SomePlan, search: Search, *, of_this_code: bool) -> bool:
-    """Whether a search has left its recipe, with the space, budget and training of today; of other code, unless asked."""
+def is_done(plan: SomePlan, search: Search, inputs_sha256: str) -> bool:
+    """Whether a search has left its recipe, with the space, budget, training, code and data of today."""
     path = search_path(plan, search)
     if not _is_recipe_of(path, plan, search):
         return False
-    return not of_this_code or load_tuned(path).code_sha256 == sha256_value([plan.code_sha256, plan.loss_sha256])
+    recipe, code = load_tuned(path), sha256_value([plan.code_sha256, plan.loss_sha256])
+    return (recipe.code_sha256, recipe.inputs_sha256) == (code, inputs_sha256)
 
 
 def _is_recipe_of(path: Path, plan: SomePlan, search: Search) -> bool:
@@ -253,16 +252,6 @@ def _asked(recipe: "TunedRecipe") -> tuple[object, ...]:
     )
 
 
-def _found(plan: SomePlan, search: Search, console: Console, tools: Callable[[], Tools] | None) -> "TunedRecipe":
-    # Imported here, because most calls only read a recipe and need no torch.
-    from suite.training.stage import check_code
-    from suite.training.tuning.search import search_recipe
-
-    mine = (tools or frozen_tools)()
-    check_code(plan, mine.code_sha256())
-    return search_recipe(plan, search, mine.load(plan.dataset), console, validate=mine.validate)
-
-
 def frozen_tools() -> Tools:
     """What searches and studies on frozen features need."""
     from suite.data.features import Features, load_features
@@ -272,10 +261,13 @@ def frozen_tools() -> Tools:
     def load(dataset: str) -> Features:
         return load_features(Path(FEATURES.format(dataset=dataset)))
 
+    def inputs_sha256(features: Features) -> str:
+        return sha256_value([features.data_sha256, features.num_training_classes])
+
     def labels(features: Features, split: int) -> "Labels":
         return features.under_split(split).training()[1]
 
-    return Tools("frozen", code_sha256, load, labels, validate_frozen, run_frozen_stage)
+    return Tools("frozen", code_sha256, load, inputs_sha256, labels, validate_frozen, run_frozen_stage)
 
 
 def with_recipe(plan: SomePlan, search: Search, recipe: "TunedRecipe") -> SomePlan:
@@ -288,7 +280,7 @@ def with_recipe(plan: SomePlan, search: Search, recipe: "TunedRecipe") -> SomePl
     )
 
 
-def searched_before(plan: SomePlan, search: Search, data_sha256: str) -> SomePlan | None:
+def searched_before(plan: SomePlan, search: Search, inputs_sha256: str) -> SomePlan | None:
     """The complete plan, if the stage ``tune`` has made it already from this plan by this search on these data."""
     path = tuned_plan_path(plan.dataset, plan.loss)
     recipe_path = _recipe_beside(path, plan, search)
@@ -296,4 +288,4 @@ def searched_before(plan: SomePlan, search: Search, data_sha256: str) -> SomePla
         return None
     recipe = load_tuned(recipe_path)
     complete = with_recipe(plan, search, recipe)
-    return complete if recipe.data_sha256 == data_sha256 and (complete, None) in read_plan_file(path) else None
+    return complete if recipe.inputs_sha256 == inputs_sha256 and (complete, None) in read_plan_file(path) else None

@@ -30,7 +30,7 @@ from suite.randomness import entropy
 from suite.settings.params import TuningTrack
 from suite.settings.paths import TRIALS_FOLDER
 from suite.settings.plans import Hyperparameters, Search, SomePlan, folder_of
-from suite.settings.tuned_recipes import Trial, TunedRecipe, shared_training
+from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, shared_training
 from suite.training.hyperparameters import with_values
 from suite.training.search_space import Space, parse_space
 from suite.training.stage import Executor
@@ -53,7 +53,8 @@ def search_recipe(
     console: Console,
     execute: Executor | None = None,
     *,
-    keep_trials: bool = False,
+    inputs_sha256: str,
+    path: Path | None = None,
     validate: Validate = validate_frozen,
     label: str = "",
 ) -> TunedRecipe:
@@ -65,7 +66,8 @@ def search_recipe(
         data: features of the data set, or what else ``validate`` takes.
         console: where progress is shown.
         execute: trains on folds, here by default.
-        keep_trials: whether the finished trials stay, for a command that will ask for the same search.
+        inputs_sha256: digest of all that trains; trials on anything else are not taken up.
+        path: where the recipe is kept, and then no trial; if None the finished trials stay.
         validate: trains and validates on a fold; a function of a module, which workers find by its name.
         label: what tells it from other searches of this plan's track and this number, if anything.
 
@@ -77,7 +79,7 @@ def search_recipe(
     name = f"{plan.dataset} {plan.loss} {plan.track} {search.number}"
     if label:
         name = f"{label} {name}"
-    journal = _journal(name, plan, search, data)
+    journal = _journal(name, plan, search, inputs_sha256)
     study = _open_study(journal)
     before = sum(trial.user_attrs[_SECONDS] for trial in _finished(study))
     measure = partial(_scores, plan, search, data, partial(execute or in_parallel, validate))
@@ -97,6 +99,7 @@ def search_recipe(
         number=search.number,
         data_sha256=data.data_sha256,
         code_sha256=sha256_value([plan.code_sha256, plan.loss_sha256]),
+        inputs_sha256=inputs_sha256,
         search_space=search.space,
         folds=search.folds,
         held_out=search.held_out,
@@ -111,15 +114,16 @@ def search_recipe(
         seconds=round(before + time.perf_counter() - started, 1),
         trials=trials,
     )
-    if not keep_trials:
+    if path is not None:
+        save_tuned(recipe, path)
         journal.unlink(missing_ok=True)
     return recipe
 
 
-def _journal(name: str, plan: SomePlan, search: Search, data: TrainingData) -> Path:
+def _journal(name: str, plan: SomePlan, search: Search, inputs_sha256: str) -> Path:
     """The journal of this search: its name covers all that the trials depend on; journals of others are deleted."""
     decides = {name: value for name, value in search.as_dict().items() if name != "trials"}
-    parts = [plan.as_dict(), decides, data.data_sha256]
+    parts = [plan.as_dict(), decides, inputs_sha256]
     name = name.replace(" ", "-")
     folder = folder_of(plan.regime) / TRIALS_FOLDER
     mine = folder / f"{name}-{sha256_value(parts)[:16]}.log"

@@ -112,7 +112,7 @@ def validate(learner: Learner, fold: Fold) -> list[float]:
 
 def _scores_of(learner: Learner, fold: Fold) -> list[float]:
     use_one_thread()
-    plan, search, name = fold.plan, fold.search, fold_name(fold.search, fold.held_out[0])
+    plan, search, name = fold.plan, fold.search, fold_name(fold.plan.track, fold.search, fold.held_out[0])
     labels = learner.labels
     held_out = (labels >= fold.held_out[0]) & (labels < fold.held_out[1])
     kept, codes = np.unique(labels[~held_out], return_inverse=True)

@@ -1,5 +1,6 @@
 """The study of splits: other classes train, values are searched on them alone, and every seed runs at every level."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_each_split_has_its_own_classes_search_and_runs(planned):
     read_records([path])
     rows, printed = json_rows(path), console.file.getvalue()
     assert [(row["split"], row["noise_level"], row["seed"]) for row in rows] == [
-        (split, level, seed) for split in (1, 2) for level in (0.0, 0.4) for seed in range(planned.seeds)
+        (split, level, 1000 * split + seed) for split in (1, 2) for level in (0.0, 0.4) for seed in range(planned.seeds)
     ]
     assert {row["track"] for row in rows} == {"tuned"}
     assert {row["hyperparameter_source"] for row in rows} == {"search"}
@@ -41,7 +42,9 @@ def test_each_split_has_its_own_classes_search_and_runs(planned):
     assert halves[0] != halves[1] != halves[2] != halves[0]
     rates = [{row["recipe"]["learning_rate"] for row in rows if row["split"] == split} for split in (1, 2)]
     assert all(len(each) == 1 for each in rates)
-    assert "split 2 emoji triplet tuned 0 trial 1: MAP@R" in printed
+    found = re.findall(r"split \d emoji triplet tuned (\d+) trial \d: MAP@R \S+ % (.*)", printed)
+    assert [number for number, _ in found] == ["1000"] * 2 + ["2000"] * 2
+    assert len({values for _, values in found}) == 4  # each search has a sampler of its own
     run_splits("emoji", "triplet", SPLITS, again := silent())
     assert json_rows(path) == rows
     assert "trial 0:" not in again.file.getvalue()
@@ -50,6 +53,17 @@ def test_each_split_has_its_own_classes_search_and_runs(planned):
 def test_a_loss_with_nothing_to_search_is_refused(planned):
     write_plan_file(plan_path("searches", "emoji", "triplet"), [(planned, None)])
     with pytest.raises(SuiteError, match=r"losses\.triplet has no search space"):
+        run_splits("emoji", "triplet", SPLITS, silent())
+
+
+def test_true_labels_are_searched_on_whatever_other_tracks_there_are(planned):
+    path = plan_path("searches", "emoji", "triplet")
+    true = planned, Search(SPACE, {}, 9, 4)
+    write_plan_file(path, [(replace(planned, track="tuned_under_noise"), Search(SPACE, {}, 9, 4, noise=0.2)), true])
+    rows = json_rows(run_splits("emoji", "triplet", SPLITS.model_copy(update={"count": 1}), silent()))
+    assert {row["track"] for row in rows} == {"tuned"}
+    write_plan_file(path, [(replace(planned, track="tuned_under_noise"), Search(SPACE, {}, 9, 4, noise=0.2))])
+    with pytest.raises(SuiteError, match=r"params\.yaml: tuning\.tracks has no tuned"):
         run_splits("emoji", "triplet", SPLITS, silent())
 
 

@@ -1,10 +1,13 @@
 """What the tests of the search and of the stages around it share."""
 
+from pathlib import Path
+
 import pytest
 
 from suite.settings.params import Recipe
 from suite.settings.plans import Search
 from suite.training.tuning import search
+from suite.training.tuning.resolve import frozen_tools
 from tests.helpers.synthetic import CONTRASTIVE, RECIPE, frozen_plan, make_features, silent
 
 FEATURES = make_features(classes=24, images=5)
@@ -24,7 +27,9 @@ def search_for(space=None, by_hand=None, trials=4, folds=2, noise=0.0):
 
 def found(before=None, searched=None, features=FEATURES, console=None):
     """The recipe that a search ends in."""
-    return search.search_recipe(before or plan(), searched or search_for(), features, console or silent())
+    inputs = frozen_tools().inputs_sha256(features)
+    given = before or plan(), searched or search_for(), features, console or silent()
+    return search.search_recipe(*given, inputs_sha256=inputs, path=Path("kept.yaml"))
 
 
 def but_for_time(recipe):

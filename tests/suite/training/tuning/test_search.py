@@ -135,7 +135,9 @@ def test_a_search_that_was_killed_after_any_line_of_its_journal_ends_in_the_same
 
     def recipe():
         trials = search_for(trials=5)
-        return but_for_time(search.search_recipe(plan(), trials, FEATURES, silent(), keep_trials=True, validate=score))
+        return but_for_time(
+            search.search_recipe(plan(), trials, FEATURES, silent(), inputs_sha256="same", validate=score)
+        )
 
     monkeypatch.setattr(search, "_RANDOM_TRIALS", 2)
     undisturbed = recipe()
@@ -295,7 +297,8 @@ def test_validation_labels_are_wrong_where_that_is_asked_for(inline, monkeypatch
 
 
 def test_searches_differ_in_their_streams_and_share_none_with_a_run(inline, monkeypatch):
-    """Each number has a sampler, heads, batches and wrong labels of its own, the same for every loss but for the sampler."""
+    """Each number of each track has a sampler, heads, batches and wrong labels of its own, the same for every loss but for
+    the sampler."""
     streams = []
     fit = validation.fit
 
@@ -316,6 +319,10 @@ def test_searches_differ_in_their_streams_and_share_none_with_a_run(inline, monk
     streams.clear()
     found(replace(plan(), loss="other"), replace(search_for(trials=2, noise=0.25), number=0))
     assert streams == first
+    streams.clear()
+    found(replace(plan(), track="tuned_under_noise"), replace(search_for(trials=2, noise=0.25), number=0))
+    for place in (0, 1):
+        assert {stream[place] for stream in streams}.isdisjoint(stream[place] for stream in first)
 
 
 def test_test_classes_are_never_looked_at():
