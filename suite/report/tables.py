@@ -53,7 +53,8 @@ EXPLANATION = """Each noise level of each data set is a table of its own. What i
 
 ± runs: half-width of the 95 % t-interval when training is repeated, over searches where a loss has several, else over
 seeds. ± classes: the same when other test classes are drawn.
-Drop: R@1 without noise less R@1 with it, paired by seed. A loss that learns little has little to lose, so its gain over the
+Drop: R@1 without noise less R@1 with it, paired by seed; a track under noise has no runs without it, so those of track
+tuned stand in, with other values. A loss that learns little has little to lose, so its gain over the
 frozen backbone, which no label noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
 others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
 """

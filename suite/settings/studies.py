@@ -62,6 +62,8 @@ class ExtendedSettings(Strict):
     """Losses that are run: those of the grid under ``noise_kinds``, others under the grid's own kind, too."""
     noise_kinds: Annotated[tuple[Name, ...], Distinct] = ()
     """Kinds of label noise besides ``noise.kind``, at the same levels."""
+    tracks: Annotated[tuple[Name, ...], Field(min_length=1), Distinct] = ("tuned",)
+    """Of ``tuning.tracks``, those whose values are run."""
 
     def kinds(self, grid_kind: str, *, in_grid: bool) -> tuple[str, ...]:
         """The kinds of noise of a loss: the grid's own first, where the grid does not run the loss."""

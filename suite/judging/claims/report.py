@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.freeze import Frozen
@@ -19,10 +19,12 @@ from suite.judging.claims.schema import (
     InfluenceDecay,
     Minima,
     Reproduction,
+    Robustness,
 )
 from suite.judging.claims.sensitivity import Sensitivity
 from suite.judging.claims.words import OUT_OF_REACH, by_metrics, counted, out_of_reach, verdict_word
-from suite.judging.statistics.estimates import LEVEL
+from suite.judging.statistics.estimates import LEVEL, t_interval
+from suite.settings.params import TuningTrack
 
 _DIGITS = 6
 
@@ -131,7 +133,7 @@ def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], prese
 
 def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]:
     result, evidence = one.result, one.result.evidence
-    remarks = list(evidence.remarks) if evidence is not None else []
+    remarks = [*evidence.remarks, *_on_track(result.claim)] if evidence is not None else []
     claim, second = result.claim, other.swapped
     metric = claim.estimand if isinstance(claim, ClaimOnRuns | ClaimOnAblation) else None
     named = (SWAPPED[metric], str(second.verdict)) if metric in SWAPPED and second is not None else None
@@ -162,6 +164,13 @@ def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]
         "flips": dict(other.flips),
         "sensitivity": dict(other.others),
     }
+
+
+def _on_track(claim: Claim) -> list[str]:
+    """What is subtracted where values were chosen under noise: there are no runs without noise with these."""
+    if not isinstance(claim, Robustness) or claim.track not in get_args(TuningTrack) or claim.track == "tuned":
+        return []
+    return ["runs without noise are those of track tuned: the effect holds the difference of the values, too"]
 
 
 def _effect(one: Judged) -> dict[str, Any]:
@@ -196,7 +205,11 @@ def _over_splits(one: Judged, other: Sensitivity) -> list[str]:
         return []
     effects = ", ".join(f"{effect:+.2f}" for effect in other.splits.values())
     same = sum(effect * float(evidence.effect) > 0 for effect in other.splits.values())
-    return [f"under further splits of the classes {effects}: the same sign in {same} of {len(other.splits)}"]
+    told = f"under further splits of the classes {effects}: the same sign in {same} of {len(other.splits)}"
+    over = t_interval([*other.splits.values()])
+    if math.isnan(over.low):
+        return [told]
+    return [f"{told}; their mean {over.mean:+.2f} [{over.low:+.2f}, {over.high:+.2f}]"]
 
 
 def _beyond(one: Judged) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ def run_extended(dataset: str, loss: str, settings: Settings, console: Console) 
         SuiteError: there is no plan or nothing to run, or a search fails.
     """
     kinds = _kinds(loss, settings)
-    planned = after_searches(read_plan_file(plan_path("extended", dataset, loss)), console)
+    planned = after_searches(_planned(dataset, loss, settings), console)
     parts = _parts([(plan, None) for plan in planned], kinds, settings.noise.kind)
     return run_parts(f"extended-{dataset}-{loss}", f"{EXTENDED}/{dataset}-{loss}.jsonl", parts, console)
 
@@ -44,7 +44,13 @@ def extended_parts(dataset: str, loss: str, settings: Settings) -> list[Part]:
     Raises:
         SuiteError: as ``run_extended``.
     """
-    return _parts(read_plan_file(plan_path("extended", dataset, loss)), _kinds(loss, settings), settings.noise.kind)
+    return _parts(_planned(dataset, loss, settings), _kinds(loss, settings), settings.noise.kind)
+
+
+def _planned(dataset: str, loss: str, settings: Settings) -> list[Planned]:
+    """The plans of the tracks that the study runs."""
+    planned = read_plan_file(plan_path("extended", dataset, loss))
+    return [(plan, search) for plan, search in planned if plan.track in settings.extended.tracks]
 
 
 def _kinds(loss: str, settings: Settings) -> tuple[str, ...]:
@@ -81,5 +87,11 @@ def _runs(kinds: Sequence[str], grid_kind: str, plan: SomePlan) -> list[Run[Some
         for level in plan.noise_levels
         if level or kind == grid_kind
         for seed in seeds_of(plan)
-        for label in ("" if kind == grid_kind else f"{kind} noise {level:g}",)
+        for label in (_label(plan.track, "" if kind == grid_kind else kind, level),)
     ]
+
+
+def _label(track: str, kind: str, level: float) -> str:
+    """What tells runs apart in a stage: nothing where they are named as those of the grid."""
+    further = [*([] if track == "tuned" else [track]), *([kind] if kind else [])]
+    return " ".join([*further, f"noise {level:g}"]) if further else ""

@@ -131,8 +131,37 @@ def test_fresh_seeds_further_splits_and_what_cannot_be_run_weaken_the_verdicts()
     )
     assert weakened == (
         "Of the 2 results run 1 are definite; another look at the records changes 0 of "
-        "these, fresh seeds 0 of the 1 tried; under further class splits 3 of 4 effects keep their sign; not to be "
-        "run here: 1 claim of the paper's own regime."
+        "these, fresh seeds 0 of the 1 tried; under each of 3 further class splits 0 of the 1 differences tried keep their "
+        "sign; not to be run here: 1 claim of the paper's own regime."
+    )
+
+
+def test_differences_alone_have_a_sign_to_keep():
+    """Under other splits what was not shown, or was shown to be nought, may have any sign."""
+    shown = {"verdict": "supported", "counts": True, "flips": {}, "effect": 1.5, "splits": {"1": 0.5, "2": 2.0}}
+    lines = [shown, shown | {"effect": -1.5}, *(shown | {"verdict": each} for each in ("equivalent", "inconclusive"))]
+    claims = {"claims": [{"family": "interaction-alpha", "lines": lines, "regime": "frozen"}]}
+    assert (
+        "under each of 2 further class splits 1 of the 2 differences tried keep their sign"
+        in (found_of_claims(claims, "frozen")[-1])
+    )
+
+
+def test_claims_on_values_chosen_under_noise_stand_apart():
+    line = {"verdict": "inconclusive", "counts": True, "flips": {}, "effect": 1.0}
+    names = (
+        "above-baselines-noise-20",
+        "above-baselines-noise-20-tuned_under_noise",
+        "robustness-slope-tuned_under_noise",
+    )
+    claims = [{"family": name, "lines": [line], "regime": "frozen"} for name in names]
+    assert found_of_claims({"claims": claims}, "frozen")[:-1] == (
+        "That PFML retrieves better than each baseline: 1 inconclusive (on what the paper says).",
+        (
+            "That with values chosen under label noise PFML retrieves better than each baseline: 1 inconclusive (on what "
+            "the paper says); that wrong labels then take less from it than from each baseline: 1 inconclusive (on what "
+            "the paper says)."
+        ),
     )
 
 
@@ -155,6 +184,15 @@ def test_the_track_is_the_tuned_one_where_there_is_one(track, told):
     assert told in only.comparisons
     (both,) = found(records(0.6, track="paper_values"), records())
     assert "does not win" in both.outcome
+
+
+def test_other_tuning_tracks_follow():
+    under_noise = records(0.6, track="tuned_under_noise")
+    (both,) = found(under_noise, records())
+    assert "does not win" in both.outcome
+    assert both.comparisons.endswith("). On track tuned_under_noise it is ahead in 3 of 3 and behind in 0.")
+    (alone,) = found(records(), records(0.6, track="paper_values"))
+    assert alone.comparisons.endswith("on true labels).")
 
 
 def test_without_pfml_or_verdicts_or_a_leaderboard_nothing_is_said():
