@@ -237,21 +237,18 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
     definite = [line for line in lines if line["verdict"] in _DEFINITE]
     fresh = [line["fresh_seeds"]["verdict"] != line["verdict"] for line in definite if line.get("fresh_seeds")]
     differ = [line for line in definite if line["verdict"] != Verdict.EQUIVALENT and line.get("splits")]
-    signs = [all(float(effect) * float(line["effect"]) > 0 for effect in line["splits"].values()) for line in differ]
-    splits = max((len(line["splits"]) for line in lines if line.get("splits")), default=0)
+    turned = [any(float(effect) * float(line["effect"]) <= 0 for effect in line["splits"].values()) for line in differ]
     told = [
         f"Of the {_count(len(lines), 'result')} run {len(definite)} are definite",
         f"another look at the records changes {len(fragile(definite))} of these"
-        + (f", fresh seeds {sum(fresh)} of the {len(fresh)} tried" if fresh else ""),
-        f"under each of {_count(splits, 'further class split')} {sum(signs)} of the {len(signs)} differences tried keep "
-        "their sign"
-        if splits
-        else "further class splits were not tried",
+        + (f", fresh seeds {sum(fresh)} of the {len(fresh)} tried" if fresh else "")
+        + (f", another class split the sign of {sum(turned)} of the {len(turned)} tried" if turned else ""),
+        *([] if any(line.get("splits") for line in lines) else ["further class splits were not tried"]),
     ]
     if missing := len(every_line) - len(lines):
-        told.append(f"not run yet: {_count(missing, 'result')}")
+        told.append(f"not run: {_count(missing, 'result')}")
     if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
-        told.append(f"not to be run here: {_count(beyond, 'claim')} of the paper's own regime")
+        told.append(f"not to be run here: {beyond} of the paper's claims")
     return f"{'; '.join(told)}."
 
 
