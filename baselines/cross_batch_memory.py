@@ -6,10 +6,16 @@ loss of the paper is contrastive: with s the cosine, P the pairs of one class an
 
     L = mean_P max(0, 1 - s) + mean_N max(0, s - margin)
 
-where each mean is over the terms that are not zero. Any loss of pytorch-metric-learning that takes pairs between two sets
-can stand in its place: ``wraps`` in params.yaml. The queue is kept in buffers, so that a state dict holds it; the
-library's ``CrossBatchMemory``, the oracle in the tests, leaves its place in the queue out of the state dict. Deviations:
-the means (the authors' code sums); no warm-up without memory.
+where each mean is over the terms that are not zero. A positive counts where s < 1 - 1e-5, as in the authors' code, so that
+rounding does not decide whether a copy of an image counts. Where ``indices`` say which image each row is, the embeddings
+that the queue holds of that image are no positives at all. Any loss of pytorch-metric-learning that takes pairs between two
+sets can stand in its place: ``wraps`` in params.yaml. ``margin`` has no meaning then; set it by hand (``params: {margin:
+0.5}``), so that no search varies it. The queue is kept in buffers, so that a state dict holds it; the library's
+``CrossBatchMemory``, the oracle in the tests, leaves its place in the queue out of the state dict. Deviations:
+the means (the authors' code sums); no warm-up without memory; the authors pull an image to its own past embeddings.
+
+The queue is searched from about a batch of the suite's recipe, 120 images, to more than any embedded data set trains on; a
+queue that is longer than the training set holds images more than once.
 """
 
 import inspect
@@ -22,6 +28,8 @@ from torch.nn.functional import normalize
 from pfml.checks import checked_batch, checked_integer, checked_number
 
 _NOTHING = -1
+_LEAST_PULL = 1e-5
+"""Of 1 - s, above which a positive counts."""
 _WANTED = ("indices_tuple", "ref_emb", "ref_labels")
 
 
@@ -37,6 +45,7 @@ class CrossBatchMemoryLoss(nn.Module):
     Attributes:
         memory: (N, D) unit rows, a buffer; rows not yet filled are zero.
         memory_labels: (N,) int64, a buffer; -1 where not yet filled.
+        memory_images: (N,) int64, a buffer: the row of each in the training set; -1 where that is not known.
         position: row that is filled next, an int64 scalar buffer.
 
     Raises:
@@ -45,6 +54,7 @@ class CrossBatchMemoryLoss(nn.Module):
 
     memory: Tensor
     memory_labels: Tensor
+    memory_images: Tensor
     position: Tensor
 
     formula: ClassVar[str] = (
@@ -52,7 +62,7 @@ class CrossBatchMemoryLoss(nn.Module):
     )
     source: ClassVar[str] = "Wang et al., Cross-Batch Memory for Embedding Learning, CVPR 2020, Algorithm 1"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "memory_size": {"values": [256, 1024, 4096]},
+        "memory_size": {"values": [128, 256, 1024, 4096, 8192]},
         "margin": {"low": 0.0, "high": 0.9, "log": False},
         "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
     }
@@ -77,14 +87,16 @@ class CrossBatchMemoryLoss(nn.Module):
         self.loss = loss
         self.register_buffer("memory", torch.zeros(memory_size, embedding_dim))
         self.register_buffer("memory_labels", torch.full((memory_size,), _NOTHING))
+        self.register_buffer("memory_images", torch.full((memory_size,), _NOTHING))
         self.register_buffer("position", torch.tensor(0))
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, *, indices: Tensor | None = None) -> Tensor:
         """Loss of a batch, which joins the queue.
 
         Args:
             embeddings: (B, D), rows of unit norm, 1 <= B <= ``memory_size``.
             labels: (B,) integers >= 0.
+            indices: (B,) integers >= 0, which image of the training set each row is; None takes each for another image.
 
         Returns:
             Scalar, zero where there is nothing to pull or push; float64 if the embeddings are, else float32.
@@ -97,25 +109,34 @@ class CrossBatchMemoryLoss(nn.Module):
             raise ValueError(
                 f"memory_size = {self.memory_size}: a batch has {len(labels)} images; allowed are integers from that"
             )
+        images = _images(indices, labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             embeddings = normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
             kept = self.kept(embeddings.detach(), labels)
             if kept is not None:
-                embeddings, labels = embeddings[kept], labels[kept]
-            return self._with_memory(embeddings, labels)
+                embeddings, labels, images = embeddings[kept], labels[kept], images[kept]
+            rows = self.remember(embeddings.detach(), labels, images)
+            return self._with_memory(embeddings, labels, images, rows)
 
     def kept(self, embeddings: Tensor, labels: Tensor) -> Tensor | None:  # noqa: ARG002 - for losses that choose
         """Which rows of a batch count and are remembered, (B,) bool; None for all."""
         return None
 
-    def _with_memory(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def remember(self, embeddings: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        """Add unit embeddings (B, D), labels (B,) and images (B,) to the queue; gives the rows (B,) where they stand."""
         rows = (self.position + torch.arange(len(labels), device=labels.device)) % self.memory_size
         # New tensors: autograd may still need the old ones.
-        self.memory = self.memory.index_copy(0, rows, embeddings.detach().to(self.memory.dtype))
+        self.memory = self.memory.index_copy(0, rows, embeddings.to(self.memory.dtype))
         self.memory_labels = self.memory_labels.index_copy(0, rows, labels)
+        self.memory_images = self.memory_images.index_copy(0, rows, images)
         self.position = (self.position + len(labels)) % self.memory_size
+        return rows
+
+    def _with_memory(self, embeddings: Tensor, labels: Tensor, images: Tensor, rows: Tensor) -> Tensor:
         same = labels[:, None] == self.memory_labels
         different = ~same & (self.memory_labels != _NOTHING)
+        known = images[:, None] != _NOTHING
+        same = same & ~(known & (images[:, None] == self.memory_images))
         same = same.scatter(1, rows[:, None], value=False)
         memory = self.memory.to(embeddings.dtype)
         if self.loss is not None:
@@ -123,12 +144,21 @@ class CrossBatchMemoryLoss(nn.Module):
             value: Tensor = self.loss(embeddings, labels, pairs, memory, self.memory_labels)
             return value
         cosines = embeddings @ memory.T
-        return _mean_of_positive(1 - cosines, same) + _mean_of_positive(cosines - self.margin, different)
+        return _mean_above(_LEAST_PULL, 1 - cosines, same) + _mean_above(0, cosines - self.margin, different)
 
 
-def _mean_of_positive(terms: Tensor, counted: Tensor) -> Tensor:
-    """Mean of the terms that count and are above zero; zero if there is none."""
-    active = counted & (terms > 0)
+def _images(indices: Tensor | None, labels: Tensor) -> Tensor:
+    """Which image each row of a batch is, (B,) int64; -1 for all where that is not told."""
+    if indices is None:
+        return torch.full_like(labels, _NOTHING)
+    if indices.shape != labels.shape or indices.is_floating_point():
+        raise ValueError(f"indices must be {len(labels)} integers, not {tuple(indices.shape)} of {indices.dtype}")
+    return indices.to(labels)
+
+
+def _mean_above(least: float, terms: Tensor, counted: Tensor) -> Tensor:
+    """Mean of the terms that count and are above ``least``; zero if there is none."""
+    active = counted & (terms > least)
     return torch.where(active, terms, 0.0).sum() / torch.count_nonzero(active).clamp(min=1)
 
 

@@ -6,16 +6,28 @@ are
 
     T(z, k) = mean_{v in M_k} s(z, v)        P(i) = exp(T(z_i, y_i)) / sum_k exp(T(z_i, k))
 
-The class's mean embedding gives T at once. Of each batch, Q is the ``noise_rate`` quantile of P, and the smooth threshold
-is the mean of Q over the last ``window`` batches; samples whose P is above it count as clean. Only these enter the loss
-and the memory. The loss is that of `baselines.cross_batch_memory`, contrastive with memory as in the paper; with a noise
-rate of 0 it is that loss exactly. Readings and deviations:
+The class's mean embedding, its centre, gives T at once. Of each batch, Q is the ``noise_rate`` quantile of P, and the
+smooth threshold is the mean of Q over the last ``window`` batches; samples whose P is above it count as clean. Only these
+enter the loss and the memory. A centre is renewed from the memory when samples of its class join it, and stays when the
+memory holds none of them any more, as in the authors' code (memory_contrastive_loss_w_PRISM.py): a memory may be shorter
+than the batches in which each class comes up once. The loss is that of `baselines.cross_batch_memory`; with a noise rate of
+0 it is that loss exactly. Readings and deviations:
 
-- The sum over k is over the classes that the memory holds; a sample of another class counts as clean. In the authors'
-  code a class that has never been seen counts as exp(0).
+- The loss. The authors add two contrastive losses: of the samples kept among themselves, and of these against the memory
+  before the batch joins it, each a sum over pairs divided by the number of images. Here it is one, against the memory with
+  the batch in it, of means over the terms that are not zero.
+- The sum over k is over the classes that have a centre; a sample of another class counts as clean. In the authors' code a
+  class that has never been seen counts as exp(0).
 - Q is the floor(noise_rate B)-th smallest P of the batch, as in the authors' code, which fails where that number is 0.
   Here nothing is left out then.
-- Where no sample is above the smooth threshold, that of the batch alone is taken; where none is above that, all count.
+- Where Q is that of a sample whose class has no centre, it says nothing and does not join the window. Where no sample is
+  above the smooth threshold, that of the batch alone is taken, and the window begins anew. Both are the authors'. Where none
+  is above that, or there is no threshold yet, all count.
+- A sample that has joined the memory before is part of its class's centre and vouches for itself there, as in the authors'
+  code. The embeddings that it left there are no positives in the loss, where ``indices`` are given.
+
+``noise_rate`` acts under label noise alone, and a search on true labels would set it to 0, where the method is off. So its
+search space ends at 0.1.
 """
 
 from typing import Any, ClassVar
@@ -41,12 +53,16 @@ class PRISMLoss(CrossBatchMemoryLoss):
 
     Attributes:
         thresholds: (window,), a buffer: Q of the last batches, the newest last; NaN where there was none yet.
+        centres: (C, D), a buffer: mean embedding of each class in the memory when it last joined; zero before.
+        filled: (C,) bool, a buffer: whether the class has ever joined the memory.
 
     Raises:
         ValueError: an argument is out of range, or ``loss`` takes no pairs between two sets.
     """
 
     thresholds: Tensor
+    centres: Tensor
+    filled: Tensor
 
     formula: ClassVar[str] = (
         "contrastive with memory over samples with P > mean of the noise_rate quantiles of the last batches; "
@@ -56,13 +72,20 @@ class PRISMLoss(CrossBatchMemoryLoss):
         "Liu et al., Noise-Resistant Deep Metric Learning with Ranking-based Instance Selection, CVPR 2021, Sec. 3"
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "noise_rate": {"low": 0.0, "high": 0.5, "log": False},
+        "noise_rate": {"low": 0.1, "high": 0.5, "log": False},
         **CrossBatchMemoryLoss.search_space,
     }
-    paper_values: ClassVar[dict[str, Any]] = {"margin": 0.5, "window": 30, "learning_rate": 3e-5}
+    paper_values: ClassVar[dict[str, Any]] = {
+        "noise_rate": 0.5,
+        "window": 30,
+        "memory_size": 9500,
+        "margin": 0.5,
+        "learning_rate": 3e-5,
+    }
     undisclosed: ClassVar[tuple[str, ...]] = (
-        "noise_rate where the level of noise is unknown: the paper sets it to the true one",
-        "margin, window and learning rate are those of the authors' code for CARS-98N",
+        "values for other data: these are those of the authors' code for CARS-98N, whose level of noise is unknown",
+        "noise_rate where the level of noise is known: under synthetic noise the paper sets it to the true one",
+        "the length of the memory for other data: 9,500 is about the number of training images of CARS-98N",
     )
 
     def __init__(
@@ -82,6 +105,8 @@ class PRISMLoss(CrossBatchMemoryLoss):
             raise ValueError("noise_rate = 1: allowed are finite numbers >= 0 and < 1")
         self.window = checked_integer("window", window, at_least=1)
         self.register_buffer("thresholds", torch.full((window,), torch.nan))
+        self.register_buffer("centres", torch.zeros(num_classes, embedding_dim))
+        self.register_buffer("filled", torch.zeros(num_classes, dtype=torch.bool))
 
     def kept(self, embeddings: Tensor, labels: Tensor) -> Tensor | None:
         """Which rows of a batch count as clean, (B,) bool."""
@@ -89,25 +114,34 @@ class PRISMLoss(CrossBatchMemoryLoss):
         left_out = int(self.noise_rate * len(labels))
         if left_out == 0:
             return None
-        posterior, known = self.posterior(embeddings, labels)
-        posterior = torch.where(known, posterior, 1.0)
+        posterior = self.posterior(embeddings, labels)
         quantile = posterior.sort().values[left_out - 1]
-        if not known.any() or quantile == 1:
+        newest = quantile[None].to(self.thresholds.dtype)
+        if quantile < 1:
+            self.thresholds = torch.cat([self.thresholds[1:], newest])
+        if self.thresholds.isnan().all():
             return None
-        self.thresholds = torch.cat([self.thresholds[1:], quantile[None].to(self.thresholds.dtype)])
-        for threshold in (self.thresholds.nanmean(), quantile):
-            clean = posterior > threshold
-            if clean.any():
-                return clean
-        return None
+        clean = posterior > self.thresholds.nanmean()
+        if not clean.any():
+            self.thresholds = torch.cat([torch.full_like(self.thresholds[1:], torch.nan), newest])
+            clean = posterior > quantile
+        return clean if clean.any() else None
 
-    def posterior(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """P of unit embeddings (B, D) under labels (B,), and whether the memory holds their class, (B,) bool."""
-        filled = self.memory_labels >= 0
-        classes = self.memory_labels.clamp(min=0)
-        memory = self.memory.to(embeddings.dtype)
-        counts = memory.new_zeros(self.num_classes).index_add(0, classes, filled.to(memory.dtype))
-        sums = memory.new_zeros(self.num_classes, self.embedding_dim).index_add(0, classes, memory)
-        similarities = embeddings @ (sums / counts.clamp(min=1)[:, None]).T
-        shares = similarities.masked_fill(counts == 0, -torch.inf).softmax(dim=1)
-        return shares.gather(1, labels[:, None])[:, 0], (counts > 0)[labels]
+    def posterior(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """P of unit embeddings (B, D) under labels (B,), (B,); 1 where the class has no centre."""
+        similarities = embeddings @ self.centres.to(embeddings.dtype).T
+        shares = similarities.masked_fill(~self.filled, -torch.inf).softmax(dim=1)
+        return torch.where(self.filled[labels], shares.gather(1, labels[:, None])[:, 0], 1.0)
+
+    def remember(self, embeddings: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        """As the base loss does; renews the centres of the classes that join."""
+        rows = super().remember(embeddings, labels, images)
+        classes = self.memory_labels.clamp(min=0)  # rows not yet filled are zero, and add nothing
+        counts = self.memory.new_zeros(self.num_classes).index_add(
+            0, classes, (self.memory_labels >= 0).to(self.memory)
+        )
+        sums = torch.zeros_like(self.centres).index_add(0, classes, self.memory)
+        joined = torch.zeros_like(self.filled).index_fill(0, labels, value=True)
+        self.centres = torch.where(joined[:, None], sums / counts.clamp(min=1)[:, None], self.centres)
+        self.filled = self.filled | joined
+        return rows

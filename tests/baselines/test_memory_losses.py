@@ -31,47 +31,61 @@ def batches(count: int, size: int = 12) -> list[tuple[Tensor, Tensor]]:
     return found
 
 
-def contrastive(queries: Remembered, memory: Remembered, own: list[int], margin: float) -> float:
-    """Means of the terms above zero; ``own`` is where each query stands in the memory."""
+def contrastive(
+    queries: Remembered, memory: Remembered, own: list[int], margin: float, images: list[int] | None = None
+) -> float:
+    """Means of the terms above zero, 1e-5 for positives.
+
+    ``own`` is where each query stands in the memory, ``images`` the image of each entry of the memory.
+    """
     pulled, pushed = [], []
     for (z, label), place in zip(queries, own, strict=True):
         for index, (v, other) in enumerate(memory):
-            if index == place:
+            if index == place or (images is not None and images[index] == images[place]):
                 continue
             if label == other:
                 pulled.append(max(0.0, 1 - cosine(z, v)))
             else:
                 pushed.append(max(0.0, cosine(z, v) - margin))
-    means = [[term for term in terms if term > 0] for terms in (pulled, pushed)]
+    means = [[term for term in terms if term > least] for terms, least in ((pulled, 1e-5), (pushed, 0.0))]
     return sum(sum(terms) / len(terms) for terms in means if terms)
 
 
-def posteriors(queries: Remembered, memory: Remembered) -> list[float]:
-    """exp(T(z, y)) / sum_k exp(T(z, k)) with T the average similarity; 1 for classes that are not remembered."""
-    found = []
-    for z, label in queries:
-        means = {}
-        for k in {other for _, other in memory}:
-            similarities = [cosine(z, v) for v, other in memory if other == k]
-            means[k] = sum(similarities) / len(similarities)
-        shares = {k: math.exp(mean) for k, mean in means.items()}
-        found.append(shares[label] / sum(shares.values()) if label in shares else 1.0)
-    return found
+class Judge:
+    """What counts as clean, as in the authors' code: lists and a dictionary of centres, one sample after the other."""
 
+    def __init__(self, noise_rate: float, window: int) -> None:
+        self.noise_rate, self.window = noise_rate, window
+        self.centres: dict[int, list[float]] = {}
+        self.margins: list[float] = []
 
-def clean(posterior: list[float], thresholds: list[float], noise_rate: float, window: int) -> list[bool]:
-    """Which count; adds the quantile of this batch to the thresholds."""
-    left_out = int(noise_rate * len(posterior))
-    if left_out == 0:
-        return [True] * len(posterior)
-    quantile = sorted(posterior)[left_out - 1]
-    if quantile == 1:
-        return [True] * len(posterior)
-    thresholds.append(quantile)
-    recent = thresholds[-window:]
-    smooth = [p > sum(recent) / len(recent) for p in posterior]
-    sharp = [p > quantile for p in posterior]
-    return next((each for each in (smooth, sharp) if any(each)), [True] * len(posterior))
+    def renew(self, joined: Remembered, memory: Remembered) -> None:
+        """The centre of each class that has joined is its mean in the memory; those of others stay."""
+        for label in {label for _, label in joined}:
+            rows = [v for v, other in memory if other == label]
+            self.centres[label] = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+    def posterior(self, z: list[float], label: int) -> float:
+        """exp(z c_y) / sum_k exp(z c_k); 1 for a class that has no centre."""
+        shares = {k: math.exp(sum(a * b for a, b in zip(z, centre, strict=True))) for k, centre in self.centres.items()}
+        return shares[label] / sum(shares.values()) if label in shares else 1.0
+
+    def clean(self, queries: Remembered) -> list[bool]:
+        """Which count; adds the quantile of this batch to the window."""
+        removed = int(self.noise_rate * len(queries))
+        if removed == 0:
+            return [True] * len(queries)
+        posterior = [self.posterior(z, label) for z, label in queries]
+        quantile = sorted(posterior)[removed - 1]
+        if quantile != 1.0:
+            self.margins = [*self.margins, quantile][-self.window :]
+        if not self.margins:
+            return [True] * len(queries)
+        kept = [p > sum(self.margins) / len(self.margins) for p in posterior]
+        if not any(kept):
+            self.margins = [quantile]
+            kept = [p > quantile for p in posterior]
+        return kept if any(kept) else [True] * len(queries)
 
 
 @pytest.mark.parametrize("memory_size", [12, 30, 200])
@@ -84,17 +98,71 @@ def test_every_batch_is_the_papers(memory_size: int, noise_rate: float | None, w
     else:
         loss = PRISMLoss(5, 4, noise_rate, window, memory_size, 0.3).double()
     memory: Remembered = []
-    thresholds: list[float] = []
+    judge = Judge(noise_rate or 0.0, window)
     dropped = 0
     for embeddings, labels in batches(8):
         queries: Remembered = list(zip(embeddings.tolist(), labels.tolist(), strict=True))
-        chosen = clean(posteriors(queries, memory), thresholds, noise_rate or 0.0, window)
+        chosen = judge.clean(queries)
         queries = [query for query, each in zip(queries, chosen, strict=True) if each]
         dropped += len(labels) - len(queries)
         memory = (memory + queries)[-memory_size:]
+        judge.renew(queries, memory)
         own = list(range(len(memory) - len(queries), len(memory)))
         assert loss(embeddings, labels).item() == pytest.approx(contrastive(queries, memory, own, 0.3), rel=1e-9)
     assert (dropped > 0) == ((noise_rate or 0.0) * 12 >= 1)
+
+
+@pytest.mark.parametrize("noise_rate", [None, 0.3])
+@pytest.mark.parametrize("wrapping", [False, True])
+def test_past_embeddings_of_an_image_are_no_positives_of_it(noise_rate: float | None, wrapping: bool) -> None:
+    """Ten images come up again and again, each time embedded otherwise."""
+    inner = library.ContrastiveLoss(pos_margin=1, neg_margin=0.3, distance=CosineSimilarity()) if wrapping else None
+    loss: CrossBatchMemoryLoss
+    if noise_rate is None:
+        loss = CrossBatchMemoryLoss(4, 30, 0.3, inner).double()
+    else:
+        loss = PRISMLoss(5, 4, noise_rate, 3, 30, 0.3, inner).double()
+    memory: Remembered = []
+    images: list[int] = []
+    judge = Judge(noise_rate or 0.0, 3)
+    generator = torch.Generator().manual_seed(0)
+    without = []
+    for embeddings, _ in batches(8):
+        drawn = torch.randint(10, (12,), generator=generator)
+        labels = drawn % 5
+        queries: Remembered = list(zip(embeddings.tolist(), labels.tolist(), strict=True))
+        chosen = judge.clean(queries)
+        queries = [query for query, each in zip(queries, chosen, strict=True) if each]
+        memory = (memory + queries)[-30:]
+        images = (images + [image for image, each in zip(drawn.tolist(), chosen, strict=True) if each])[-30:]
+        judge.renew(queries, memory)
+        own = list(range(len(memory) - len(queries), len(memory)))
+        expected = contrastive(queries, memory, own, 0.3, images)
+        assert loss(embeddings, labels, indices=drawn).item() == pytest.approx(expected, rel=1e-9)
+        without.append(contrastive(queries, memory, own, 0.3) - expected)
+    assert max(map(abs, without)) > 0.01
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-7, -1e-7])
+def test_rounding_does_not_decide_whether_a_copy_counts(rounding: float) -> None:
+    """Two images of each class in the batch twice, as a class of two images gives; the copies differ by rounding."""
+    (embeddings, labels), *_ = batches(1)
+    labels = labels.masked_fill(labels == 4, 0)
+    moved = normalize(embeddings + rounding * embeddings.roll(1, dims=0))
+    twice, both = torch.cat([embeddings, moved]).float(), torch.cat([labels, labels])
+    loss = CrossBatchMemoryLoss(4, 30, 0.3)
+    alone: Remembered = list(zip(embeddings.tolist(), labels.tolist(), strict=True))
+    expected = contrastive(alone, alone, list(range(12)), 0.3)
+    assert loss(twice, both).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [(torch.arange(5), r"12 integers, not \(5,\)"), (torch.ones(12), r"12 integers, not \(12,\) of torch.float32")],
+)
+def test_indices_that_are_none_are_named(indices: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CrossBatchMemoryLoss(4, 30)(*batches(1)[0], indices=indices)
 
 
 def test_it_is_the_librarys_memory() -> None:
@@ -149,7 +217,7 @@ def test_a_state_dict_resumes_it_bit_by_bit(build: Any) -> None:
     second.load_state_dict(first.state_dict())
     for each, value in zip(given[4:], values[4:], strict=True):
         assert torch.equal(second(*each), value)
-    assert set(whole.state_dict()) >= {"memory", "memory_labels", "position"}
+    assert set(whole.state_dict()) >= {"memory", "memory_labels", "memory_images", "position"}
 
 
 @pytest.mark.parametrize("build", made())
@@ -161,6 +229,14 @@ def test_a_new_one_remembers_nothing(build: Any) -> None:
         used(each[0].float(), each[1])
     assert torch.equal(build()(embeddings.float(), labels), before)
     assert not torch.equal(used(embeddings.float(), labels), before)
+
+
+def test_prism_keeps_its_centres_in_its_state() -> None:
+    loss = PRISMLoss(5, 4)
+    loss(batches(1)[0][0].float(), torch.tensor([1, 3] * 6))
+    state = loss.state_dict()
+    assert state["filled"].tolist() == [False, True, False, True, False]
+    assert state["centres"].any(dim=1).tolist() == state["filled"].tolist()
 
 
 def test_prism_without_noise_is_its_base_loss() -> None:
@@ -178,9 +254,37 @@ def test_prism_leaves_out_wrong_labels_rather_than_right_ones() -> None:
             flipped = torch.arange(len(labels)) % 5 == 0
             wrong += int((~kept & flipped).sum())
             right += int((~kept & ~flipped).sum())
-        loss._with_memory(embeddings, labels)
+        loss.remember(embeddings, labels, torch.full_like(labels, -1))
     # A fifth of the labels and a bit are wrong (3 of 12): by chance a quarter of what is left out.
     assert wrong > right
+
+
+@pytest.mark.parametrize("memory_size", [40, 160, 400])
+def test_prism_chooses_where_a_round_of_the_classes_is_longer_than_the_memory(memory_size: int) -> None:
+    """P x K batches of 10 x 4 from 200 classes: one round takes 20 batches, the memory holds 1 to 10."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.arange(200).repeat_interleave(8)
+    embeddings = normalize(
+        torch.randn(200, 32, generator=generator)[truth] + torch.randn(1600, 32, generator=generator)
+    )
+    wrong = torch.rand(1600, generator=generator) < 0.3
+    labels = torch.where(wrong, (truth + torch.randint(1, 200, (1600,), generator=generator)) % 200, truth)
+    loss = PRISMLoss(200, 32, 0.3, memory_size=memory_size)
+    left_out, left_out_wrong, seen, seen_wrong = 0, 0, 0, 0
+    for number in range(6):
+        for classes in torch.randperm(200, generator=generator).split(10):
+            members = [(labels == label).nonzero()[:, 0] for label in classes]
+            drawn = torch.cat([rows[torch.randperm(len(rows), generator=generator)[:4]] for rows in members])
+            kept = loss.kept(embeddings[drawn], labels[drawn])
+            if number >= 3:
+                assert kept is not None
+                left_out += int((~kept).sum())
+                left_out_wrong += int((~kept & wrong[drawn]).sum())
+                seen += len(drawn)
+                seen_wrong += int(wrong[drawn].sum())
+            loss(embeddings[drawn], labels[drawn], indices=drawn)
+    assert left_out / seen == pytest.approx(0.3, abs=0.05)
+    assert left_out_wrong / left_out > 2 * seen_wrong / seen
 
 
 @pytest.mark.parametrize("build", [lambda: CrossBatchMemoryLoss(4, 30, 0.3), lambda: PRISMLoss(5, 4, 0.3, 3, 30, 0.3)])
