@@ -208,7 +208,9 @@ def test_smooth_proxy_anchor(labels: list[int], seed: int, settings: tuple[float
     confidence = loss.confidence(embeddings).sigmoid().tolist()
     expected = smooth_proxy_anchor(embeddings.tolist(), labels, loss.proxies.tolist(), confidence, settings)
     assert loss(embeddings, classes).item() == pytest.approx(expected, rel=1e-9)
-    assert loss(embeddings, classes, epoch=3).item() == pytest.approx(expected, rel=1e-9)
+    own = torch.nn.functional.one_hot(classes, 5).double()
+    learned = torch.nn.functional.binary_cross_entropy_with_logits(loss.confidence(embeddings), own).item()
+    assert loss(embeddings, classes, epoch=3).item() == pytest.approx(expected - learned, rel=1e-9)
 
 
 def test_smooth_proxy_anchor_warms_up_as_proxy_anchor() -> None:
@@ -223,7 +225,55 @@ def test_smooth_proxy_anchor_warms_up_as_proxy_anchor() -> None:
         assert (loss(embeddings, classes, epoch=epoch) - learned).item() == pytest.approx(
             peer(embeddings, classes).item()
         )
-    assert (loss(embeddings, classes, epoch=3) - learned).item() != pytest.approx(peer(embeddings, classes).item())
+    assert loss(embeddings, classes, epoch=3).item() != pytest.approx(peer(embeddings, classes).item())
+
+
+def test_smooth_proxy_anchor_holds_the_module_after_the_warm_up() -> None:
+    """As it was then, though the optimiser's momentum moves the parameters on, and through a state dict."""
+    batches = [batch(LABELS[1], seed) for seed in range(9)]
+    torch.manual_seed(0)
+    loss = SmoothProxyAnchorLoss(5, 4, 8.0, 0.1, warm_up=2)
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.1)
+
+    def train(epochs: range) -> None:
+        for epoch in epochs:
+            for embeddings, classes in batches[3 * (epoch % 3) :][:3]:
+                optimizer.zero_grad()
+                loss(embeddings, classes, epoch=epoch).backward()
+                optimizer.step()
+
+    train(range(1, 3))
+    weight, bias = loss.confidence.weight.detach().clone(), loss.confidence.bias.detach().clone()
+    train(range(3, 6))
+    assert loss.confidence.weight.grad is not None
+    assert not loss.confidence.weight.grad.any()
+    assert not torch.equal(loss.confidence.weight, weight)
+    assert torch.equal(loss.held_weight, weight)
+    assert torch.equal(loss.held_bias, bias)
+    found = loss(*batches[0], epoch=6).item()
+    other = SmoothProxyAnchorLoss(5, 4, 8.0, 0.1, warm_up=2)
+    other.load_state_dict(loss.state_dict())
+    assert other(*batches[0], epoch=6).item() == found
+    embeddings, classes = batches[0]
+    confidence = (embeddings.float() @ weight.T + bias).sigmoid().tolist()
+    expected = smooth_proxy_anchor(
+        embeddings.tolist(), classes.tolist(), loss.proxies.tolist(), confidence, (8.0, 0.1, 10.0, 0.2)
+    )
+    terms = torch.nn.functional.binary_cross_entropy(
+        torch.tensor(confidence), torch.nn.functional.one_hot(classes, 5).float()
+    )
+    assert found == pytest.approx(expected - terms.item(), rel=1e-4)
+
+
+def test_a_second_training_warms_up_anew() -> None:
+    embeddings, classes = batch(LABELS[1])
+    loss = SmoothProxyAnchorLoss(5, 4, warm_up=1)
+    loss(embeddings, classes, epoch=2)
+    with torch.no_grad():
+        loss.confidence.bias += 1
+    loss(embeddings, classes, epoch=1)
+    loss(embeddings, classes, epoch=2)
+    assert torch.equal(loss.held_bias, loss.confidence.bias)
 
 
 def test_no_gradient_runs_from_the_module_to_the_embeddings() -> None:
@@ -287,7 +337,8 @@ def test_lengths_of_embeddings_do_not_matter(cls: Any, settings: dict[str, Any])
         (SuperLoss, {"regularization": 0.0}, "regularization = 0.0"),
         (SuperLoss, {"momentum": 1.5}, "momentum = 1.5"),
         (SmoothProxyAnchorLoss, {"position": -0.1}, "position = -0.1"),
-        (SmoothProxyAnchorLoss, {"warm_up": 1.5}, "warm_up = 1.5: allowed are integers >= 0"),
+        (SmoothProxyAnchorLoss, {"warm_up": 1.5}, "warm_up = 1.5: allowed are integers >= 1"),
+        (SmoothProxyAnchorLoss, {"warm_up": 0}, "warm_up = 0: allowed are integers >= 1"),
     ],
 )
 def test_bad_settings_are_named(cls: Any, settings: dict[str, Any], message: str) -> None:

@@ -246,7 +246,9 @@ def given_to(loss: nn.Module, batch: Batch, epoch: int = EPOCH) -> dict[str, Any
     return offered_to(loss)(torch.arange(len(batch.labels)), epoch)
 
 
-def evaluate(loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, seed: int = 0) -> Evaluation:
+def evaluate(
+    loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, seed: int = 0, epoch: int = EPOCH
+) -> Evaluation:
     """Evaluate a loss on a batch, forward and backward.
 
     Raises:
@@ -257,7 +259,7 @@ def evaluate(loss: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32, 
         torch.manual_seed(torch_seed("checks", "forward", seed))
         with raising(f"on {batch.name}"):
             # A view of the leaf, as a head's output is no leaf either.
-            value = loss(embeddings * 1, batch.labels.clone(), **given_to(loss, batch))
+            value = loss(embeddings * 1, batch.labels.clone(), **given_to(loss, batch, epoch))
         try:
             value = scalar(value, "it")
         except SuiteError as error:

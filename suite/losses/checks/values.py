@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
+from itertools import product
 
 import torch
 from torch import nn
 
 from suite.losses.checks import batches
 from suite.losses.checks.batches import Batch, ordinary
-from suite.losses.checks.subject import Broken, Subject, check_arguments, given_to, raising
+from suite.losses.checks.subject import Broken, Subject, check_arguments, evaluate, given_to, raising
 
 FEW = 0.01
 """Share of pairs below which hardly any are at work."""
@@ -44,14 +45,14 @@ def moves_the_embeddings(subject: Subject) -> str:
 
 
 def moves_its_parameters(subject: Subject) -> str:
-    """A gradient, not zero everywhere, on each parameter that wants one."""
+    """A gradient, not zero everywhere, on each parameter that wants one; it may come in a warm-up alone."""
     loss = subject.build()
     names = [name for name, parameter in loss.named_parameters() if parameter.requires_grad]
     if not names:
         return "it has none"
     reached = set()
-    for batch in ordinary(subject.dim):
-        parameters = subject.evaluate(batch).loss.named_parameters()
+    for batch, epoch in product(ordinary(subject.dim), (1, batches.EPOCH)):
+        parameters = evaluate(subject.build(), batch, epoch=epoch).loss.named_parameters()
         reached |= {name for name, p in parameters if p.grad is not None and bool(p.grad.any())}
     if missing := [name for name in names if name not in reached]:
         raise Broken(f"no gradient reaches {', '.join(missing)}")
