@@ -112,6 +112,38 @@ def test_every_batch_is_the_papers(memory_size: int, noise_rate: float | None, w
     assert (dropped > 0) == ((noise_rate or 0.0) * 12 >= 1)
 
 
+def test_prism_takes_the_smooth_threshold_where_the_batch_has_none() -> None:
+    """Most samples of the third batch are of classes that have no centre, so that its quantile is 1."""
+    loss, judge = PRISMLoss(5, 4, 0.5, 3, 40).double(), Judge(0.5, 3)
+    memory: Remembered = []
+    two = [(embeddings, labels % 2) for embeddings, labels in batches(2)]
+    for embeddings, labels in [*two, (batches(3)[2][0], torch.tensor([0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]))]:
+        queries: Remembered = list(zip(embeddings.tolist(), labels.tolist(), strict=True))
+        posterior = sorted(judge.posterior(z, label) for z, label in queries)
+        chosen, kept = judge.clean(queries), loss.kept(embeddings, labels)
+        assert (torch.ones(12, dtype=torch.bool) if kept is None else kept).tolist() == chosen
+        queries = [query for query, each in zip(queries, chosen, strict=True) if each]
+        memory += queries
+        judge.renew(queries, memory)
+        loss.remember(embeddings[torch.tensor(chosen)], labels[torch.tensor(chosen)], torch.full((len(queries),), -1))
+    assert posterior[5] == 1
+    assert 8 < len(queries) < 12
+
+
+def test_prism_begins_its_window_anew_where_nothing_is_above_the_smooth_threshold() -> None:
+    loss, judge = PRISMLoss(5, 4, 0.3, 3, 40).double(), Judge(0.3, 3)
+    first, *others = batches(4)
+    loss.remember(*first, torch.full((12,), -1))
+    rows: Remembered = list(zip(first[0].tolist(), first[1].tolist(), strict=True))
+    judge.renew(rows, rows)
+    loss.thresholds, judge.margins = torch.full((3,), 0.99).double(), [0.99] * 3
+    for embeddings, labels in others:
+        kept = loss.kept(embeddings, labels)
+        assert kept is not None
+        assert kept.tolist() == judge.clean(list(zip(embeddings.tolist(), labels.tolist(), strict=True)))
+        assert loss.thresholds[~loss.thresholds.isnan()].tolist() == pytest.approx(judge.margins)
+
+
 @pytest.mark.parametrize("noise_rate", [None, 0.3])
 @pytest.mark.parametrize("wrapping", [False, True])
 def test_past_embeddings_of_an_image_are_no_positives_of_it(noise_rate: float | None, wrapping: bool) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from baselines.normalized_softmax import NormalizedSoftmaxLoss
+from baselines.prism import PRISMLoss
 from baselines.proxy_anchor import ProxyAnchorLoss
 from baselines.smooth_proxy_anchor import SmoothProxyAnchorLoss, proxy_anchor
 from baselines.sub_center_arcface import SubCenterArcFaceLoss
@@ -293,6 +294,22 @@ def test_no_gradient_runs_from_the_module_to_the_embeddings() -> None:
     torch.autograd.gradcheck(
         lambda z: proxy_anchor(normalize(z) @ loss.proxies.detach().T, own, constants, 8.0, 0.1), (again,)
     )
+
+
+def test_search_spaces_leave_out_where_a_method_for_noise_is_off() -> None:
+    """At the end that is nearest to it the method still does something, in batches of 120 and 8 epochs."""
+    generator = torch.Generator().manual_seed(0)
+    embeddings = normalize(torch.randn(120, 8, generator=generator))
+    labels = torch.arange(120) % 30
+    prism = PRISMLoss(30, 8, PRISMLoss.search_space["noise_rate"]["low"], memory_size=128)
+    prism(embeddings, labels)
+    kept = prism.kept(embeddings.roll(1, dims=0), labels)
+    assert kept is not None
+    assert int((~kept).sum()) == 12
+    weights = confidences(torch.tensor([-1.0, 1.0]) / SuperLoss.search_space["regularization"]["high"])
+    assert weights[0] > 2 * weights[1]
+    assert min(SubCenterArcFaceLoss.search_space["proxies_per_class"]["values"]) > 1
+    assert max(SmoothProxyAnchorLoss.search_space["warm_up"]["values"]) <= 8 / 2
 
 
 PROXIED = [
