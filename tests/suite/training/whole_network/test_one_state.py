@@ -11,6 +11,7 @@ import torch.multiprocessing
 from torch import nn
 
 from baselines.prism import PRISMLoss
+from baselines.smooth_proxy_anchor import SmoothProxyAnchorLoss
 from baselines.super_loss import SuperLoss
 from suite.data.archives.dataset import CachedImages
 from suite.training.whole_network.engine import Engine, Machine
@@ -26,9 +27,9 @@ class Watched(nn.Module):
 
     seen: ClassVar[list] = []
 
-    def forward(self, embeddings, labels):
+    def forward(self, embeddings, labels, **more):
         self.seen.append({name: value.clone() for name, value in self.named_buffers()})
-        return super().forward(embeddings, labels)
+        return super().forward(embeddings, labels, **more)
 
 
 class Prism(Watched, PRISMLoss):
@@ -37,6 +38,13 @@ class Prism(Watched, PRISMLoss):
 
 class Super(Watched, SuperLoss):
     """With proxies, too."""
+
+
+class Smooth(Watched, SmoothProxyAnchorLoss):
+    """With parameters that learn in the first epoch alone."""
+
+    def forward(self, embeddings, labels, *, epoch):
+        return super().forward(embeddings, labels, epoch=epoch)
 
 
 class Sum(nn.Module):
@@ -56,7 +64,7 @@ class Drifting(Watched, Sum):
     pass
 
 
-LOSSES = {Prism: {"memory_size": 20, "noise_rate": 0.3, "window": 3}, Super: {}, Drifting: {}}
+LOSSES = {Prism: {"memory_size": 20, "noise_rate": 0.3, "window": 3}, Super: {}, Smooth: {"warm_up": 1}, Drifting: {}}
 
 
 def states(folder, machine):
