@@ -11,8 +11,8 @@ pytorch-metric-learning with it, leave the query in the list and take batches wi
 alone; label noise and short last batches give others, so the formula is written here. (The library, 2.9, also confuses the
 number of classes with that of images a class, and is right only where they are equal; tests compare the two there.)
 
-Learning rates are searched from 3e-5, lower than those of other losses: at low temperatures the best of a search lay near
-1e-4, where theirs begin.
+Learning rates are searched from 3e-5, lower than those of other losses: in long trainings good values lay near 1e-4, where
+theirs begin.
 """
 
 from typing import Any, ClassVar

@@ -9,9 +9,9 @@ batch's positives / negatives of p,
       + 1/|P|  sum_{p in P}  log(1 + sum_{x in X_p-} (1 - w(c_xp)) exp(alpha (s(x, p) + margin)))
       + mean binary cross-entropy of c_xp against the labels, in the first ``warm_up`` epochs
 
-What is read in the paper: two phases, of which the first trains the module by binary cross-entropy and the second trains
-the embeddings with the module held; the network below both stays frozen. The module relabels: its confidences choose the
-positives of a proxy.
+What is read, in the paper's abstract and slides: two phases, of which the first trains the module by binary cross-entropy
+and the second trains the embeddings with the module held; the network below both stays frozen. The module relabels: its
+confidences choose the positives of a proxy.
 
 What is ours: a loss sees embeddings only, so the module is a linear layer with a sigmoid on them, through which no gradient
 runs back. It learns beside the embeddings for ``warm_up`` epochs, in which all weights are 1: that is Proxy-Anchor. Then it

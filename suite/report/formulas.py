@@ -123,6 +123,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
             r"1 + \sum_{x \in X_p^-} (1 - w) e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr) + \mathrm{BCE}(c)"
         ),
         r"w = \operatorname{sigmoid}\bigl(\mathrm{sharpness} (c - \mathrm{position})\bigr)",
+        r"\text{first } w = 1 \text{, then } c \text{ is held and BCE left out}",
     ),
 }
 """Lines of LaTeX by name of the loss; each is set in display style."""
