@@ -9,10 +9,10 @@ from suite.evaluation.tables import to_table
 from suite.report.over_frozen import GAINS, NO_GAIN, NOT_COMPARED, NOT_SHOWN, gains_over_frozen, gains_section
 from tests.helpers.records import runs
 
-FROZEN = (("a", 0, [0.5, 0.52, 0.54]), ("b", 0, [0.5, 0.52, 0.54]), ("c", 0, [0.5, 0.52, 0.54]), ("a", 0.2, [0.9] * 3))
+FROZEN = (("a", 0, [0.5, 0.52, 0.54]), ("b", 0, [0.51, 0.53, 0.55]), ("c", 0, [0.5, 0.52, 0.54]), ("a", 0.2, [0.9] * 3))
 LEARNS = (
     ("a", 0, [0.6, 0.61, 0.66]),
-    ("b", 0, [0.49, 0.52, 0.53]),
+    ("b", 0, [0.5, 0.53, 0.54]),
     ("c", 0, [0.5, 0.58, 0.541]),
     ("a", 0.2, [0.1] * 3),
 )
@@ -44,7 +44,7 @@ def test_each_loss_is_said_to_gain_or_not():
     assert rows(found, "map_at_r")["verdict"].tolist() == [GAINS, NO_GAIN, NOT_SHOWN]
     text = gains_section(found)
     assert "By R@1: gains 1, no gain 1, not shown 1, not compared 0." in text
-    assert "| emoji | b | 52.00 | 51.33 | -0.67 [-2.10, +0.77] | **no gain** | 52.00 | 51.33 |" in text
+    assert "| emoji | b | 53.00 | 52.33 | -0.67 [-2.10, +0.77] | **no gain** | 53.00 | 52.33 |" in text
     assert "over 3 units" in text
     assert "**gains**" not in text
 
