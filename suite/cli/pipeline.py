@@ -135,7 +135,9 @@ def leaderboard(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime
         write_benchmark_leaderboard(load_benchmarks())
         folder = BENCHMARK_RESULTS
     elif regime == Regime.finetuned:
-        write_finetuned_leaderboard(load_settings())
+        _, notes = write_finetuned_leaderboard(load_settings())
+        for note in notes:
+            console.print("[yellow]note:[/] " + escape(note))
         folder = FINETUNED_RESULTS
     else:
         write_leaderboard(load_settings())

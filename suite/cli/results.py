@@ -22,6 +22,8 @@ from suite.settings.paths import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from suite.settings.params import Settings
 
 
@@ -38,11 +40,11 @@ def compare(
 ) -> None:
     """Paired difference of two losses for each data set and noise level: interval, p and one sentence."""
     from suite.evaluation.retrieval import METRICS
-    from suite.evaluation.tables import HANDED_IN, read_csv
+    from suite.evaluation.tables import HANDED_IN
     from suite.judging.leaderboard import contrast, verdicts
     from suite.settings.params import load_settings
 
-    records = read_csv(RECORDS_FILE)
+    records = _records_of(regime)
     where = contrast.Where(regime=regime, dataset=dataset, noise_level=noise, track=track)
     if second is None:
         mine = contrast.within(records, metric, **where)
@@ -168,6 +170,28 @@ def schemas() -> None:
 
     for path in write_schemas():
         console.print(f"wrote {path}")
+
+
+def _records_of(regime: str | None) -> "pd.DataFrame":
+    """The runs on the leaderboard of a regime; of both regimes of params.yaml where none is named.
+
+    Raises:
+        SuiteError: a file of records is missing or damaged.
+    """
+    import pandas as pd
+
+    from suite.evaluation.tables import ANEW, read_csv
+
+    of_regime = {
+        Regime.frozen.value: (RECORDS_FILE, ANEW),
+        Regime.finetuned.value: (
+            FINETUNED_RESULTS / RECORDS_FILE.name,
+            "run: dvc repro pipelines/finetuned/dvc.yaml:leaderboard",
+        ),
+    }
+    there = [found for found in of_regime.values() if found[0].is_file()] or [(RECORDS_FILE, ANEW)]
+    wanted = [of_regime[regime]] if regime in of_regime else there
+    return pd.concat([read_csv(path, cure=cure) for path, cure in wanted], ignore_index=True)
 
 
 def _read(path: Path) -> bytes:

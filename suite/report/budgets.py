@@ -54,11 +54,11 @@ def with_trials(
 
 
 def _paths(record: Record) -> tuple[Path, Path]:
-    """The recipe of a record's search, in git and beside its plan."""
+    """The recipe of a record's search in its regime, in git and beside its plan."""
     number = record.search or 0
-    beside = tuned_plan_path(record.dataset, record.loss)
+    beside = tuned_plan_path(record.dataset, record.loss, record.regime)
     return (
-        tuned_path(record.dataset, record.loss, record.track, number),
+        tuned_path(record.dataset, record.loss, record.track, number, record.regime),
         beside.with_name(FOUND_RECIPE.format(track=record.track, number=number)),
     )
 

@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
+from suite.evaluation.cells import check_cells, whole_datasets
 from suite.evaluation.records import Record, check_records, read_records
-from suite.evaluation.tables import to_table, write_csv, write_parquet
+from suite.evaluation.tables import read_csv, to_table, write_csv, write_parquet
 from suite.files import ANEW, read_json, write_json, write_text
 from suite.judging.backbone import backbone_metrics
 from suite.judging.handed_in.folder import (
@@ -32,6 +33,7 @@ from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.budgets import with_trials
 from suite.report.figures.noise import draw_noise_figure
+from suite.report.over_frozen import gains_over_frozen, gains_section
 from suite.report.studied import with_studies
 from suite.report.tables import OF_STUDY, leaderboard_latex, leaderboard_page
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
@@ -68,16 +70,32 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), extended)
 
 
-def write_finetuned_leaderboard(settings: Settings) -> pd.DataFrame:
-    """The same for the regime in which the network learns, in ``results/finetuned``.
+def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[str]]:
+    """The same for the regime in which the network learns, in ``results/finetuned``, of the data sets that are complete.
+
+    Beside it ``over_frozen.csv`` has what each loss gains over its result on frozen features.
+
+    Returns:
+        The table, and a line on each data set that is left out, since runs of a loss are missing.
 
     Raises:
-        SuiteError: as ``write_leaderboard``.
+        SuiteError: no data set is complete, or as ``write_leaderboard``.
     """
-    folder = folder_of("finetuned")
-    records = read_records(folder / path for path in record_files(settings))
-    frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in settings.datasets])
-    return _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS, load_handed_in(settings))
+    whole, notes = whole_datasets(settings.datasets, list(settings.losses))
+    if not whole:
+        raise SuiteError(f"no data set is complete; {' '.join(notes)} run: dvc repro pipelines/finetuned/dvc.yaml")
+    records = read_records(path for paths in whole.values() for path in paths)
+    check_cells(records, settings.seeds, settings.noise.levels, settings.recipe.file)
+    on_frozen = read_csv(RECORDS_FILE) if RECORDS_FILE.is_file() else None
+    gains = gains_over_frozen(to_table(records), on_frozen)
+    frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in whole])
+    sections = [gains_section(gains)]
+    if notes:
+        sections.append("## Not complete\n\n" + "".join(f"- {note}\n" for note in notes))
+    handed_in = load_handed_in(settings)
+    board = _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS, handed_in, sections=sections)
+    write_text(FINETUNED_RESULTS / "over_frozen.csv", gains.to_csv(index=False, float_format="%.6g"))
+    return board, notes
 
 
 def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
@@ -109,6 +127,7 @@ def _write_board(
     folder: Path,
     handed_in: Mapping[str, HandedIn] = MappingProxyType({}),
     extended: Collection[str] = (),
+    sections: Sequence[str] = (),
 ) -> pd.DataFrame:
     regime = own[0].regime
     others = records_for(handed_in, own, regime)
@@ -126,7 +145,7 @@ def _write_board(
     write_parquet(table, (folder / RECORDS_FILE.name).with_suffix(".parquet"))
     write_text(folder / "leaderboard.csv", board.to_csv(index=False))
     write_text(folder / BOARD_FILE.name, board.to_json(orient="records", indent=2) + "\n")
-    write_text(folder / "leaderboard.md", leaderboard_page(board, judged, user))
+    write_text(folder / "leaderboard.md", "\n".join([leaderboard_page(board, judged, user), *sections]))
     write_text(folder / "leaderboard.tex", leaderboard_latex(board))
     pairs = with_marks(comparisons(table), handed_in, (MARK,), ("loss", "other"))
     write_text(folder / "comparisons.csv", pairs.to_csv(index=False))

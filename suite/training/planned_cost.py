@@ -4,13 +4,15 @@ import csv
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import mean
+from types import MappingProxyType
 
 from suite.errors import SuiteError
 from suite.processes import worker_count
 from suite.settings.params import Recipe, Settings
-from suite.settings.paths import TIMES_FILE
-from suite.settings.plans import PlanKind, Planned, seeds_of
+from suite.settings.paths import FINETUNED_RESULTS, TIMES_FILE
+from suite.settings.plans import PlanKind, Planned, Search, seeds_of
 from suite.training.dataset_plan import DatasetPlan
 
 Kinds = Mapping[PlanKind, Sequence[Sequence[Planned]]]
@@ -55,31 +57,50 @@ def check_size(settings: Settings, datasets: Sequence[DatasetPlan]) -> None:
             )
 
 
-def cost(settings: Settings, datasets: Sequence[DatasetPlan], kinds: Kinds) -> str:
-    """How many runs and trials the grid has, how much memory and how long they take, in a line."""
+def trainings_of(search: Search | None) -> int:
+    """How often a search trains: each trial and, last, the best values once more, on each fold that validates."""
+    return 0 if search is None else (search.trials + 1) * (search.held_out or search.folds)
+
+
+def cost(
+    settings: Settings, datasets: Sequence[DatasetPlan], kinds: Kinds, timed: Mapping[str, float] = MappingProxyType({})
+) -> str:
+    """How many runs and trainings of searches the grid has, how much memory and how long they take, in a line.
+
+    Args:
+        settings: of the regime.
+        datasets: what is run on.
+        kinds: the plans.
+        timed: seconds of a run on each data set by a step that was timed here, for where no run was measured yet.
+    """
     tuned = [planned for files in kinds["tuned"] for planned in files]
     runs = [len(plan.noise_levels) * len(seeds_of(plan)) for plan, _ in tuned]
-    trials = [0 if search is None else search.trials * (search.held_out or search.folds) for _, search in tuned]
-    before = f", after {sum(trials):,} trainings of searches" if any(trials) else ""
-    told = f"planned: {sum(runs):,} runs{before}; those in the run cache are not run again"
-    if settings.recipe.file != Recipe.file:
-        return told  # another regime: its seconds and memory are those of its blocks
-    workers = worker_count(sum(runs) + sum(trials) or 1)
-    largest = max((memory_of(settings.recipe_of(each.dataset), len(each.half.labels)) for each in datasets), default=0)
-    told += f"; {workers} at a time, about {_size(largest)} each besides what the loss keeps"
-    known = _seconds()
-    if not known:
+    searched = [trainings_of(search) for _, search in tuned]
+    before = f", after {sum(searched):,} trainings of searches" if any(searched) else ""
+    workers = worker_count(sum(runs) + sum(searched) or 1)
+    told = f"planned: {sum(runs):,} runs{before}; those in the run cache are not run again; {workers} at a time"
+    file = FINETUNED_RESULTS / TIMES_FILE.name
+    if settings.recipe.file == Recipe.file:
+        sizes = [memory_of(settings.recipe_of(each.dataset), len(each.half.labels)) for each in datasets]
+        told += f", about {_size(max(sizes, default=0))} each besides what the loss keeps"
+        file = TIMES_FILE
+    known = _seconds(file)
+    usual = mean(known.values()) if known else 0.0
+    each = [known.get((plan.dataset, plan.loss), usual) if known else timed.get(plan.dataset, 0.0) for plan, _ in tuned]
+    seconds = sum((run + search) * one for run, search, one in zip(runs, searched, each, strict=True))
+    if not seconds:
         return told
-    usual = mean(known.values())
-    each = [known.get((plan.dataset, plan.loss), usual) for plan, _ in tuned]
-    seconds = sum((run + trial) * one for run, trial, one in zip(runs, trials, each, strict=True))
-    return f"{told}; all about {_time(seconds / workers)} by {TIMES_FILE}, which may be of other settings or another machine"
+    source = (
+        f"{file}, which may be of other settings or another machine" if known else "a step of the network timed here"
+    )
+    alone = f" ({_time(seconds)} in one process)" if workers > 1 else ""
+    return f"{told}; all about {_time(seconds / workers)}{alone} by {source}"
 
 
-def _seconds() -> dict[tuple[str, str], float]:
+def _seconds(path: Path) -> dict[tuple[str, str], float]:
     """Mean seconds of a run by data set and loss, as far as they were measured; an estimate needs no sound file."""
     try:
-        with TIMES_FILE.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             return {
                 (row["dataset"], row["loss"]): seconds
                 for row in csv.DictReader(file)

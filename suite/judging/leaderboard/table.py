@@ -94,7 +94,7 @@ def _counts(mine: pd.DataFrame) -> dict[str, Any]:
 def _means(mine: pd.DataFrame, metrics: list[str]) -> dict[str, float]:
     means: dict[str, float] = {}
     for metric in metrics:
-        interval = t_interval(_over_units(mine, PERCENT * mine[metric], "search"))
+        interval = t_interval(over_units(mine, PERCENT * mine[metric], "search"))
         means |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
     return means
 
@@ -126,11 +126,11 @@ def _drop(mine: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
     """Mean loss of R@1 against the run of the same seed without noise, in points, with its interval."""
     pairs = clean.merge(mine, on="seed", suffixes=("_clean", "_noisy"))
     drops = PERCENT * (pairs[f"{MAIN_METRIC}_clean"] - pairs[f"{MAIN_METRIC}_noisy"])
-    interval = t_interval(_over_units(pairs, drops, "search_clean", "search_noisy"))
+    interval = t_interval(over_units(pairs, drops, "search_clean", "search_noisy"))
     return {"drop_from_clean": interval.mean, "drop_low": interval.low, "drop_high": interval.high}
 
 
-def _over_units(runs: pd.DataFrame, values: pd.Series, *searches: str) -> list[float]:
+def over_units(runs: pd.DataFrame, values: pd.Series, *searches: str) -> list[float]:
     """Means of values of runs over each unit; runs that failed count in none."""
     finished = values.notna()
     if not finished.any():

@@ -1,5 +1,6 @@
 """The page of tuning: what more trials would give each loss, and where the scatter of results comes from."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from suite.report.site.charts import INK, Spec, chart_spec, inline, loss_colour,
 from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, slug
 from suite.report.text import NOTHING, space_text
+from suite.settings.finetuned import load_finetuned
 from suite.settings.params import DatasetSettings, Settings, TuningTrack
-from suite.settings.paths import TUNED_RECIPE
-from suite.settings.tuned_recipes import TunedRecipe, load_tuned
+from suite.settings.plans import PLANS, Regime
+from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
 from suite.training.search_space import space_on
 
 SCATTER_HEADS = (
@@ -52,7 +54,7 @@ class Budget:
 
     @classmethod
     def asked(cls, settings: Settings, dataset: str) -> Self:
-        """That of ``params.yaml`` on a data set."""
+        """That of the settings of a regime on a data set."""
         tuning, limits = settings.tuning, settings.datasets.get(dataset, DatasetSettings()).limits
         epochs = space_on(dataset, limits, tuning.space).get("epochs")
         return cls(tuning.trials, tuning.folds, tuning.held_out or tuning.folds, epochs)
@@ -70,24 +72,26 @@ class Budget:
 
 
 def write_tuning(pages: Pages, inputs: Inputs, settings: Settings) -> None:
-    """Write ``tuning.html``.
+    """Write ``tuning.html``, the searches of each regime on it.
 
     Raises:
         SuiteError: a tuned recipe cannot be read.
     """
     charts: dict[str, Spec] = {}
     listed, shown = [], set()
-    for track in get_args(TuningTrack):
-        for dataset in inputs.datasets:
-            found = {loss: searches_in_git(track, dataset, loss) for loss in inputs.losses}
-            if not any(found.values()):
-                continue
-            asked, others = as_asked(found, settings, track, dataset)
-            name, title = f"budget-{slug(track)}-{slug(dataset)}", f"{dataset}, {track}"
-            if asked:
-                charts[name] = budget_chart(asked, title, inputs.losses)
-                shown |= set(asked)
-            listed.append((name if asked else "", f"{title}: {_told(asked, others, settings, track, dataset)}"))
+    for regime, track, dataset in itertools.product(PLANS, get_args(TuningTrack), inputs.datasets):
+        found = {loss: searches_in_git(track, dataset, loss, regime) for loss in inputs.losses}
+        if not any(found.values()):
+            continue
+        mine = settings if regime == "frozen" else load_finetuned().within(settings)
+        asked, others = as_asked(found, mine, track, dataset)
+        of_regime = "" if regime == "frozen" else f"{regime}-"
+        name = f"budget-{of_regime}{slug(track)}-{slug(dataset)}"
+        title = f"{dataset}, {track}" + (f", {regime}" if of_regime else "")
+        if asked:
+            charts[name] = budget_chart(asked, title, inputs.losses)
+            shown |= set(asked)
+        listed.append((name if asked else "", f"{title}: {_told(asked, others, mine, track, dataset)}"))
     look = looks(inputs.losses)
     pages.write(
         "tuning.html",
@@ -105,7 +109,7 @@ def write_tuning(pages: Pages, inputs: Inputs, settings: Settings) -> None:
 def as_asked(
     found: Mapping[str, Sequence[TunedRecipe]], settings: Settings, track: str, dataset: str
 ) -> tuple[dict[str, list[TunedRecipe]], list[TunedRecipe]]:
-    """The searches of each loss that ``params.yaml`` asks for, by number and budget, and all others."""
+    """The searches of each loss that the settings of a regime ask for, by number and budget, and all others."""
     tuning, budget = settings.tuning, Budget.asked(settings, dataset)
     kept = {
         loss: [
@@ -129,7 +133,7 @@ def _told(
     """What a chart averages, and which searches in git it leaves out."""
     most = max(map(len, asked.values()), default=0)
     if not asked:
-        told = "no search in recipes/ is one that params.yaml asks for"
+        told = f"no search in recipes/ is one that {settings.recipe.file} asks for"
     elif most > 1:
         told = (
             f"{Budget.asked(settings, dataset)}; up to {most} searches a loss, bands from the worst to the best of them"
@@ -145,7 +149,7 @@ def _told(
     tuning = settings.tuning
     numbers = "number 0" if tuning.searches == 1 else f"numbers 0 to {tuning.searches - 1}"
     wanted = f"{numbers} of {Budget.asked(settings, dataset)}" if track in tuning.tracks else f"none of track {track}"
-    return f"{told}. Left out, since params.yaml asks for {wanted}: searches {left}."
+    return f"{told}. Left out, since {settings.recipe.file} asks for {wanted}: searches {left}."
 
 
 def _whose(inputs: Inputs) -> str:
@@ -156,9 +160,9 @@ def _whose(inputs: Inputs) -> str:
     return "of " + ", ".join(f"{loss} on {dataset}" for dataset, loss in missing) if missing else ""
 
 
-def searches_in_git(track: str, dataset: str, loss: str) -> list[TunedRecipe]:
+def searches_in_git(track: str, dataset: str, loss: str, regime: Regime = "frozen") -> list[TunedRecipe]:
     """The tuned recipes of a loss in ``recipes/``, a search each, by number."""
-    pattern = Path(TUNED_RECIPE.format(track=track, dataset=dataset, loss=loss, number="*"))
+    pattern = Path(str(tuned_path(dataset, loss, track, 0, regime)).removesuffix("0.yaml") + "*.yaml")
     paths = pattern.parent.glob(pattern.name) if pattern.parent.is_dir() else ()
     return sorted((load_tuned(path) for path in paths), key=lambda recipe: recipe.number)
 

@@ -1,52 +1,46 @@
 """Making views: images through the standing blocks of the backbone, block by block, in parallel processes.
 
 Where it was interrupted it goes on with the files that lack. The changes of an image belong to (data set, view, row) alone,
-blocks have a fixed size and one thread computes each: the bytes do not depend on the number of processes.
+blocks have a fixed size and one thread computes each: the bytes do not depend on the number of processes. What decides them
+is in ``maps``, whose digest is part of the manifest; an edit of this file makes no view stale.
 """
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from torch import nn
 
-from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
 from suite.errors import SuiteError
 from suite.files import replacing, write_json
 from suite.hashing import sha256_file
 from suite.processes import in_parallel
 from suite.progress import progress_bar
-from suite.randomness import torch_seed
 from suite.settings.finetuned import ViewPlan
-from suite.settings.paths import FINETUNED_FILE
+from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
 from suite.training.backbone import Backbone
-from suite.training.finetuned.changes import changed
+from suite.training.finetuned.maps import BLOCK, Maker, backbone_block, features_block, rows_of, view_block
 from suite.training.finetuned.views import (
     FEATURES_NAME,
     MANIFEST_NAME,
-    Maps,
     Rows,
-    as_input,
     cut,
     made_from,
     read_manifest,
     views_folder,
 )
 
-_BLOCK = 64
 _SPARE = 1.1
 """Room on the disk that is asked for, as a multiple of what the views take."""
 
 
-def write_views(plan: ViewPlan, table: ImageTable, backbone: Backbone, console: Console) -> None:
+def write_views(plan: ViewPlan, table: ImageTable, backbone: Backbone, console: Console) -> bool:
     """Make the views that lack.
 
     Args:
@@ -55,32 +49,36 @@ def write_views(plan: ViewPlan, table: ImageTable, backbone: Backbone, console: 
         backbone: the whole network.
         console: where size and progress are shown.
 
+    Returns:
+        Whether any lacked.
+
     Raises:
-        SuiteError: the backbone cannot be cut there, or the disk has too little room.
+        SuiteError: the backbone cannot be cut there, the disk has too little room, or float16 cannot hold a value.
     """
     folder = views_folder(plan.dataset)
     standing, blocks = cut(plan, table, backbone)
-    maker = _Maker(plan, table, replace(backbone, model=standing))
-    training = np.flatnonzero(table.labels < num_training_classes(table.num_classes))
+    maker = Maker(plan, table, replace(backbone, model=standing))
+    training = rows_of(table, 1)
     total = len(table.labels) + plan.views * len(training)
-    made = _Made(folder, made_from(plan, blocks))
+    made = _Made(folder, made_from(plan, standing, blocks))
     if plan.whole_network:
         _write_features(made, backbone, table, training, console)
-        return
+        return made.any
     _announce(made, plan.views, total, maker.maps(0, training[:1]).shape[1:], console)
     with progress_bar(console, "images") as progress:
         bar = progress.add_task(f"views of {plan.dataset}", total=total)
         for number in range(plan.views + 1):
-            rows = training if number else np.arange(len(table.labels))
+            rows = rows_of(table, number)
             if not made.has(f"{number}.npy"):
-                made.add(f"{number}.npy", _assembled(_view_block, (maker, number, rows), len(rows), progress, bar))
+                made.add(f"{number}.npy", _assembled(view_block, (maker, number, rows), len(rows), progress, bar))
             progress.update(bar, completed=len(table.labels) + number * len(training), refresh=True)
         if not made.has(FEATURES_NAME):
             plain = np.load(folder / "0.npy", mmap_mode="r")
             made.add(
-                FEATURES_NAME, _assembled(_features_block, (blocks, plain, training), len(training), progress, None)
+                FEATURES_NAME, _assembled(features_block, (blocks, plain, training), len(training), progress, None)
             )
     console.print(f"views of {plan.dataset}: done")
+    return made.any
 
 
 def _write_features(made: "_Made", backbone: Backbone, table: ImageTable, rows: Rows, console: Console) -> None:
@@ -90,44 +88,9 @@ def _write_features(made: "_Made", backbone: Backbone, table: ImageTable, rows: 
         if not made.has(FEATURES_NAME):
             made.add(
                 FEATURES_NAME,
-                _assembled(_backbone_block, (backbone, table, rows), len(rows), progress, bar),
+                _assembled(backbone_block, (backbone, table, rows), len(rows), progress, bar),
             )
     console.print(f"features of {made.folder.name}: done; the whole network learns, there are no views")
-
-
-def _backbone_block(shared: tuple[Backbone, ImageTable, Rows], start: int) -> NDArray[np.float16]:
-    backbone, table, rows = shared
-    return backbone.features(table.decode(rows[start : start + _BLOCK])).astype(np.float16)
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    """What makes maps: ``standing`` gives maps in place of features."""
-
-    plan: ViewPlan
-    table: ImageTable
-    standing: Backbone
-
-    def maps(self, number: int, rows: Rows) -> Maps:
-        """Maps (B, C, h, w) of a view of these rows."""
-        images = self.table.decode(rows)
-        if number:
-            images = changed(
-                self.plan, images, [torch_seed("view", self.plan.dataset, number, int(row)) for row in rows]
-            )
-        return self.standing.features(images).astype(np.float16)
-
-
-def _view_block(shared: tuple[_Maker, int, Rows], start: int) -> Maps:
-    maker, number, rows = shared
-    return maker.maps(number, rows[start : start + _BLOCK])
-
-
-def _features_block(shared: tuple[nn.Module, Maps, Rows], start: int) -> NDArray[np.float16]:
-    blocks, plain, rows = shared
-    with torch.inference_mode():
-        features: NDArray[np.float32] = blocks(as_input(plain[rows[start : start + _BLOCK]])).numpy()
-    return features.astype(np.float16)
 
 
 def _assembled(
@@ -137,9 +100,19 @@ def _assembled(
     progress: Progress,
     bar: TaskID | None,
 ) -> NDArray[np.float16]:
-    """What ``function(shared, start)`` gives for each block of ``count`` rows, as one array."""
+    """What ``function(shared, start)`` gives for each block of ``count`` rows, as one array.
+
+    Raises:
+        SuiteError: a value is not finite.
+    """
     found: dict[int, NDArray[np.float16]] = {}
-    for start, block in in_parallel(function, shared, range(0, count, _BLOCK)):
+    for start, block in in_parallel(function, shared, range(0, count, BLOCK)):
+        if not np.isfinite(block).all():
+            raise SuiteError(
+                f"{FINETUNED_FILE}: recipe.cut: maps or features hold a value that is not finite in float16, whose "
+                f"greatest is {np.finfo(np.float16).max:.0f}; allowed: a cut after another block, or another backbone in "
+                f"{PARAMS_FILE}"
+            )
         found[start] = block
         if bar is not None:
             progress.update(bar, advance=len(block), refresh=True)
@@ -152,10 +125,14 @@ class _Made:
     Args:
         folder: of the views.
         made_from: all that decides their bytes.
+
+    Attributes:
+        folder: of the views.
+        any: whether a file was added.
     """
 
     def __init__(self, folder: Path, made_from: dict[str, Any]) -> None:
-        self.folder, self._made_from = folder, made_from
+        self.folder, self._made_from, self.any = folder, made_from, False
         manifest = read_manifest(folder)
         self._files: dict[str, str] = {}
         if manifest.get("made_from") == made_from:
@@ -170,6 +147,7 @@ class _Made:
 
     def add(self, name: str, array: NDArray[np.float16]) -> None:
         """Write a file, then name it in the manifest."""
+        self.any = True
         path = self.folder / name
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.save(stream, array)

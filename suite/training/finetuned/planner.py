@@ -12,8 +12,9 @@ from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError
 from suite.files import read_json
 from suite.hashing import sha256_code
+from suite.processes import worker_count
 from suite.settings.finetuned import FinetunedRecipe, FinetunedSettings, SettingsOfRegime, ViewPlan
-from suite.settings.params import Recipe, Settings
+from suite.settings.params import Settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE, VIEW_PLAN
 from suite.settings.plans import PlanKind, Planned, Regime
 from suite.training.backbone import check_backbone, load_backbone
@@ -31,8 +32,8 @@ _SIDE = 96
 """Pixels of images at which a cut is tried."""
 REGIME: Regime = "finetuned"
 _WHOLE = f"{FINETUNED_FILE}: recipe.whole_network"
-_TIMED = 8
-"""Images by which the time of a run is estimated."""
+_TIMED = 60
+"""Images by which the time of a run is estimated; in a step on a few, what a layer costs by itself counts too much."""
 
 
 def finetuned_code_sha256() -> str:
@@ -49,7 +50,7 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     Raises:
         SuiteError: anything is wrong, all of it together; no plan was written then.
     """
-    problems, remarks = Problems(), list[str]()
+    problems, remarks, timed = Problems(), list[str](), dict[str, float]()
     with problems:
         check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
     with problems:
@@ -58,7 +59,7 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     datasets = [] if problems.about("noise.kind") else sound_datasets(mine, problems)
     with problems:
         check_backbone(settings.backbone)
-        _check_network(mine, finetuned.recipe, datasets)
+        timed = _check_network(mine, finetuned.recipe, datasets)
     losses, also = sound_losses(mine, problems)
     planner = Planner(mine, REGIME, finetuned_code_sha256())
     check_studied(losses + also, mine, problems)
@@ -75,11 +76,16 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
         *planner.not_varied(),
         *dict.fromkeys(planner.remarks),
     ]
-    return [*remarks, *notes, cost(mine, datasets, kinds)]
+    return [*remarks, *notes, cost(mine, datasets, kinds, timed)]
 
 
-def _check_network(settings: SettingsOfRegime, recipe: FinetunedRecipe, datasets: list[DatasetPlan]) -> None:
+def _check_network(
+    settings: SettingsOfRegime, recipe: FinetunedRecipe, datasets: list[DatasetPlan]
+) -> dict[str, float]:
     """Check that the blocks that learn are there, and that this machine can train them.
+
+    Returns:
+        Seconds of a run on each data set by a step that is timed on this processor; empty where a GPU trains.
 
     Raises:
         SuiteError: they are not, or it cannot.
@@ -90,35 +96,48 @@ def _check_network(settings: SettingsOfRegime, recipe: FinetunedRecipe, datasets
         parts: tuple[nn.Module, nn.Module] = nn.Identity(), whole_backbone(backbone, side, _WHOLE)
     else:
         parts = cut_backbone(backbone, side, recipe.cut, f"{FINETUNED_FILE}: recipe.cut")
-    _check_memory(recipe, *parts, side)
-    if recipe.whole_network is True and not has_gpu():
-        raise SuiteError(_without_gpu(settings, datasets, parts[1], side))
+    _check_memory(settings, *parts, side)
+    if recipe.whole_network and has_gpu():
+        return {}
+    seconds = _seconds_of_runs(settings, datasets, *parts, side)
+    if recipe.whole_network is True:
+        raise SuiteError(_without_gpu(settings, seconds))
+    return seconds
 
 
-def _without_gpu(settings: SettingsOfRegime, datasets: list[DatasetPlan], blocks: nn.Module, side: int) -> str:
-    """Why the whole network is not trained here, and how long it would take."""
-    pixels = torch.rand(_TIMED, 3, side, side)
-    blocks = copy.deepcopy(blocks).requires_grad_()
-    blocks(pixels).sum().backward()
+def _seconds_of_runs(
+    settings: SettingsOfRegime, datasets: list[DatasetPlan], standing: nn.Module, blocks: nn.Module, side: int
+) -> dict[str, float]:
+    """Seconds of a run on each data set on one core, without its loss and its test, by a step that is timed."""
+    with torch.inference_mode():
+        maps = standing(torch.rand(_TIMED, 3, side, side))
+    maps, blocks = maps.clone(), copy.deepcopy(blocks).requires_grad_()
+    blocks(maps).sum().backward()
     started = time.process_time()
-    blocks(pixels).sum().backward()
+    blocks(maps).sum().backward()
     an_image = (time.process_time() - started) / _TIMED
-    images = {each.dataset: len(each.half.labels) * settings.recipe_of(each.dataset).epochs for each in datasets}
-    hours = {name: count * an_image / 3600 for name, count in images.items()}
+    return {
+        each.dataset: len(each.half.labels) * settings.recipe_of(each.dataset).epochs * an_image for each in datasets
+    }
+
+
+def _without_gpu(settings: SettingsOfRegime, seconds: dict[str, float]) -> str:
+    """Why the whole network is not trained here, and how long it would take."""
+    hours = {name: value / 3600 for name, value in seconds.items()}
     runs = len(settings.losses) * len(settings.noise.levels) * settings.seeds
     each_run = ", ".join(f"{name} {60 * value:.0f} min" for name, value in hours.items())
     return (
         f"{_WHOLE} = true needs a GPU, and this machine has none; on one core of its processor a run would take about "
-        f"{each_run}, and the {runs * len(datasets)} runs without their searches {runs * sum(hours.values()):.0f} h; "
+        f"{each_run}, and the {runs * len(hours)} runs without their searches {runs * sum(hours.values()):.0f} h; "
         "allowed: false, on_cpu, or a machine with a GPU"
     )
 
 
-def _check_memory(recipe: Recipe, standing: nn.Module, blocks: nn.Module, side: int) -> None:
+def _check_memory(settings: SettingsOfRegime, standing: nn.Module, blocks: nn.Module, side: int) -> None:
     """Check that this machine can hold what a step keeps: the output of each layer that learns, and its gradient.
 
     Raises:
-        SuiteError: it cannot.
+        SuiteError: it cannot, with as many processes as work at a time.
     """
     counts: list[int] = []
     leaves = [layer for layer in blocks.modules() if not list(layer.children())]
@@ -127,13 +146,15 @@ def _check_memory(recipe: Recipe, standing: nn.Module, blocks: nn.Module, side: 
         blocks(standing(torch.zeros(1, 3, side, side)))
     for hook in hooks:
         hook.remove()
-    image = 2 * 4 * sum(counts)
+    image, recipe = 2 * 4 * sum(counts), settings.recipe
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     batch = recipe.classes_per_batch * recipe.samples_per_class
-    if batch * image > memory:
+    workers = worker_count(settings.seeds * len(settings.noise.levels))
+    if workers * batch * image > memory:
         raise SuiteError(
             f"{FINETUNED_FILE}: recipe: a step on classes_per_batch x samples_per_class = {batch} images takes about "
-            f"{batch * image / 1e9:.1f} GB, this machine has {memory / 1e9:.1f}; allowed: up to {memory // image} images"
+            f"{batch * image / 1e9:.1f} GB in each of {workers} processes, this machine has {memory / 1e9:.1f}; allowed: up "
+            f"to {memory // (workers * image)} images, or fewer processes (SUITE_WORKERS)"
         )
 
 

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from suite.data.catalog import verified
 from suite.data.table import read_table
-from suite.files import write_json
+from suite.files import alone, write_json
 from suite.hashing import sha256_code
-from suite.settings.paths import TIMES_FOLDER
+from suite.settings.paths import LOCKS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import P, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
 from suite.training.backbone import load_backbone
 from suite.training.cache import CachedRun, Finished, cached_runs, versions
@@ -31,17 +31,20 @@ VERSIONED = ("timm",)
 
 
 def make_views(dataset: str, console: Console) -> None:
-    """Make the views of a planned data set.
+    """Make the views of a planned data set; a second command at the same ones waits. Writes the seconds, if any lacked.
 
     Raises:
-        SuiteError: there is no plan, the backbone cannot be cut there, or the disk has too little room.
+        SuiteError: there is no plan, the backbone cannot be cut there, the disk has too little room, or float16 cannot hold
+            a value.
     """
-    started = time.perf_counter()
-    plan = load_view_plan(dataset)
-    table = read_table(verified(dataset).path, plan.max_classes)
-    write_views(plan, table, load_backbone(plan.backbone), console)
-    seconds = {"views": round(time.perf_counter() - started, 3)}
-    write_json(folder_of(REGIME) / TIMES_FOLDER / f"views-{dataset}.json", {"runs": seconds})
+    plan, place = load_view_plan(dataset), folder_of(REGIME)
+    times = place / TIMES_FOLDER / f"views-{dataset}.json"
+    with alone(place / LOCKS_FOLDER / f"views-{dataset}.lock", console):
+        started = time.perf_counter()
+        table = read_table(verified(dataset).path, plan.max_classes)
+        made = write_views(plan, table, load_backbone(plan.backbone), console)
+        if made or not times.is_file():
+            write_json(times, {"runs": {"views": round(time.perf_counter() - started, 3)}})
 
 
 def views_of(dataset: str) -> Source:

@@ -8,6 +8,7 @@ They are read as memory maps, which processes share.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
 from suite.errors import SuiteError
 from suite.files import read_json
-from suite.hashing import sha256_file, sha256_value
+from suite.hashing import sha256_code, sha256_file, sha256_value
 from suite.settings.finetuned import ViewPlan
 from suite.settings.paths import FINETUNED_FILE, VIEWS_FOLDER
 from suite.training.backbone import Backbone
@@ -28,6 +29,8 @@ from suite.training.finetuned.network import cut_backbone, sha256_weights, whole
 
 FEATURES_NAME = "features.npy"
 MANIFEST_NAME = "manifest.json"
+_LIBRARIES = ("numpy", "pillow", "timm", "torch", "torchvision")
+"""What views, and images that are changed for each batch, are computed with."""
 Rows = NDArray[np.int64]
 Maps = NDArray[np.float16]
 
@@ -117,9 +120,22 @@ def views_folder(dataset: str) -> Path:
     return Path(VIEWS_FOLDER.format(dataset=dataset))
 
 
-def made_from(plan: ViewPlan, blocks: nn.Module) -> dict[str, Any]:
-    """All that decides the bytes of views."""
-    return {"plan": plan.as_dict(), "blocks_sha256": sha256_weights(blocks)}
+def made_from(plan: ViewPlan, standing: nn.Module, blocks: nn.Module) -> dict[str, Any]:
+    """All that decides the bytes of views, or of images that are changed for each batch: settings, weights, code, libraries.
+
+    Args:
+        plan: how images are changed.
+        standing: the blocks that stand.
+        blocks: the blocks that learn.
+    """
+    names = ["maps.py", *(["images.py"] if plan.whole_network else [])]
+    return {
+        "plan": plan.as_dict(),
+        "standing_sha256": sha256_weights(standing),
+        "blocks_sha256": sha256_weights(blocks),
+        "code_sha256": {name: sha256_code(Path(__file__).with_name(name)) for name in names},
+        "versions": {name: version(name) for name in _LIBRARIES},
+    }
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -172,8 +188,8 @@ def open_files(
     manifest = read_manifest(folder)
     if not manifest:
         raise SuiteError(f"views {folder} are missing; {again}")
-    _, blocks = cut(plan, table, backbone)
-    wanted = made_from(plan, blocks)
+    standing, blocks = cut(plan, table, backbone)
+    wanted = made_from(plan, standing, blocks)
     if manifest["made_from"] != wanted:
         changed = ", ".join(_differences(manifest["made_from"], wanted))
         raise SuiteError(f"views {folder} are stale: {changed} changed since they were made; {again}")

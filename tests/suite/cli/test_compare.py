@@ -45,8 +45,25 @@ def test_it_prints_a_table_and_a_sentence():
 @pytest.mark.usefixtures("records")
 def test_one_regime_may_be_chosen():
     assert compare("a", "b", "--regime", "frozen").stdout == compare("a", "b").stdout
-    with pytest.raises(SuiteError, match="regime 'finetuned' is not in the records; allowed: frozen"):
+    with pytest.raises(SuiteError, match=r"regime 'published' is not in the records; allowed: frozen"):
+        compare("a", "b", "--regime", "published")
+    again = r"results/finetuned/records\.csv is missing; run: dvc repro pipelines/finetuned/dvc\.yaml:leaderboard"
+    with pytest.raises(SuiteError, match=again):
         compare("a", "b", "--regime", "finetuned")
+
+
+@pytest.mark.usefixtures("records")
+def test_the_regime_in_which_the_network_learns_has_records_of_its_own():
+    """There b is ahead of a."""
+    conditions = (("a", 0, [0.5, 0.52, 0.54]), ("b", 0, [0.6, 0.621, 0.64]))
+    write_csv(table(*conditions, regime="finetuned"), Path("results/finetuned/records.csv"))
+    mine = compare("a", "b", "--regime", "finetuned").stdout
+    assert "a is behind b on emoji at noise 0 (finetuned, tuned): -10.03 points" in mine
+    assert "a is ahead of b on emoji" in compare("a", "b", "--regime", "frozen", "--noise", "0").stdout
+    both = compare("a", "b", "--noise", "0").stdout
+    assert "In 2 comparisons by R@1, a against b is ahead in 1, behind in 1" in both
+    Path("results/records.csv").unlink()
+    assert compare("a", "b").stdout == mine
 
 
 @pytest.mark.usefixtures("records")

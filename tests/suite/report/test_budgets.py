@@ -10,7 +10,7 @@ from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
 from tests.helpers.records import frozen, runs
 
 
-def write_recipe(loss, trials, number=0, dataset="emoji"):
+def write_recipe(loss, trials, number=0, dataset="emoji", regime="frozen"):
     """A recipe in git that a search of so many trials found."""
     values = {
         "data_sha256": "d",
@@ -27,7 +27,8 @@ def write_recipe(loss, trials, number=0, dataset="emoji"):
         "trials": [{"values": {}, "fold_map_at_r": [0.5, 0.5]}] * trials,
     }
     save_tuned(
-        TunedRecipe(dataset=dataset, loss=loss, number=number, **values), tuned_path(dataset, loss, "tuned", number)
+        TunedRecipe(dataset=dataset, loss=loss, number=number, regime=regime, **values),
+        tuned_path(dataset, loss, "tuned", number, regime),
     )
 
 
@@ -82,3 +83,11 @@ def test_values_by_hand_and_recipes_that_are_gone(workplace):
     found, _ = board()
     assert counted(found) == {}
     assert of_trials(found) == "trials"
+
+
+def test_each_regime_has_the_trials_of_its_own_searches(workplace):
+    for loss in ("pfml", "triplet", "mine"):
+        write_recipe(loss, 20)
+        write_recipe(loss, 3 if loss == "mine" else 16, regime="finetuned")
+    assert counted(board()[0]) == {"mine": 20, "pfml": 20, "triplet": 20}
+    assert counted(board(regime="finetuned")[0]) == {"mine": 3, "pfml": 16, "triplet": 16}

@@ -19,6 +19,7 @@ from suite.report.leaderboard import (
     record_files,
     write_benchmark_leaderboard,
     write_benchmark_times,
+    write_finetuned_leaderboard,
     write_leaderboard,
     write_times,
 )
@@ -251,3 +252,52 @@ def test_benchmarks_have_their_times(benchmarks):
         ["cub-pfml", "pfml", 30],
         ["cub-mine", "mine", 30],
     ]
+
+
+def keep(dataset, losses, **place):
+    """Runs of the regime in which the network learns, kept in git."""
+    for loss, recall in losses.items():
+        runs = [
+            record(
+                loss, level, seed, recall + seed / 100, dataset=dataset, regime="finetuned", views_sha256="v", **place
+            )
+            for level in LEVELS
+            for seed in range(2)
+        ]
+        write_records(Path(f"results/finetuned/runs/{dataset}-{loss}/records.jsonl"), runs)
+
+
+def test_a_board_is_made_of_the_data_sets_that_are_complete(settings):
+    more = settings.model_copy(update={"datasets": settings.datasets | {"furniture": settings.datasets["emoji"]}})
+    keep("furniture", {"pfml": 0.7})
+    with pytest.raises(SuiteError) as caught:
+        write_finetuned_leaderboard(more)
+    assert str(caught.value) == (
+        "no data set is complete; emoji is left out: there are no runs yet of pfml, triplet. furniture is left out: there "
+        "are no runs yet of triplet. run: dvc repro pipelines/finetuned/dvc.yaml"
+    )
+    assert not Path("results/finetuned/leaderboard.md").exists()
+    keep("emoji", {"pfml": 0.6, "triplet": 0.4})
+    write_leaderboard(settings)
+    board, notes = write_finetuned_leaderboard(more)
+    assert set(board["dataset"]) == {"emoji"}
+    assert notes == ["furniture is left out: there are no runs yet of triplet."]
+    page = Path("results/finetuned/leaderboard.md").read_text()
+    assert page.endswith("## Not complete\n\n- furniture is left out: there are no runs yet of triplet.\n")
+    assert "## Gain over frozen features" in page
+    gains = pd.read_csv("results/finetuned/over_frozen.csv").set_index(["loss", "metric"])
+    assert gains.loc[("pfml", "recall_at_1"), ["frozen", "learns", "difference"]].tolist() == [50.5, 60.5, 10]
+    assert gains.loc[("triplet", "recall_at_1"), "verdict"] == "no gain"
+    keep("furniture", {"triplet": 0.5})
+    write_json(
+        Path("frozen/furniture.json"), json.loads(Path("frozen/emoji.json").read_text()) | {"dataset": "furniture"}
+    )
+    board, notes = write_finetuned_leaderboard(more)
+    assert (set(board["dataset"]), notes) == ({"emoji", "furniture"}, [])
+    assert "Not complete" not in Path("results/finetuned/leaderboard.md").read_text()
+
+
+def test_the_board_without_records_on_frozen_features_compares_nothing(settings):
+    keep("emoji", {"pfml": 0.6, "triplet": 0.4})
+    write_finetuned_leaderboard(settings)
+    assert set(pd.read_csv("results/finetuned/over_frozen.csv")["verdict"]) == {"not compared"}

@@ -333,14 +333,20 @@ def test_what_a_study_names_outside_the_grid_is_remarked(plan):
 def test_the_cost_is_told(plan, monkeypatch):
     plan(seeds=3)
     *_, cost = write_plans(load_settings())
-    told = "planned: 24 runs, after 16 trainings of searches; those in the run cache are not run again; "
+    told = "planned: 24 runs, after 24 trainings of searches; those in the run cache are not run again; "
     assert re.fullmatch(f"{told}\\d+ at a time, about 0 MB each besides what the loss keeps", cost)
     Path("results").mkdir()
     TIMES_FILE.write_text("name,dataset,loss,runs,seconds,mean_seconds\nfeatures,emoji,,1,9,9\nx,emoji,pfml,2,40,20\n")
     monkeypatch.setenv("SUITE_WORKERS", "4")
     *_, cost = write_plans(load_settings())
     assert "4 at a time, about 0 MB" in cost
-    assert "; all about 3 min by results/times.csv, which may be" in cost  # 40 of 20 s, four at a time
+    # 24 runs and 4 searches of 2 trials and a last training on 2 folds, of 20 s each, four at a time
+    assert "; all about 4 min (16 min in one process) by results/times.csv, which may be" in cost
+    monkeypatch.setenv("SUITE_WORKERS", "1")
+    assert (
+        "1 at a time, about 0 MB each besides what the loss keeps; all about 16 min by"
+        in write_plans(load_settings())[-1]
+    )
     TIMES_FILE.write_text("name,dataset\n\xff")
     assert "all about" not in write_plans(load_settings())[-1]
 

@@ -73,6 +73,34 @@ def test_the_page_has_a_chart_for_each_data_set_and_track_that_was_searched(work
         write_site(settings())
 
 
+def test_searches_in_which_the_network_learns_have_charts_of_their_own(workplace):
+    write_board()
+    file = Path("pipelines/finetuned/params.yaml")
+    file.parent.mkdir(parents=True)
+    shutil.copy(ROOT / file, file)
+    tuning = yaml.safe_load(file.read_text())["tuning"]
+    folder = workplace / "recipes/finetuned/tuned/shapes"
+    folder.mkdir(parents=True)
+    space = {"learning_rate": {"low": 0.1, "high": 1.0}}
+    place = {"regime": "finetuned", "dataset": "shapes", "search_space": space, "folds": tuning["folds"]}
+    write_recipe(folder / "pfml-0.yaml", **place, held_out=4)
+    page = write_site(settings()).with_name("tuning.html").read_text()
+    asked = f"{tuning['trials']} trials on {tuning['held_out']} of {tuning['folds']} folds"
+    assert (
+        "shapes, tuned, finetuned: no search in recipes/ is one that pipelines/finetuned/params.yaml asks for." in page
+    )
+    assert (
+        f"Left out, since pipelines/finetuned/params.yaml asks for numbers 0 to {tuning['searches'] - 1} of {asked}"
+        in page
+    )
+    wanted = yaml.safe_load(file.read_text())
+    wanted["tuning"] |= {"trials": 20, "held_out": 4}
+    file.write_text(yaml.safe_dump(wanted))
+    page = write_site(settings()).with_name("tuning.html").read_text()
+    assert f"shapes, tuned, finetuned: 20 trials on 4 of {tuning['folds']} folds; one search each, so no bands." in page
+    assert page.count('class="plot"') == 1
+
+
 def test_only_searches_that_the_settings_ask_for_are_averaged():
     """One too many, other trials, other folds, other epochs and another track are left out; each loss keeps its own."""
     values = settings()

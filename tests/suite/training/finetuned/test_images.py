@@ -1,16 +1,22 @@
 """The whole network from images, on a slice on the CPU: what a batch shows, what learns, the commands, and no GPU."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from suite.errors import SuiteError
+from suite.hashing import code_files
 from suite.settings.params import BackboneSettings
 from suite.settings.plans import Run
 from suite.training.backbone import load_backbone
+from suite.training.finetuned import views
 from suite.training.finetuned.images import load_images
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.network import whole_backbone
 from suite.training.finetuned.run import fit, run_finetuned
+from suite.training.finetuned.stage import cached_on
 from tests.helpers.synthetic import silent
 from tests.helpers.views import FINETUNED_RECIPE, finetuned_plan
 from tests.suite.training.finetuned.test_views import plan, table  # noqa: F401 - a fixture
@@ -77,3 +83,23 @@ def test_a_run_gives_the_same_values_again(images):
     first, again = (run_finetuned(run, images) for _ in range(2))
     assert (first.failure, first.curve, first.found) == (None, again.curve, again.found)
     assert first.more == {"views_sha256": images.sha256}
+
+
+@pytest.mark.parametrize(("name", "other"), [("version", "versions"), ("sha256_code", "code_sha256")])
+def test_another_library_or_code_makes_them_stale_and_runs_others(images, table, backbone, monkeypatch, name, other):  # noqa: F811
+    run = [Run(finetuned_plan(), 0.0, 0)]
+    before = cached_on(images, run)[0].key
+    assert cached_on(load_images(images.plan, table, backbone), run)[0].key == before
+    monkeypatch.setattr(views, name, lambda of: f"another {of}")
+    with pytest.raises(SuiteError, match=f"are stale: {other}"):
+        load_images(images.plan, table, backbone)
+    write_views(images.plan, table, backbone, silent())
+    assert cached_on(load_images(images.plan, table, backbone), run)[0].key != before
+
+
+def test_their_digest_is_of_the_code_that_changes_images(images):
+    assert set(views.made_from(images.plan, torch.nn.Identity(), images.blocks)["code_sha256"]) == {
+        "maps.py",
+        "images.py",
+    }
+    assert "changes.py" in {file.name for file in code_files(Path(load_images.__code__.co_filename))}

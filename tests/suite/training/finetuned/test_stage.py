@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 
 from suite.evaluation.records import read_records
+from tests.helpers.locks import taken_elsewhere
 from tests.helpers.paths import ROOT
 from tests.suite.training.finetuned.birds import FOLDER, REGIME, make_project, suite, trained, tuned, write_params
 
@@ -65,6 +68,58 @@ def test_own_images_go_through_the_regime(done):
     for recipe in recipes:
         assert (recipe.regime, recipe.folds, recipe.held_out) == ("finetuned", 2, 1)
         assert all(len(trial.fold_map_at_r) == 1 for trial in recipe.trials)
+
+
+def test_the_cost_is_told(copy):
+    told = suite(copy, "plan", *REGIME)
+    start = (
+        "note: planned: 4 runs, after 6 trainings of searches; those in the run cache are not run again; 1 at a time;"
+    )
+    timed = re.search(rf"{re.escape(start)} all about (\S+ \w+) by a step of the network timed here\n", told)
+    assert timed, told
+    times = copy / "results/finetuned/times.csv"
+    times.parent.mkdir(parents=True)
+    times.write_text("name,dataset,loss,runs,seconds,mean_seconds\nx,birds,multi_similarity,1,360,360\n")
+    told = suite(copy, "plan", *REGIME, workers="2")
+    assert (
+        "; 2 at a time; all about 30 min (60 min in one process) by results/finetuned/times.csv, which may be" in told
+    )
+
+
+def test_a_step_that_fills_the_memory_with_all_its_processes_is_refused(copy, monkeypatch):
+    write_params(copy, recipe={"classes_per_batch": 400, "samples_per_class": 3})
+    sysconf, memory = os.sysconf, {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 10**9}
+    monkeypatch.setattr(os, "sysconf", lambda name: memory.get(name) or sysconf(name))
+    text = suite(copy, "plan", *REGIME, status=2)
+    start = "= 1200 images takes about "
+    found = re.search(rf"{start}\S+ GB in each of 1 processes, this machine has 1.0; allowed: up to (\d+) images", text)
+    assert found, text
+    memory["SC_PHYS_PAGES"] = int(1.5 * 1200 * 10**9 / int(found[1]))  # enough for one and a half
+    suite(copy, "plan", *REGIME)
+    text = suite(copy, "plan", *REGIME, workers="2", status=2)
+    assert re.search(
+        rf"{start}\S+ GB in each of 2 processes, this machine has \S+; allowed: up to 9\d\d images, or fewer", text
+    )
+
+
+def test_views_that_are_done_keep_their_seconds(copy):
+    path = copy / FOLDER / "times/views-birds.json"
+    path.write_text('{"runs": {"views": 123.0}}')
+    suite(copy, "views", "birds")
+    assert "123" in path.read_text()
+    (copy / FOLDER / "views/birds/1.npy").unlink()
+    suite(copy, "views", "birds")
+    assert "123" not in path.read_text()
+
+
+def test_a_second_command_at_the_same_views_waits(copy):
+    lock = copy / FOLDER / "run_cache/locks/views-birds.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with taken_elsewhere(lock) as other:
+        threading.Timer(1, other.kill).start()
+        told = suite(copy, "views", "birds")
+    assert told.startswith("views-birds: another command is at it; waiting until that ends\n")
+    assert told.endswith("views of birds: done\n")
 
 
 def test_the_same_bytes_with_two_processes(done, copy):

@@ -1,5 +1,6 @@
 """Views: the same bytes for any number of workers and after a kill; stale, incomplete and altered ones are refused."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -12,15 +13,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from suite.data.table import read_table
 from suite.errors import SuiteError
-from suite.hashing import sha256_file
+from suite.hashing import code_files, sha256_file
 from suite.settings.finetuned import ViewPlan
 from suite.settings.params import BackboneSettings
 from suite.training.backbone import load_backbone
-from suite.training.finetuned import making
+from suite.training.finetuned import images, making, maps, views
 from suite.training.finetuned.changes import changes as changes_of
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.views import load_views, views_folder
@@ -59,7 +61,8 @@ def make(table, backbone, **changes):
 
 
 def test_the_same_bytes_for_any_number_of_workers(table, backbone, monkeypatch):
-    monkeypatch.setattr(making, "_BLOCK", 3)
+    for module in (making, maps):
+        monkeypatch.setattr(module, "BLOCK", 3)
     text = make(table, backbone)
     assert "views of emoji: 80 maps of 112 x 2 x 2, 0 MB" in text
     first = written()
@@ -74,7 +77,7 @@ def test_the_same_bytes_for_any_number_of_workers(table, backbone, monkeypatch):
 def test_maps_and_features_are_those_of_the_images(table, backbone):
     make(table, backbone)
     views = load_views(plan(), table, backbone)
-    assert [maps.shape for maps in views.maps] == [(40, 112, 2, 2), (20, 112, 2, 2), (20, 112, 2, 2)]
+    assert [each.shape for each in views.maps] == [(40, 112, 2, 2), (20, 112, 2, 2), (20, 112, 2, 2)]
     assert (views.count, views.num_training_classes) == (3, 4)
     rows = np.arange(40)
     assert np.array_equal(np.concatenate([views.training_rows, views.test_rows]), rows)
@@ -86,8 +89,8 @@ def test_maps_and_features_are_those_of_the_images(table, backbone):
     assert np.abs(views.features - expected[:20]).max() < 0.01 * scale
     places, numbers = np.array([0, 7, 7, 19]), np.array([2, 0, 1, 2])
     drawn = views.drawn(places, numbers)
-    for place, number, maps in zip(places, numbers, drawn, strict=True):
-        assert np.array_equal(views.maps[number][place], maps.numpy())
+    for place, number, found in zip(places, numbers, drawn, strict=True):
+        assert np.array_equal(views.maps[number][place], found.numpy())
     assert not np.array_equal(views.maps[1], views.maps[2])
     assert not np.array_equal(views.maps[0][:20], views.maps[1])
 
@@ -171,7 +174,11 @@ def test_a_killed_making_resumes_to_the_same_bytes(table, backbone):
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"crop": 0.6}, "plan.crop"), ({"views": 3}, "plan.views"), ({"cut": "blocks.5.0"}, "plan.cut, blocks_sha256")],
+    [
+        ({"crop": 0.6}, "plan.crop"),
+        ({"views": 3}, "plan.views"),
+        ({"cut": "blocks.5.0"}, "plan.cut, standing_sha256, blocks_sha256"),
+    ],
 )
 def test_stale_views_are_refused(table, backbone, changes, named):
     make(table, backbone)
@@ -180,6 +187,70 @@ def test_stale_views_are_refused(table, backbone, changes, named):
     assert str(caught.value) == (
         f"views {FOLDER} are stale: {named} changed since they were made; make them with: suite views emoji"
     )
+
+
+def refused(table, backbone, named):
+    """Views that were made of something else: refused by name, and made anew."""
+    with pytest.raises(SuiteError, match=rf"views {FOLDER} are stale: {named} changed since they were made; make them"):
+        load_views(plan(), table, backbone)
+    make(table, backbone)
+    load_views(plan(), table, backbone)
+
+
+@pytest.mark.parametrize("name", ["numpy", "pillow", "timm", "torch", "torchvision"])
+def test_views_of_another_library_are_refused(table, backbone, monkeypatch, name):
+    make(table, backbone)
+    version = views.version
+    monkeypatch.setattr(views, "version", lambda of: "0" if of == name else version(of))
+    refused(table, backbone, rf"versions\.{name}")
+
+
+def test_views_of_other_code_are_refused(table, backbone, monkeypatch):
+    make(table, backbone)
+    monkeypatch.setattr(views, "sha256_code", lambda path: f"another {path.name}")
+    refused(table, backbone, r"code_sha256\.maps\.py")
+
+
+@pytest.mark.parametrize(("name", "place"), [("conv_stem", "standing"), ("conv_head", "blocks")])
+def test_views_of_other_weights_are_refused(table, backbone, name, place):
+    make(table, backbone)
+    other = replace(backbone, model=copy.deepcopy(backbone.model))
+    with torch.no_grad():
+        getattr(other.model, name).weight.mul_(1.01)
+    refused(table, other, f"{place}_sha256")
+
+
+def test_their_code_is_all_that_decides_their_bytes():
+    """The changes of images, the streams of random numbers and the layers among it; how files are written is not."""
+    named = {file.relative_to(ROOT / "suite").as_posix() for file in code_files(Path(maps.__file__))}
+    assert {"training/finetuned/changes.py", "training/finetuned/layers.py", "randomness.py", "data/table.py"} <= named
+    assert not named & {"processes.py", "progress.py", "training/finetuned/making.py"}
+
+
+def test_the_stage_depends_on_all_code_that_decides_them():
+    stage = yaml.safe_load((ROOT / "pipelines/finetuned/dvc.yaml").read_text())["stages"]["views"]
+    needed = {
+        file.relative_to(ROOT).as_posix()
+        for module in (maps, images)
+        for file in code_files(Path(module.__file__))
+        if file.name != "__init__.py"
+    }
+    assert needed - set(stage["deps"]) == set()
+
+
+def test_values_that_float16_cannot_hold_are_refused(table, backbone):
+    loud = replace(backbone, model=copy.deepcopy(backbone.model))
+    with torch.no_grad():
+        for name, value in loud.model.blocks[4][2].named_parameters():
+            if "bn3" in name or "conv_pwl" in name:
+                value.mul_(1e6)
+    with pytest.raises(SuiteError) as caught:
+        make(table, loud)
+    assert str(caught.value) == (
+        "pipelines/finetuned/params.yaml: recipe.cut: maps or features hold a value that is not finite in float16, whose "
+        "greatest is 65504; allowed: a cut after another block, or another backbone in params.yaml"
+    )
+    assert not list(FOLDER.glob("*.npy"))
 
 
 @pytest.mark.parametrize("name", ["0.npy", "2.npy", "features.npy"])
