@@ -19,10 +19,25 @@ def cells_to_keep() -> dict[Path, Path]:
     return {path: _KEPT / path.relative_to(_COMPUTED) for path in sorted(_COMPUTED.glob(f"*/{RECORDS_NAME}"))}
 
 
+def cell_files(names: Iterable[str], root: Path = Path()) -> list[Path]:
+    """The record files of finished cells: those of their runs, else those in git.
+
+    Args:
+        names: of cells, ``DATASET-LOSS``; patterns may stand for several.
+        root: folder that holds ``finetuned`` and ``results``.
+    """
+    found = {
+        path.parent.name: path
+        for name in names
+        for folder in (_KEPT, _COMPUTED)
+        for path in sorted((root / folder).glob(f"{name}/{RECORDS_NAME}"))
+    }
+    return [*found.values()]
+
+
 def cell_file(dataset: str, loss: str) -> Path | None:
-    """The record file of a cell: that of its runs, else the one in git; None where it is not finished."""
-    name = Path(f"{dataset}-{loss}", RECORDS_NAME)
-    return next((folder / name for folder in (_COMPUTED, _KEPT) if (folder / name).is_file()), None)
+    """The record file of a cell; None where it is not finished."""
+    return next(iter(cell_files([f"{dataset}-{loss}"])), None)
 
 
 def whole_datasets(datasets: Iterable[str], losses: Sequence[str]) -> tuple[dict[str, list[Path]], list[str]]:

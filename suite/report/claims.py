@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import SuiteError
+from suite.evaluation.cells import cell_files
 from suite.evaluation.records import Record
 from suite.files import write_json, write_text
 from suite.judging.claims.evidence import Verdict
@@ -87,7 +88,10 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
     Raises:
         SuiteError: the grid has not run, a claim file is refused, or records are malformed or contradict each other.
     """
-    if not any((folder_of(regime) / path).is_file() for path in record_files(settings)):
+    runs = record_files(settings)
+    if regime == "finetuned":
+        runs = cell_files(path.parent.name for path in runs)
+    if not any(path.is_file() for path in runs):
         again = "dvc repro" if regime == "frozen" else f"dvc repro pipelines/{regime}/dvc.yaml"
         where = folder_of(regime) / RUNS_FOLDER
         raise SuiteError(f"{where}/ holds no run of the losses and data sets of params.yaml; run: {again}")

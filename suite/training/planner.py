@@ -264,14 +264,14 @@ class Planner:
     ) -> TunedRecipe | None:
         """The tuned recipe as it stands, or None; a remark says what has changed since the search.
 
-        A stale recipe is used all the same: a new search takes long and has a command of its own.
+        A stale recipe is used all the same, as a new search has a command of its own; not so where the network learns: the
+        values of another cut, or of whole networks, would pass for its own.
         """
         path = tuned_path(dataset.dataset, entry.name, plan.track, search.number, self._regime)
         if not path.is_file():
             return None
         recipe, settings = load_tuned(path), self._settings
-        by_hand = search.by_hand
-        recipe_space = {name: item for name, item in recipe.search_space.items() if name not in by_hand}
+        recipe_space = {name: item for name, item in recipe.search_space.items() if name not in search.by_hand}
         changes = {
             "the search space has": recipe_space != search.space,
             "the data have": recipe.data_sha256 != dataset.data_sha256,
@@ -281,12 +281,12 @@ class Planner:
             "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
         }
-        self.remarks += [
-            f"{path} is stale: {change} changed since; renew it with: "
-            f"dvc repro pipelines/tuning/dvc.yaml:search@{dataset.dataset}-{entry.name} && suite promote"
-            for change, changed in changes.items()
-            if changed
-        ]
+        stale = [f"{path} is stale: {change} changed since" for change, changed in changes.items() if changed]
+        if stale and self._regime == "finetuned":
+            self.remarks += [f"{each}; it is left out, and a search comes first" for each in stale]
+            return None
+        again = f"dvc repro pipelines/tuning/dvc.yaml:search@{dataset.dataset}-{entry.name} && suite promote"
+        self.remarks += [f"{each}; renew it with: {again}" for each in stale]
         return recipe
 
 

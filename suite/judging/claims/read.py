@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
+from suite.evaluation.cells import cell_files
 from suite.evaluation.records import Record, check_records, read_records
 from suite.judging.backbone import backbone_file, backbone_metrics
 from suite.judging.claims.measured import Measured
@@ -46,9 +47,11 @@ def read_measured(
         SuiteError: a record is malformed, stands twice, or had other data than the rest.
     """
     folders = ["*"] if losses is None else [f"{dataset}-{loss}" for dataset in datasets for loss in losses]
-    found = [
-        record for name in folders for record in _read(root / folder_of(regime) / RUNS_FOLDER, f"{name}/{RECORDS_NAME}")
-    ]
+    if regime == "finetuned":
+        found = [record for path in cell_files(folders, root) for record in read_records([path])]
+    else:
+        place = root / folder_of(regime) / RUNS_FOLDER
+        found = [record for name in folders for record in _read(place, f"{name}/{RECORDS_NAME}")]
     runs = [record for record in found if in_grid is None or in_grid(record)]
     studies = [
         record

@@ -6,6 +6,7 @@ Searches and studies take long. ``dvc repro`` runs none of them: it reads their 
 from pathlib import Path
 
 from suite.errors import SuiteError
+from suite.evaluation.cells import cells_to_keep
 from suite.evaluation.records import misplaced, read_records
 from suite.files import write_text
 from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
@@ -26,7 +27,8 @@ def promote() -> list[Path]:
         for regime in PLANS
         for path in sorted((folder_of(regime) / STUDY_OUTPUTS).glob("*/*.jsonl"))
     }
-    if not found and not studies:
+    cells = cells_to_keep()
+    if not found and not studies and not cells:
         raise SuiteError(
             "there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml, "
             "or: dvc repro pipelines/studies/dvc.yaml"
@@ -35,10 +37,12 @@ def promote() -> list[Path]:
     for record in (record for path in studies for record in read_records([path])):
         if wrong := misplaced(record, by_name=True):
             raise SuiteError(f"{record.where}: {wrong}")
+    for path in cells:
+        read_records([path])
     written = []
     for recipe in recipes:
         written.append(tuned_path(recipe.dataset, recipe.loss, recipe.track, recipe.number, recipe.regime))
         save_tuned(recipe, written[-1])
-    for path, place in studies.items():
+    for path, place in (studies | cells).items():
         write_text(place, path.read_text(encoding="utf-8"))
-    return [*written, *studies.values()]
+    return [*written, *studies.values(), *cells.values()]

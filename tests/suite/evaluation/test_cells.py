@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError
-from suite.evaluation.cells import cell_file, cells_to_keep, check_cells, whole_datasets
+from suite.evaluation.cells import cell_file, cell_files, cells_to_keep, check_cells, whole_datasets
 from suite.evaluation.records import read_records, write_records
 from tests.helpers.records import runs
 
@@ -29,6 +29,14 @@ def test_fresh_runs_come_before_those_in_git(workplace):
     write_records(FRESH, cell())
     assert cell_file("emoji", "a") == FRESH
     assert cells_to_keep() == {FRESH: KEPT}
+
+
+def test_names_may_stand_for_several_cells_below_any_folder(workplace):
+    others = FRESH.parent.with_name("emoji-b") / FRESH.name
+    for path in (FRESH, KEPT, others):
+        write_records(Path("elsewhere") / path, cell())
+    assert cell_files(["*"], Path("elsewhere")) == [Path("elsewhere") / path for path in (FRESH, others)]
+    assert cell_files(["*"]) == []
 
 
 def test_a_data_set_is_whole_where_all_its_losses_have_run(workplace):

@@ -155,6 +155,17 @@ def test_those_that_the_grid_has_or_that_have_other_seeds_are_left_out(other):
     assert {each.loss for each in read_measured(DATASETS).runs} == {"pfml"}
 
 
+def test_where_the_network_learns_cells_kept_in_git_stand_for_runs_that_are_not_here(workplace):
+    mine = [one | {"regime": "finetuned", "views_sha256": "v"} for one in runs(FIVE)]
+    path = workplace / write("runs", mine)
+    kept = workplace / "results/finetuned/runs/emoji-pfml/records.jsonl"
+    kept.parent.mkdir(parents=True)
+    path.rename(kept)
+    (place,) = read_measured(DATASETS, regime="finetuned").runs
+    assert (place.loss, place.regime) == ("pfml", "finetuned")
+    assert not read_measured(DATASETS).runs
+
+
 def test_each_kind_of_record_is_counted():
     write("runs", runs(FIVE))
     write("ablations", along("alpha", {1: FIVE, 2: FIVE}))

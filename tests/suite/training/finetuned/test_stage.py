@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from suite.evaluation.records import read_records
+from suite.settings.plans import plan_path, read_plan_file
 from tests.helpers.locks import taken_elsewhere
 from tests.helpers.paths import ROOT
 from tests.suite.training.finetuned.birds import FOLDER, REGIME, make_project, suite, trained, tuned, write_params
@@ -163,7 +164,10 @@ def test_recipes_in_git_are_taken(done, copy):
     assert trained(copy) == done[1]
     write_params(copy, recipe={"cut": "blocks.5.0"})
     out = suite(copy, "plan", *REGIME)
-    assert "recipes/finetuned/tuned/birds/multi_similarity-0.yaml is stale: the recipe has changed since" in out
+    stale = "birds/multi_similarity-0.yaml is stale: the recipe has changed since; it is left out, and"
+    assert stale in " ".join(out.split())
+    planned = read_plan_file(copy / plan_path("tuned", "birds", "multi_similarity", "finetuned"))
+    assert all(search is not None for _, search in planned)  # it is searched, not run with the values of another cut
 
 
 def test_leaderboard_and_spot_check(done, copy):

@@ -64,6 +64,18 @@ def test_a_search_by_name_goes_before_that_of_a_missing_recipe(workplace):
     assert load_tuned(tuned_path("emoji", "pfml")).best == {"alpha": 2.0}
 
 
+def test_records_of_finished_cells_are_kept_where_the_network_learns(workplace):
+    path = Path("finetuned/runs/emoji-cpml/records.jsonl")
+    write_records(path, [record("cpml", 0.2, 5, 0.5, regime="finetuned", views_sha256="v")])
+    kept = Path("results/finetuned/runs/emoji-cpml/records.jsonl")
+    assert promote() == [kept]
+    assert kept.read_bytes() == path.read_bytes()
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(SuiteError, match=r"finetuned/runs/emoji-cpml/records\.jsonl"):
+        promote()
+    assert kept.read_bytes() != path.read_bytes()
+
+
 def test_nothing_to_promote(workplace):
     pattern = (
         r"there is no finished search or study; run: dvc repro pipelines/tuning/dvc\.yaml, or: .*/studies/dvc\.yaml"
