@@ -95,12 +95,18 @@ class Design(BaseModel):
         for name, was, value in (
             *((f"tuning.{key}", self.budget.get(key), now.budget[key]) for key in now.budget),
             *((f"noise.{key}", self.noise.get(key), now.noise[key]) for key in now.noise),
-            *((key, self.studies.get(key), now.studies[key]) for key in now.studies),
+            *((key, _with_defaults(key, self.studies.get(key)), now.studies[key]) for key in now.studies),
             ("seeds", self.seeds, now.seeds),
         ):
             if was != value:
                 told.append(f"{name}: {was} then, {value} now")
         return told
+
+
+def _with_defaults(study: str, was: Any) -> Any:
+    """Settings of a study as they were, with those that have come since as they are where nobody sets them."""
+    default = Settings.model_fields[study].get_default(call_default_factory=True)
+    return default.model_dump(mode="json") | was if isinstance(default, BaseModel) and was else was
 
 
 class Preregistered(BaseModel):

@@ -83,6 +83,18 @@ def test_what_else_changed_is_named(folder, changes, told):
     assert all(text.startswith(start) for text, start in zip(found, told, strict=True))
 
 
+def test_a_setting_that_has_come_since_is_no_change_where_nobody_sets_it(folder):
+    path = freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
+    values = json.loads(path.read_text())
+    del values["designs"]["frozen"]["studies"]["extended"]["tracks"]
+    path.write_text(json.dumps(values))
+    frozen = load_frozen(folder)
+    assert frozen.changes(load_settings()) == []
+    both = ["tuned", "tuned_under_noise"]
+    (_, told) = frozen.changes(changed(tuning__tracks=both, extended__tracks=both))
+    assert told.startswith("extended: {")
+
+
 def test_each_regime_has_a_design_of_its_own(folder):
     settings = load_settings()
     late = load_finetuned(ROOT / FINETUNED_FILE)
