@@ -55,6 +55,7 @@ class FinetunedRecipe(Recipe):
 class RecipeChanges(Strict):
     """What a data set has in place of values of ``recipe``."""
 
+    epochs: Annotated[int, Field(ge=1, le=10_000, strict=True)] | None = None
     flip: bool | None = None
     colour: Share | None = None
 
