@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 from suite.evaluation.records import CONDITION, TABLE, Record
+from suite.hashing import sha256_value
 
 _SEARCHED = ("learning_rate", "proxy_learning_rate", "epochs")
 """Parts of a recipe that differ from loss to loss."""
@@ -39,8 +40,8 @@ def _condition(record: Record) -> Hashable:
 
 def _training(record: Record) -> Hashable:
     """The data set, and how all losses are trained on it."""
-    shared = sorted((name, value) for name, value in record.recipe.items() if name not in _SEARCHED)
-    return (record.dataset, tuple(shared))
+    shared = {name: value for name, value in record.recipe.items() if name not in _SEARCHED}
+    return (record.dataset, sha256_value(shared))
 
 
 def _values(record: Record, names: Sequence[str]) -> tuple[Hashable, ...]:

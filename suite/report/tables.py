@@ -53,9 +53,9 @@ EXPLANATION = """Each noise level of each data set is a table of its own. What i
 
 ± runs: half-width of the 95 % t-interval when training is repeated, over searches where a loss has several, else over
 seeds. ± classes: the same when other test classes are drawn.
-Drop: R@1 without noise less R@1 with it, paired by seed; a track under noise has no runs without it, so those of track
-tuned stand in, with other values. A loss that learns little has little to lose, so its gain over the
-frozen backbone, which no label noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
+Drop: R@1 without noise less R@1 with it, paired by seed; where values were chosen under noise, runs without it have those
+chosen on true labels. A loss that learns little has little to lose, so its gain over the frozen backbone, which no label
+noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
 others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
 """
 HANDED_IN = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.

@@ -62,8 +62,12 @@ class ExtendedSettings(Strict):
     """Losses that are run: those of the grid under ``noise_kinds``, others under the grid's own kind, too."""
     noise_kinds: Annotated[tuple[Name, ...], Distinct] = ()
     """Kinds of label noise besides ``noise.kind``, at the same levels."""
-    tracks: Annotated[tuple[Name, ...], Field(min_length=1), Distinct] = ("tuned",)
-    """Of ``tuning.tracks``, those whose values are run."""
+    tracks: Annotated[tuple[Name, ...], Distinct] = ()
+    """Of ``tuning.tracks``, those whose values are run; if none is named, ``tuned``, or all where that is not searched."""
+
+    def tracks_of(self, searched: tuple[str, ...]) -> tuple[str, ...]:
+        """The tracks whose values are run, of those that are searched."""
+        return self.tracks or tuple(track for track in searched if track == "tuned") or searched
 
     def kinds(self, grid_kind: str, *, in_grid: bool) -> tuple[str, ...]:
         """The kinds of noise of a loss: the grid's own first, where the grid does not run the loss."""

@@ -49,8 +49,11 @@ def extended_parts(dataset: str, loss: str, settings: Settings) -> list[Part]:
 
 def _planned(dataset: str, loss: str, settings: Settings) -> list[Planned]:
     """The plans of the tracks that the study runs."""
-    planned = read_plan_file(plan_path("extended", dataset, loss))
-    return [(plan, search) for plan, search in planned if plan.track in settings.extended.tracks]
+    planned, tracks = (
+        read_plan_file(plan_path("extended", dataset, loss)),
+        settings.extended.tracks_of(settings.tuning.tracks),
+    )
+    return [(plan, search) for plan, search in planned if plan.track in tracks]
 
 
 def _kinds(loss: str, settings: Settings) -> tuple[str, ...]:

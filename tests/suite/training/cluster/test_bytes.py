@@ -41,7 +41,8 @@ def test_a_search_runs_on_the_cluster_and_tune_finds_its_trials(dask, one_worker
     write(replace(frozen_plan(seeds=1), noise_levels=LEVELS), search)
     resolve_hyperparameters("emoji", "contrastive", silent())
     expected = tuned_plan_path("emoji", "contrastive").read_bytes()
-    shutil.rmtree("tuned")
+    for folder in ("tuned", "searches"):
+        shutil.rmtree(folder)
     done = grid(dask)
     assert done.failures == []
     assert done.printed.count("emoji contrastive tuned 0 trial") == 3
