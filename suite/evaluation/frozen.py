@@ -9,7 +9,7 @@ from PIL import Image
 from suite.data.features import Features
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable
-from suite.evaluation.retrieval import MAIN_METRIC, retrieve
+from suite.evaluation.retrieval import MAIN_METRIC, Retrieval, retrieve
 
 PIXEL_SIDE = 32
 """Raw pixels are compared at this size; more would cost time and is no better."""
@@ -41,13 +41,13 @@ def pixel_vectors(table: ImageTable) -> NDArray[np.float32]:
     return unit_rows(vectors - vectors.mean(axis=1, keepdims=True))
 
 
-def baseline_table(table: ImageTable, features: Features) -> dict[str, dict[str, float]]:
-    """R@1 in percent of raw pixels and frozen backbone, on training and on test classes."""
+def baseline_table(table: ImageTable, features: Features) -> dict[str, dict[str, Retrieval]]:
+    """What is found by raw pixels and by the frozen backbone's features, on training and on test classes."""
     test = table.labels >= num_training_classes(table.num_classes)
     vectors = {"raw pixels": pixel_vectors(table), "frozen backbone": unit_rows(features.features)}
     return {
         name: {
-            part: 100 * retrieve(rows[mask], table.labels[mask], (MAIN_METRIC,)).metrics[MAIN_METRIC]
+            part: retrieve(rows[mask], table.labels[mask], (MAIN_METRIC,))
             for part, mask in (("training classes", ~test), ("test classes", test))
         }
         for name, rows in vectors.items()

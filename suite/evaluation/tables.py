@@ -17,6 +17,8 @@ from suite.files import replacing, write_text
 ANEW = "run: dvc repro leaderboard"
 """What to do where ``results/records.csv`` is damaged."""
 VALIDATION_SUFFIX = "_validation_epoch"
+HUBNESS = "hubness"
+"""Column with the skewness of how often a test item is among the nearest of a query."""
 HANDED_IN = "handed_in"
 """Column with the mark of runs that were handed in, only where there are some; empty for the others."""
 _ANYWAY = ("status", "failure")
@@ -36,7 +38,7 @@ def _row(record: Record) -> dict[str, Any]:
     later = record.validation_epoch.metrics if record.validation_epoch else {}
     metrics: dict[str, float] = {metric: record.metrics.get(metric, float("nan")) for metric in METRICS}
     metrics |= {metric + VALIDATION_SUFFIX: later.get(metric, float("nan")) for metric in METRICS}
-    others = ("search", "hubness", "backbone", "hyperparameter_source", "class_hits", "class_queries")
+    others = ("search", HUBNESS, "backbone", "hyperparameter_source", "class_hits", "class_queries")
     fields = (*KEY, *_ANYWAY, *_DIGESTS, *others)
     return {name: getattr(record, name) for name in fields} | metrics | {"file": record.file}
 
@@ -83,7 +85,8 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
 
 def _kept_columns(table: pd.DataFrame) -> list[str]:
     metrics = measured_metrics(table)
-    columns = [*KEY, *_ANYWAY, "search", *metrics, *(metric + VALIDATION_SUFFIX for metric in metrics), *_DIGESTS]
+    later = [metric + VALIDATION_SUFFIX for metric in metrics]
+    columns = [*KEY, *_ANYWAY, "search", *metrics, *later, HUBNESS, *_DIGESTS]
     return columns + [name for name in (HANDED_IN,) if name in table]
 
 
@@ -120,7 +123,7 @@ def read_csv(source: Path | bytes, name: str | None = None, cure: str = ANEW) ->
         raise SuiteError(f"{name} holds no row; {cure}")
     if not source.endswith(b"\n"):
         raise SuiteError(f"{name} ends within a line, so it was cut; {cure}")
-    for column in ("search", *METRICS):
+    for column in ("search", HUBNESS, *METRICS):
         if column not in table:
             table[column] = float("nan")
     table[HANDED_IN] = table[HANDED_IN].fillna("") if HANDED_IN in table else ""
@@ -138,7 +141,7 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
     unknown = table.loc[~table["status"].isin(_STATUS), "status"]
     if len(unknown):
         raise SuiteError(f"{name}: status = {unknown.iloc[0]!r}; allowed: {allowed(_STATUS)}")
-    for column in ("noise_level", "seed", "search", *METRICS):
+    for column in ("noise_level", "seed", "search", HUBNESS, *METRICS):
         if not pd.api.types.is_numeric_dtype(table[column]):
             raise SuiteError(f"{name}: column {column} holds a value that is not a number")
     for metric in METRICS:

@@ -1,5 +1,7 @@
 """Data sheets: the measured part of ``docs/data/DATASET.md``, and the whole sheet of a user's own images."""
 
+import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from suite.data.user import UserData
 from suite.data.user_images import QUALITY
 from suite.errors import SuiteError
 from suite.evaluation.frozen import baseline_table
+from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import read_json, write_text
 from suite.report.text import markdown_table
 from suite.settings.params import BackboneSettings, DatasetSettings
@@ -58,18 +61,42 @@ def _features(dataset: str, table: ImageTable, data_sha256: str, console: Consol
 
 
 def measured_part(dataset: str, table: ImageTable, features: Features) -> str:
-    """Counts and untrained R@1 of a data set as Markdown."""
+    """Counts, images with equal pixels, and what is found without training, as Markdown.
+
+    Hubness is the skewness of how often an image is among the nearest of a query, as in the records of runs.
+    """
     test = table.labels >= num_training_classes(table.num_classes)
     counts = np.bincount(table.labels)
     rows = [
         ["classes", *(str(len(np.unique(table.labels[part]))) for part in (~test, test))],
         ["images", *(str(int(part.sum())) for part in (~test, test))],
     ]
-    for name, parts in baseline_table(table, features).items():
-        rows.append([f"R@1 of {name} (%)", *(f"{value:.1f}" for value in parts.values())])
+    within, across = zip(*(identical_images(table, part) for part in (~test, test)), strict=True)
+    rows.append(["images equal to another of their class", *map(str, within)])
+    rows.append(["images equal to one of another class", *map(str, across)])
+    found = baseline_table(table, features)
+    for name, parts in found.items():
+        rows.append([f"R@1 of {name} (%)", *(f"{100 * each.metrics[MAIN_METRIC]:.1f}" for each in parts.values())])
+    for name, parts in found.items():
+        rows.append([f"hubness of {name}", *(f"{each.hubness:.2f}" for each in parts.values())])
     shown = markdown_table(["", "training classes", "test classes"], rows, ["---", "---:", "---:"])
     images = f"Images a class: {counts.min()} to {counts.max()}, median {int(np.median(counts))}."
     return f"Printed by `suite data sheet {dataset}`:\n\n{shown}\n{images}\n"
+
+
+def identical_images(table: ImageTable, chosen: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many images have the pixels of another one of their class, and how many those of an image of another class.
+
+    Args:
+        table: the images.
+        chosen: (N,) which of them are looked at.
+    """
+    labels_of: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(chosen):
+        labels_of.setdefault(hashlib.sha256(table.decode(np.array([row]))).digest(), []).append(int(table.labels[row]))
+    copies = [Counter(labels) for labels in labels_of.values() if len(labels) > 1]
+    within = sum(count for each in copies for count in each.values() if count > 1)
+    return within, sum(each.total() for each in copies if len(each) > 1)
 
 
 def user_sheet(name: str, settings: DatasetSettings, table: ImageTable, made: UserData) -> str:

@@ -1,11 +1,15 @@
 """Data sheets: the measured part stands between markers and can be renewed."""
 
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from suite.data.features import Features, save_features
+from suite.data.table import ImageTable
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.report import sheets as sheet
@@ -33,11 +37,31 @@ def test_the_sheet_is_filled_and_renewed(small):
     text = path.read_text()
     assert "| classes | 80 | 80 |" in measured
     assert "| images | 3200 | 3200 |" in measured
+    assert "| images equal to another of their class | 0 | 0 |" in measured
+    assert "| images equal to one of another class | 0 | 0 |" in measured
+    assert re.search(r"\| hubness of frozen backbone \| -?\d\.\d\d \| -?\d\.\d\d \|", measured)
     assert measured in text
     assert "old" not in text
     assert text.endswith("<!-- end of baselines -->\n\n## Sources\n")
     assert sheet.update_sheet("typefaces", None) == measured
     assert path.read_text() == text
+
+
+def png(value):
+    """An image of one grey."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (value, value, value)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def test_equal_images_are_counted_within_and_across_classes():
+    """A pair in class 0; one image of class 1 thrice, once more in class 2; the last is outside what is looked at."""
+    a, b, c = (png(value) for value in (10, 90, 170))
+    images, labels = [a, a, b, b, b, b, c, c], np.array([0, 0, 1, 1, 1, 2, 2, 3])
+    table = ImageTable(images, labels, list("abcd"), ["s"] * 8, ["l"] * 8)
+    assert sheet.identical_images(table, labels < 3) == (2 + 3, 4)
+    assert sheet.identical_images(table, labels < 2) == (2 + 3, 0)
+    assert sheet.identical_images(table, labels > 1) == (0, 2)
 
 
 def test_features_of_another_backbone_are_not_taken(small, monkeypatch):
