@@ -62,22 +62,31 @@ class Finding:
     Attributes:
         regime: what learns.
         outcome: whether PFML wins, up to a colon.
-        comparisons: the rest of that sentence.
+        counts: the rest of that sentence: how often it was ahead, and behind.
+        extent: how much that rests on.
+        tracks: a sentence on each further tuning track.
         claims: sentences on how claims were judged; none where none was.
     """
 
     regime: str
     outcome: str
-    comparisons: str
+    counts: str
+    extent: str
+    tracks: tuple[str, ...]
     claims: tuple[str, ...]
+
+    @property
+    def comparisons(self) -> str:
+        """What follows the outcome: the counts, what they rest on, and further tracks."""
+        return " ".join([f"{self.counts} ({self.extent}).", *self.tracks])
 
     def text(self) -> list[str]:
         """The sentences as plain text, one each."""
         return [f"{self.outcome} {self.comparisons}", *self.claims]
 
     def brief(self) -> list[str]:
-        """The first of them and the last: who wins, and what weakens it."""
-        return [self.text()[0], *self.claims[-1:]]
+        """Who wins on each tuning track, without what that rests on; then what weakens it."""
+        return [" ".join([f"{self.outcome} {self.counts}.", *self.tracks]), *self.claims[-1:]]
 
     def markdown(self) -> str:
         """The same, the outcome bold."""
@@ -104,13 +113,12 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
         if len(mine):
             told = found_of_claims(claims, regime) if claims is not None else ()
             tables = len(beaten[list(TABLE)].drop_duplicates())
-            outcome, comparisons = found_on_board(rows, mine, tables)
             further = _on_further_tracks(verdicts[verdicts["regime"] == regime], str(rows["track"].iloc[0]))
-            found.append(Finding(regime, outcome, " ".join([comparisons, *further]), told))
+            found.append(Finding(regime, *found_on_board(rows, mine, tables), further, told))
     return found
 
 
-def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> list[str]:
+def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> tuple[str, ...]:
     """A sentence on each tuning track besides the main one: how often PFML is ahead of the best baseline."""
     mine = verdicts[(verdicts["loss"] == METHOD) & (verdicts["against"] == BEST)]
     told = []
@@ -119,7 +127,7 @@ def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> list[str]:
         if total := sum(counts.values()):
             ahead, behind = counts.get("ahead", 0), counts.get("behind", 0)
             told.append(f"On track {track} it is ahead in {ahead} of {total} and behind in {behind}.")
-    return told
+    return tuple(told)
 
 
 def _own(rows: pd.DataFrame) -> pd.DataFrame:
@@ -133,8 +141,8 @@ def main_track(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[tracks == (TUNED if TUNED in set(tracks) else tracks.iloc[0])]
 
 
-def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> tuple[str, str]:
-    """How often PFML was ahead of the best baseline: the outcome, up to a colon, and the numbers.
+def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> tuple[str, str, str]:
+    """How often PFML was ahead of the best baseline: the outcome, up to a colon, the numbers, and what they rest on.
 
     It wins where it is ahead in more than half of the comparisons, and behind in none.
 
@@ -158,11 +166,12 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> t
     )
     gains = rows.loc[rows["loss"] == METHOD, "gain_over_frozen"]
     above, level = int((gains > 0).sum()), len(verdicts) - ahead - behind
-    return outcome, (
+    told = (
         f"it is ahead of the best baseline in {ahead} of {len(verdicts)} comparisons of R@1, behind it in {behind}, and not "
         f"told apart from it in {level}; another loss, tested by itself, is ahead in {beaten}; its mean lies above the "
-        f"frozen backbone's in {above} of {len(gains)} ({', '.join(extent)})."
+        f"frozen backbone's in {above} of {len(gains)}"
     )
+    return outcome, told, ", ".join(extent)
 
 
 def _runs(rows: pd.DataFrame) -> str:

@@ -47,8 +47,8 @@ def test_equal_numbers_are_said_to_be_so(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert "the best of 25 trials for every loss, by MAP@R" in page
     assert "the best of 25 trials for every loss" in leaderboard_latex(found)
-    assert found_on_board(found, verdicts(table, ["mine"]), 0)[1].endswith(
-        "3 runs of each loss, tuned with equal budgets on true labels)."
+    assert found_on_board(found, verdicts(table, ["mine"]), 0)[2].endswith(
+        "3 runs of each loss, tuned with equal budgets on true labels"
     )
 
 
@@ -61,7 +61,7 @@ def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert f"the best of {told}" in page
     assert "every loss" not in page
-    assert "equal budgets" not in found_on_board(found, verdicts(table, ["mine"]), 0)[1]
+    assert "equal budgets" not in found_on_board(found, verdicts(table, ["mine"]), 0)[2]
 
 
 def test_the_fewest_trials_of_several_searches_count(workplace):

@@ -189,6 +189,9 @@ def test_other_tuning_tracks_follow():
     (both,) = found(under_noise, records())
     assert "does not win" in both.outcome
     assert both.comparisons.endswith("). On track tuned_under_noise it is ahead in 3 of 3 and behind in 0.")
+    (brief,) = both.brief()
+    assert "of 3. On track tuned_under_noise it is ahead in 3 of 3" in brief
+    assert "data set" not in brief
     (alone,) = found(records(), records(0.6, track="paper_values"))
     assert alone.comparisons.endswith("on true labels).")
 
