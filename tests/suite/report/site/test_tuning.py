@@ -118,7 +118,7 @@ def test_only_searches_that_the_settings_ask_for_are_averaged():
     asked, others = as_asked({"pfml": [*right, *wrong], "cpml": right[:1], "triplet": wrong}, two, "tuned", "emoji")
     assert asked == {"pfml": right, "cpml": right[:1]}
     assert others == [*wrong, *wrong]
-    assert as_asked({"pfml": right}, two, "tuned_under_noise", "emoji") == ({}, right)
+    assert as_asked({"pfml": right}, two, "tuned_with_noisy_validation", "emoji") == ({}, right)
     assert as_asked({"pfml": right}, one, "tuned", "emoji") == ({"pfml": right[:1]}, right[1:])
     assert str(Budget.of(wrong[3])) == "20 trials on 4 folds, epochs searched: one of 8, 15"
 
