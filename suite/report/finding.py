@@ -29,8 +29,6 @@ TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {
         "PFML retrieves better than each baseline": ("above-baselines",),
         "wrong labels take less from it than from each baseline": ("robustness",),
-    },
-    {
         "with values chosen under label noise PFML retrieves better than each baseline": (
             "above-baselines-noise-20-tuned_under_noise",
             "above-baselines-noise-40-tuned_under_noise",
@@ -64,7 +62,7 @@ class Finding:
         outcome: whether PFML wins, up to a colon.
         counts: the rest of that sentence: how often it was ahead, and behind.
         extent: how much that rests on.
-        tracks: a sentence on each further tuning track.
+        tracks: a clause on each further tuning track.
         claims: sentences on how claims were judged; none where none was.
     """
 
@@ -78,7 +76,7 @@ class Finding:
     @property
     def comparisons(self) -> str:
         """What follows the outcome: the counts, what they rest on, and further tracks."""
-        return " ".join([f"{self.counts} ({self.extent}).", *self.tracks])
+        return "; ".join([f"{self.counts} ({self.extent})", *self.tracks]) + "."
 
     def text(self) -> list[str]:
         """The sentences as plain text, one each."""
@@ -86,7 +84,7 @@ class Finding:
 
     def brief(self) -> list[str]:
         """Who wins on each tuning track, without what that rests on; then what weakens it."""
-        return [" ".join([f"{self.outcome} {self.counts}.", *self.tracks]), *self.claims[-1:]]
+        return [f"{self.outcome} {'; '.join([self.counts, *self.tracks])}.", *self.claims[-1:]]
 
     def markdown(self) -> str:
         """The same, the outcome bold."""
@@ -119,14 +117,14 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
 
 
 def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> tuple[str, ...]:
-    """A sentence on each tuning track besides the main one: how often PFML is ahead of the best baseline."""
+    """A clause on each tuning track besides the main one: how often PFML is ahead of the best baseline."""
     mine = verdicts[(verdicts["loss"] == METHOD) & (verdicts["against"] == BEST)]
     told = []
     for track in (each for each in get_args(TuningTrack) if each != main):
         counts = mine.loc[mine["track"] == track, "verdict"].value_counts().to_dict()
         if total := sum(counts.values()):
             ahead, behind = counts.get("ahead", 0), counts.get("behind", 0)
-            told.append(f"On track {track} it is ahead in {ahead} of {total} and behind in {behind}.")
+            told.append(f"on track {track} it is ahead in {ahead} of {total} and behind in {behind}")
     return tuple(told)
 
 

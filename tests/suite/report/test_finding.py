@@ -154,11 +154,10 @@ def test_claims_on_values_chosen_under_noise_stand_apart():
     )
     claims = [{"family": name, "lines": [line], "regime": "frozen"} for name in names]
     assert found_of_claims({"claims": claims}, "frozen")[:-1] == (
-        "That PFML retrieves better than each baseline: 1 inconclusive (on what the paper says).",
         (
-            "That with values chosen under label noise PFML retrieves better than each baseline: 1 inconclusive (on what "
-            "the paper says); that wrong labels then take less from it than from each baseline: 1 inconclusive (on what "
-            "the paper says)."
+            "That PFML retrieves better than each baseline: 1 inconclusive (on what the paper says); that with values "
+            "chosen under label noise PFML retrieves better than each baseline: 1 inconclusive (on what the paper says); "
+            "that wrong labels then take less from it than from each baseline: 1 inconclusive (on what the paper says)."
         ),
     )
 
@@ -188,9 +187,9 @@ def test_other_tuning_tracks_follow():
     under_noise = records(0.6, track="tuned_under_noise")
     (both,) = found(under_noise, records())
     assert "does not win" in both.outcome
-    assert both.comparisons.endswith("). On track tuned_under_noise it is ahead in 3 of 3 and behind in 0.")
+    assert both.comparisons.endswith("); on track tuned_under_noise it is ahead in 3 of 3 and behind in 0.")
     (brief,) = both.brief()
-    assert "of 3. On track tuned_under_noise it is ahead in 3 of 3" in brief
+    assert "of 3; on track tuned_under_noise it is ahead in 3 of 3" in brief
     assert "data set" not in brief
     (alone,) = found(records(), records(0.6, track="paper_values"))
     assert alone.comparisons.endswith("on true labels).")
