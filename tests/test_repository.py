@@ -40,7 +40,7 @@ def test_the_readme_shows_the_committed_results():
 def test_tracked_files_stay_small():
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
     paths = [ROOT / name.decode() for name in listed.split(b"\0") if name]
-    assert sum(path.stat().st_size for path in paths if path.is_file()) < 50e6
+    assert sum(path.stat().st_size for path in paths if path.is_file()) < 75e6  # 27 MB are the images
 
 
 def test_the_lock_fits_the_declared_ranges():

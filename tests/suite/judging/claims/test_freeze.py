@@ -91,7 +91,8 @@ def test_a_setting_that_has_come_since_is_no_change_where_nobody_sets_it(folder)
     frozen = load_frozen(folder)
     assert frozen.changes(load_settings()) == []
     both = ["tuned", "tuned_under_noise"]
-    (_, told) = frozen.changes(changed(tuning__tracks=both, extended__tracks=both))
+    three = [*both, "tuned_with_noisy_validation"]
+    (_, told) = frozen.changes(changed(tuning__tracks=three, extended__tracks=both))
     assert told.startswith("extended: {")
 
 
