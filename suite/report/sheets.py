@@ -93,9 +93,8 @@ def identical_images(table: ImageTable, chosen: NDArray[np.bool_]) -> tuple[int,
     """
     labels_of: dict[bytes, list[int]] = {}
     for row in np.flatnonzero(chosen):
-        labels_of.setdefault(hashlib.sha256(table.decode(np.array([row])).tobytes()).digest(), []).append(
-            int(table.labels[row])
-        )
+        pixels = table.decode(np.array([row])).tobytes()
+        labels_of.setdefault(hashlib.sha256(pixels).digest(), []).append(int(table.labels[row]))
     copies = [Counter(labels) for labels in labels_of.values() if len(labels) > 1]
     within = sum(count for each in copies for count in each.values() if count > 1)
     return within, sum(each.total() for each in copies if len(each) > 1)
