@@ -159,5 +159,7 @@ def _replace(module: nn.Module, sizes: dict[nn.Module, tuple[int, ...]]) -> None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Conv2d):
             setattr(module, name, Pointwise(child) if _is_pointwise(child) else Depthwise(child, sizes[child]))
+        elif hasattr(child, "inplace"):
+            child.inplace = False  # changing a view in place would make autograd copy it, and its gradient
         else:
             _replace(child, sizes)
