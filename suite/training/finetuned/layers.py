@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 _MOST_PLACES = 64
 """Places of the largest maps that are treated so: the matrix of a depthwise convolution has P * Q entries a channel."""
-_ELEMENTWISE = (nn.Identity, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.Hardtanh, nn.Dropout)
+_IN_PLACE = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.Hardtanh, nn.Dropout)
+_ELEMENTWISE = (nn.Identity, nn.GELU, *_IN_PLACE)
 
 
 class Pointwise(nn.Module):
@@ -159,7 +160,7 @@ def _replace(module: nn.Module, sizes: dict[nn.Module, tuple[int, ...]]) -> None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Conv2d):
             setattr(module, name, Pointwise(child) if _is_pointwise(child) else Depthwise(child, sizes[child]))
-        elif hasattr(child, "inplace"):
+        elif isinstance(child, _IN_PLACE):
             child.inplace = False  # changing a view in place would make autograd copy it, and its gradient
         else:
             _replace(child, sizes)
