@@ -184,9 +184,13 @@ def freeze(
     *,
     add: Annotated[bool, typer.Option("--add", help="Add what has come since, under its own date.")] = False,
     renew: Annotated[bool, typer.Option("--renew", help="Preregister anew what was preregistered before.")] = False,
+    anew: Annotated[
+        Regime | None,
+        typer.Option("--design", help="Preregister anew the design of one regime that has no results yet."),
+    ] = None,
 ) -> None:
     """Preregister: digests of claims and search spaces, recipes, budget, seeds, date, commit, to claims/frozen.json."""
-    from suite.judging.claims.freeze import add_later
+    from suite.judging.claims.freeze import add_later, design_anew
     from suite.judging.claims.freeze import freeze as write_frozen
     from suite.judging.claims.load import load_claims
     from suite.settings.finetuned import settings_of
@@ -195,9 +199,14 @@ def freeze(
     settings = settings_of("frozen")
     designs = {"frozen": settings} | ({"finetuned": settings_of("finetuned")} if FINETUNED_FILE.is_file() else {})
     files = load_claims(settings.losses, settings.datasets)
-    if add and renew:
-        raise SuiteError("--add and --renew exclude each other; allowed: one of them")
-    path = add_later(files, designs) if add else write_frozen(files, designs, renew=renew)
+    if add + renew + (anew is not None) > 1:
+        raise SuiteError("--add, --renew and --design exclude each other; allowed: one of them")
+    if anew is not None:
+        if anew not in designs:
+            raise SuiteError(f"--design {anew.value}: {FINETUNED_FILE} is missing; allowed: frozen")
+        path = design_anew(anew.value, designs[anew])
+    else:
+        path = add_later(files, designs) if add else write_frozen(files, designs, renew=renew)
     console.print(f"wrote {path}: commit it before the runs that it is about", markup=False, highlight=False)
 
 

@@ -10,103 +10,21 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from suite.errors import SuiteError
 from suite.files import read_json, shown, write_json
-from suite.hashing import sha256_value
+from suite.judging.claims.design import Design
 from suite.judging.claims.load import ClaimFile
-from suite.losses.registry import find_loss
 from suite.settings.params import Settings
-from suite.settings.paths import CLAIMS_FOLDER
+from suite.settings.paths import BOARD_FILE, CLAIMS_FOLDER, FINETUNED_RESULTS, RESULTS_FOLDER
 from suite.settings.reading import explain_first
-from suite.training.search_space import declared_space, space_on
 
 FROZEN_NAME = "frozen.json"
-_STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "extended", "geometry"}
 PREREGISTERED, CHANGED, CAME_AFTER = "as preregistered", "changed since", "came after"
 Standing = Literal["as preregistered", "changed since", "came after"]
-
-
-class Design(BaseModel):
-    """What is fixed of a regime besides the claims; digests are SHA-256."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    search_spaces: dict[str, str]
-    """Digest of what a search of each loss varies."""
-    recipes: dict[str, dict[str, Any]]
-    """How each data set is trained on."""
-    budget: dict[str, Any]
-    """``tuning`` without its losses: trials, folds, searches, tracks, noise, shared space."""
-    seeds: int
-    noise: dict[str, Any]
-    studies: dict[str, Any]
-    """``ablation``, ``crossed``, ``splits``, ``fresh_seeds``, ``extended`` and ``geometry``."""
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Design":
-        """What settings fix.
-
-        Raises:
-            SuiteError: a loss cannot be found, or its search space is none.
-        """
-        return cls(
-            search_spaces={name: sha256_value(_spaces(name, settings)) for name in settings.all_losses},
-            recipes={name: settings.recipe_of(name).model_dump(mode="json") for name in settings.datasets},
-            budget=settings.tuning.model_dump(mode="json", exclude={"also"}),
-            seeds=settings.seeds,
-            noise=settings.noise.model_dump(mode="json"),
-            studies=settings.model_dump(mode="json", include=_STUDIES),
-        )
-
-    def beyond(self, before: "Design") -> "Design":
-        """What an earlier design lacks: search spaces of further losses, recipes on further data sets, further studies."""
-        names = ("search_spaces", "recipes", "studies")
-        new = {
-            name: {key: value for key, value in getattr(self, name).items() if key not in getattr(before, name)}
-            for name in names
-        }
-        return self.model_copy(update=new | {"budget": {}, "noise": {}})
-
-    def joined(self, later: "Design") -> "Design":
-        """This design with what a later one had beyond it."""
-        names = ("search_spaces", "recipes", "studies")
-        return self.model_copy(update={name: getattr(later, name) | getattr(self, name) for name in names})
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is beyond an earlier design."""
-        return not (self.search_spaces or self.recipes or self.studies)
-
-    def changes(self, now: "Design") -> list[str]:
-        """What is other now, a phrase each."""
-        told = [
-            f"{what} {name}: {'changed' if name in was else 'came after'}"
-            for what, was, value in (
-                ("search space of", self.search_spaces, now.search_spaces),
-                ("recipe on", self.recipes, now.recipes),
-            )
-            for name in value
-            if was.get(name) != value[name]
-        ]
-        for name, was, value in (
-            *((f"tuning.{key}", self.budget.get(key), now.budget[key]) for key in now.budget),
-            *((f"noise.{key}", self.noise.get(key), now.noise[key]) for key in now.noise),
-            *((key, _with_defaults(key, self.studies.get(key)), now.studies[key]) for key in now.studies),
-            ("seeds", self.seeds, now.seeds),
-        ):
-            if was != value:
-                told.append(f"{name}: {was} then, {value} now")
-        return told
-
-
-def _with_defaults(study: str, was: Any) -> Any:
-    """Settings of a study as they were, with those that have come since as they are where nobody sets them."""
-    default = Settings.model_fields[study].get_default(call_default_factory=True)
-    return default.model_dump(mode="json") | was if isinstance(default, BaseModel) and was else was
 
 
 class Preregistered(BaseModel):
@@ -121,6 +39,8 @@ class Preregistered(BaseModel):
     """Digest of each claim's file, by id."""
     designs: dict[str, Design]
     """By regime."""
+    anew: tuple[str, ...] = ()
+    """Regimes whose design takes the place of an earlier one, by which nothing was run."""
 
 
 class Frozen(Preregistered):
@@ -152,7 +72,8 @@ class Frozen(Preregistered):
         found = dict(self.designs)
         for each in self.later:
             for regime, design in each.designs.items():
-                found[regime] = found[regime].joined(design) if regime in found else design
+                joins = regime in found and regime not in each.anew
+                found[regime] = found[regime].joined(design) if joins else design
         return found
 
 
@@ -212,6 +133,33 @@ def add_later(files: Iterable[ClaimFile], settings: Mapping[str, Settings], fold
     return _written(before.model_copy(update={"later": (*before.later, added)}), path)
 
 
+def design_anew(regime: str, settings: Settings, folder: Path = CLAIMS_FOLDER) -> Path:
+    """Put the design of a regime that has no results yet in the place of the earlier one, under today's date.
+
+    The earlier one stays in the file.
+
+    Args:
+        regime: name of the regime.
+        settings: of the regime.
+        folder: where the claims are.
+
+    Raises:
+        SuiteError: the claims are not of the current folder, nothing was preregistered yet, the regime has results, its
+            design is the same, or a loss cannot be found.
+    """
+    path, before = _own(folder), load_frozen(folder)
+    if before is None:
+        raise SuiteError(f"{shown(path)} is missing: there is no design to replace; run: suite claims freeze")
+    results = (FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER) / BOARD_FILE.name
+    if results.exists():
+        raise SuiteError(f"regime {regime} has results, {shown(results)}; a design is replaced before there are any")
+    design = Design.of(settings)
+    if before.all_designs.get(regime) == design:
+        raise SuiteError(f"{shown(path)} has the design of regime {regime} as it is now")
+    added = Preregistered(date=_now(), commit=_commit(folder), claims={}, designs={regime: design}, anew=(regime,))
+    return _written(before.model_copy(update={"later": (*before.later, added)}), path)
+
+
 def _own(folder: Path) -> Path:
     """The file of a folder of claims.
 
@@ -250,13 +198,6 @@ def load_frozen(folder: Path = CLAIMS_FOLDER) -> Frozen | None:
         return Frozen.model_validate(found)
     except ValidationError as error:
         raise SuiteError(f"{explain_first(error, Frozen, path)}; {cure}") from error
-
-
-def _spaces(loss: str, settings: Settings) -> dict[str, Any]:
-    """What a search of a loss varies on each data set."""
-    entry = settings.all_losses[loss]
-    space = declared_space(find_loss(loss, entry), entry, settings.tuning.space)
-    return {name: space_on(name, dataset.limits, space) for name, dataset in settings.datasets.items()}
 
 
 def _readable(path: Path) -> Frozen | None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
-from suite.judging.claims.freeze import Frozen, add_later, freeze, load_frozen
+from suite.judging.claims.freeze import Frozen, add_later, design_anew, freeze, load_frozen
 from suite.judging.claims.load import load_claims
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import Settings, load_settings
@@ -182,6 +182,39 @@ def test_adding_needs_something_to_add_and_something_to_add_to(folder):
     before = path.read_bytes()
     with pytest.raises(SuiteError, match="lacks nothing"):
         add_later(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    assert path.read_bytes() == before
+
+
+def test_a_design_without_results_is_replaced_and_the_earlier_one_stays_in_the_file(folder):
+    late = load_finetuned(ROOT / FINETUNED_FILE)
+    both = {"frozen": changed(), "finetuned": late.within(changed())}
+    path = freeze(load_claims(folder=folder), both, folder=folder)
+    before = json.loads(path.read_text())
+    put(folder, "second", minimum_seeds=4)
+    tuning = late.tuning.model_copy(update={"searches": 3, "held_out": 2})
+    new = late.model_copy(update={"tuning": tuning}).within(changed(seeds=7))
+    design_anew("finetuned", new, folder)
+    frozen = load_frozen(folder)
+    assert frozen.changes(new, "finetuned") == []
+    assert frozen.changes(late.within(changed()), "finetuned")
+    assert frozen.changes(changed()) == []
+    assert frozen.standing_of(load_claims(folder=folder)[1]) == "changed since"
+    after = json.loads(path.read_text())
+    assert after | {"later": []} == before
+    assert [(each["anew"], each["claims"]) for each in after["later"]] == [(["finetuned"], {})]
+
+
+def test_a_design_with_results_stays(folder, workplace):
+    with pytest.raises(SuiteError, match=r"there is no design to replace; run: suite claims freeze$"):
+        design_anew("frozen", changed(), folder)
+    path = freeze(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    before = path.read_bytes()
+    with pytest.raises(SuiteError, match="has the design of regime frozen as it is now"):
+        design_anew("frozen", changed(), folder)
+    (workplace / "results").mkdir()
+    (workplace / "results" / "leaderboard.json").write_text("{}")
+    with pytest.raises(SuiteError, match=r"regime frozen has results, results/leaderboard\.json; a design is replaced"):
+        design_anew("frozen", changed(seeds=7), folder)
     assert path.read_bytes() == before
 
 
