@@ -21,10 +21,11 @@ from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
 from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
-from suite.settings.plans import P, Plan, Run, read_plan_file, runs_of, tuned_plan_path
+from suite.settings.plans import P, Plan, Run, runs_of
 from suite.training.cache import CachedRun, Finished, alone_in_runs, cached_runs, run_missing, versions
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
+from suite.training.tuned_plans import tuned_plans
 
 Data = TypeVar("Data")
 RunFunction = Callable[[Run[Any], Features], Outcome]
@@ -53,9 +54,7 @@ def train(dataset: str, loss: str, console: Console) -> None:
         SuiteError: the plan or the features are missing, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
-    runs = [
-        run for plan, _ in read_plan_file(tuned_plan_path(dataset, loss)) for run in runs_of(plan, keep_embeddings=True)
-    ]
+    runs = [run for plan, _ in tuned_plans(dataset, loss) for run in runs_of(plan, keep_embeddings=True)]
     places, finished = run_frozen_stage(name, runs, console)
     write_runs(name, places, finished)
 

@@ -57,6 +57,13 @@ def write_plan(path, plan, search=None):
     write_plan_file(path, [(plan, search)])
 
 
+def write_complete(*plans) -> None:
+    """Write complete plans of one loss, as ``suite plan`` and the stage ``tune`` leave those of recipes in git."""
+    names = plans[0].dataset, plans[0].loss
+    for path in (plan_path("tuned", *names), tuned_plan_path(*names)):
+        write_plan_file(path, [(plan, None) for plan in plans])
+
+
 def silent() -> Console:
     """A console that writes nowhere but keeps what was written."""
     return Console(file=io.StringIO(), width=200)
@@ -117,7 +124,7 @@ def prepare(plan: FrozenPlan, search: Search | None = None, features: Features |
 
 def prepare_complete(plan: FrozenPlan) -> FrozenPlan:
     """Write a complete plan and features, as the stages before training and before a study do."""
-    write_plan(tuned_plan_path(plan.dataset, plan.loss), plan)
+    write_complete(plan)
     save_features(features_path(plan.dataset), make_features())
     return plan
 

@@ -158,7 +158,8 @@ class FrozenStage(StageOfPart):
 
     def _tuned(self, features: Features) -> Any:
         """The complete plan, where the stage ``tune`` has searched already."""
-        from suite.training.tuning.resolve import frozen_tools, searched_before
+        from suite.training.tuned_plans import searched_before
+        from suite.training.tuning.resolve import frozen_tools
 
         assert self.part.search is not None
         return searched_before(self.part.plan, self.part.search, frozen_tools().inputs_sha256(features))

@@ -13,7 +13,7 @@ from suite.data.table import read_table
 from suite.files import alone, write_json
 from suite.hashing import sha256_code
 from suite.settings.paths import LOCKS_FOLDER, TIMES_FOLDER
-from suite.settings.plans import P, Run, folder_of, read_plan_file, runs_of, tuned_plan_path
+from suite.settings.plans import P, Run, folder_of, runs_of
 from suite.training.backbone import load_backbone
 from suite.training.cache import CachedRun, Finished, cached_runs, versions
 from suite.training.finetuned.images import load_images
@@ -24,6 +24,7 @@ from suite.training.finetuned.validation import validate_finetuned
 from suite.training.finetuned.views import Source, load_views
 from suite.training.run.frozen import Outcome
 from suite.training.stage import check_code, run_stage, write_runs
+from suite.training.tuned_plans import tuned_plans
 from suite.training.tuning.resolve import Tools
 
 VERSIONED = ("timm",)
@@ -83,11 +84,7 @@ def train_finetuned(dataset: str, loss: str, console: Console) -> None:
         SuiteError: the plan or the views are missing or stale, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
-    runs = [
-        run
-        for plan, _ in read_plan_file(tuned_plan_path(dataset, loss, REGIME))
-        for run in runs_of(plan, keep_embeddings=True)
-    ]
+    runs = [run for plan, _ in tuned_plans(dataset, loss, REGIME) for run in runs_of(plan, keep_embeddings=True)]
     places, finished = run_finetuned_stage(name, runs, console)
     write_runs(name, places, finished, folder_of(REGIME))
 

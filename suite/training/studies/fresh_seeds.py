@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.settings.paths import FRESH_SEEDS
-from suite.settings.plans import Regime, Run, SomePlan, fresh_seeds, read_plan_file, tuned_plan_path
+from suite.settings.plans import Regime, Run, SomePlan, fresh_seeds
 from suite.training.studies.parts import Part, run_parts
+from suite.training.tuned_plans import tuned_plans
 from suite.training.tuning.resolve import Tools
 
 
@@ -37,7 +38,7 @@ def fresh_seed_parts(dataset: str, loss: str, count: int, regime: Regime = "froz
     Raises:
         SuiteError: there is no complete plan.
     """
-    return [Part(plan, partial(_runs, count)) for plan, _ in read_plan_file(tuned_plan_path(dataset, loss, regime))]
+    return [Part(plan, partial(_runs, count)) for plan, _ in tuned_plans(dataset, loss, regime)]
 
 
 def _runs(count: int, plan: SomePlan) -> list[Run[SomePlan]]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from suite.evaluation.record_parts import AblationPoint
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.settings.paths import GEOMETRY
-from suite.settings.plans import Regime, Run, Search, SomePlan, plan_path, seeds_of
+from suite.settings.plans import Regime, Run, Search, SomePlan, plan_path, read_plan_file, seeds_of
 from suite.settings.studies import GeometrySettings
 from suite.training.hyperparameters import with_values
 from suite.training.run.frozen import Outcome
@@ -59,7 +59,7 @@ def geometry_parts(dataset: str, loss: str, geometry: GeometrySettings, regime: 
     Raises:
         SuiteError: as ``run_geometry``.
     """
-    planned = tuned_on_true_labels(plan_path("searches", dataset, loss, regime), regime)
+    planned = tuned_on_true_labels(read_plan_file(plan_path("searches", dataset, loss, regime)), regime)
     number_of_proxies = {"proxies_per_class": geometry.proxies_per_class}
     entry = load_target(planned[0][0].loss, planned[0][0].target)
     check_hyperparameters(entry, number_of_proxies, f"{settings_file(regime)}: geometry.losses.{loss}")

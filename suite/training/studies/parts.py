@@ -12,12 +12,13 @@ from suite.errors import SuiteError
 from suite.evaluation.record_parts import AblationPoint
 from suite.evaluation.records import write_records
 from suite.settings.paths import STUDY_OUTPUTS
-from suite.settings.plans import PLANS, Planned, Regime, Run, Search, SomePlan, folder_of, read_plan_file
+from suite.settings.plans import PLANS, Planned, Regime, Run, Search, SomePlan, folder_of
 from suite.training.alone import alone_in_searches
 from suite.training.batch_checks import TrainingHalf, check_fold_sizes
 from suite.training.run.frozen import Outcome
 from suite.training.stage import Executor, check_code
-from suite.training.tuning.resolve import Tools, frozen_tools, with_recipe
+from suite.training.tuned_plans import with_recipe
+from suite.training.tuning.resolve import Tools, frozen_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,13 @@ def settings_file(regime: Regime) -> Path:
     return PLANS[regime][1].file
 
 
-def tuned_on_true_labels(path: Path, regime: Regime) -> list[Planned]:
-    """The plans of a file that are of the track ``tuned``, which a study begins with.
+def tuned_on_true_labels(planned: Sequence[Planned], regime: Regime) -> list[Planned]:
+    """Those plans that are of the track ``tuned``, which a study begins with.
 
     Raises:
-        SuiteError: the file is missing or damaged, or has none.
+        SuiteError: there is none.
     """
-    found = [(plan, search) for plan, search in read_plan_file(path) if plan.track == "tuned"]
+    found = [(plan, search) for plan, search in planned if plan.track == "tuned"]
     if not found:
         raise SuiteError(
             f"{settings_file(regime)}: tuning.tracks has no tuned, which this study begins with; allowed: tuned among them"

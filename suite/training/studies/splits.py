@@ -7,7 +7,7 @@ from rich.console import Console
 
 from suite.errors import SuiteError
 from suite.settings.paths import SPLITS
-from suite.settings.plans import Run, SomePlan, plan_path
+from suite.settings.plans import Run, SomePlan, plan_path, read_plan_file
 from suite.settings.studies import SplitSettings
 from suite.training.studies.parts import Part, run_parts, tuned_on_true_labels
 
@@ -44,7 +44,7 @@ def split_parts(dataset: str, loss: str, splits: SplitSettings) -> list[Part]:
     Raises:
         SuiteError: as ``run_splits``.
     """
-    plan, declared = tuned_on_true_labels(plan_path("searches", dataset, loss), "frozen")[0]
+    plan, declared = tuned_on_true_labels(read_plan_file(plan_path("searches", dataset, loss)), "frozen")[0]
     if declared is None:
         raise SuiteError(
             f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"

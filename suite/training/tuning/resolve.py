@@ -1,7 +1,7 @@
 """Hyper-parameters of a loss on a data set: those of its tuned recipes, or, where there are none, of searches."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,10 @@ from rich.console import Console
 from suite.errors import SuiteError, allowed
 from suite.files import clear, write_json
 from suite.hashing import sha256_value
-from suite.settings.paths import FEATURES, FOUND_RECIPE, SEARCHES_FOLDER, TIMES_FOLDER
+from suite.settings.paths import FEATURES, TIMES_FOLDER
 from suite.settings.plans import (
     Planned,
     Regime,
-    Search,
     SomePlan,
     folder_of,
     plan_path,
@@ -22,16 +21,13 @@ from suite.settings.plans import (
     tuned_plan_path,
     write_plan_file,
 )
-from suite.settings.tuned_recipes import load_tuned, save_tuned, shared_training
+from suite.settings.tuned_recipes import load_tuned, save_tuned
 from suite.training.alone import alone_in_searches
+from suite.training.tuned_plans import Asked, is_done, recipe_beside, search_path, searched_before, with_recipe
 
 if TYPE_CHECKING:
-    from suite.settings.tuned_recipes import TunedRecipe
     from suite.training.cache import CachedRun, Finished
     from suite.training.tuning.validation import Labels, Validate
-
-Asked = tuple[SomePlan, Search]
-"""A plan, and a search that comes before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ def resolve_hyperparameters(
             complete.append((plan, None))
             continue
         recipe = load_tuned(search_path(plan, search))
-        save_tuned(recipe, _recipe_beside(path, plan, search))
+        save_tuned(recipe, recipe_beside(path, plan, search))
         complete.append((with_recipe(plan, search, recipe), None))
         seconds[f"search {plan.track} {search.number}"] = recipe.seconds
     write_plan_file(path, complete)
@@ -208,50 +204,6 @@ def _one_by_one(function: Callable[[Any, Any], Any], shared: object, tasks: Sequ
     return ((task, function(shared, task)) for task in tasks)
 
 
-def search_path(plan: SomePlan, search: Search) -> Path:
-    """Where a search that is run by its own command, or outside the frozen regime, leaves its recipe."""
-    folder = folder_of(plan.regime) / SEARCHES_FOLDER / f"{plan.dataset}-{plan.loss}"
-    return _recipe_beside(folder / "any", plan, search)
-
-
-def _recipe_beside(path: Path, plan: SomePlan, search: Search) -> Path:
-    return path.with_name(FOUND_RECIPE.format(track=plan.track, number=search.number))
-
-
-def is_done(plan: SomePlan, search: Search, inputs_sha256: str) -> bool:
-    """Whether a search has left its recipe, with the space, budget, training, code and data of today."""
-    path = search_path(plan, search)
-    if not _is_recipe_of(path, plan, search):
-        return False
-    recipe, code = load_tuned(path), sha256_value([plan.code_sha256, plan.loss_sha256])
-    return (recipe.code_sha256, recipe.inputs_sha256) == (code, inputs_sha256)
-
-
-def _is_recipe_of(path: Path, plan: SomePlan, search: Search) -> bool:
-    """Whether a recipe was found by this search."""
-    return path.is_file() and _asked(load_tuned(path)) == (
-        search.space,
-        search.folds,
-        search.held_out,
-        search.noise,
-        search.number,
-        search.trials,
-        shared_training(plan.recipe, search.space),
-    )
-
-
-def _asked(recipe: "TunedRecipe") -> tuple[object, ...]:
-    return (
-        recipe.search_space,
-        recipe.folds,
-        recipe.held_out,
-        recipe.noise,
-        recipe.number,
-        len(recipe.trials),
-        recipe.training,
-    )
-
-
 def frozen_tools() -> Tools:
     """What searches and studies on frozen features need."""
     from suite.data.features import Features, load_features
@@ -268,24 +220,3 @@ def frozen_tools() -> Tools:
         return features.under_split(split).training()[1]
 
     return Tools("frozen", code_sha256, load, inputs_sha256, labels, validate_frozen, run_frozen_stage)
-
-
-def with_recipe(plan: SomePlan, search: Search, recipe: "TunedRecipe") -> SomePlan:
-    """The complete plan after a search."""
-    from suite.training.hyperparameters import with_values
-
-    tuned = with_values(plan, recipe.best | search.by_hand)
-    return replace(
-        tuned, hyperparameter_source="search", validation_epoch=recipe.validation_epoch, search=search.number
-    )
-
-
-def searched_before(plan: SomePlan, search: Search, inputs_sha256: str) -> SomePlan | None:
-    """The complete plan, if the stage ``tune`` has made it already from this plan by this search on these data."""
-    path = tuned_plan_path(plan.dataset, plan.loss)
-    recipe_path = _recipe_beside(path, plan, search)
-    if not (path.is_file() and recipe_path.is_file() and _is_recipe_of(recipe_path, plan, search)):
-        return None
-    recipe = load_tuned(recipe_path)
-    complete = with_recipe(plan, search, recipe)
-    return complete if recipe.inputs_sha256 == inputs_sha256 and (complete, None) in read_plan_file(path) else None

@@ -22,7 +22,7 @@ from suite.errors import SuiteError
 from suite.evaluation.records import read_records
 from suite.randomness import torch_seed
 from suite.settings.paths import RUN_CACHE_FOLDER, RUNS_FOLDER
-from suite.settings.plans import Run, tuned_plan_path
+from suite.settings.plans import Run
 from suite.training.cache import clear
 from suite.training.stage import run_frozen_stage, train
 from tests.helpers.paths import ROOT
@@ -34,7 +34,7 @@ from tests.helpers.synthetic import (
     make_features,
     own_loss,
     silent,
-    write_plan,
+    write_complete,
 )
 
 LEVELS = (0.0, 0.4)
@@ -63,7 +63,7 @@ def users(body, **changes):
 def run(plan=None):
     """Run a stage in this process and give what it printed."""
     plan = plan or planned()
-    write_plan(tuned_plan_path("emoji", plan.loss), plan)
+    write_complete(plan)
     console = silent()
     train("emoji", plan.loss, console)
     return console.file.getvalue()
@@ -327,7 +327,7 @@ def test_no_features():
 def test_a_killed_stage_goes_on_and_ends_in_the_same_bytes(monkeypatch):
     """SIGKILL of a real ``suite train`` after its first run."""
     plan = users(COUNT + "time.sleep(0.02)\nreturn value")
-    write_plan(tuned_plan_path("emoji", "own"), plan)
+    write_complete(plan)
     process = start_stage()
     try:
         deadline = time.monotonic() + 120
@@ -364,7 +364,7 @@ def start_stage(**options):
 def test_a_terminal_shows_runs_and_means():
     console = Console(file=io.StringIO(), force_terminal=True, width=120, _environ={"TERM": "xterm"})
     plan = planned(seeds=2)
-    write_plan(tuned_plan_path("emoji", plan.loss), plan)
+    write_complete(plan)
     train("emoji", plan.loss, console)
     printed = console.file.getvalue()
     assert "4/4" in printed
@@ -474,7 +474,7 @@ def test_a_loss_that_kills_its_process_is_named_and_what_has_finished_is_kept(on
 
 def test_ctrl_c_ends_soon_with_a_line_and_keeps_what_has_finished():
     plan = users(COUNT + "time.sleep(0.05)\nreturn value")
-    write_plan(tuned_plan_path("emoji", "own"), plan)
+    write_complete(plan)
     process = start_stage(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
     while not cached(USER):

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from suite.settings.paths import RUN_CACHE_FOLDER, STUDY_OUTPUTS
-from suite.settings.plans import Search, plan_path, tuned_plan_path, write_plan_file
+from suite.settings.plans import Search, plan_path, read_plan_file, tuned_plan_path, write_plan_file
 from suite.training.studies.selection import STUDIES
-from tests.helpers.synthetic import tuned
+from tests.helpers.synthetic import tuned, write_complete
 from tests.suite.training.cluster.grids import grid
 from tests.suite.training.planning import RECIPE, SMALL
 
@@ -47,8 +47,8 @@ RUNS = {"paper-values": 4, "ablation": 4, "crossed": 8, "splits": 4, "fresh-seed
 def planned(workplace):
     """pfml with two searches of one seed each, and settings that name it in every study."""
     plan = replace(tuned("pfml", alpha=1, delta=0.8, proxies_per_class=1), searches=2, noise_levels=(0.0, 0.4))
-    plans = [(replace(plan, search=number), None) for number in (0, 1)]
-    write_plan_file(tuned_plan_path("emoji", "pfml"), plans)
+    write_complete(*(replace(plan, search=number) for number in (0, 1)))
+    plans = read_plan_file(tuned_plan_path("emoji", "pfml"))
     write_plan_file(plan_path("searches", "emoji", "pfml"), [(plans[0][0], Search(SPACE, {}, 9, 2))])
     at_paper_values = replace(plan, track="paper_values", hyperparameter_source="paper", searches=1)
     write_plan_file(plan_path("paper_values", "emoji", "pfml"), [(at_paper_values, None)])

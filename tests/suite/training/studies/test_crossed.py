@@ -7,10 +7,10 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.evaluation.records import read_records
-from suite.settings.plans import Search, plan_path, tuned_plan_path, write_plan_file
+from suite.settings.plans import Search, plan_path, write_plan_file
 from suite.settings.studies import AblationAxes, CrossedSettings
 from suite.training.studies.crossed import run_crossed
-from tests.helpers.synthetic import json_rows, silent, tuned
+from tests.helpers.synthetic import json_rows, silent, tuned, write_complete
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
@@ -30,7 +30,7 @@ def replicates(workplace, one_worker):
         replace(plan, search=number, hyperparameters=plan.hyperparameters | {"delta": 0.8 + number / 10})
         for number in (0, 1)
     ]
-    write_plan_file(tuned_plan_path("emoji", "pfml"), [(each, None) for each in plans])
+    write_complete(*plans)
     write_plan_file(plan_path("searches", "emoji", "pfml"), [(plan, Search(SPACE, {}, 9, 2))])
     return plans
 

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 from suite.evaluation.records import read_records
-from suite.settings.plans import Run, tuned_plan_path, write_plan_file
+from suite.settings.plans import Run
 from suite.training.stage import run_frozen_stage
 from suite.training.studies.fresh_seeds import run_fresh_seeds
-from tests.helpers.synthetic import json_rows, silent, tuned
+from tests.helpers.synthetic import json_rows, silent, tuned, write_complete
 
 
 def test_searches_take_turns_on_the_seeds_after_those_of_the_grid(workplace, one_worker):
     plan = replace(tuned("triplet"), searches=2, seeds=3, noise_levels=(0.0, 0.4))
     plans = [replace(plan, search=number) for number in (0, 1)]
-    write_plan_file(tuned_plan_path("emoji", "triplet"), [(each, None) for each in plans])
+    write_complete(*plans)
     path = run_fresh_seeds("emoji", "triplet", 3, silent())
     read_records([path])
     rows = json_rows(path)

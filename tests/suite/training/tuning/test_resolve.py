@@ -10,8 +10,9 @@ import pytest
 
 from suite.data.features import save_features
 from suite.errors import SuiteError
-from suite.settings.plans import plan_path, read_plan, tuned_plan_path
-from suite.settings.tuned_recipes import load_tuned
+from suite.settings.plans import plan_path, read_plan, tuned_plan_path, write_plan_file
+from suite.settings.tuned_recipes import load_tuned, save_tuned
+from suite.training.tuned_plans import tuned_plans
 from suite.training.tuning.resolve import resolve_hyperparameters, write_searches
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import features_path, own_loss, prepare, silent, write_plan
@@ -127,3 +128,51 @@ def test_nothing_to_search_and_no_plan():
         with pytest.raises(SuiteError, match=rf"plan plan/{folder}/emoji-magic\.json is missing"):
             stage("emoji", "magic", silent())
     assert not Path("searches").exists()
+
+
+def _other_budget(before, searched):
+    return before, replace(searched, trials=5)
+
+
+def _other_seeds(before, searched):
+    return replace(before, seeds=before.seeds + 1), searched
+
+
+def _other_head(before, searched):
+    return replace(before, recipe=before.recipe.model_copy(update={"embedding_dim": 3})), searched
+
+
+def _other_number(before, searched):
+    return before, replace(searched, number=7)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_other_budget, "the space or budget of searches"),
+        (_other_seeds, "seeds"),
+        (_other_head, "the space or budget of searches"),
+        (_other_number, "tracks or searches"),
+    ],
+)
+def test_complete_plans_of_other_plans_are_stale_and_the_command_that_makes_them_is_named(change, told):
+    before, searched = prepare(plan(), search_for(), FEATURES), search_for()
+    resolve_hyperparameters(before.dataset, before.loss, silent())
+    ((tuned, _),) = tuned_plans(before.dataset, before.loss)
+    assert tuned.hyperparameter_source == "search"
+    write_plan_file(plan_path("tuned", before.dataset, before.loss), [change(before, searched)])
+    message = (
+        f"{tuned_plan_path(before.dataset, before.loss)} is stale: {told} changed since it was made; .*: suite tune"
+    )
+    with pytest.raises(SuiteError, match=message):
+        tuned_plans(before.dataset, before.loss)
+
+
+def test_a_recipe_that_is_not_the_one_of_the_complete_plan_makes_it_stale():
+    before = prepare(plan(), search_for(), FEATURES)
+    resolve_hyperparameters(before.dataset, before.loss, silent())
+    beside = tuned_plan_path(before.dataset, before.loss).with_name("tuned-0.yaml")
+    recipe = load_tuned(beside)
+    save_tuned(recipe.model_copy(update={"validation_epoch": 3 - recipe.validation_epoch}), beside)
+    with pytest.raises(SuiteError, match="is stale: validation_epoch changed"):
+        tuned_plans(before.dataset, before.loss)
