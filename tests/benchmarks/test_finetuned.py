@@ -20,11 +20,11 @@ from torch.nn.functional import normalize
 from suite.losses.registry import BUILT_IN
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import BackboneSettings
-from suite.settings.plans import FinetunedPlan
 from suite.training.backbone import load_backbone
 from suite.training.finetuned.network import chain, cut_backbone
 from suite.training.finetuned.run import evaluate, fit
 from suite.training.finetuned.views import Views
+from tests.helpers.views import finetuned_plan
 
 pytestmark = pytest.mark.benchmark
 CLASSES, IMAGES, STEPS, ROUNDS = 86, 30, 10, 3
@@ -59,7 +59,16 @@ def test_a_run_beside_a_bare_loop(capsys: Any) -> None:
         maps = standing(torch.rand(CLASSES * IMAGES, 3, 96, 96) * 2 - 1).half().numpy()
         features = blocks(torch.from_numpy(maps).float()).half().numpy()
     labels = np.repeat(np.arange(CLASSES), IMAGES)
-    views = Views((maps,) * 2, features, labels, CLASSES, blocks, "", "")
+    views = Views(
+        maps=(maps,) * 2,
+        features=features,
+        labels=labels,
+        num_training_classes=CLASSES,
+        blocks=blocks,
+        data_sha256="",
+        sha256="",
+    )
+    one_epoch = recipe.model_copy(update={"epochs": 1})
     inputs = torch.from_numpy(maps[:batch]).float()
     steps = list(chain(backbone.model))
     after = [name for name, _ in steps].index(recipe.cut) + 1
@@ -68,24 +77,7 @@ def test_a_run_beside_a_bare_loop(capsys: Any) -> None:
     fast = blocks.requires_grad_()
 
     def run(loss: str) -> Callable[[], float]:
-        plan = FinetunedPlan(
-            *(
-                "finetuned",
-                "tuned",
-                "furniture",
-                "",
-                loss,
-                BUILT_IN[loss],
-                "",
-                "",
-                "symmetric",
-                (0.0,),
-                1,
-                "defaults",
-                {},
-            ),
-            recipe.model_copy(update={"epochs": 1}),
-        )
+        plan = finetuned_plan(loss, BUILT_IN[loss], one_epoch)
 
         def timed() -> float:
             started = time.process_time()
@@ -104,32 +96,8 @@ def test_a_run_beside_a_bare_loop(capsys: Any) -> None:
         for name, measure in rows.items():
             found[name].append(measure())
     seconds = {name: statistics.median(values) for name, values in found.items()}
-    model, _ = fit(
-        FinetunedPlan(
-            *(
-                "finetuned",
-                "tuned",
-                "furniture",
-                "",
-                "pfml",
-                BUILT_IN["pfml"],
-                "",
-                "",
-                "symmetric",
-                (0.0,),
-                1,
-                "defaults",
-            ),
-            {},
-            recipe.model_copy(update={"epochs": 1}),
-        ),
-        views,
-        np.arange(len(labels)),
-        labels,
-        0,
-        CLASSES,
-        images=batch,
-    )
+    plan = finetuned_plan("pfml", BUILT_IN["pfml"], one_epoch)
+    model, _ = fit(plan, views, np.arange(len(labels)), labels, 0, CLASSES, images=batch)
     started = time.process_time()
     evaluate(model, views, np.arange(len(labels)), labels)
     judging = time.process_time() - started
