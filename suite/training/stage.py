@@ -21,11 +21,22 @@ from suite.hashing import sha256_code, sha256_file
 from suite.losses.build import sha256_target
 from suite.processes import guarded, in_parallel, processor_kind
 from suite.settings.paths import CURVES_NAME, EMBEDDINGS, FEATURES, RECORDS_NAME, RUNS_FOLDER, TIMES_FOLDER
-from suite.settings.plans import P, Plan, Run, runs_of
+from suite.settings.plans import (
+    P,
+    Plan,
+    Planned,
+    Regime,
+    Run,
+    Search,
+    SomePlan,
+    plan_path,
+    read_plan_file,
+    runs_of,
+    tuned_plan_path,
+)
 from suite.training.cache import CachedRun, Finished, alone_in_runs, cached_runs, run_missing, versions
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
-from suite.training.tuned_plans import tuned_plans
 
 Data = TypeVar("Data")
 RunFunction = Callable[[Run[Any], Features], Outcome]
@@ -54,9 +65,33 @@ def train(dataset: str, loss: str, console: Console) -> None:
         SuiteError: the plan or the features are missing, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
-    runs = [run for plan, _ in tuned_plans(dataset, loss) for run in runs_of(plan, keep_embeddings=True)]
+    runs = [run for plan, _ in read_tuned_plans(dataset, loss) for run in runs_of(plan, keep_embeddings=True)]
     places, finished = run_frozen_stage(name, runs, console)
     write_runs(name, places, finished)
+
+
+def read_tuned_plans(dataset: str, loss: str, regime: Regime = "frozen") -> list[Planned]:
+    """The complete plans of the tuning tracks, each with the search that found its values.
+
+    Raises:
+        SuiteError: they are missing or damaged, or were made for other plans or by other searches than those of today.
+    """
+    path = tuned_plan_path(dataset, loss, regime)
+    complete, planned = read_plan_file(path), read_plan_file(plan_path("tuned", dataset, loss, regime))
+    if [_before_search(*each) for each in complete] != [_before_search(*each) for each in planned]:
+        again = f"suite tune {dataset} {loss}" + ("" if regime == "frozen" else f" --regime {regime}")
+        raise SuiteError(f"plan {path} is stale: its plans or searches have changed since; make it anew with: {again}")
+    return complete
+
+
+def _before_search(plan: SomePlan, search: Search | None) -> object:
+    """What no search changes of a plan."""
+    plain = plan.as_dict()
+    if search is not None:
+        filled = {"hyperparameters", "hyperparameter_source", "validation_epoch", "search"}
+        plain = {name: value for name, value in plain.items() if name not in filled}
+        plain["recipe"] = {name: value for name, value in plain["recipe"].items() if name not in search.space}
+    return plain, search
 
 
 def run_frozen_stage(

@@ -18,7 +18,7 @@ from suite.training.finetuned.views import Source, Views
 from suite.training.run.frozen import Outcome
 from suite.training.stage import check_code, run_stage
 from suite.training.studies.parts import Part
-from suite.training.tuned_plans import is_done, search_path, with_recipe
+from suite.training.tuning.found import is_done, search_path, with_recipe
 from suite.training.tuning.search import search_recipe
 
 

@@ -158,7 +158,7 @@ class FrozenStage(StageOfPart):
 
     def _tuned(self, features: Features) -> Any:
         """The complete plan, where the stage ``tune`` has searched already."""
-        from suite.training.tuned_plans import searched_before
+        from suite.training.tuning.found import searched_before
         from suite.training.tuning.resolve import frozen_tools
 
         assert self.part.search is not None

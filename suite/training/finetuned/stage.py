@@ -23,8 +23,7 @@ from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.validation import validate_finetuned
 from suite.training.finetuned.views import Source, load_views
 from suite.training.run.frozen import Outcome
-from suite.training.stage import check_code, run_stage, write_runs
-from suite.training.tuned_plans import tuned_plans
+from suite.training.stage import check_code, read_tuned_plans, run_stage, write_runs
 from suite.training.tuning.resolve import Tools
 
 VERSIONED = ("timm",)
@@ -84,7 +83,7 @@ def train_finetuned(dataset: str, loss: str, console: Console) -> None:
         SuiteError: the plan or the views are missing or stale, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
-    runs = [run for plan, _ in tuned_plans(dataset, loss, REGIME) for run in runs_of(plan, keep_embeddings=True)]
+    runs = [run for plan, _ in read_tuned_plans(dataset, loss, REGIME) for run in runs_of(plan, keep_embeddings=True)]
     places, finished = run_finetuned_stage(name, runs, console)
     write_runs(name, places, finished, folder_of(REGIME))
 

@@ -14,8 +14,8 @@ from suite.settings.paths import ABLATIONS
 from suite.settings.plans import Regime, Run, SomePlan, seeds_of
 from suite.settings.studies import AblationAxes
 from suite.training.hyperparameters import with_values
+from suite.training.stage import read_tuned_plans
 from suite.training.studies.parts import Part, run_parts, settings_file, tuned_on_true_labels
-from suite.training.tuned_plans import tuned_plans
 from suite.training.tuning.resolve import Tools
 
 ABLATED = "pfml"
@@ -48,7 +48,7 @@ def ablation_parts(dataset: str, axis: str, axes: AblationAxes, regime: Regime =
         SuiteError: as ``run_ablation``.
     """
     values = values_of(axis, axes, f"{settings_file(regime)}: ablation.{dataset}")
-    plans = tuned_on_true_labels(tuned_plans(dataset, ABLATED, regime), regime)
+    plans = tuned_on_true_labels(read_tuned_plans(dataset, ABLATED, regime), regime)
     return [
         Part(vary(plan, axis, value), partial(_runs, f"{axis} {value:g}"), point=AblationPoint(axis=axis, value=value))
         for value in values

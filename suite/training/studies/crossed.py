@@ -11,9 +11,9 @@ from suite.evaluation.record_parts import AblationPoint
 from suite.settings.paths import CROSSED
 from suite.settings.plans import Regime, Run, Search, SomePlan, fresh_seeds, plan_path, read_plan_file
 from suite.settings.studies import CrossedSettings
+from suite.training.stage import read_tuned_plans
 from suite.training.studies.ablation import ABLATED, values_of, vary
 from suite.training.studies.parts import Part, run_parts, settings_file, tuned_on_true_labels
-from suite.training.tuned_plans import tuned_plans
 from suite.training.tuning.resolve import Tools
 
 
@@ -51,7 +51,7 @@ def crossed_parts(dataset: str, axis: str, crossed: CrossedSettings, regime: Reg
     """
     values = values_of(axis, crossed.values, f"{settings_file(regime)}: crossed.values")
     space = _space(dataset, axis, crossed, regime)
-    plans = tuned_on_true_labels(tuned_plans(dataset, ABLATED, regime), regime)
+    plans = tuned_on_true_labels(read_tuned_plans(dataset, ABLATED, regime), regime)
     parts = []
     for value in values:
         point = AblationPoint(axis=axis, value=value, crossed=True)

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from suite.settings.paths import FRESH_SEEDS
 from suite.settings.plans import Regime, Run, SomePlan, fresh_seeds
+from suite.training.stage import read_tuned_plans
 from suite.training.studies.parts import Part, run_parts
-from suite.training.tuned_plans import tuned_plans
 from suite.training.tuning.resolve import Tools
 
 
@@ -38,7 +38,7 @@ def fresh_seed_parts(dataset: str, loss: str, count: int, regime: Regime = "froz
     Raises:
         SuiteError: there is no complete plan.
     """
-    return [Part(plan, partial(_runs, count)) for plan, _ in tuned_plans(dataset, loss, regime)]
+    return [Part(plan, partial(_runs, count)) for plan, _ in read_tuned_plans(dataset, loss, regime)]
 
 
 def _runs(count: int, plan: SomePlan) -> list[Run[SomePlan]]:

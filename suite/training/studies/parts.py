@@ -17,7 +17,7 @@ from suite.training.alone import alone_in_searches
 from suite.training.batch_checks import TrainingHalf, check_fold_sizes
 from suite.training.run.frozen import Outcome
 from suite.training.stage import Executor, check_code
-from suite.training.tuned_plans import with_recipe
+from suite.training.tuning.found import with_recipe
 from suite.training.tuning.resolve import Tools, frozen_tools
 
 

@@ -23,7 +23,7 @@ from suite.settings.plans import (
 )
 from suite.settings.tuned_recipes import load_tuned, save_tuned
 from suite.training.alone import alone_in_searches
-from suite.training.tuned_plans import Asked, is_done, recipe_beside, search_path, searched_before, with_recipe
+from suite.training.tuning.found import Asked, is_done, recipe_beside, search_path, searched_before, with_recipe
 
 if TYPE_CHECKING:
     from suite.training.cache import CachedRun, Finished
@@ -81,7 +81,7 @@ def resolve_hyperparameters(
             continue
         recipe = load_tuned(search_path(plan, search))
         save_tuned(recipe, recipe_beside(path, plan, search))
-        complete.append((with_recipe(plan, search, recipe), None))
+        complete.append((with_recipe(plan, search, recipe), search))
         seconds[f"search {plan.track} {search.number}"] = recipe.seconds
     write_plan_file(path, complete)
     if seconds:

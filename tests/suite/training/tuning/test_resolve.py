@@ -11,8 +11,8 @@ import pytest
 from suite.data.features import save_features
 from suite.errors import SuiteError
 from suite.settings.plans import plan_path, read_plan, tuned_plan_path, write_plan_file
-from suite.settings.tuned_recipes import load_tuned, save_tuned
-from suite.training.tuned_plans import tuned_plans
+from suite.settings.tuned_recipes import load_tuned
+from suite.training.stage import read_tuned_plans
 from suite.training.tuning.resolve import resolve_hyperparameters, write_searches
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import features_path, own_loss, prepare, silent, write_plan
@@ -67,7 +67,7 @@ def test_a_missing_recipe_is_searched():
     recipe = load_tuned(FOUND)
     assert but_for_time(recipe) == but_for_time(found(before))
     complete, search = read_plan(tuned_plan_path("emoji", "own"))
-    assert search is None
+    assert search == search_for()
     assert (complete.hyperparameter_source, complete.validation_epoch) == ("search", recipe.validation_epoch)
     assert complete.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
     assert complete.recipe.learning_rate == recipe.best["learning_rate"]
@@ -146,33 +146,24 @@ def _other_number(before, searched):
     return before, replace(searched, number=7)
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (_other_budget, "the space or budget of searches"),
-        (_other_seeds, "seeds"),
-        (_other_head, "the space or budget of searches"),
-        (_other_number, "tracks or searches"),
-    ],
-)
-def test_complete_plans_of_other_plans_are_stale_and_the_command_that_makes_them_is_named(change, told):
+@pytest.mark.parametrize("change", [_other_budget, _other_seeds, _other_head, _other_number])
+def test_complete_plans_of_other_plans_are_stale_and_the_command_that_makes_them_is_named(change):
     before, searched = prepare(plan(), search_for(), FEATURES), search_for()
     resolve_hyperparameters(before.dataset, before.loss, silent())
-    ((tuned, _),) = tuned_plans(before.dataset, before.loss)
-    assert tuned.hyperparameter_source == "search"
+    ((tuned, found_by),) = read_tuned_plans(before.dataset, before.loss)
+    assert (tuned.hyperparameter_source, found_by) == ("search", searched)
     write_plan_file(plan_path("tuned", before.dataset, before.loss), [change(before, searched)])
-    message = (
-        f"{tuned_plan_path(before.dataset, before.loss)} is stale: {told} changed since it was made; .*: suite tune"
-    )
-    with pytest.raises(SuiteError, match=message):
-        tuned_plans(before.dataset, before.loss)
+    with pytest.raises(SuiteError, match=r"^plan tuned/emoji-own/plan\.json is stale: .*: suite tune emoji own$"):
+        read_tuned_plans(before.dataset, before.loss)
+    if change is not _other_number:
+        resolve_hyperparameters(before.dataset, before.loss, silent())
+        assert read_tuned_plans(before.dataset, before.loss)
 
 
-def test_a_recipe_that_is_not_the_one_of_the_complete_plan_makes_it_stale():
-    before = prepare(plan(), search_for(), FEATURES)
+def test_a_complete_plan_that_comes_without_a_search_is_stale_where_one_is_asked_for():
+    before = prepare(replace(plan(neg_margin=0.4), hyperparameter_source="search", validation_epoch=2))
     resolve_hyperparameters(before.dataset, before.loss, silent())
-    beside = tuned_plan_path(before.dataset, before.loss).with_name("tuned-0.yaml")
-    recipe = load_tuned(beside)
-    save_tuned(recipe.model_copy(update={"validation_epoch": 3 - recipe.validation_epoch}), beside)
-    with pytest.raises(SuiteError, match="is stale: validation_epoch changed"):
-        tuned_plans(before.dataset, before.loss)
+    assert read_tuned_plans(before.dataset, before.loss) == [(before, None)]
+    prepare(plan(), search_for(), FEATURES)
+    with pytest.raises(SuiteError, match="is stale"):
+        read_tuned_plans(before.dataset, before.loss)

@@ -1,18 +1,14 @@
-"""What searches have found: their recipes and the complete plans, held against what is asked for now."""
+"""What searches have found, held against what is asked for now."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
-from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.settings.paths import FOUND_RECIPE, SEARCHES_FOLDER
 from suite.settings.plans import (
-    Planned,
-    Regime,
     Search,
     SomePlan,
     folder_of,
-    plan_path,
     read_plan_file,
     tuned_plan_path,
 )
@@ -85,50 +81,4 @@ def searched_before(plan: SomePlan, search: Search, inputs_sha256: str) -> SomeP
         return None
     recipe = load_tuned(recipe_path)
     complete = with_recipe(plan, search, recipe)
-    return complete if recipe.inputs_sha256 == inputs_sha256 and (complete, None) in read_plan_file(path) else None
-
-
-def tuned_plans(dataset: str, loss: str, regime: Regime = "frozen") -> list[Planned]:
-    """The complete plans of the tuning tracks.
-
-    Args:
-        dataset: name of the data set.
-        loss: name of the loss.
-        regime: what learns.
-
-    Raises:
-        SuiteError: they are missing, damaged, or were made from other plans or by other searches than those of today.
-    """
-    path = tuned_plan_path(dataset, loss, regime)
-    complete, planned = read_plan_file(path), read_plan_file(plan_path("tuned", dataset, loss, regime))
-    changed = _changed(path, planned, [plan for plan, _ in complete])
-    if changed:
-        option = "" if regime == "frozen" else f" --regime {regime}"
-        raise SuiteError(
-            f"plan {path} is stale: {changed} changed since it was made; "
-            f"make it anew with: suite tune {dataset} {loss}{option}"
-        )
-    return complete
-
-
-def _changed(path: Path, planned: list[Planned], complete: list[SomePlan]) -> str:
-    """What complete plans have that is not from these plans; empty where nothing."""
-    if [(plan.track, _number(plan, search)) for plan, search in planned] != [
-        (plan.track, plan.search) for plan in complete
-    ]:
-        return "tracks or searches"
-    for (plan, search), tuned in zip(planned, complete, strict=True):
-        expected = plan
-        if search is not None:
-            beside = recipe_beside(path, plan, search)
-            if not _is_recipe_of(beside, plan, search):
-                return "the space or budget of searches"
-            expected = with_recipe(plan, search, load_tuned(beside))
-        names = [each.name for each in fields(plan) if getattr(expected, each.name) != getattr(tuned, each.name)]
-        if names:
-            return ", ".join(names)
-    return ""
-
-
-def _number(plan: SomePlan, search: Search | None) -> int | None:
-    return plan.search if search is None else search.number
+    return complete if recipe.inputs_sha256 == inputs_sha256 and (complete, search) in read_plan_file(path) else None
