@@ -1,0 +1,106 @@
+"""The results in git, computed once more from the records in git by numpy and scipy alone, without code of the suite.
+
+Searches are the units: runs of one search are averaged, losses are paired by the search's number, and intervals are those of
+Student's t over the searches. Effects under label noise hold what is lost from the values on true labels, which are those of
+the track ``tuned``.
+"""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from tests.helpers.paths import ROOT
+
+RESULTS = ROOT / "results"
+BASE = ["track", "dataset", "loss", "noise_kind", "noise_level", "search"]
+
+
+def of_study(name):
+    files = sorted((RESULTS / "studies" / name).glob("*.jsonl"))
+    rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    return pd.DataFrame(
+        [{key: row.get(key) for key in (*BASE, "split")} | {"value": row["metrics"]["recall_at_1"]} for row in rows]
+    )
+
+
+@pytest.fixture(scope="module")
+def claims():
+    """Claims of the frozen regime in which two losses are compared, each with its file."""
+    found = json.loads((RESULTS / "claims.json").read_text())["claims"]
+    return [
+        (claim, yaml.safe_load((ROOT / "claims" / claim["file"]).read_text()))
+        for claim in found
+        if claim["kind"] in {"superiority", "robustness"} and claim["regime"] == "frozen"
+    ]
+
+
+def effects(frame, spec, dataset):
+    """Of each search: the difference between two losses, or how it changes along a line from no noise to the most."""
+
+    def difference(level):
+        track, kind = (spec["track"], spec["noise"]["kind"]) if level else ("tuned", "symmetric")
+        rows = frame[(frame.dataset == dataset) & (frame.track == track) & (frame.noise_kind == kind)]
+        means = rows[rows.noise_level == level].groupby(["loss", "search"]).value.mean() * 100
+        return (means[spec["contrast"]["subject"]] - means[spec["contrast"]["reference"]]).to_numpy()
+
+    if "level" in spec["noise"]:
+        return difference(spec["noise"]["level"])
+    levels = np.array(spec["noise"]["levels"], float)
+    values = np.array([difference(level) for level in levels])
+    from_mean = levels - levels.mean()
+    return (levels[-1] - levels[0]) * from_mean @ values / (from_mean @ from_mean)
+
+
+def interval(values):
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return [values.mean(), values.mean() - half, values.mean() + half]
+
+
+def test_effects_and_intervals_of_the_grid_and_the_extended_grid(claims):
+    grid = pd.read_csv(RESULTS / "records.csv").rename(columns={"recall_at_1": "value"})
+    frame = pd.concat([grid[[*BASE, "value"]], of_study("extended")[[*BASE, "value"]]])
+    told = [(spec, line) for claim, spec in claims for line in claim["lines"] if line["effect"] is not None]
+    assert len(told) > 100
+    for spec, line in told:
+        expected = interval(effects(frame, spec, line["dataset"]))
+        assert [line["effect"], line["low"], line["high"]] == pytest.approx(expected, abs=1e-5), spec["id"]
+
+
+def test_effects_and_intervals_on_fresh_seeds(claims):
+    frame = of_study("fresh_seeds")
+    told = [(spec, line) for claim, spec in claims for line in claim["lines"] if line.get("fresh_seeds")]
+    assert len(told) > 50
+    for spec, line in told:
+        fresh, expected = line["fresh_seeds"], interval(effects(frame, spec, line["dataset"]))
+        assert [fresh["effect"], fresh["low"], fresh["high"]] == pytest.approx(expected, abs=1e-5), spec["id"]
+
+
+def test_effects_under_further_class_splits(claims):
+    frame = of_study("splits")
+    told = [(spec, line) for claim, spec in claims for line in claim["lines"] if line["splits"]]
+    assert len(told) > 30
+    for spec, line in told:
+        for split, effect in line["splits"].items():
+            expected = effects(frame[frame.split == int(split)], spec, line["dataset"]).mean()
+            assert effect == pytest.approx(expected, abs=1e-5), spec["id"]
+
+
+def test_the_counts_that_the_readme_ends_its_finding_with():
+    found = json.loads((RESULTS / "claims.json").read_text())["claims"]
+    lines = [line for claim in found if claim["regime"] == "frozen" for line in claim["lines"] if line["counts"]]
+    definite = [line for line in lines if line["verdict"] in {"supported", "contradicted", "equivalent"}]
+    fresh = [line["fresh_seeds"]["verdict"] != line["verdict"] for line in definite if line.get("fresh_seeds")]
+    split = [
+        any((effect > 0) != (line["effect"] > 0) for effect in line["splits"].values())
+        for line in definite
+        if line["splits"] and line["verdict"] != "equivalent"
+    ]
+    expected = [len(lines), len(definite), sum(bool(line["flips"]) for line in definite)]
+    expected += [sum(fresh), len(fresh), sum(split), len(split)]
+    (sentence,) = re.findall(r"Of the .* results run .*", (ROOT / "README.md").read_text())
+    assert [int(number) for number in re.findall(r"\d+", sentence)][: len(expected)] == expected
