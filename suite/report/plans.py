@@ -57,12 +57,19 @@ def standing_sentence(report: Mapping[str, Any]) -> str:
     told = ", ".join(
         f"{counts[standing]} {standing}" for standing in (PREREGISTERED, CHANGED, CAME_AFTER) if counts[standing]
     )
-    later = "".join(f", {each['claims']} of them added {_at(each)}" for each in frozen.get("later", []))
+    later = "".join(f", {_what(each)} {_at(each)}" for each in frozen.get("later", []))
     others = "; ".join(frozen["changes"]) or "none"
     return (
         f"Preregistered {_at(frozen)}{later}: of {len(report['claims'])} claims {told}. Search spaces, budget, "
         f"seeds and noise that are other now: {others}."
     )
+
+
+def _what(each: Mapping[str, Any]) -> str:
+    """What a later preregistration was of."""
+    anew = [f"the design of the regime {regime} anew" for regime in each.get("anew", [])]
+    added = [f"{each['claims']} of them added"] if each["claims"] else []
+    return " and ".join([*added, *anew]) or "further losses, data sets or studies added"
 
 
 def _at(each: Mapping[str, Any]) -> str:

@@ -73,9 +73,10 @@ def report(
 
 
 def _preregistered(frozen: Frozen, changes: Sequence[str]) -> dict[str, Any]:
-    """Dates and commits of preregistration, how many claims were added later, and what is other now."""
+    """Dates and commits of preregistration, what was added later or put in the place of a design, and what is other now."""
     later = [
-        each.model_dump(mode="json", include={"date", "commit"}) | {"claims": len(each.claims)} for each in frozen.later
+        each.model_dump(mode="json", include={"date", "commit", "anew"}) | {"claims": len(each.claims)}
+        for each in frozen.later
     ]
     return frozen.model_dump(mode="json", include={"date", "commit"}) | {"later": later, "changes": list(changes)}
 

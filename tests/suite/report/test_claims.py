@@ -1,6 +1,7 @@
 """From records on disk to the report and its pages."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
-from suite.judging.claims.freeze import freeze
+from suite.judging.claims.freeze import add_later, design_anew, freeze
 from suite.judging.claims.load import load_claims
 from suite.report.claims import write_claims
+from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
+from suite.settings.paths import FINETUNED_FILE
 from tests.helpers.paths import ROOT
 from tests.suite.judging.claims.synthetic import run, runs, values_of, write
 
@@ -190,6 +193,21 @@ def test_what_was_preregistered_is_shown_with_what_changed_since(project):
     assert ": of 2 claims 1 as preregistered, 1 changed since. " in page
     assert "that are other now: seeds: 5 then, 20 now." in page
     assert "- `second` (changed since; regime frozen): " in page
+
+
+def test_what_was_preregistered_later_is_told_with_what_it_was_of(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    folder, settings = project / "claims", load_settings()
+    late = {"frozen": settings, "finetuned": load_finetuned(ROOT / FINETUNED_FILE).within(settings)}
+    freeze(load_claims(folder=folder), late, folder=folder)
+    (folder / "third.yaml").write_text(yaml.safe_dump(values_of("superiority") | {"id": "third"}))
+    add_later(load_claims(folder=folder), late, folder)
+    design_anew("finetuned", late["finetuned"].model_copy(update={"seeds": 7}), folder)
+    write_claims(settings, folder)
+    (told,) = [line for line in Path("results/claims.md").read_text().splitlines() if line.startswith("Preregistered")]
+    assert re.search(
+        r"1 of them added on \S+, the design of the regime finetuned anew on \S+: of 3 claims 3 as prereg", told
+    )
 
 
 def test_what_could_be_found_stands_in_the_page(project):
