@@ -4,53 +4,22 @@ The first sentence says how often PFML was ahead of the best baseline in one tun
 else its first. The others say how claims of the regime were judged: a sentence a topic, then what weakens them all.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
 from suite.evaluation.records import TABLE
-from suite.judging.claims.evidence import Verdict
-from suite.judging.claims.words import verdict_word
 from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import counted, of_trials
-from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
+from suite.report.families import ReportJson
 from suite.report.tables import REGIMES
-from suite.report.text import HANDED_IN
+from suite.report.text import HANDED_IN, counted_noun
+from suite.report.topics import found_of_claims
 from suite.settings.params import TuningTrack
 
-_DEFINITE = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT)
 TUNED = "tuned"
 PAPER = "PFML (Bhatnagar & Ahuja, CVPR 2025)"
-
-TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
-    {
-        "PFML retrieves better than each baseline": ("above-baselines",),
-        "wrong labels take less from it than from each baseline": ("robustness",),
-        "with values chosen under label noise PFML retrieves better than each baseline": (
-            "above-baselines-noise-20-tuned_under_noise",
-            "above-baselines-noise-40-tuned_under_noise",
-        ),
-        "wrong labels then take less from it than from each baseline": (
-            "robustness-20-tuned_under_noise",
-            "robustness-slope-tuned_under_noise",
-        ),
-    },
-    {
-        "R@1 follows alpha, delta, the number of proxies and the repulsion margin as the paper plots it": ("ablation",),
-        "wrong labels take less from it at a larger alpha, smaller delta or smaller repulsion margin, its rates and the "
-        "bound of its repulsion searched anew": ("interaction",),
-        "it is better than its own energy without decay, and loses less to wrong labels": ("control",),
-    },
-    {
-        "its proxies lie closer to their class than those of other losses": ("corollary-1",),
-        "the trained field has a minimum near each embedding": ("proposition-1",),
-    },
-)
-"""A sentence each: what claims say, and how the names of their families begin; the longest beginning counts."""
-_OTHERS = "Other claims"
 
 
 @dataclass(frozen=True)
@@ -106,26 +75,39 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
     for regime in dict.fromkeys(board["regime"].map(str)):
         rows = main_track(board[board["regime"] == regime])
         mine = verdicts[(verdicts["regime"] == regime) & (verdicts["track"] == rows["track"].iloc[0])]
-        beaten = mine[(mine["against"] == METHOD) & (mine["verdict"] == "ahead")]
-        mine = mine[(mine["loss"] == METHOD) & (mine["against"] == BEST)]
-        if len(mine):
+        compared = mine[(mine["loss"] == METHOD) & (mine["against"] == BEST)]
+        if len(compared):
             told = found_of_claims(claims, regime) if claims is not None else ()
-            tables = len(beaten[list(TABLE)].drop_duplicates())
             further = _on_further_tracks(verdicts[verdicts["regime"] == regime], str(rows["track"].iloc[0]))
-            found.append(Finding(regime, *found_on_board(rows, mine, tables), further, told))
+            found.append(Finding(regime, *found_on_board(rows, compared, _beaten(mine)), further, told))
     return found
 
 
 def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> tuple[str, ...]:
     """A clause on each tuning track besides the main one: how often PFML is ahead of the best baseline."""
-    mine = verdicts[(verdicts["loss"] == METHOD) & (verdicts["against"] == BEST)]
     told = []
     for track in (each for each in get_args(TuningTrack) if each != main):
-        counts = mine.loc[mine["track"] == track, "verdict"].value_counts().to_dict()
-        if total := sum(counts.values()):
-            ahead, behind = counts.get("ahead", 0), counts.get("behind", 0)
-            told.append(f"on track {track} it is ahead in {ahead} of {total} and behind in {behind}")
+        rows = verdicts[verdicts["track"] == track]
+        mine = rows[(rows["loss"] == METHOD) & (rows["against"] == BEST)]
+        if total := len(mine):
+            told.append(
+                f"on track {track} it is ahead in {_tables(mine, 'ahead')} of {total}, behind in "
+                f"{_tables(mine, 'behind')}, another loss ahead in {_beaten(rows)}"
+            )
     return tuple(told)
+
+
+def _beaten(verdicts: pd.DataFrame) -> int:
+    """Number of tables in which another loss was shown to be ahead of PFML: the best by its mean need not be one."""
+    ahead = verdicts[(verdicts["against"] == METHOD) & (verdicts["verdict"] == "ahead")]
+    return len(ahead[list(TABLE)].drop_duplicates())
+
+
+def _tables(verdicts: pd.DataFrame, verdict: str) -> str:
+    """How many verdicts are this one, and on which data sets."""
+    those = verdicts[verdicts["verdict"] == verdict]
+    names = ", ".join(dict.fromkeys(those["dataset"].map(str)))
+    return f"{len(those)} (on {names})" if names else "0"
 
 
 def _own(rows: pd.DataFrame) -> pd.DataFrame:
@@ -156,25 +138,25 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> t
     outcome = f"Where {learns[0].lower()}{learns[1:]}, {PAPER} {'wins' if wins else 'does not win'}:"
     levels = len(rows[["noise_kind", "noise_level"]].drop_duplicates())
     extent = (
-        _count(len(set(rows["dataset"])), "data set"),
+        counted_noun(len(set(rows["dataset"])), "data set"),
         "their stored class split",
-        _count(levels, "level") + " of label noise",
+        counted_noun(levels, "level") + " of label noise",
         _runs(rows),
         _budget(rows),
     )
     gains = rows.loc[rows["loss"] == METHOD, "gain_over_frozen"]
     above, level = int((gains > 0).sum()), len(verdicts) - ahead - behind
     told = (
-        f"it is ahead of the best baseline in {ahead} of {len(verdicts)} comparisons of R@1, behind it in {behind}, and not "
-        f"told apart from it in {level}; another loss, tested by itself, is ahead in {beaten}; its mean lies above the "
-        f"frozen backbone's in {above} of {len(gains)}"
+        f"it is ahead of the best baseline in {_tables(verdicts, 'ahead')} of {len(verdicts)} comparisons of R@1, behind it "
+        f"in {_tables(verdicts, 'behind')}, and not told apart from it in {level}; another loss, tested by itself, is ahead "
+        f"in {beaten}; its mean lies above the frozen backbone's in {above} of {len(gains)}"
     )
     return outcome, told, ", ".join(extent)
 
 
 def _runs(rows: pd.DataFrame) -> str:
     """How many runs a loss has, and how they divide into searches."""
-    runs, searches = _count(rows["runs"].max(), "run"), 0
+    runs, searches = counted_noun(rows["runs"].max(), "run"), 0
     if "searches" in rows:
         searches = int(rows.loc[rows["runs"] > 0, "searches"].min())
     if searches < 2:
@@ -193,76 +175,3 @@ def _budget(rows: pd.DataFrame) -> str:
     counts = counted(rows)
     equal = len(set(counts.values())) < 2 and 0 not in counts.values()
     return "tuned with equal budgets on true labels" if equal else f"values from {of_trials(rows)}"
-
-
-def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
-    """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims, one for others, one on all.
-
-    Claims that need no training are of no regime, and are not counted. Nothing is said where none was run.
-    """
-    mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
-    if not any(map(was_run, mine)):
-        return ()
-    by_topic: dict[str, list[ClaimJson]] = {}
-    for claim in mine:
-        by_topic.setdefault(_topic(str(claim["family"])), []).append(claim)
-    told = [
-        [f"that {says}: {counts}" for says in topic if (counts := _judged(by_topic.get(says, []), regime))]
-        for topic in TOPICS
-    ]
-    sentences = [f"T{text[1:]}." for clauses in told if (text := "; ".join(clauses))]
-    if others := _judged(by_topic.get(_OTHERS, []), regime):
-        sentences.append(f"{_OTHERS}: {others}.")
-    return (*sentences, _weakened(mine, claims["claims"]))
-
-
-def _topic(family: str) -> str:
-    """What claims of a family say, by ``TOPICS``."""
-    begins = {name: says for topic in TOPICS for says, families in topic.items() for name in families}
-    return begins.get(max((name for name in begins if family.startswith(name)), key=len, default=""), _OTHERS)
-
-
-def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
-    """Results by verdict, of what the paper says and of what the suite has carried on apart."""
-    told = []
-    for speaker, words in SPEAKERS.items():
-        lines = _results(claim for claim in claims if said_by(claim) == speaker)
-        if lines:
-            results = Counter(line["verdict"] for line in lines)
-            verdicts = ", ".join(f"{results[each]} {verdict_word(each, regime)}" for each in Verdict if results[each])
-            told.append(f"{verdicts} (on {words})")
-    return " and ".join(told)
-
-
-def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
-    """What weakens the verdicts: other looks, fresh seeds, other splits of the classes, what is not or cannot be run here.
-
-    A result is definite if it is neither inconclusive nor without the premise of its theorem.
-    """
-    every_line = _results(claims)
-    lines = [line for line in every_line if line["verdict"] != Verdict.NOT_RUN]
-    definite = [line for line in lines if line["verdict"] in _DEFINITE]
-    fresh = [line["fresh_seeds"]["verdict"] != line["verdict"] for line in definite if line.get("fresh_seeds")]
-    differ = [line for line in definite if line["verdict"] != Verdict.EQUIVALENT and line.get("splits")]
-    turned = [any(float(effect) * float(line["effect"]) <= 0 for effect in line["splits"].values()) for line in differ]
-    told = [
-        f"Of the {_count(len(lines), 'result')} run {len(definite)} are definite",
-        f"another look at the records changes {len(fragile(definite))} of these"
-        + (f", fresh seeds {sum(fresh)} of the {len(fresh)} tried" if fresh else "")
-        + (f", another class split the sign of {sum(turned)} of the {len(turned)} tried" if turned else ""),
-        *([] if any(line.get("splits") for line in lines) else ["further class splits were not tried"]),
-    ]
-    if missing := len(every_line) - len(lines):
-        told.append(f"not run: {_count(missing, 'result')}")
-    if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
-        told.append(f"not to be run here: {beyond} of the paper's claims")
-    return f"{'; '.join(told)}."
-
-
-def _results(claims: Iterable[ClaimJson]) -> list[Mapping[str, Any]]:
-    """Results that count, of data sets each."""
-    return [line for claim in claims for line in claim["lines"] if line["counts"]]
-
-
-def _count(number: int, noun: str, nouns: str = "") -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"

@@ -150,3 +150,8 @@ def remarks_of(line: ResultJson, unit: str) -> list[str]:
         told = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
         found.append(f"above the frozen backbone: {told}")
     return [*found, *line["remarks"]]
+
+
+def counted_noun(number: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun, e.g. ``3 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"

@@ -5,7 +5,8 @@ import pytest
 
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
-from suite.report.finding import findings, found_of_claims
+from suite.report.finding import findings
+from suite.report.topics import found_of_claims
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
 
@@ -31,15 +32,15 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
     assert told.text() == [
         (
             "Where an embedding layer learns on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win: it is "
-            "ahead of the best baseline in 0 of 3 comparisons of R@1, behind it in 3, and not told apart from it in 0; "
-            "another loss, tested by itself, is ahead in 3; its mean lies above the frozen backbone's in 3 of 3 (1 data "
-            "set, their stored class split, 3 levels of label noise, 3 runs of each loss, tuned with equal budgets on true "
-            "labels)."
+            "ahead of the best baseline in 0 of 3 comparisons of R@1, behind it in 3 (on emoji), and not told apart from it "
+            "in 0; another loss, tested by itself, is ahead in 3; its mean lies above the frozen backbone's in 3 of 3 (1 "
+            "data set, their stored class split, 3 levels of label noise, 3 runs of each loss, tuned with equal budgets on "
+            "true labels)."
         )
     ]
     (won,) = found(records(0.6))
     assert won.outcome.endswith("PFML (Bhatnagar & Ahuja, CVPR 2025) wins:")
-    assert won.comparisons.startswith("it is ahead of the best baseline in 3 of 3 comparisons")
+    assert won.comparisons.startswith("it is ahead of the best baseline in 3 (on emoji) of 3 comparisons")
     assert won.markdown().startswith(f"**{won.outcome}** it is")
 
 
@@ -54,7 +55,9 @@ def test_ahead_in_a_few_and_level_in_the_rest_is_no_win():
     )
     (told,) = found(level)
     assert told.outcome.endswith("does not win:")
-    assert told.comparisons.startswith("it is ahead of the best baseline in 1 of 3 comparisons of R@1, behind it in 0")
+    assert told.comparisons.startswith(
+        "it is ahead of the best baseline in 1 (on emoji) of 3 comparisons of R@1, behind it in 0"
+    )
 
 
 def test_it_says_whether_training_was_of_any_use():
@@ -92,12 +95,12 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
         "run (on what the paper says)."
     )
     assert ablation == (
-        "That R@1 follows alpha, delta, the number of proxies and the repulsion margin as the paper plots it: 1 not run "
+        "That R@1 follows alpha, delta, the number of proxies and the repulsion margin as they claim: 1 not run "
         "(on what the paper says)."
     )
     assert others == "Other claims: 1 equivalent (on what the paper says)."
     assert weakened == (
-        "Of the 5 results run 4 are definite; another look at the records changes 1 of "
+        "Of the 5 results run 4 are definite; another look changes 1 of "
         "these; further class splits were not tried; not run: 2 results."
     )
     assert found_of_claims(REPORT, "published") == ()
@@ -130,9 +133,44 @@ def test_fresh_seeds_further_splits_and_what_cannot_be_run_weaken_the_verdicts()
         "the bound of its repulsion searched anew: 1 supported, 1 inconclusive (on what the paper says)."
     )
     assert weakened == (
-        "Of the 2 results run 1 are definite; another look at the records changes 0 of "
-        "these, fresh seeds 0 of the 1 tried, another class split the sign of 1 of the 1 tried; not to be run here: "
+        "Of the 2 results run 1 are definite; another look changes 0 of "
+        "these, fresh seeds 0 of 1, another class split the sign of 1 of 1; not to be run here: "
         "1 of the paper's claims."
+    )
+
+
+def test_what_could_not_be_shown_and_what_fresh_seeds_show_weaken_verdicts_in_both_directions():
+    open_ = {"verdict": "inconclusive", "counts": True, "flips": {}, "effect": 1.0, "detectable": 0.9}
+    lines = [
+        open_ | {"fresh_seeds": {"verdict": "contradicted"}},
+        open_ | {"detectable": 1.1, "fresh_seeds": {"verdict": "inconclusive"}},
+        open_ | {"detectable": None},
+        open_ | {"verdict": "supported", "fresh_seeds": {"verdict": "supported"}, "detectable": None},
+    ]
+    claims = {"claims": [{"family": "interaction-a", "lines": lines, "regime": "frozen", "smallest_effect": 0.5}]}
+    told = found_of_claims(claims, "frozen")[-1]
+    assert "; 1 of 2 inconclusive ones could not show twice the smallest effect of interest" in told
+    assert ", fresh seeds make 1 of 2 definite." in told
+
+
+def test_a_difference_that_was_shown_names_the_other_loss_and_the_data_sets():
+    def line(verdict, loss, dataset):
+        gains = {"gains_over_frozen": {"pfml": 1.0, loss: 2.0}, "dataset": dataset}
+        return gains | {"verdict": verdict, "counts": True, "flips": {}, "effect": 1.0}
+
+    lines = [
+        line("supported", "triplet", "emoji"),
+        line("supported", "triplet", "furniture"),
+        line("contradicted", "cpml", "emoji"),
+        line("contradicted", "triplet", "typefaces"),
+        line("inconclusive", "cpml", "typefaces"),
+    ]
+    claims = {
+        "claims": [{"kind": "superiority", "family": "above-baselines-noise-0", "lines": lines, "regime": "frozen"}]
+    }
+    assert found_of_claims(claims, "frozen")[0] == (
+        "That PFML retrieves better than each baseline: 2 supported (against triplet on emoji, furniture), 2 not found on "
+        "frozen features (against cpml on emoji; triplet on typefaces), 1 inconclusive (on what the paper says)."
     )
 
 
@@ -142,7 +180,7 @@ def test_differences_alone_have_a_sign_to_keep():
     lines = [shown, shown | {"effect": -1.5}, *(shown | {"verdict": each} for each in ("equivalent", "inconclusive"))]
     claims = {"claims": [{"family": "interaction-alpha", "lines": lines, "regime": "frozen"}]}
     weakened = found_of_claims(claims, "frozen")[-1]
-    assert "changes 0 of these, another class split the sign of 1 of the 2 tried." in weakened
+    assert "changes 0 of these, another class split the sign of 1 of 2." in weakened
 
 
 def test_claims_on_values_chosen_under_noise_stand_apart():
@@ -157,7 +195,8 @@ def test_claims_on_values_chosen_under_noise_stand_apart():
         (
             "That PFML retrieves better than each baseline: 1 inconclusive (on what the paper says); that with values "
             "chosen under label noise PFML retrieves better than each baseline: 1 inconclusive (on what the paper says); "
-            "that wrong labels then take less from it than from each baseline: 1 inconclusive (on what the paper says)."
+            "that wrong labels then take less from it than from each baseline, counted from the values on true labels: "
+            "1 inconclusive (on what the paper says)."
         ),
     )
 
@@ -187,9 +226,11 @@ def test_other_tuning_tracks_follow():
     under_noise = records(0.6, track="tuned_under_noise")
     (both,) = found(under_noise, records())
     assert "does not win" in both.outcome
-    assert both.comparisons.endswith("); on track tuned_under_noise it is ahead in 3 of 3 and behind in 0.")
+    assert both.comparisons.endswith(
+        "); on track tuned_under_noise it is ahead in 3 (on emoji) of 3, behind in 0, another loss ahead in 0."
+    )
     (brief,) = both.brief()
-    assert "of 3; on track tuned_under_noise it is ahead in 3 of 3" in brief
+    assert "of 3; on track tuned_under_noise it is ahead in 3 (on emoji) of 3" in brief
     assert "data set" not in brief
     (alone,) = found(records(), records(0.6, track="paper_values"))
     assert alone.comparisons.endswith("on true labels).")

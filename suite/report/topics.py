@@ -1,0 +1,143 @@
+"""What claims of a regime say together: a sentence a topic, then what weakens them all."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from suite.judging.claims.evidence import Verdict
+from suite.judging.claims.words import verdict_word
+from suite.judging.leaderboard.verdicts import METHOD
+from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
+from suite.report.text import counted_noun
+
+_DEFINITE = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT)
+_OF_PAIRS = {"superiority", "robustness"}
+"""Kinds of claims that compare two losses."""
+
+TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
+    {
+        "PFML retrieves better than each baseline": ("above-baselines",),
+        "wrong labels take less from it than from each baseline": ("robustness",),
+        "with values chosen under label noise PFML retrieves better than each baseline": (
+            "above-baselines-noise-20-tuned_under_noise",
+            "above-baselines-noise-40-tuned_under_noise",
+        ),
+        "wrong labels then take less from it than from each baseline, counted from the values on true labels": (
+            "robustness-20-tuned_under_noise",
+            "robustness-slope-tuned_under_noise",
+        ),
+    },
+    {
+        "R@1 follows alpha, delta, the number of proxies and the repulsion margin as they claim": ("ablation",),
+        "wrong labels take less from it at a larger alpha, smaller delta or smaller repulsion margin, its rates and the "
+        "bound of its repulsion searched anew": ("interaction",),
+        "it is better than its own energy without decay, and loses less to wrong labels": ("control",),
+    },
+    {
+        "its proxies lie closer to their class than those of other losses": ("corollary-1",),
+        "the trained field has a minimum near each embedding that meets the condition for it": ("proposition-1",),
+    },
+)
+"""A sentence each: what claims say, and how the names of their families begin; the longest beginning counts."""
+_OTHERS = "Other claims"
+
+
+def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
+    """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims, one for others, one on all.
+
+    Claims that need no training are of no regime, and are not counted. Nothing is said where none was run.
+    """
+    mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
+    if not any(map(was_run, mine)):
+        return ()
+    by_topic: dict[str, list[ClaimJson]] = {}
+    for claim in mine:
+        by_topic.setdefault(_topic(str(claim["family"])), []).append(claim)
+    told = [
+        [f"that {says}: {counts}" for says in topic if (counts := _judged(by_topic.get(says, []), regime))]
+        for topic in TOPICS
+    ]
+    sentences = [f"T{text[1:]}." for clauses in told if (text := "; ".join(clauses))]
+    if others := _judged(by_topic.get(_OTHERS, []), regime):
+        sentences.append(f"{_OTHERS}: {others}.")
+    return (*sentences, _weakened(mine, claims["claims"]))
+
+
+def _topic(family: str) -> str:
+    """What claims of a family say, by ``TOPICS``."""
+    begins = {name: says for topic in TOPICS for says, families in topic.items() for name in families}
+    return begins.get(max((name for name in begins if family.startswith(name)), key=len, default=""), _OTHERS)
+
+
+def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
+    """Results by verdict, of what the paper says and of what the suite has carried on apart."""
+    told = []
+    for speaker, words in SPEAKERS.items():
+        lines = _results(claim for claim in claims if said_by(claim) == speaker)
+        if lines:
+            pairs = _results(claim for claim in claims if said_by(claim) == speaker and claim.get("kind") in _OF_PAIRS)
+            results = Counter(line["verdict"] for line in lines)
+            verdicts = ", ".join(
+                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each)}"
+                for each in Verdict
+                if results[each]
+            )
+            told.append(f"{verdicts} (on {words})")
+    return " and ".join(told)
+
+
+def _against(lines: Sequence[Mapping[str, Any]], verdict: Verdict) -> str:
+    """Against which losses, and on which data sets, a difference between two losses was shown."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if line["verdict"] == verdict and verdict in {Verdict.SUPPORTED, Verdict.CONTRADICTED}:
+            for loss in line.get("gains_over_frozen") or {}:
+                if loss != METHOD:
+                    found.setdefault(loss, []).append(str(line["dataset"]))
+    told = "; ".join(f"{loss} on {', '.join(dict.fromkeys(names))}" for loss, names in found.items())
+    return f" (against {told})" if told else ""
+
+
+def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
+    """What weakens the verdicts: other looks, fresh seeds, other splits of the classes, power, what is not or cannot be run.
+
+    A result is definite if it is neither inconclusive nor without the premise of its theorem.
+    """
+    every_line = _results(claims)
+    lines = [line for line in every_line if line["verdict"] != Verdict.NOT_RUN]
+    definite = [line for line in lines if line["verdict"] in _DEFINITE]
+    fresh = [line["fresh_seeds"]["verdict"] != line["verdict"] for line in definite if line.get("fresh_seeds")]
+    differ = [line for line in definite if line["verdict"] != Verdict.EQUIVALENT and line.get("splits")]
+    turned = [any(float(effect) * float(line["effect"]) <= 0 for effect in line["splits"].values()) for line in differ]
+    told = [
+        f"Of the {counted_noun(len(lines), 'result')} run {len(definite)} are definite",
+        f"another look changes {len(fragile(definite))} of these"
+        + (f", fresh seeds {sum(fresh)} of {len(fresh)}" if fresh else "")
+        + (f", another class split the sign of {sum(turned)} of {len(turned)}" if turned else ""),
+        *([] if any(line.get("splits") for line in lines) else ["further class splits were not tried"]),
+        *_undecided(claims),
+    ]
+    if missing := len(every_line) - len(lines):
+        told.append(f"not run: {counted_noun(missing, 'result')}")
+    if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
+        told.append(f"not to be run here: {beyond} of the paper's claims")
+    return f"{'; '.join(told)}."
+
+
+def _undecided(claims: Sequence[ClaimJson]) -> list[str]:
+    """Of inconclusive results: how many could not have shown much, and how many fresh seeds make definite."""
+    open_ = [(line, claim) for claim in claims for line in _results([claim]) if line["verdict"] == Verdict.INCONCLUSIVE]
+    blind = [line["detectable"] > 2 * claim["smallest_effect"] for line, claim in open_ if line.get("detectable")]
+    late = [line["fresh_seeds"]["verdict"] in _DEFINITE for line, _ in open_ if line.get("fresh_seeds")]
+    told = []
+    if blind:
+        told.append(
+            f"{sum(blind)} of {len(blind)} inconclusive ones could not show twice the smallest effect of interest"
+            + (f", fresh seeds make {sum(late)} of {len(late)} definite" if late else "")
+        )
+    return told
+
+
+def _results(claims: Iterable[ClaimJson]) -> list[Mapping[str, Any]]:
+    """Results that count, of data sets each."""
+    return [line for claim in claims for line in claim["lines"] if line["counts"]]
