@@ -107,7 +107,7 @@ def _tell(error: Exception) -> int:
 
 def _usage(error: Any) -> int:
     """What was typed wrongly, and where help is, in one line; the help itself where nothing was typed."""
-    text = error.format_message()
+    text = error.format_message().replace("Value error, ", "")  # of the library that reads options
     if type(error).__name__ == "NoArgsIsHelpError":
         if text:  # typer with rich has printed it already
             errors.print(text, markup=False, highlight=False)

@@ -35,7 +35,7 @@ def compare(
     dataset: Annotated[str | None, typer.Option(help="One data set; all if left out.")] = None,
     noise: Annotated[float | None, typer.Option(help="One noise level; all if left out.")] = None,
     regime: Annotated[str | None, typer.Option(help="One regime; all if left out.")] = None,
-    track: Annotated[str, typer.Option(help="tuned or paper_values.")] = "tuned",
+    track: Annotated[str, typer.Option(help="A tuning track, or paper_values.")] = "tuned",
     metric: Annotated[str, typer.Option(help="What to compare by, e.g. map_at_r.")] = "recall_at_1",
 ) -> None:
     """Paired difference of two losses for each data set and noise level: interval, p and one sentence."""

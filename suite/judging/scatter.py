@@ -7,6 +7,7 @@ import numpy as np
 
 from suite.evaluation.records import Record
 from suite.evaluation.retrieval import MAIN_METRIC
+from suite.hashing import sha256_value
 from suite.judging.statistics.estimates import PERCENT
 from suite.judging.statistics.variance import balanced, nested_components
 
@@ -31,6 +32,18 @@ class Scatter:
     runs: int
     variance: dict[str, float]
     remark: str = ""
+
+
+def same_values(first: Iterable[Record], further: Iterable[Record]) -> list[Record]:
+    """Of further runs, those that were trained with values and data of a first one of their condition and search."""
+    known = {_trained(record) for record in first}
+    return [record for record in further if _trained(record) in known]
+
+
+def _trained(record: Record) -> Hashable:
+    place = (record.regime, record.track, record.dataset, record.loss, record.noise_kind, record.noise_level)
+    how = (record.search, record.data_sha256, record.loss_sha256)
+    return (*place, *how, sha256_value([record.hyperparameters, record.recipe]))
 
 
 def scatter_of(records: Iterable[Record], metric: str = MAIN_METRIC) -> list[Scatter]:
@@ -60,7 +73,10 @@ def _scatter(place: Place, runs: list[Record], metric: str) -> Scatter:
     sources = [
         source for source in SOURCES if source == SEED or (len(set(levels[source])) > 1 and (source != MASK or shared))
     ]
-    remark = "" if shared or not place[-1] else "the seed's holds the noise mask's"
+    held = [] if shared or not place[-1] else ["the seed's holds the noise mask's"]
+    if SPLIT in sources and SEARCH not in sources:
+        held.append("the class split's holds the search's")
+    remark = "; ".join(held)
     values = {
         tuple(levels[source][i] for source in sources): PERCENT * run.metrics.get(metric, np.nan)
         for i, run in enumerate(runs)

@@ -15,6 +15,7 @@ from suite.judging.handed_in.bundle import search_member
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.standing import HandedIn
 from suite.judging.leaderboard.table import FROZEN
+from suite.judging.scatter import same_values
 from suite.losses.registry import BUILT_IN, values_by_hand
 from suite.report.influence import committed_curves, in_git, measured_curves
 from suite.report.leaderboard import record_files
@@ -27,10 +28,12 @@ from suite.settings.paths import (
     FIGURES_FOLDER,
     FINETUNED_RESULTS,
     FOUND_RECIPE,
+    FRESH_SEEDS,
     PAPER_VALUES,
     RESULTS_FOLDER,
     RUNS_FOLDER,
     SHEETS_FOLDER,
+    SPLITS,
     STUDIES_FOLDER,
     TIMES_FILE,
 )
@@ -58,6 +61,8 @@ class Inputs:
         unmeasured: why there is no curve of a loss, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
         records: of the grid, the values of papers and the study ``extended``; empty if nothing was run.
+        fresh: further runs of the same values on fresh seeds.
+        splits: runs under further splits of the classes.
         times: ``results/times.csv``, or None.
         recipes: tuned recipes by (data set, loss).
         sheets: data sheets as Markdown, by data set.
@@ -76,6 +81,8 @@ class Inputs:
     unmeasured: Mapping[str, str]
     curves: pd.DataFrame
     records: tuple[Record, ...]
+    fresh: tuple[Record, ...]
+    splits: tuple[Record, ...]
     times: pd.DataFrame | None
     recipes: Mapping[tuple[str, str], TunedRecipe]
     sheets: Mapping[str, str]
@@ -128,6 +135,8 @@ def read_inputs(settings: Settings) -> Inputs:
         unmeasured=unmeasured,
         curves=curves,
         records=records,
+        fresh=tuple(same_values(records, _study(FRESH_SEEDS))),
+        splits=tuple(_study(SPLITS)),
         times=_read(TIMES_FILE, lambda path: read_csv(path, TIMES_COLUMNS, "make it anew: suite times")),
         recipes={key: found for key, found in recipes.items() if found is not None},
         sheets={name: read_text(path, "save it as UTF-8") for name, path in sheets.items() if path.is_file()},
@@ -139,10 +148,12 @@ def read_inputs(settings: Settings) -> Inputs:
 def _records(settings: Settings) -> tuple[Record, ...]:
     """Of the grid, and those of studies whose losses stand on the leaderboard, which may be of other data."""
     tuned = read_records(path for path in record_files(settings) if path.is_file())
-    paper, extended = (
-        read_records(sorted((STUDIES_FOLDER / study).glob("*.jsonl"))) for study in (PAPER_VALUES, EXTENDED)
-    )
-    return (*tuned, *paper, *beside(tuned, extended))
+    return (*tuned, *_study(PAPER_VALUES), *beside(tuned, _study(EXTENDED)))
+
+
+def _study(name: str) -> list[Record]:
+    """The records of a study in git."""
+    return read_records(sorted((STUDIES_FOLDER / name).glob("*.jsonl")))
 
 
 def influence_curves(settings: Settings) -> tuple[pd.DataFrame | None, dict[str, str]]:

@@ -101,7 +101,9 @@ def write_tuning(pages: Pages, inputs: Inputs, settings: Settings) -> None:
         budgets=listed,
         legend=[(loss, look[loss]) for loss in inputs.losses if loss in shown],
         heads=SCATTER_HEADS,
-        scatter=[scatter_cells(each) for each in scatter_of(inputs.records)],
+        scatter=[
+            scatter_cells(each) for each in (*scatter_of((*inputs.records, *inputs.fresh)), *scatter_of(inputs.splits))
+        ],
         unseen=_whose(inputs),
     )
 

@@ -146,6 +146,14 @@ def test_what_is_not_understood_is_one_line(command, arguments, word, where):
     assert err.count("\n") == 1
 
 
+def test_an_option_with_a_word_that_is_none_of_its_choices_names_them(command):
+    status, out, err = command("verify", "--regime", "bogus")
+    assert (status, out) == (2, "")
+    assert err == (
+        "error: Invalid value for '--regime': 'bogus' is not one of 'frozen', 'finetuned'; see: suite verify --help\n"
+    )
+
+
 def test_nothing_typed_gives_help(command):
     status, out, err = command()
     assert status == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from suite.judging.scatter import scatter_of
+from suite.judging.scatter import same_values, scatter_of
 from suite.judging.statistics.variance import nested_components
 from tests.helpers.records import record
 
@@ -49,6 +49,25 @@ def test_one_search_leaves_the_seed_alone_and_one_seed_each_the_search():
     (found,) = scatter_of(each)
     assert found.variance == {"search": pytest.approx(1.0)}
     assert found.remark == "one run each: the last of these holds the seed's"
+
+
+def test_a_split_with_one_search_holds_what_the_search_scatters():
+    runs = [
+        record("pfml", 0, seed, VALUES[split, seed], search=0, split=split) for split in (1, 2) for seed in range(4)
+    ]
+    (found,) = scatter_of(runs)
+    oracle = nested_components(100 * VALUES[1:])
+    assert found.variance == {"class split": pytest.approx(oracle[0]), "seed": pytest.approx(oracle[1])}
+    assert found.remark == "the class split's holds the search's"
+
+
+def test_further_runs_count_where_they_have_the_values_of_a_first_one():
+    first = [record("pfml", 0, seed, 0.5, search=seed, hyperparameters={"alpha": seed}) for seed in (0, 1)]
+    fresh = [record("pfml", 0, 2 + seed, 0.5, search=seed, hyperparameters={"alpha": seed}) for seed in (0, 1)]
+    others = [fresh[0].model_copy(update={"hyperparameters": {"alpha": 3}}), fresh[1].model_copy(update={"search": 2})]
+    others += [fresh[0].model_copy(update={name: "other"}) for name in ("data_sha256", "loss_sha256", "track", "loss")]
+    others += [fresh[0].model_copy(update={"recipe": fresh[0].recipe | {"epochs": 99}})]
+    assert same_values(first, [*fresh, *others]) == fresh
 
 
 def test_what_is_not_balanced_says_so():
