@@ -16,7 +16,7 @@ from suite.judging.claims.measured import Measured
 from suite.judging.claims.read import read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
-from suite.judging.claims.words import OUT_OF_REACH
+from suite.judging.claims.words import OUT_OF_REACH, verdict_word
 from suite.report.families import (
     SPEAKERS,
     ClaimJson,
@@ -221,13 +221,14 @@ def sensitivity_page(report: ReportJson) -> str:
     lines = [(claim, line) for claim in report["claims"] for line in claim["lines"] if line["sensitivity"]]
     names = list(dict.fromkeys(name for _, line in lines for name in line["sensitivity"]))
     rows = [
-        (claim["id"], place_of(line), str(line["verdict"]), *(_view(line, name) for name in names))
+        (claim["id"], place_of(line), _in_words(line["verdict"], claim), *(_view(line, name, claim) for name in names))
         for claim, line in lines
     ]
     fragile = sum(any("**" in cell for cell in row) for row in rows)
     return f"""# Sensitivity
 
-{fragile} of {len(rows)} verdicts are fragile: another look at the records gives another verdict (in bold).
+{fragile} of {len(rows)} verdicts are fragile: another look at the records gives another verdict (in bold). All lines are
+here, those too that do not count for their claim because their classes do not meet its premise; claims.md counts the others.
 
 - validation epoch: metrics at the epoch that was best on validation classes while tuning, in place of the last epoch.
 - R@1 and MAP@R swapped: the verdict by the other metric, with the same smallest effect of interest in points.
@@ -238,10 +239,15 @@ Families are adjusted anew under every view. – : the view does not concern the
 {markdown_table(("claim", "data set", "verdict", *names), rows) if rows else "Nothing was run."}"""
 
 
-def _view(line: Mapping[str, Any], name: str) -> str:
+def _in_words(verdict: str, claim: Mapping[str, Any]) -> str:
+    return str(verdict) if verdict == Verdict.NOT_RUN else verdict_word(verdict, claim["regime"])
+
+
+def _view(line: Mapping[str, Any], name: str, claim: Mapping[str, Any]) -> str:
     other = line["sensitivity"].get(name)
     if other is None:
         return "–"
     if other == line["verdict"]:
         return "same"
-    return str(other) if other == Verdict.NOT_RUN else f"**{other}**"
+    told = _in_words(other, claim)
+    return told if other == Verdict.NOT_RUN else f"**{told}**"

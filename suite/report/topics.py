@@ -30,7 +30,7 @@ TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {
         "R@1 follows alpha, delta, the number of proxies and the repulsion margin as they claim": ("ablation",),
         "wrong labels take less from it at a larger alpha, smaller delta or smaller repulsion margin, its rates and the "
-        "bound of its repulsion searched anew": ("interaction",),
+        "bound of its repulsion searched anew on true labels": ("interaction",),
         "it is better than its own energy without decay, and loses less to wrong labels": ("control",),
     },
     {
@@ -111,7 +111,7 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
     turned = [any(float(effect) * float(line["effect"]) <= 0 for effect in line["splits"].values()) for line in differ]
     told = [
         f"Of the {counted_noun(len(lines), 'result')} run {len(definite)} are definite",
-        f"another look changes {len(fragile(definite))} of these"
+        f"another look {_turns(definite)} {len(fragile(definite))} of these"
         + (f", fresh seeds {sum(fresh)} of {len(fresh)}" if fresh else "")
         + (f", another class split the sign of {sum(turned)} of {len(turned)}" if turned else ""),
         *([] if any(line.get("splits") for line in lines) else ["further class splits were not tried"]),
@@ -122,6 +122,12 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
     if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
         told.append(f"not to be run here: {beyond} of the paper's claims")
     return f"{'; '.join(told)}."
+
+
+def _turns(lines: Sequence[Mapping[str, Any]]) -> str:
+    """What other looks do to verdicts: where all that they give is "inconclusive", they say so."""
+    given = {verdict for line in lines for verdict in (line.get("flips") or {}).values()}
+    return "leaves open" if given == {Verdict.INCONCLUSIVE} else "changes"
 
 
 def _undecided(claims: Sequence[ClaimJson]) -> list[str]:

@@ -6,6 +6,7 @@ is the smallest effect of interest follows: where units scatter more, there are 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -58,15 +59,16 @@ def plan_families(claims: Iterable[Claim], judged: Sequence[Judged] = ()) -> lis
         if not isinstance(claim, InfluenceDecay):
             families.setdefault(claim.family, []).append(claim)
     seen: dict[str, list[float]] = {}
+    lines = Counter(one.result.family for one in judged if one.result.counts)
     for one in judged:
         found = one.result.evidence
         if one.result.counts and found is not None and math.isfinite(float(found.error)):
             seen.setdefault(one.result.family, []).append(float(found.error) * math.sqrt(found.n))
-    return [_planned(name, mine, seen.get(name, [])) for name, mine in families.items()]
+    return [_planned(name, mine, seen.get(name, []), lines[name]) for name, mine in families.items()]
 
 
-def _planned(name: str, claims: Sequence[Claim], scatter: Sequence[float]) -> FamilyPlan:
-    tests = sum(_lines(claim) for claim in claims)
+def _planned(name: str, claims: Sequence[Claim], scatter: Sequence[float], lines: int) -> FamilyPlan:
+    tests = max(lines, sum(_lines(claim) for claim in claims))  # a study may have several points of one data set
     margin = all(isinstance(claim, Insensitivity | Reproduction) for claim in claims)
     find, level = (equivalence_margin_in_errors, LEVEL) if margin else (detectable_in_errors, LEVEL / 2)
     detectable = tuple(find(n - 1, level / tests) / math.sqrt(n) for n in UNITS)

@@ -130,6 +130,7 @@ def test_contradicted_stays_for_machines_and_is_not_said_of_frozen_features(proj
     assert (claim["verdict"], claim["lines"][0]["verdict"]) == ("contradicted", "contradicted")
     assert row[2] == "not found on frozen features"
     assert "contradicted" not in Path("results/claims.md").read_text().split("## one")[1]
+    assert "contradicted" not in Path("results/sensitivity.md").read_text()
 
 
 def test_sizes_stand_beside_verdicts(project):

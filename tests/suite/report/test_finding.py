@@ -130,7 +130,7 @@ def test_fresh_seeds_further_splits_and_what_cannot_be_run_weaken_the_verdicts()
     protects, weakened = found_of_claims({"claims": claims}, "frozen")
     assert protects == (
         "That wrong labels take less from it at a larger alpha, smaller delta or smaller repulsion margin, its rates and "
-        "the bound of its repulsion searched anew: 1 supported, 1 inconclusive (on what the paper says)."
+        "the bound of its repulsion searched anew on true labels: 1 supported, 1 inconclusive (on what the paper says)."
     )
     assert weakened == (
         "Of the 2 results run 1 are definite; another look changes 0 of "
@@ -151,6 +151,16 @@ def test_what_could_not_be_shown_and_what_fresh_seeds_show_weaken_verdicts_in_bo
     told = found_of_claims(claims, "frozen")[-1]
     assert "; 1 of 2 inconclusive ones could not show twice the smallest effect of interest" in told
     assert ", fresh seeds make 1 of 2 definite." in told
+
+
+@pytest.mark.parametrize(("other", "told"), [("inconclusive", "leaves open"), ("contradicted", "changes")])
+def test_other_looks_that_only_show_less_are_told_from_those_that_show_something_else(other, told):
+    lines = [
+        {"verdict": "supported", "counts": True, "flips": {"without seed 0": each}, "effect": 1.0}
+        for each in ("inconclusive", other)
+    ]
+    claims = {"claims": [{"family": "interaction-a", "lines": lines, "regime": "frozen"}]}
+    assert f"; another look {told} 2 of these" in found_of_claims(claims, "frozen")[-1]
 
 
 def test_a_difference_that_was_shown_names_the_other_loss_and_the_data_sets():

@@ -42,6 +42,14 @@ def test_the_plan_and_what_an_inconclusive_line_could_have_shown_are_the_same(wo
     assert found.detectable[UNITS.index(5)] * found.scatter == pytest.approx(line.detectable)
 
 
+def test_a_family_with_several_points_of_a_data_set_counts_them_all(workplace):
+    write("runs", runs(50.3 + WIGGLE) + runs([50.0] * 5, loss="cpml"))
+    (line,) = judged(claim("superiority"))
+    (found,) = plan_families([claim("superiority")], [line] * 5)
+    oracle = TTestPower().solve_power(nobs=5, alpha=0.025 / 5, power=0.8, alternative="larger")
+    assert (found.tests, found.detectable[0]) == (5, pytest.approx(oracle, rel=1e-4))
+
+
 def test_every_family_of_the_repository_that_has_sampling_error_has_a_plan():
     claims = [file.claim for file in load_claims()]
     planned = {each.family for each in plan_families(claims)}

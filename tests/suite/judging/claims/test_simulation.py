@@ -1,4 +1,4 @@
-"""The checker under simulation: false findings, coverage, power, for 3, 5 and 10 seeds.
+"""The checker under simulation: false findings, coverage, power, for 3, 5, 10 and 20 units.
 
 All of it runs through the functions that judge the records (`suite.judging.claims.evidence`, `suite.judging.claims.judge`),
 on arrays with one entry per simulated study; tests/suite/judging/claims/test_judge.py shows that records on disk reach
@@ -24,7 +24,7 @@ from suite.judging.statistics.estimates import change_over_range
 from suite.judging.statistics.power import detectable_in_errors
 from suite.judging.statistics.units import by_unit, units
 
-SEEDS = pytest.mark.parametrize("n", [3, 5, 10])
+SEEDS = pytest.mark.parametrize("n", [3, 5, 10, 20])
 STUDIES = 40_000
 FAMILIES = 5_000
 SD = 0.4
