@@ -135,7 +135,7 @@ def test_a_number_with_its_error_as_far_off_as_the_margin_is_rarely_called_repro
 
 @SEEDS
 def test_a_share_at_the_edge_is_rarely_called_reached(n):
-    ended = rng(n).binomial(400, 0.99, (400, n))
+    ended = rng(n).binomial(400, 0.99, (4_000, n))
     # The order of seeds does not matter: each study that occurs is judged once, and counted as often as it occurs.
     studies, times = np.unique(np.sort(ended), axis=0, return_counts=True)
     p = [share_reached(row, np.full(n, 400), 1.0, 0.01).p[Verdict.SUPPORTED] for row in studies]
