@@ -412,8 +412,7 @@ def test_tuning_tracks_without_tuned(plan, command, typed):
         crossed={"values": {"alpha": [1]}},
         geometry={"losses": {"pfml": {}}},
     )
-    complete = [(plan, None) for plan, _ in read_plan_file(plan_path("tuned", "emoji", "pfml"))]
-    write_plan_file(tuned_plan_path("emoji", "pfml"), complete)
+    write_plan_file(tuned_plan_path("emoji", "pfml"), read_plan_file(plan_path("tuned", "emoji", "pfml")))
     status, _, err = command(*typed)
     assert status == 2
     assert err.startswith(
