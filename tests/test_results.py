@@ -102,5 +102,7 @@ def test_the_counts_that_the_readme_ends_its_finding_with():
     ]
     expected = [len(lines), len(definite), sum(bool(line["flips"]) for line in definite)]
     expected += [sum(fresh), len(fresh), sum(split), len(split)]
-    sentence, *_ = re.findall(r"Of the .* results run .*", (ROOT / "README.md").read_text())  # of this regime, the first
+    sentence, *_ = re.findall(
+        r"Of the .* results run .*", (ROOT / "README.md").read_text()
+    )  # of this regime, the first
     assert [int(number) for number in re.findall(r"\d+", sentence)][: len(expected)] == expected

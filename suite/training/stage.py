@@ -71,27 +71,31 @@ def train(dataset: str, loss: str, console: Console) -> None:
 
 
 def read_tuned_plans(dataset: str, loss: str, regime: Regime = "frozen") -> list[Planned]:
-    """The complete plans of the tuning tracks, each with the search that found its values.
+    """The complete plans of the tuning tracks.
 
     Raises:
-        SuiteError: they are missing or damaged, or were made for other plans or by other searches than those of today.
+        SuiteError: they are missing or damaged, or were made for other plans than those of today.
     """
     path = tuned_plan_path(dataset, loss, regime)
     complete, planned = read_plan_file(path), read_plan_file(plan_path("tuned", dataset, loss, regime))
-    if [_before_search(*each) for each in complete] != [_before_search(*each) for each in planned]:
+    pairs = zip(complete, planned, strict=False)
+    if len(complete) != len(planned) or not all(_is_of(tuned, plan, search) for (tuned, _), (plan, search) in pairs):
         again = f"suite tune {dataset} {loss}" + ("" if regime == "frozen" else f" --regime {regime}")
         raise SuiteError(f"plan {path} is stale: its plans or searches have changed since; make it anew with: {again}")
     return complete
 
 
-def _before_search(plan: SomePlan, search: Search | None) -> object:
-    """What no search changes of a plan."""
-    plain = plan.as_dict()
-    if search is not None:
-        filled = {"hyperparameters", "hyperparameter_source", "validation_epoch", "search"}
-        plain = {name: value for name, value in plain.items() if name not in filled}
-        plain["recipe"] = {name: value for name, value in plain["recipe"].items() if name not in search.space}
-    return plain, search
+def _is_of(tuned: SomePlan, plan: SomePlan, search: Search | None) -> bool:
+    """Whether a complete plan has what no search changes of a plan."""
+    if search is None:
+        return tuned == plan
+    filled = {"hyperparameters", "hyperparameter_source", "validation_epoch", "search"}
+    first, second = tuned.as_dict(), plan.as_dict()
+    recipes = [
+        {name: each["recipe"][name] for name in each["recipe"].keys() - search.space} for each in (first, second)
+    ]
+    same = all(first[name] == second[name] for name in first.keys() - filled - {"recipe"})
+    return same and recipes[0] == recipes[1] and tuned.search == search.number
 
 
 def run_frozen_stage(

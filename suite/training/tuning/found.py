@@ -81,4 +81,4 @@ def searched_before(plan: SomePlan, search: Search, inputs_sha256: str) -> SomeP
         return None
     recipe = load_tuned(recipe_path)
     complete = with_recipe(plan, search, recipe)
-    return complete if recipe.inputs_sha256 == inputs_sha256 and (complete, search) in read_plan_file(path) else None
+    return complete if recipe.inputs_sha256 == inputs_sha256 and (complete, None) in read_plan_file(path) else None

@@ -81,7 +81,7 @@ def resolve_hyperparameters(
             continue
         recipe = load_tuned(search_path(plan, search))
         save_tuned(recipe, recipe_beside(path, plan, search))
-        complete.append((with_recipe(plan, search, recipe), search))
+        complete.append((with_recipe(plan, search, recipe), None))
         seconds[f"search {plan.track} {search.number}"] = recipe.seconds
     write_plan_file(path, complete)
     if seconds:

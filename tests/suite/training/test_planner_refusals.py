@@ -2,6 +2,7 @@
 
 import errno
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -412,7 +413,9 @@ def test_tuning_tracks_without_tuned(plan, command, typed):
         crossed={"values": {"alpha": [1]}},
         geometry={"losses": {"pfml": {}}},
     )
-    write_plan_file(tuned_plan_path("emoji", "pfml"), read_plan_file(plan_path("tuned", "emoji", "pfml")))
+    planned = read_plan_file(plan_path("tuned", "emoji", "pfml"))
+    complete = [(replace(plan, search=search.number), None) for plan, search in planned]
+    write_plan_file(tuned_plan_path("emoji", "pfml"), complete)
     status, _, err = command(*typed)
     assert status == 2
     assert err.startswith(

@@ -67,7 +67,7 @@ def test_a_missing_recipe_is_searched():
     recipe = load_tuned(FOUND)
     assert but_for_time(recipe) == but_for_time(found(before))
     complete, search = read_plan(tuned_plan_path("emoji", "own"))
-    assert search == search_for()
+    assert search is None
     assert (complete.hyperparameter_source, complete.validation_epoch) == ("search", recipe.validation_epoch)
     assert complete.hyperparameters == {"neg_margin": recipe.best["neg_margin"]}
     assert complete.recipe.learning_rate == recipe.best["learning_rate"]
@@ -130,10 +130,6 @@ def test_nothing_to_search_and_no_plan():
     assert not Path("searches").exists()
 
 
-def _other_budget(before, searched):
-    return before, replace(searched, trials=5)
-
-
 def _other_seeds(before, searched):
     return replace(before, seeds=before.seeds + 1), searched
 
@@ -146,12 +142,12 @@ def _other_number(before, searched):
     return before, replace(searched, number=7)
 
 
-@pytest.mark.parametrize("change", [_other_budget, _other_seeds, _other_head, _other_number])
+@pytest.mark.parametrize("change", [_other_seeds, _other_head, _other_number])
 def test_complete_plans_of_other_plans_are_stale_and_the_command_that_makes_them_is_named(change):
     before, searched = prepare(plan(), search_for(), FEATURES), search_for()
     resolve_hyperparameters(before.dataset, before.loss, silent())
     ((tuned, found_by),) = read_tuned_plans(before.dataset, before.loss)
-    assert (tuned.hyperparameter_source, found_by) == ("search", searched)
+    assert (tuned.hyperparameter_source, found_by) == ("search", None)
     write_plan_file(plan_path("tuned", before.dataset, before.loss), [change(before, searched)])
     with pytest.raises(SuiteError, match=r"^plan tuned/emoji-own/plan\.json is stale: .*: suite tune emoji own$"):
         read_tuned_plans(before.dataset, before.loss)
