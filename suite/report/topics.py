@@ -28,7 +28,7 @@ TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
         ),
     },
     {
-        "R@1 follows alpha, delta, the number of proxies and the repulsion margin as they claim": ("ablation",),
+        "R@1 follows alpha, delta, the number of proxies and the repulsion margin as is claimed": ("ablation",),
         "wrong labels take less from it at a larger alpha, smaller delta or smaller repulsion margin, its rates and the "
         "bound of its repulsion searched anew on true labels": ("interaction",),
         "it is better than its own energy without decay, and loses less to wrong labels": ("control",),

@@ -95,7 +95,7 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
         "run (on what the paper says)."
     )
     assert ablation == (
-        "That R@1 follows alpha, delta, the number of proxies and the repulsion margin as they claim: 1 not run "
+        "That R@1 follows alpha, delta, the number of proxies and the repulsion margin as is claimed: 1 not run "
         "(on what the paper says)."
     )
     assert others == "Other claims: 1 equivalent (on what the paper says)."
