@@ -39,6 +39,15 @@ QUESTIONS = {
     "decay-of-influence": "With their defaults, do far positives pull less under PFML than under each baseline?",
     "corollary-1": "Do PFML's proxies lie closer to the embeddings of their class than those of other losses?",
     "proposition-1": "Does the trained field have a minimum near each embedding?",
+    "smooth_ap-above-noise-20": "Does Smooth-AP retrieve better than each loss not made for noise with 20 % wrong labels?",
+    "smooth_ap-above-noise-40": "Does Smooth-AP retrieve better than each loss not made for noise with 40 % wrong labels?",
+    "smooth_ap-above-noise-40-tuned_under_noise": "With values chosen under noise, is Smooth-AP above each of these at 40 %?",
+    "prism-above-noise-20": "Does PRISM retrieve better than each loss not made for noise with 20 % wrong labels?",
+    "prism-above-noise-40": "Does PRISM retrieve better than each loss not made for noise with 40 % wrong labels?",
+    "prism-above-noise-40-tuned_under_noise": "With values chosen under noise, is PRISM above each of these at 40 %?",
+    "prism-base-clean": "Does PRISM do as well as its base loss, cross-batch memory, with clean labels?",
+    "prism-base-noise-40": "Does PRISM retrieve better than its base loss with 40 % wrong labels?",
+    "prism-base-noise-40-tuned_under_noise": "With values chosen under noise, is PRISM above its base loss at 40 %?",
     "reported": "Are the numbers of the paper's tables reproduced?",
 }
 """What a family asks. The longest key that begins a family's name counts; a family without one is shown by its name."""

@@ -6,12 +6,11 @@ from typing import Any
 
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.words import verdict_word
-from suite.judging.leaderboard.verdicts import METHOD
 from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
 from suite.report.text import counted_noun
 
 _DEFINITE = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT)
-_OF_PAIRS = {"superiority", "robustness"}
+_OF_PAIRS = {"superiority", "robustness", "equivalence"}
 """Kinds of claims that compare two losses."""
 
 TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
@@ -37,6 +36,12 @@ TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
         "its proxies lie closer to their class than those of other losses": ("corollary-1",),
         "the trained field has a minimum near each embedding that meets the condition for it": ("proposition-1",),
     },
+    {
+        "Smooth-AP retrieves better under wrong labels than each loss that is not made for them": ("smooth_ap-above",),
+        "PRISM retrieves better under wrong labels than each of these": ("prism-above",),
+        "PRISM does as well as its base loss, cross-batch memory, without wrong labels": ("prism-base-clean",),
+        "it retrieves better than that with 40 % wrong labels": ("prism-base-noise",),
+    },
 )
 """A sentence each: what claims say, and how the names of their families begin; the longest beginning counts."""
 _OTHERS = "Other claims"
@@ -45,7 +50,8 @@ _OTHERS = "Other claims"
 def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
     """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims, one for others, one on all.
 
-    Claims that need no training are of no regime, and are not counted. Nothing is said where none was run.
+    Claims that need no training are of no regime, and are not counted. Nothing is said of a topic where none was run; the
+    last sentence counts what was not.
     """
     mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
     if not any(map(was_run, mine)):
@@ -72,6 +78,8 @@ def _topic(family: str) -> str:
 def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
     """Results by verdict, of what the paper says and of what the suite has carried on apart."""
     told = []
+    if not any(map(was_run, claims)):
+        return ""
     for speaker, words in SPEAKERS.items():
         lines = _results(claim for claim in claims if said_by(claim) == speaker)
         if lines:
@@ -91,9 +99,9 @@ def _against(lines: Sequence[Mapping[str, Any]], verdict: Verdict) -> str:
     found: dict[str, list[str]] = {}
     for line in lines:
         if line["verdict"] == verdict and verdict in {Verdict.SUPPORTED, Verdict.CONTRADICTED}:
-            for loss in line.get("gains_over_frozen") or {}:
-                if loss != METHOD:
-                    found.setdefault(loss, []).append(str(line["dataset"]))
+            _, *references = line.get("gains_over_frozen") or [""]
+            for loss in references:
+                found.setdefault(loss, []).append(str(line["dataset"]))
     told = "; ".join(f"{loss} on {', '.join(dict.fromkeys(names))}" for loss, names in found.items())
     return f" (against {told})" if told else ""
 

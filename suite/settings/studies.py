@@ -55,19 +55,27 @@ class FreshSeedSettings(Strict):
     """Number of seeds."""
 
 
+class ExtendedLoss(Strict):
+    """A loss of the study ``extended``."""
+
+    tracks: Annotated[tuple[Name, ...], Distinct] = ()
+    """Of ``tuning.tracks``, those whose values of this loss are run; if none is named, those of all losses."""
+
+
 class ExtendedSettings(Strict):
     """Runs as in the grid that it does not have: of losses under ``tuning.also``, and of further kinds of label noise."""
 
-    losses: Annotated[dict[Name, Chosen], Filled] = {}
+    losses: Annotated[dict[Name, ExtendedLoss], Filled] = {}
     """Losses that are run: those of the grid under ``noise_kinds``, others under the grid's own kind, too."""
     noise_kinds: Annotated[tuple[Name, ...], Distinct] = ()
     """Kinds of label noise besides ``noise.kind``, at the same levels."""
     tracks: Annotated[tuple[Name, ...], Distinct] = ()
     """Of ``tuning.tracks``, those whose values are run; if none is named, ``tuned``, or all where that is not searched."""
 
-    def tracks_of(self, searched: tuple[str, ...]) -> tuple[str, ...]:
-        """The tracks whose values are run, of those that are searched."""
-        return self.tracks or tuple(track for track in searched if track == "tuned") or searched
+    def tracks_of(self, loss: str, searched: tuple[str, ...]) -> tuple[str, ...]:
+        """The tracks whose values of a loss are run, of those that are searched."""
+        named = self.losses[loss].tracks or self.tracks
+        return named or tuple(track for track in searched if track == "tuned") or searched
 
     def kinds(self, grid_kind: str, *, in_grid: bool) -> tuple[str, ...]:
         """The kinds of noise of a loss: the grid's own first, where the grid does not run the loss."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from suite.hashing import sha256_value
 from suite.losses.registry import find_loss
@@ -10,6 +10,8 @@ from suite.settings.params import Settings
 from suite.training.search_space import declared_space, space_on
 
 _STUDIES = {"ablation", "crossed", "splits", "fresh_seeds", "extended", "geometry"}
+_LOSSES = "losses"
+"""Where a study names its losses."""
 
 
 class Design(BaseModel):
@@ -45,18 +47,27 @@ class Design(BaseModel):
         )
 
     def beyond(self, before: "Design") -> "Design":
-        """What an earlier design lacks: search spaces of further losses, recipes on further data sets, further studies."""
-        names = ("search_spaces", "recipes", "studies")
+        """What an earlier design lacks: losses and their search spaces, recipes on further data sets, further studies."""
         new = {
             name: {key: value for key, value in getattr(self, name).items() if key not in getattr(before, name)}
-            for name in names
+            for name in ("search_spaces", "recipes", "studies")
         }
+        for study, was in before.studies.items():
+            further = {
+                loss: value for loss, value in _losses(self.studies.get(study)).items() if loss not in _losses(was)
+            }
+            if further:
+                new["studies"][study] = {_LOSSES: further}
         return self.model_copy(update=new | {"budget": {}, "noise": {}})
 
     def joined(self, later: "Design") -> "Design":
         """This design with what a later one had beyond it."""
         names = ("search_spaces", "recipes", "studies")
-        return self.model_copy(update={name: getattr(later, name) | getattr(self, name) for name in names})
+        joined = {name: getattr(later, name) | getattr(self, name) for name in names}
+        for study, was in self.studies.items():
+            if further := _losses(later.studies.get(study)):
+                joined["studies"][study] = was | {_LOSSES: further | _losses(was)}
+        return self.model_copy(update=joined)
 
     @property
     def is_empty(self) -> bool:
@@ -74,10 +85,18 @@ class Design(BaseModel):
             for name in value
             if was.get(name) != value[name]
         ]
+        then = {key: _with_defaults(key, value) for key, value in self.studies.items()}
+        for key, study in now.studies.items():
+            was, value = _losses(then.get(key)), _losses(study)
+            told += [
+                f"{key}.{_LOSSES}.{name}: {_become(was.get(name), value.get(name))}"
+                for name in dict.fromkeys([*was, *value])
+                if then.get(key) and was.get(name) != value.get(name)
+            ]
         for name, was, value in (
             *((f"tuning.{key}", self.budget.get(key), now.budget[key]) for key in now.budget),
             *((f"noise.{key}", self.noise.get(key), now.noise[key]) for key in now.noise),
-            *((key, _with_defaults(key, self.studies.get(key)), now.studies[key]) for key in now.studies),
+            *((key, _but_losses(then.get(key)), _but_losses(now.studies[key])) for key in now.studies),
             ("seeds", self.seeds, now.seeds),
         ):
             if was != value:
@@ -85,10 +104,30 @@ class Design(BaseModel):
         return told
 
 
+def _losses(study: Any) -> dict[str, Any]:
+    """The losses that a study names; none where it names none."""
+    return study.get(_LOSSES, {}) if isinstance(study, dict) else {}
+
+
+def _but_losses(study: Any) -> Any:
+    """The other settings of a study, if it was there."""
+    return {key: value for key, value in study.items() if key != _LOSSES} if isinstance(study, dict) else study
+
+
+def _become(was: Any, now: Any) -> str:
+    """What has become of a loss of a study."""
+    return "came after" if was is None else "left out" if now is None else "changed"
+
+
 def _with_defaults(study: str, was: Any) -> Any:
     """Settings of a study as they were, with those that have come since as they are where nobody sets them."""
     default = Settings.model_fields[study].get_default(call_default_factory=True)
-    return default.model_dump(mode="json") | was if isinstance(default, BaseModel) and was else was
+    if not isinstance(default, BaseModel) or not was:
+        return was
+    try:
+        return type(default).model_validate(was).model_dump(mode="json")
+    except ValidationError:  # it had settings that there are no more
+        return was
 
 
 def _spaces(loss: str, settings: Settings) -> dict[str, Any]:

@@ -107,6 +107,14 @@ def difference(differences: Any, smallest: float, *, higher: bool = True) -> Evi
     return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees, beyond=beyond)
 
 
+def within_margin(differences: Any, margin: float) -> Evidence:
+    """A paired difference (..., n) against a margin: TOST for a difference within it, and a test for one beyond it."""
+    estimate = mean_of(differences)
+    p = {Verdict.SUPPORTED: estimate.p_within(margin), Verdict.CONTRADICTED: estimate.p_beyond(margin)}
+    n = np.shape(differences)[-1]
+    return Evidence(estimate.mean, *estimate.interval(), n, p, estimate.error, estimate.degrees, "margin")
+
+
 def reproduction(values: Any, reported: ReportedValue, margin: float) -> Evidence:
     """Our values (..., n) against a reported mean: TOST from summary statistics.
 

@@ -20,6 +20,7 @@ from suite.judging.claims.measured import Measured
 from suite.judging.claims.mechanism import assess_closeness, assess_decay, assess_minima
 from suite.judging.claims.result import ClaimResult
 from suite.judging.claims.retrieval import (
+    assess_equivalence,
     assess_insensitivity,
     assess_interaction,
     assess_reproduction,
@@ -36,6 +37,7 @@ ORDER = (Verdict.EQUIVALENT, Verdict.SUPPORTED, Verdict.CONTRADICTED)
 """The first verdict whose adjusted p is small enough counts."""
 _ASSESS: dict[str, Callable[[Any, Measured], list[ClaimResult]]] = {
     "superiority": assess_superiority,
+    "equivalence": assess_equivalence,
     "robustness": assess_robustness,
     "reproduction": assess_reproduction,
     "insensitivity": assess_insensitivity,

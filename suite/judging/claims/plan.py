@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.judging.claims.judge import Judged
-from suite.judging.claims.schema import Claim, ClaimOnRecords, InfluenceDecay, Insensitivity, Reproduction
+from suite.judging.claims.schema import Claim, ClaimOnRecords, Equivalence, InfluenceDecay, Insensitivity, Reproduction
 from suite.judging.statistics.estimates import LEVEL
 from suite.judging.statistics.power import detectable_in_errors, equivalence_margin_in_errors
 
@@ -69,7 +69,7 @@ def plan_families(claims: Iterable[Claim], judged: Sequence[Judged] = ()) -> lis
 
 def _planned(name: str, claims: Sequence[Claim], scatter: Sequence[float], lines: int) -> FamilyPlan:
     tests = max(lines, sum(_lines(claim) for claim in claims))  # a study may have several points of one data set
-    margin = all(isinstance(claim, Insensitivity | Reproduction) for claim in claims)
+    margin = all(isinstance(claim, Equivalence | Insensitivity | Reproduction) for claim in claims)
     find, level = (equivalence_margin_in_errors, LEVEL) if margin else (detectable_in_errors, LEVEL / 2)
     detectable = tuple(find(n - 1, level / tests) / math.sqrt(n) for n in UNITS)
     smallest = min(claim.smallest_effect.value for claim in claims)

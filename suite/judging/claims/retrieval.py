@@ -14,12 +14,14 @@ from suite.judging.claims.evidence import (
     saturation,
     steps,
     superiority_with_failures,
+    within_margin,
 )
 from suite.judging.claims.measured import BySeed, Condition, Measured, NotRunError
 from suite.judging.claims.result import ClaimResult, FailedRunsError, finished_seeds, on_each_dataset
 from suite.judging.claims.schema import (
     ClaimOnAblation,
     ClaimOnRuns,
+    Equivalence,
     Insensitivity,
     Interaction,
     Reproduction,
@@ -50,6 +52,22 @@ def assess_superiority(claim: Superiority, measured: Measured) -> list[ClaimResu
         ends = dict(zip(losses, (subject, reference), strict=True))
         gains = measured.gains(ends, dataset, claim.regime, claim.estimand)
         return [ClaimResult(claim, dataset, evidence=evidence, gains=gains)]
+
+    return on_each_dataset(claim, assess)
+
+
+def assess_equivalence(claim: Equivalence, measured: Measured) -> list[ClaimResult]:
+    """The paired difference at one noise level against the margin; a method with a failed run is like no other."""
+
+    def assess(dataset: str) -> list[ClaimResult]:
+        losses = claim.contrast.subject, claim.contrast.reference
+        runs = [
+            measured.runs_of(_condition(claim, dataset, loss, claim.noise.kind, claim.noise.level)) for loss in losses
+        ]
+        done = finished_seeds(measured.table(runs, claim.estimand, claim.minimum_seeds), losses)
+        evidence = within_margin(done.values[0] - done.values[1], claim.smallest_effect.value)
+        gains = measured.gains(dict(zip(losses, done.values, strict=True)), dataset, claim.regime, claim.estimand)
+        return [ClaimResult(claim, dataset, evidence=_without_support(evidence, done.failed), gains=gains)]
 
     return on_each_dataset(claim, assess)
 

@@ -104,6 +104,17 @@ class Superiority(ClaimOnRuns):
     test: Literal["paired_t"]
 
 
+class Equivalence(ClaimOnRuns):
+    """At one noise level the subject's metric differs from the reference's by less than the smallest effect of interest."""
+
+    kind: Literal["equivalence"]
+    contrast: LossPair
+    noise: Noise
+    direction: Literal["equal"]
+    reported: None
+    test: Literal["tost"]
+
+
 class Robustness(ClaimOnRuns):
     """The subject loses less under noise than the reference: a difference in differences, or a slope over several levels."""
 
@@ -241,6 +252,7 @@ class InfluenceDecay(Claim):
 
 CLAIM_KINDS: dict[str, type[Claim]] = {
     "superiority": Superiority,
+    "equivalence": Equivalence,
     "robustness": Robustness,
     "reproduction": Reproduction,
     "insensitivity": Insensitivity,

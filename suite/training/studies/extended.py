@@ -49,10 +49,8 @@ def extended_parts(dataset: str, loss: str, settings: Settings) -> list[Part]:
 
 def _planned(dataset: str, loss: str, settings: Settings) -> list[Planned]:
     """The plans of the tracks that the study runs."""
-    planned, tracks = (
-        read_plan_file(plan_path("extended", dataset, loss)),
-        settings.extended.tracks_of(settings.tuning.tracks),
-    )
+    planned = read_plan_file(plan_path("extended", dataset, loss))
+    tracks = settings.extended.tracks_of(loss, settings.tuning.tracks)
     return [(plan, search) for plan, search in planned if plan.track in tracks]
 
 

@@ -24,6 +24,14 @@ ALONG = RUNS | {"estimand": "recall_at_1"}
 PREMISE = {"minimum_share": 0.1, "because": "chosen for a test"}
 EXAMPLES = {
     "superiority": ALONG | {"contrast": PAIR, "noise": CLEAN, "direction": "higher", "test": "paired_t"},
+    "equivalence": ALONG
+    | {
+        "contrast": PAIR,
+        "noise": CLEAN,
+        "direction": "equal",
+        "smallest_effect": EFFECT | {"value": 1.0},
+        "test": "tost",
+    },
     "robustness": ALONG
     | {
         "contrast": PAIR,

@@ -175,6 +175,30 @@ def test_a_study_that_was_not_there_is_added(folder):
     assert told.startswith("extended: {")
 
 
+def test_a_loss_of_a_study_that_has_come_since_is_added_and_nothing_else_of_the_study(folder):
+    freeze(load_claims(folder=folder), {"frozen": changed()}, folder=folder)
+    before = load_frozen(folder)
+    losses = before.designs["frozen"].studies["extended"]["losses"]
+    further = {"hist": {"tracks": ["tuned"]}}
+    now = changed(
+        tuning__also={**{name: {} for name in ("soft_triple", *losses) if name not in changed().losses}, "hist": {}},
+        extended__losses={**{name: {} for name in losses if name != "cpml"}, **further},
+        extended__noise_kinds=["asymmetric"],
+    )
+    later = ["extended.losses.cpml: left out", "extended.losses.hist: came after"]
+    told = before.changes(now)
+    assert [text for text in told if text.startswith("extended.losses")] == later
+    add_later(load_claims(folder=folder), {"frozen": now}, folder=folder)
+    frozen = load_frozen(folder)
+    assert frozen.later[0].designs["frozen"].studies == {"extended": {"losses": further}}
+    assert frozen.model_copy(update={"later": ()}) == before
+    first, second = frozen.changes(now)
+    assert first == later[0]
+    assert second.startswith("extended: {'noise_kinds': ['asymmetric', ")
+    other = changed(extended__losses={**losses, "pfml": {"tracks": ["tuned"]}})
+    assert "extended.losses.pfml: changed" in frozen.changes(other)
+
+
 def test_adding_needs_something_to_add_and_something_to_add_to(folder):
     with pytest.raises(SuiteError, match=r"claims/frozen\.json is missing: .*; run: suite claims freeze$"):
         add_later(load_claims(folder=folder), {"frozen": changed()}, folder=folder)

@@ -18,6 +18,8 @@ from tests.suite.judging.claims.synthetic import along, claim, judged, model, ru
 pytestmark = pytest.mark.usefixtures("workplace")
 WIGGLE = np.array([0.1, -0.2, 0.15, -0.1, 0.05])
 """Scatter over seeds, mean zero."""
+TAILS = ((1, "greater"), (-1, "less"))
+"""Of a difference beyond a margin of 1."""
 REST = np.array([-0.1, 0.05, 0.1, 0.05, -0.1])
 
 
@@ -78,6 +80,29 @@ def test_lines_of_a_family_share_an_adjustment():
     assert [line.p[Verdict.SUPPORTED] for line in found] == pytest.approx(list(multipletests(raw, method="holm")[1]))
     apart = judged(claim("superiority"), claim("superiority", id="other", family="two", datasets=["furniture"]))
     assert [line.p[Verdict.SUPPORTED] for line in apart] == pytest.approx(raw)
+
+
+@pytest.mark.parametrize(
+    ("difference", "scatter", "verdict"),
+    [
+        (0.2, 1, Verdict.SUPPORTED),
+        (-0.7, 1, Verdict.SUPPORTED),  # shown not to be zero, yet within the margin
+        (1.5, 1, Verdict.CONTRADICTED),
+        (-1.5, 1, Verdict.CONTRADICTED),
+        (0.2, 10, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_equivalence(difference, scatter, verdict):
+    write("runs", compared(difference, scatter=scatter * WIGGLE))
+    found = one(claim("equivalence"))
+    assert found.verdict == verdict
+    first, second = 50 + difference + scatter * WIGGLE, 50 + REST
+    assert found.p[Verdict.SUPPORTED] == pytest.approx(ttost_paired(first, second, -1, 1)[0])
+    beyond = [stats.ttest_1samp(first - second, bound, alternative=way).pvalue for bound, way in TAILS]
+    assert found.p[Verdict.CONTRADICTED] == pytest.approx(min(1, 2 * min(beyond)))
+    interval = stats.ttest_rel(first, second).confidence_interval(0.95)
+    evidence = found.result.evidence
+    assert (evidence.low, evidence.high) == pytest.approx((interval.low, interval.high))
 
 
 @pytest.mark.parametrize(
@@ -361,6 +386,7 @@ def test_decay(workplace, far, verdict):
 def test_what_has_no_rows_is_not_run():
     kinds = (
         "superiority",
+        "equivalence",
         "robustness",
         "reproduction",
         "insensitivity",
@@ -408,6 +434,16 @@ def test_a_failed_run_of_the_rival_does_not_stand_in_the_way():
 def test_a_method_that_fails_cannot_be_equivalent():
     write("runs", runs(failing(50 + WIGGLE, 1)) + runs(50 + REST, loss="cpml"))
     assert one(claim("superiority")).verdict == Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("loss", ["pfml", "cpml"])
+def test_a_method_with_a_failed_run_is_like_no_other(loss):
+    values = {"pfml": 50 + WIGGLE, "cpml": 50 + REST}
+    values[loss] = failing(values[loss], 1)
+    write("runs", [row for name, mine in values.items() for row in runs(mine, loss=name)])
+    found = one(claim("equivalence"))
+    assert (found.verdict, found.result.evidence.n) == (Verdict.INCONCLUSIVE, 4)
+    assert "1 runs failed; their seeds are left out: no support" in found.result.evidence.remarks
 
 
 def test_a_method_that_always_fails_is_contradicted():

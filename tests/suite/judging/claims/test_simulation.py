@@ -17,6 +17,7 @@ from suite.judging.claims.evidence import (
     saturation,
     share_reached,
     steps,
+    within_margin,
 )
 from suite.judging.claims.judge import adjusted, adjusted_beyond, decide
 from suite.judging.claims.parts import ReportedValue
@@ -109,6 +110,14 @@ def test_without_a_rise_saturation_is_rarely_supported(n):
     # Equivalence would come first here: look at the p of support alone.
     p = saturation(values[..., 0], values[..., 1:], 1.0).p[Verdict.SUPPORTED]
     assert float((p <= 0.05).mean()) <= 0.055
+
+
+@SEEDS
+@pytest.mark.parametrize("gap", [-1.0, 1.0])
+def test_losses_as_far_apart_as_the_margin_are_rarely_called_alike_or_apart(n, gap):
+    found = within_margin(rng(n).normal(gap, SD / 4, (STUDIES, n)), 1.0)
+    assert 0.045 <= share_of(Verdict.SUPPORTED, found) <= 0.055
+    assert share_of(Verdict.CONTRADICTED, found) <= 0.055
 
 
 @SEEDS

@@ -68,13 +68,17 @@ def test_another_loss_runs_as_the_grid_would_run_it_too(workplace):
     assert of_grid.record.metrics == json_rows(path)[1]["metrics"]
 
 
+@pytest.mark.parametrize("of_all", [True, False], ids=["of all losses", "of the loss"])
 @pytest.mark.parametrize("tracks", [["tuned"], ["tuned", "tuned_under_noise"]], ids=len)
-def test_tracks_that_are_asked_for_run_and_no_other_is_searched(workplace, tracks):
+def test_tracks_that_are_asked_for_run_and_no_other_is_searched(workplace, tracks, of_all):
     plan, both = planned("supcon"), ["tuned", "tuned_under_noise"]
     under_noise = replace(plan, track="tuned_under_noise", noise_levels=(0.4,), search=0, searches=1)
     path = plan_path("extended", "emoji", "supcon")
     write_plan_file(path, [*read_plan_file(path), (under_noise, Search(SPACE, {}, 1, 2, noise=0.2))])
-    chosen = settings(tuning=SETTINGS["tuning"] | {"tracks": both}, extended=SETTINGS["extended"] | {"tracks": tracks})
+    asked = (
+        {"tracks": tracks} if of_all else {"losses": {"supcon": {"tracks": tracks}}, "tracks": ["tuned_under_noise"]}
+    )
+    chosen = settings(tuning=SETTINGS["tuning"] | {"tracks": both}, extended=SETTINGS["extended"] | asked)
     rows = json_rows(run_extended("emoji", "supcon", chosen, silent()))
     assert {row["track"] for row in rows} == {*tracks}
     assert len({(row["track"], row["noise_kind"], row["noise_level"], row["seed"]) for row in rows}) == len(rows)
@@ -86,6 +90,9 @@ def test_a_track_that_is_not_searched_is_refused(workplace):
     told = r"params\.yaml: extended\.tracks: tuned_under_noise is not searched; allowed: tuned"
     with pytest.raises(SuiteError, match=told):
         settings(extended=SETTINGS["extended"] | {"tracks": ["tuned_under_noise"]})
+    told = r"params\.yaml: extended\.losses\.supcon\.tracks: tuned_under_noise is not searched; allowed: tuned"
+    with pytest.raises(SuiteError, match=told):
+        settings(extended={"losses": {"supcon": {"tracks": ["tuned_under_noise"]}}})
 
 
 def test_what_has_no_recipe_is_searched_first_and_once(workplace):
