@@ -181,8 +181,8 @@ def test_a_loss_of_a_study_that_has_come_since_is_added_and_nothing_else_of_the_
     losses = before.designs["frozen"].studies["extended"]["losses"]
     further = {"hist": {"tracks": ["tuned"]}}
     now = changed(
-        tuning__also={**{name: {} for name in ("soft_triple", *losses) if name not in changed().losses}, "hist": {}},
-        extended__losses={**{name: {} for name in losses if name != "cpml"}, **further},
+        tuning__also={name: {} for name in (*changed().tuning.also, *further)},
+        extended__losses={**{name: value for name, value in losses.items() if name != "cpml"}, **further},
         extended__noise_kinds=["asymmetric"],
     )
     later = ["extended.losses.cpml: left out", "extended.losses.hist: came after"]
