@@ -1,7 +1,8 @@
 """What was found, a regime each: for the README, the first page of the site, and the end of ``dvc repro``.
 
 The first sentence says how often PFML was ahead of the best baseline in one tuning track: ``tuned`` where the regime has it,
-else its first. The others say how claims of the regime were judged: a sentence a topic, then what weakens them all.
+else its first. Then who is best under noise, and where PFML stands. The others say how claims of the regime were judged: a
+sentence a topic, then what weakens them all.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from suite.report.families import ReportJson
 from suite.report.tables import REGIMES
 from suite.report.text import HANDED_IN, counted_noun
 from suite.report.topics import found_of_claims
+from suite.report.under_noise import best_under_noise
 from suite.settings.params import TuningTrack
 
 TUNED = "tuned"
@@ -32,6 +34,7 @@ class Finding:
         counts: the rest of that sentence: how often it was ahead, and behind.
         extent: how much that rests on.
         tracks: a clause on each further tuning track.
+        under_noise: who is best under label noise and where PFML stands, in one string; empty where there is no noise.
         claims: sentences on how claims were judged; none where none was.
     """
 
@@ -40,6 +43,7 @@ class Finding:
     counts: str
     extent: str
     tracks: tuple[str, ...]
+    under_noise: str
     claims: tuple[str, ...]
 
     @property
@@ -47,9 +51,14 @@ class Finding:
         """What follows the outcome: the counts, what they rest on, and further tracks."""
         return "; ".join([f"{self.counts} ({self.extent})", *self.tracks]) + "."
 
+    @property
+    def further(self) -> tuple[str, ...]:
+        """What follows the comparisons, a paragraph each."""
+        return (*([self.under_noise] if self.under_noise else []), *self.claims)
+
     def text(self) -> list[str]:
-        """The sentences as plain text, one each."""
-        return [f"{self.outcome} {self.comparisons}", *self.claims]
+        """All as plain text, a paragraph each."""
+        return [f"{self.outcome} {self.comparisons}", *self.further]
 
     def brief(self) -> list[str]:
         """Who wins on each tuning track, without what that rests on; then what weakens it."""
@@ -57,7 +66,7 @@ class Finding:
 
     def markdown(self) -> str:
         """The same, the outcome bold."""
-        return "\n".join([f"**{self.outcome}** {self.comparisons}", *self.claims])
+        return "\n".join([f"**{self.outcome}** {self.comparisons}", *self.further])
 
 
 def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJson | None) -> list[Finding]:
@@ -79,7 +88,8 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
         if len(compared):
             told = found_of_claims(claims, regime) if claims is not None else ()
             further = _on_further_tracks(verdicts[verdicts["regime"] == regime], str(rows["track"].iloc[0]))
-            found.append(Finding(regime, *found_on_board(rows, compared, _beaten(mine)), further, told))
+            noisy = " ".join(best_under_noise(board[board["regime"] == regime]))
+            found.append(Finding(regime, *found_on_board(rows, compared, _beaten(mine)), further, noisy, told))
     return found
 
 

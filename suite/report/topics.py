@@ -119,7 +119,7 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
     turned = [any(float(effect) * float(line["effect"]) <= 0 for effect in line["splits"].values()) for line in differ]
     told = [
         f"Of the {counted_noun(len(lines), 'result')} run {len(definite)} are definite",
-        f"another look {_turns(definite)} {len(fragile(definite))} of these"
+        f"another look {_turns(definite)} {len(fragile(definite))}"
         + (f", fresh seeds {sum(fresh)} of {len(fresh)}" if fresh else "")
         + (f", another class split the sign of {sum(turned)} of {len(turned)}" if turned else ""),
         *([] if any(line.get("splits") for line in lines) else ["further class splits were not tried"]),
@@ -128,7 +128,7 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
     if missing := len(every_line) - len(lines):
         told.append(f"not run: {counted_noun(missing, 'result')}")
     if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
-        told.append(f"not to be run here: {beyond} of the paper's claims")
+        told.append(f"not to be run here: {counted_noun(beyond, 'claim')}")
     return f"{'; '.join(told)}."
 
 

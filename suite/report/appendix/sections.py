@@ -35,7 +35,7 @@ def _results(facts: Facts) -> list[Block]:
         )
     )
     blocks += [
-        Paragraph((Bold(each.outcome), f" {' '.join((each.comparisons, *each.claims))}")) for each in facts.findings
+        Paragraph((Bold(each.outcome), f" {' '.join((each.comparisons, *each.further))}")) for each in facts.findings
     ]
     for (regime, track), rows in facts.board.groupby(["regime", "track"], sort=False):
         blocks += [

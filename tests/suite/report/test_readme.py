@@ -103,7 +103,7 @@ def test_losses_that_the_grid_does_not_run_stand_on_the_leaderboard_alone():
     marked = board.assign(extended=board["loss"] == "cpml")
     text = with_results(README, marked, judged, REPORT)
     assert "| pfml |" in text
-    assert "cpml" not in text
+    assert "| cpml |" not in text
 
 
 def test_the_repositorys_readme_is_a_landing_page():

@@ -1,0 +1,62 @@
+"""Who is best under label noise, and where PFML stands."""
+
+import pandas as pd
+
+from suite.judging.leaderboard.table import leaderboard
+from suite.report.under_noise import best_under_noise
+from tests.helpers.records import frozen, table
+
+SCATTER = {"pfml": [0, 0.001, 0.002], "cpml": [0.002, 0.001, 0], "triplet": [0.001, 0, 0.002]}
+
+
+def board(*conditions, dataset="emoji", **options):
+    """Rows of conditions (loss, level, mean R@1), with three runs each."""
+    runs = [(loss, level, [mean + each for each in SCATTER[loss]]) for loss, level, mean in conditions]
+    return leaderboard(table(*runs, dataset=dataset, **options), frozen(0.9, dataset))
+
+
+def test_the_highest_level_counts_and_the_frozen_backbone_has_no_place():
+    found = board(("pfml", 0.2, 0.6), ("cpml", 0.2, 0.3), ("pfml", 0.4, 0.3), ("cpml", 0.4, 0.5), ("triplet", 0.4, 0.2))
+    assert best_under_noise(found) == (
+        "With 40 % wrong labels the highest mean R@1 is that of cpml on emoji.",
+        "There PFML has place 2 of 3 (told apart from the first) on emoji.",
+    )
+
+
+def test_losses_that_are_not_told_apart_from_the_first_are_counted():
+    found = leaderboard(
+        table(
+            ("pfml", 0.2, [0.40, 0.46, 0.41]),
+            ("cpml", 0.2, [0.44, 0.40, 0.45]),
+            ("triplet", 0.2, [0.41, 0.44, 0.42]),
+        ),
+        frozen(0.3),
+    )
+    assert best_under_noise(found) == (
+        "With 20 % wrong labels the highest mean R@1 is that of cpml (2 others not told apart) on emoji.",
+        "There PFML has place 2 of 3 on emoji.",
+    )
+
+
+def test_each_data_set_and_track_is_told_and_what_is_alike_is_told_once():
+    losses = ("pfml", 0.4, 0.6), ("cpml", 0.4, 0.5)
+    other = ("pfml", 0.4, 0.4), ("cpml", 0.4, 0.5)
+    found = pd.concat(
+        [board(*losses), board(*losses, dataset="furniture"), board(*other, track="tuned_under_noise")],
+        ignore_index=True,
+    )
+    assert best_under_noise(found) == (
+        (
+            "With 40 % wrong labels the highest mean R@1 is that of pfml on emoji and furniture; on track "
+            "tuned_under_noise, cpml on emoji."
+        ),
+        (
+            "There PFML has place 1 of 2 on emoji and furniture; on track tuned_under_noise, 2 of 2 (told apart from the "
+            "first) on emoji."
+        ),
+    )
+
+
+def test_nothing_is_said_without_noise_or_without_pfml():
+    assert best_under_noise(board(("pfml", 0, 0.5), ("cpml", 0, 0.4))) == ()
+    assert best_under_noise(board(("cpml", 0.4, 0.4), ("triplet", 0.4, 0.3))) == ()
