@@ -16,13 +16,13 @@ def best_under_noise(board: pd.DataFrame) -> tuple[str, ...]:
     Args:
         board: rows of one regime on the leaderboard.
     """
-    noisy = board[(board["noise_level"] > 0) & (board["runs"] > 0)]
+    noisy = board[(board["noise_level"] > 0) & (board["runs"] > board["failures"])]
     noisy = noisy[noisy["noise_kind"] == noisy["noise_kind"].iloc[0]] if len(noisy) else noisy
     noisy = noisy[noisy["noise_level"] == noisy["noise_level"].max()]
+    compared = noisy.loc[noisy["loss"] == METHOD, ["track", "dataset"]].drop_duplicates()
+    noisy = noisy.merge(compared)  # tables in which PFML has a finished run
     tables = [
-        (track, rows)
-        for track in (each for each in get_args(TuningTrack) if each in set(noisy["track"]))
-        if METHOD in set((rows := noisy[noisy["track"] == track])["loss"])
+        (track, noisy[noisy["track"] == track]) for track in get_args(TuningTrack) if track in set(noisy["track"])
     ]
     if not tables:
         return ()

@@ -60,3 +60,13 @@ def test_each_data_set_and_track_is_told_and_what_is_alike_is_told_once():
 def test_nothing_is_said_without_noise_or_without_pfml():
     assert best_under_noise(board(("pfml", 0, 0.5), ("cpml", 0, 0.4))) == ()
     assert best_under_noise(board(("cpml", 0.4, 0.4), ("triplet", 0.4, 0.3))) == ()
+
+
+def test_a_data_set_where_pfml_has_no_finished_run_is_left_out():
+    here = board(("pfml", 0.4, 0.3), ("cpml", 0.4, 0.5))
+    absent = board(("cpml", 0.4, 0.5), ("triplet", 0.4, 0.4), dataset="furniture")
+    failed = leaderboard(
+        table(("pfml", 0.4, [None] * 3), ("cpml", 0.4, [0.5, 0.51, 0.52]), dataset="typefaces"), frozen()
+    )
+    assert best_under_noise(pd.concat([here, absent, failed], ignore_index=True)) == best_under_noise(here)
+    assert best_under_noise(failed) == ()
