@@ -66,7 +66,8 @@ def test_a_data_set_where_pfml_has_no_finished_run_is_left_out():
     here = board(("pfml", 0.4, 0.3), ("cpml", 0.4, 0.5))
     absent = board(("cpml", 0.4, 0.5), ("triplet", 0.4, 0.4), dataset="furniture")
     failed = leaderboard(
-        table(("pfml", 0.4, [None] * 3), ("cpml", 0.4, [0.5, 0.51, 0.52]), dataset="typefaces"), frozen()
+        table(("pfml", 0.4, [None] * 3), ("cpml", 0.4, [0.5, 0.51, 0.52]), dataset="typefaces"),
+        frozen(0.4, "typefaces"),
     )
     assert best_under_noise(pd.concat([here, absent, failed], ignore_index=True)) == best_under_noise(here)
     assert best_under_noise(failed) == ()
