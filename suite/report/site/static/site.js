@@ -208,9 +208,11 @@ async function main() {
 
   for (const control of [...filters, ...boxes, ...signals]) control.addEventListener("change", apply);
   document.getElementById("filters")?.addEventListener("reset", () => {
-    for (const box of boxes) box.checked = true;
-    history.replaceState(null, "", location.pathname + location.search);
-    setTimeout(apply); // after the values are back
+    setTimeout(() => { // after the values are back; address and page change in one step
+      for (const box of boxes) box.checked = true;
+      history.replaceState(null, "", location.pathname + location.search);
+      apply();
+    });
   });
   for (const button of document.querySelectorAll("button[data-save]")) {
     button.addEventListener("click", () => save(button.dataset.save, chosen(), without()));

@@ -72,14 +72,19 @@ def test_what_is_found_is_found_without_it():
         "trials": 25,
         "searches": 2,
         "gain_over_frozen": 1.0,
+        "failures": 0,
+        "recall_at_1": 50.0,
+        "ties_best": True,
     }
     rows = [place | {"loss": loss, "noise_level": 0.2} for loss in ("pfml", "triplet")]
-    theirs = place | {"loss": "own", "noise_level": 0.4, "runs": 9, "trials": 99, "dataset": "birds"}
+    better = place | {"loss": "own", "noise_level": 0.2, "recall_at_1": 99.0}
+    elsewhere = better | {"noise_level": 0.4, "runs": 9, "trials": 99, "dataset": "birds"}
     judged = [place | {"loss": "pfml", "against": "best baseline", "verdict": "behind", "noise_level": 0.2}]
     forged = place | {"loss": "pfml", "against": "best baseline", "verdict": "ahead", "noise_level": 0.4}
     alone = findings(pd.DataFrame(rows), pd.DataFrame(judged), None)
-    marked = [pd.DataFrame([*own, other]) for own, other in ((rows, theirs), (judged, forged))]
-    for table in marked:
-        table["handed_in"] = ["" for _ in range(len(table) - 1)] + ["not rerun"]
+    marked = [
+        pd.DataFrame(own + [other | {"handed_in": "not rerun"} for other in others]).fillna({"handed_in": ""})
+        for own, others in ((rows, [better, elsewhere]), (judged, [forged]))
+    ]
     assert findings(*marked, None) == alone
     assert "behind it in 1" in alone[0].comparisons
