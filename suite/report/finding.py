@@ -2,7 +2,7 @@
 
 The first sentence says how often PFML was ahead of the best baseline in one tuning track: ``tuned`` where the regime has it,
 else its first. Then who is best under noise, and where PFML stands. The others say how claims of the regime were judged: a
-sentence a topic, then what weakens them all.
+sentence a topic, then what weakens them all. The README has the counts of all claims in place of the topics.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from suite.report.budgets import counted, of_trials
 from suite.report.families import ReportJson
 from suite.report.tables import REGIMES
 from suite.report.text import HANDED_IN, counted_noun
-from suite.report.topics import found_of_claims
+from suite.report.topics import found_by_verdict, found_of_claims
 from suite.report.under_noise import best_under_noise
 from suite.settings.params import TuningTrack
 
@@ -36,6 +36,7 @@ class Finding:
         tracks: a clause on each further tuning track.
         under_noise: who is best under label noise and where PFML stands, in one string; empty where there is no noise.
         claims: sentences on how claims were judged; none where none was.
+        by_verdict: how many results of claims had which verdict, in one sentence; empty where none was judged.
     """
 
     regime: str
@@ -45,6 +46,7 @@ class Finding:
     tracks: tuple[str, ...]
     under_noise: str
     claims: tuple[str, ...]
+    by_verdict: str
 
     @property
     def comparisons(self) -> str:
@@ -65,8 +67,9 @@ class Finding:
         return [f"{self.outcome} {'; '.join([self.counts, *self.tracks])}.", *self.claims[-1:]]
 
     def markdown(self) -> str:
-        """The same, the outcome bold."""
-        return "\n".join([f"**{self.outcome}** {self.comparisons}", *self.further])
+        """For the README, a paragraph: the outcome bold, claims counted by verdict in place of their topics."""
+        told = [f"**{self.outcome}** {self.comparisons}", self.under_noise, self.by_verdict, *self.claims[-1:]]
+        return "\n".join(filter(None, told))
 
 
 def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJson | None) -> list[Finding]:
@@ -89,7 +92,9 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
             told = found_of_claims(claims, regime) if claims is not None else ()
             further = _on_further_tracks(verdicts[verdicts["regime"] == regime], str(rows["track"].iloc[0]))
             noisy = " ".join(best_under_noise(board[board["regime"] == regime]))
-            found.append(Finding(regime, *found_on_board(rows, compared, _beaten(mine)), further, noisy, told))
+            counts = found_by_verdict(claims, regime) if claims is not None else ""
+            on_board = found_on_board(rows, compared, _beaten(mine))
+            found.append(Finding(regime, *on_board, further, noisy, told, counts))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What claims of a regime say together: a sentence a topic, then what weakens them all."""
+"""What claims of a regime say together: counts by verdict; a sentence a topic, then what weakens them all."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,14 +69,27 @@ def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
     return (*sentences, _weakened(mine, claims["claims"]))
 
 
+def found_by_verdict(claims: ReportJson, regime: str) -> str:
+    """One sentence: how many results of a regime, a claim on a data set each, had which verdict; empty if none was run."""
+    mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
+    counts = _judged(mine, regime, names=False)
+    return f"Claims, each on each data set: {counts}." if counts else ""
+
+
 def _topic(family: str) -> str:
     """What claims of a family say, by ``TOPICS``."""
     begins = {name: says for topic in TOPICS for says, families in topic.items() for name in families}
     return begins.get(max((name for name in begins if family.startswith(name)), key=len, default=""), _OTHERS)
 
 
-def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
-    """Results by verdict, of what the paper says and of what the suite has carried on apart."""
+def _judged(claims: Sequence[ClaimJson], regime: str, *, names: bool = True) -> str:
+    """Results by verdict, of what the paper says and of what the suite has carried on apart.
+
+    Args:
+        claims: those to count.
+        regime: what learns.
+        names: whether to name the losses of differences that were shown.
+    """
     told = []
     if not any(map(was_run, claims)):
         return ""
@@ -86,7 +99,7 @@ def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
             pairs = _results(claim for claim in claims if said_by(claim) == speaker and claim.get("kind") in _OF_PAIRS)
             results = Counter(line["verdict"] for line in lines)
             verdicts = ", ".join(
-                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each)}"
+                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each) if names else ''}"
                 for each in Verdict
                 if results[each]
             )

@@ -6,7 +6,7 @@ import pytest
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.finding import findings
-from suite.report.topics import found_of_claims
+from suite.report.topics import found_by_verdict, found_of_claims
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
 
@@ -104,6 +104,15 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
         "further class splits were not tried; not run: 2 results."
     )
     assert found_of_claims(REPORT, "published") == ()
+
+
+def test_one_sentence_counts_all_claims_of_the_regime_by_verdict():
+    own = {"claims": [*REPORT["claims"], REPORT["claims"][4] | {"said_by": "suite"}]}
+    assert found_by_verdict(own, "frozen") == (
+        "Claims, each on each data set: 2 supported, 1 not found on frozen features, 1 equivalent, 1 inconclusive, 2 not "
+        "run (on what the paper says) and 1 not found on frozen features, 1 inconclusive (on what the suite has carried on)."
+    )
+    assert found_by_verdict(own, "published") == ""
 
 
 def test_what_the_suite_has_carried_on_stands_apart():

@@ -38,6 +38,9 @@ def test_results_stand_between_the_markers_and_can_be_renewed():
     updated = with_results(README, board, judged, REPORT)
     (found,) = findings(board, judged, REPORT)
     assert updated.startswith(f"# Title\n\n<!-- found -->\n{found.markdown()}\n<!-- end of found -->")
+    outcome, noisy, counts, weakened = found.markdown().splitlines()
+    assert outcome == f"**{found.outcome}** {found.comparisons}"
+    assert (noisy, counts, weakened) == (found.under_noise, found.by_verdict, found.claims[-1])
     assert f"<!-- table -->\n{compact_table(board)}\n<!-- end of table -->\nLast\n" in updated
     assert "stale" not in updated
     assert with_results(updated, board, judged, REPORT) == updated
