@@ -6,7 +6,6 @@ import typer
 
 from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools, study_tools
 from suite.errors import SuiteError, allowed
-from suite.settings.paths import PARAMS_FILE
 
 
 def paper_values(dataset: Dataset, loss: Loss) -> None:
@@ -64,16 +63,16 @@ def fresh_seeds(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.froz
     console.print(f"wrote {run_fresh_seeds(dataset, loss, count, console, study_tools(regime))}")
 
 
-def extended(dataset: Dataset, loss: Loss) -> None:
+def extended(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:
     """Train and evaluate a loss that the grid does not run, or under kinds of label noise that it does not have."""
-    from suite.settings.params import load_settings
+    from suite.settings.finetuned import settings_of
     from suite.training.studies.extended import run_extended
 
-    settings = load_settings()
+    settings = settings_of(regime)
     if loss not in settings.extended.losses:
         known = allowed(settings.extended.losses) or "none"
-        raise SuiteError(f"{PARAMS_FILE}: extended.losses has no loss {loss!r}; allowed: {known}")
-    console.print(f"wrote {run_extended(dataset, loss, settings, console)}")
+        raise SuiteError(f"{settings.recipe.file}: extended.losses has no loss {loss!r}; allowed: {known}")
+    console.print(f"wrote {run_extended(dataset, loss, settings, console, search_tools(regime))}")
 
 
 def geometry(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:

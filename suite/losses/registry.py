@@ -58,6 +58,7 @@ BUILT_IN = {
     "smooth_proxy_anchor": "baselines.smooth_proxy_anchor:SmoothProxyAnchorLoss",
     "pfml_constant_force": "baselines.constant_force:ConstantForceLoss",
     "pfml_growing_force": "baselines.constant_force:GrowingForceLoss",
+    "pfml_two_radii": "baselines.two_radii:TwoRadiiLoss",
 }
 DEFAULT = ("pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity")
 """Built-in losses that `params.yaml` names as it comes; the others are the extended ones, which run by name."""

@@ -36,6 +36,7 @@ QUESTIONS = {
     "interaction-repulsion_margin": "Does noise take more from PFML with every step of the repulsion margin?",
     "control-protection": "Does noise take less from PFML than from its energy without decay?",
     "control-retrieval": "Does PFML retrieve better than its energy without decay?",
+    "two-radii": "Does PFML retrieve better where a search chooses its radius of repulsion, too?",
     "decay-of-influence": "With their defaults, do far positives pull less under PFML than under each baseline?",
     "corollary-1": "Do PFML's proxies lie closer to the embeddings of their class than those of other losses?",
     "proposition-1": "Does the trained field have a minimum near each embedding?",

@@ -33,6 +33,13 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         r"U = \sum_i \Psi_{y_i}(z_i) + \sum_{j,k} \Psi_j(p_{j,k}) - \mathrm{floor}",
         r"\psi_{\mathrm{att}}(d) = \max(d, \delta)^{2}, \qquad \psi_{\mathrm{rep}}(d) = -\min(d, \delta)^{2}",
     ),
+    "pfml_two_radii": (
+        r"U = \sum_i \Psi_{y_i}(z_i) + \sum_{j,k} \Psi_j(p_{j,k}) - \mathrm{floor}",
+        (
+            r"\psi_{\mathrm{att}}(d) = -\max(d, \delta)^{-\alpha}, \qquad "
+            r"\psi_{\mathrm{rep}}(d) = \min(d, \delta_{\mathrm{rep}})^{-\alpha}"
+        ),
+    ),
     "proxy_anchor": (
         r"\operatorname{mean}_{p \in P^+} \log\Bigl(1 + \sum_{x \in X_p^+} e^{-\alpha (s(x, p) - \mathrm{margin})}\Bigr)",
         r"{} + \operatorname{mean}_{p \in P} \log\Bigl(1 + \sum_{x \in X_p^-} e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr)",

@@ -66,8 +66,8 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     grid = read_records(record_files(settings))
     records = with_studies(grid)
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
-    extended = {record.loss for record in records} - {record.loss for record in grid}
-    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), extended)
+    further = _further(records, grid)
+    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), further)
 
 
 def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[str]]:
@@ -84,8 +84,9 @@ def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[
     whole, notes = whole_datasets(settings.datasets, list(settings.losses))
     if not whole:
         raise SuiteError(f"no data set is complete; {' '.join(notes)} run: dvc repro pipelines/finetuned/dvc.yaml")
-    records = read_records(path for paths in whole.values() for path in paths)
-    check_cells(records, settings.seeds, settings.noise.levels, settings.recipe.file)
+    grid = read_records(path for paths in whole.values() for path in paths)
+    check_cells(grid, settings.seeds, settings.noise.levels, settings.recipe.file)
+    records = with_studies(grid)
     on_frozen = read_csv(RECORDS_FILE) if RECORDS_FILE.is_file() else None
     gains = gains_over_frozen(to_table(records), on_frozen)
     frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in whole])
@@ -93,7 +94,9 @@ def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[
     if notes:
         sections.append("## Not complete\n\n" + "".join(f"- {note}\n" for note in notes))
     handed_in = load_handed_in(settings)
-    board = _write_board(records, frozen, user_losses(settings), FINETUNED_RESULTS, handed_in, sections=sections)
+    users = user_losses(settings)
+    further = _further(records, grid)
+    board = _write_board(records, frozen, users, FINETUNED_RESULTS, handed_in, further, sections)
     write_text(FINETUNED_RESULTS / "over_frozen.csv", gains.to_csv(index=False, float_format="%.6g"))
     return board, notes
 
@@ -118,6 +121,11 @@ def record_files(settings: Settings) -> list[Path]:
     return [
         RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME for dataset in settings.datasets for loss in settings.losses
     ]
+
+
+def _further(records: Sequence[Record], grid: Sequence[Record]) -> set[str]:
+    """Losses that the grid does not run."""
+    return {record.loss for record in records} - {record.loss for record in grid}
 
 
 def _write_board(

@@ -4,14 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from suite.evaluation.records import TABLE, Record, read_records
 from suite.judging.extended import beside
-from suite.settings.paths import EXTENDED, PAPER_VALUES, STUDIES_FOLDER
+from suite.settings.paths import EXTENDED, PAPER_VALUES
+from suite.settings.plans import studies_of
 
 
 def with_studies(records: list[Record]) -> list[Record]:
     """Records of the grid with those of the studies ``paper_values`` and ``extended`` that can be compared with them.
 
-    Both kinds are left out on data sets on which backbone, data or test classes are others now, failed runs with them: a
-    failure on other data says nothing here.
+    Both kinds are left out on data sets on which backbone, data, views or test classes are others now, failed runs with
+    them: a failure on other data says nothing here.
+
+    Args:
+        records: of one regime; at least one.
 
     Raises:
         SuiteError: a record of a study is malformed.
@@ -42,7 +46,7 @@ def _extended(records: Sequence[Record]) -> list[Record]:
 
 def _alike(study: str, records: Sequence[Record]) -> list[Record]:
     """Records of a study on the data sets that are as those of the grid."""
-    paths = sorted((STUDIES_FOLDER / study).glob("*.jsonl"))
+    paths = sorted((studies_of(records[0].regime) / study).glob("*.jsonl"))
     others = read_records(paths) if paths else []
     datasets = {record.dataset for record in others}
     alike = {name for name in datasets if _same_tests(_of(others, name), _of(records, name))}
@@ -54,10 +58,10 @@ def _of(records: Iterable[Record], dataset: str) -> list[Record]:
 
 
 def _same_tests(these: Sequence[Record], those: Sequence[Record]) -> bool:
-    """Whether runs on one data set, each checked by ``read_records``, had the same backbone, data and test classes."""
+    """Whether runs on one data set, each checked by ``read_records``, were of the same images, views and test classes."""
     if not these or not those:
         return False
-    for field in ("backbone", "data_sha256"):
+    for field in ("backbone", "data_sha256", "views_sha256"):
         if getattr(these[0], field) != getattr(those[0], field):
             return False
     classes = [[record.class_queries for record in runs if record.status == "ok"] for runs in (these, those)]

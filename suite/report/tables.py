@@ -63,7 +63,7 @@ HANDED_IN = """Records that others have handed in, checked and not computed here
 *undecided*: some differ, and too few to tell chance from a fault. A mark is of its regime and tuning track."""
 OF_STUDY = "extended"
 """Column of the leaderboard: whether a loss is of the study of this name; only where there is one."""
-EXTENDED_LOSSES = """Losses marked *extended* are not run by `dvc repro`: their records are those in git, of the study
+EXTENDED_LOSSES = """Losses marked *extended* are not run with the grid: their records are those in git, of the study
 `extended`. They have ranks and verdicts like the others, and are no baselines: these were named before any result.
 """
 _SHOWN = (MAIN_METRIC, "map_at_r")

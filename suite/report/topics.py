@@ -31,6 +31,7 @@ TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
         "wrong labels take less from it at a larger alpha, smaller delta or smaller repulsion margin, its rates and the "
         "bound of its repulsion searched anew on true labels": ("interaction",),
         "it is better than its own energy without decay, and loses less to wrong labels": ("control",),
+        "it is better where a search chooses its radius of repulsion, too": ("two-radii",),
     },
     {
         "its proxies lie closer to their class than those of other losses": ("corollary-1",),

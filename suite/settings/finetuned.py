@@ -5,9 +5,9 @@ What is compared (data sets, losses, backbone, noise, seeds) stands in ``params.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from suite.errors import allowed
 from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, load_settings
@@ -80,16 +80,27 @@ class FinetunedSettings(Strict):
     ablation: Annotated[dict[Name, AblationAxes], Filled] = {}
     crossed: CrossedSettings = CrossedSettings()
     fresh_seeds: FreshSeedSettings = FreshSeedSettings()
+    extended: ExtendedSettings = ExtendedSettings()
     geometry: GeometrySettings = GeometrySettings()
 
+    @model_validator(mode="after")
+    def _tracks_are_searched(self) -> Self:
+        self.extended.check_tracks(self.tuning.tracks)
+        return self
+
     def within(self, settings: Settings) -> SettingsOfRegime:
-        """All settings of the regime; views are of the stored split, and papers' values are for other recipes."""
+        """All settings of the regime; views are of the stored split, and papers' values are for other recipes.
+
+        Losses that the grid does not run are those under ``tuning.also`` of ``params.yaml`` that studies of the regime name.
+        """
+        studied = {*self.extended.losses, *self.geometry.losses}
+        also = {name: entry for name, entry in settings.tuning.also.items() if name in studied}
         mine = {name: value for name, value in dict(self).items() if name != "datasets"}
         others = {
             "changes": self.datasets,
             "splits": SplitSettings(),
-            "extended": ExtendedSettings(),
             "paper_values": {},
+            "tuning": self.tuning.model_copy(update={"also": also | self.tuning.also}),
         }
         return SettingsOfRegime.model_construct(**dict(settings) | mine | others)
 

@@ -268,10 +268,7 @@ class Settings(Strict):
             raise ValueError(
                 f"tuning.also.{allowed(twice)} is under losses as well; allowed: losses that the grid does not run"
             )
-        own = {f"extended.losses.{name}.tracks": each.tracks for name, each in self.extended.losses.items()}
-        for place, tracks in {"extended.tracks": self.extended.tracks, **own}.items():
-            if beyond := [track for track in tracks if track not in self.tuning.tracks]:
-                raise ValueError(f"{place}: {allowed(beyond)} is not searched; allowed: {allowed(self.tuning.tracks)}")
+        self.extended.check_tracks(self.tuning.tracks)
         for place, names in (("datasets", [*self.datasets]), ("losses", [*self.losses, *self.tuning.also])):
             if alike := [name for name in names if [*map(str.casefold, names)].count(name.casefold()) > 1]:
                 raise ValueError(f"{place}: {allowed(alike)} differ in case alone; allowed: other names")

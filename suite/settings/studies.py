@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from suite.errors import allowed
 from suite.settings.reading import Chord, Distinct, Filled, Name, Number, Seeds, Strict
 
 
@@ -71,6 +72,17 @@ class ExtendedSettings(Strict):
     """Kinds of label noise besides ``noise.kind``, at the same levels."""
     tracks: Annotated[tuple[Name, ...], Distinct] = ()
     """Of ``tuning.tracks``, those whose values are run; if none is named, ``tuned``, or all where that is not searched."""
+
+    def check_tracks(self, searched: tuple[str, ...]) -> None:
+        """Check that the tracks whose values are run are searched.
+
+        Raises:
+            ValueError: one is not.
+        """
+        own = {f"extended.losses.{name}.tracks": each.tracks for name, each in self.losses.items()}
+        for place, tracks in {"extended.tracks": self.tracks, **own}.items():
+            if beyond := [track for track in tracks if track not in searched]:
+                raise ValueError(f"{place}: {allowed(beyond)} is not searched; allowed: {allowed(searched)}")
 
     def tracks_of(self, loss: str, searched: tuple[str, ...]) -> tuple[str, ...]:
         """The tracks whose values of a loss are run, of those that are searched."""

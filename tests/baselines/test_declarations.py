@@ -27,6 +27,7 @@ from baselines.sub_center_arcface import SubCenterArcFaceLoss
 from baselines.supcon import SupConLoss
 from baselines.super_loss import SuperLoss
 from baselines.triplet import TripletLoss
+from baselines.two_radii import TwoRadiiLoss
 from pfml import PotentialFieldLoss
 from tests.helpers.paths import ROOT
 
@@ -35,6 +36,7 @@ LOSSES: list[Any] = [
     CPMLLoss,
     ConstantForceLoss,
     GrowingForceLoss,
+    TwoRadiiLoss,
     ProxyAnchorLoss,
     TripletLoss,
     MultiSimilarityLoss,

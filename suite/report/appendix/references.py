@@ -32,6 +32,7 @@ LOSSES: dict[str, tuple[str, ...]] = {
     "smooth_proxy_anchor": ("roig2020smoothproxyanchor",),
     "pfml_constant_force": (PAPER, "pfmlsuite"),
     "pfml_growing_force": (PAPER, "pfmlsuite"),
+    "pfml_two_radii": (PAPER, "pfmlsuite"),
 }
 """References of each loss that comes with the suite."""
 BENCHMARKS = {"cub": ("wah2011cub",), "cars": ("krause2013cars",), "sop": ("ohsong2016lifted",)}

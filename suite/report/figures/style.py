@@ -35,6 +35,7 @@ _FIXED = (
     "smooth_proxy_anchor",
     "pfml_constant_force",
     "pfml_growing_force",
+    "pfml_two_radii",
 )
 """Built-in losses, in the order of their styles; the registry itself would load torch, which takes seconds."""
 GRID_COLOUR = "0.9"

@@ -3,6 +3,7 @@
 import copy
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError
 from suite.files import read_json
 from suite.hashing import sha256_code
-from suite.processes import worker_count
+from suite.processes import limit_threads, worker_count
 from suite.settings.finetuned import FinetunedRecipe, FinetunedSettings, SettingsOfRegime, ViewPlan
 from suite.settings.params import Settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE, VIEW_PLAN
@@ -53,6 +54,8 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     problems, remarks, timed = Problems(), list[str](), dict[str, float]()
     with problems:
         check_kind(settings.noise.kind, f"{PARAMS_FILE}: noise.kind")
+        for kind in finetuned.extended.noise_kinds:
+            check_kind(kind, f"{FINETUNED_FILE}: extended.noise_kinds")
     with problems:
         remarks = update_user_files(settings)
     mine = finetuned.within(settings)
@@ -67,6 +70,8 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
         "tuned": for_all(planner.tuned, datasets, losses, problems),
         "searches": for_all(planner.searched, datasets, losses + also, problems),
     }
+    extended = [entry for entry in losses + also if entry.name in mine.extended.losses]
+    kinds["extended"] = for_all(partial(planner.tuned, for_study=True), datasets, extended, problems)
     problems.tell()
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
@@ -109,6 +114,7 @@ def _seconds_of_runs(
     settings: SettingsOfRegime, datasets: list[DatasetPlan], standing: nn.Module, blocks: nn.Module, side: int
 ) -> dict[str, float]:
     """Seconds of a run on each data set on one core, without its loss and its test, by a step that is timed."""
+    limit_threads()  # as runs have it: the time of threads that wait for each other counts, too
     with torch.inference_mode():
         maps = standing(torch.rand(_TIMED, 3, side, side))
     maps, blocks = maps.clone(), copy.deepcopy(blocks).requires_grad_()

@@ -1,6 +1,6 @@
 """The extended grid: losses that the grid does not run, and kinds of label noise that it does not have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,14 @@ from rich.console import Console
 from suite.errors import SuiteError
 from suite.settings.params import Settings
 from suite.settings.paths import EXTENDED, PARAMS_FILE
-from suite.settings.plans import Planned, Run, SomePlan, plan_path, read_plan_file, seeds_of
+from suite.settings.plans import Planned, Regime, Run, SomePlan, plan_path, read_plan_file, seeds_of
 from suite.training.studies.parts import Part, run_parts
-from suite.training.tuning.resolve import after_searches
+from suite.training.tuning.resolve import Tools, after_searches, frozen_tools
 
 
-def run_extended(dataset: str, loss: str, settings: Settings, console: Console) -> Path:
+def run_extended(
+    dataset: str, loss: str, settings: Settings, console: Console, tools: Callable[[], Tools] | None = None
+) -> Path:
     """Run or resume a loss beyond the grid; writes a record for each track, kind of noise, level and seed.
 
     Values are those of its tuned recipes. Where there are none, it is searched first, as ``suite search`` would.
@@ -23,8 +25,9 @@ def run_extended(dataset: str, loss: str, settings: Settings, console: Console) 
     Args:
         dataset: name of the data set.
         loss: name of the loss, under ``extended.losses``.
-        settings: say whether the grid runs the loss, and name the kinds of noise.
+        settings: of the regime; say whether the grid runs the loss, and name the kinds of noise.
         console: where progress is shown.
+        tools: of another regime than the frozen one.
 
     Returns:
         The file written.
@@ -33,23 +36,24 @@ def run_extended(dataset: str, loss: str, settings: Settings, console: Console) 
         SuiteError: there is no plan or nothing to run, or a search fails.
     """
     kinds = _kinds(loss, settings)
-    planned = after_searches(_planned(dataset, loss, settings), console)
+    mine = (tools or frozen_tools)()
+    planned = after_searches(_planned(dataset, loss, settings, mine.regime), console, tools)
     parts = _parts([(plan, None) for plan in planned], kinds, settings.noise.kind)
-    return run_parts(f"extended-{dataset}-{loss}", f"{EXTENDED}/{dataset}-{loss}.jsonl", parts, console)
+    return run_parts(f"extended-{dataset}-{loss}", f"{EXTENDED}/{dataset}-{loss}.jsonl", parts, console, mine)
 
 
-def extended_parts(dataset: str, loss: str, settings: Settings) -> list[Part]:
+def extended_parts(dataset: str, loss: str, settings: Settings, regime: Regime = "frozen") -> list[Part]:
     """The runs of each track and search, after the searches that are missing.
 
     Raises:
         SuiteError: as ``run_extended``.
     """
-    return _parts(_planned(dataset, loss, settings), _kinds(loss, settings), settings.noise.kind)
+    return _parts(_planned(dataset, loss, settings, regime), _kinds(loss, settings), settings.noise.kind)
 
 
-def _planned(dataset: str, loss: str, settings: Settings) -> list[Planned]:
+def _planned(dataset: str, loss: str, settings: Settings, regime: Regime) -> list[Planned]:
     """The plans of the tracks that the study runs."""
-    planned = read_plan_file(plan_path("extended", dataset, loss))
+    planned = read_plan_file(plan_path("extended", dataset, loss, regime))
     tracks = settings.extended.tracks_of(loss, settings.tuning.tracks)
     return [(plan, search) for plan, search in planned if plan.track in tracks]
 
@@ -64,8 +68,8 @@ def _kinds(loss: str, settings: Settings) -> tuple[str, ...]:
     kinds = settings.extended.kinds(settings.noise.kind, in_grid=in_grid)
     if in_grid and not kinds:
         raise SuiteError(
-            f"{PARAMS_FILE}: extended.noise_kinds names none but the grid's own, {settings.noise.kind}, and the grid runs "
-            f"{loss}; allowed: further kinds, or losses under tuning.also"
+            f"{settings.recipe.file}: extended.noise_kinds names none but the grid's own, {settings.noise.kind}, and the "
+            f"grid runs {loss}; allowed: further kinds, or losses under tuning.also"
         )
     if in_grid and not any(settings.noise.levels):
         raise SuiteError(

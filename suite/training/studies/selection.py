@@ -90,10 +90,10 @@ def _fresh_seeds(settings: Settings, dataset: str, chosen: Losses, regime: Regim
             yield from _named(f"fresh-seeds-{dataset}-{loss}", parts)
 
 
-def _extended(settings: Settings, dataset: str, chosen: Losses, _: Regime) -> Iterator[Chosen]:
+def _extended(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     for loss in settings.extended.losses:
         if chosen(loss) and loss in settings.all_losses:
-            yield from _named(f"extended-{dataset}-{loss}", extended_parts(dataset, loss, settings))
+            yield from _named(f"extended-{dataset}-{loss}", extended_parts(dataset, loss, settings, regime))
 
 
 def _geometry(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:

@@ -143,8 +143,15 @@ def write_searches(
     return [search_path(plan, search) for plan, search in chosen]
 
 
-def after_searches(planned: Sequence[Planned], console: Console) -> list[SomePlan]:
-    """Complete plans on frozen features: what no search of this code and these data has found is searched, and kept.
+def after_searches(
+    planned: Sequence[Planned], console: Console, tools: Callable[[], Tools] | None = None
+) -> list[SomePlan]:
+    """Complete plans: what no search of this code and these data has found is searched, and kept.
+
+    Args:
+        planned: plans, each with the search that comes before it, if there is one.
+        console: where progress is shown.
+        tools: of another regime than the frozen one; they are asked for where something is searched.
 
     Raises:
         SuiteError: a search fails.
@@ -152,10 +159,10 @@ def after_searches(planned: Sequence[Planned], console: Console) -> list[SomePla
     wanted = [(plan, search) for plan, search in planned if search is not None]
     if not wanted:
         return [plan for plan, _ in planned]
-    mine = frozen_tools()
+    mine = (tools or frozen_tools)()
     inputs = mine.inputs_sha256(mine.load(wanted[0][0].dataset))
     with alone_in_searches(wanted, console):
-        _write_missing([asked for asked in wanted if searched_before(*asked, inputs) is None], console, None)
+        _write_missing([asked for asked in wanted if searched_before(*asked, inputs) is None], console, tools)
         return [
             plan
             if search is None

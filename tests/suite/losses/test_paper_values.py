@@ -27,7 +27,7 @@ def test_pfml_takes_its_number_of_proxies_by_the_size_of_classes(images, proxies
     }
 
 
-WITHOUT_VALUES = {"cpml", "smooth_proxy_anchor", "pfml_constant_force", "pfml_growing_force"}
+WITHOUT_VALUES = {"cpml", "smooth_proxy_anchor", "pfml_constant_force", "pfml_growing_force", "pfml_two_radii"}
 WITHOUT_RATES = {  # those of the paper go with another optimiser, another task or batches of another kind
     "proxy_nca_pp",
     "sub_center_arcface",

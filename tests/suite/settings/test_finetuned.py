@@ -1,4 +1,4 @@
-"""How the network learns: what a data set has of its own."""
+"""How the network learns: what a data set has of its own, and which losses are run besides those of the grid."""
 
 import pytest
 import yaml
@@ -10,12 +10,17 @@ from suite.settings.paths import FINETUNED_FILE
 from tests.helpers.paths import ROOT
 
 
-def written(**datasets):
-    """The file of the pipeline with entries of data sets."""
+def changed(**sections):
+    """The file of the pipeline with other sections."""
     values = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())
     FINETUNED_FILE.parent.mkdir(parents=True, exist_ok=True)
-    FINETUNED_FILE.write_text(yaml.safe_dump(values | {"datasets": datasets}))
+    FINETUNED_FILE.write_text(yaml.safe_dump(values | sections))
     return load_finetuned()
+
+
+def written(**datasets):
+    """The file of the pipeline with entries of data sets."""
+    return changed(datasets=datasets)
 
 
 def test_a_data_set_has_its_own_values_and_the_rest_of_the_recipe(workplace):
@@ -29,3 +34,27 @@ def test_a_data_set_has_its_own_values_and_the_rest_of_the_recipe(workplace):
 def test_epochs_of_a_data_set_have_the_range_of_the_recipes(workplace, epochs):
     with pytest.raises(SuiteError, match=r"pipelines/finetuned/params\.yaml: datasets\.emoji\.epochs = "):
         written(emoji={"epochs": epochs})
+
+
+def test_further_losses_are_those_that_studies_of_the_regime_name(workplace):
+    whole = load_settings(ROOT / "params.yaml")
+    mine = changed(extended={"losses": {"prism": {}}}, geometry={"losses": {"soft_triple": {}}}).within(whole)
+    assert list(mine.tuning.also) == ["soft_triple", "prism"]
+    assert mine.tuning.also["prism"] == whole.tuning.also["prism"]
+    assert mine.tuning.trials == load_finetuned().tuning.trials != whole.tuning.trials
+
+
+def test_a_loss_that_params_yaml_does_not_have_is_told(workplace):
+    mine = changed(extended={"losses": {"prsim": {}}}).within(load_settings(ROOT / "params.yaml"))
+    start = (
+        f"{FINETUNED_FILE}: extended.losses.prsim is left out: it is not under losses or tuning.also; allowed: pfml, "
+    )
+    assert [line for line in mine.unused if line.startswith(start)]
+
+
+@pytest.mark.parametrize("extended", [{"tracks": ["noisy"]}, {"losses": {"prism": {"tracks": ["noisy"]}}}])
+def test_a_track_that_the_regime_does_not_search_is_refused(workplace, extended):
+    with pytest.raises(
+        SuiteError, match=r"finetuned/params\.yaml: extended\.\S*tracks: noisy is not searched; allowed: tun"
+    ):
+        changed(extended=extended)

@@ -256,6 +256,7 @@ EXPECTED_NOTES = {
     "pfml": FIELD,  # Eq. 6 is a sum, and at its default radius no pair repels
     "pfml_constant_force": FIELD,
     "pfml_growing_force": FIELD,
+    "pfml_two_radii": FIELD,
     "cpml": FIELD[:1],
     "hist": ["rotation"],  # its covariances are diagonal, and so have axes
     "prism": MEMORY,

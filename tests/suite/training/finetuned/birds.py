@@ -37,7 +37,7 @@ def make_project(path):
         suite(path, *words)
 
 
-def write_params(path, losses=("multi_similarity",), seeds=2, levels=(0, 0.2), **changes):
+def write_params(path, losses=("multi_similarity",), seeds=2, levels=(0, 0.2), also=(), **changes):
     own = {"path": "photos", "side": 32, "classes_per_batch": 2}
     settings = {
         "datasets": {"birds": own},
@@ -45,7 +45,7 @@ def write_params(path, losses=("multi_similarity",), seeds=2, levels=(0, 0.2), *
         "noise": {"levels": list(levels)},
         "seeds": seeds,
         "recipe": RECIPE.model_dump(),
-        "tuning": {"trials": 1, "folds": 2},
+        "tuning": {"trials": 1, "folds": 2, "also": {name: {} for name in also}},
     }
     tuning = {"trials": 2, "folds": 2, "held_out": 1, "searches": 2}
     recipe = FINETUNED_RECIPE.model_dump() | {"epochs": 2} | changes.pop("recipe", {})

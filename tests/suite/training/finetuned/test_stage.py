@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from suite.evaluation.records import read_records
 from suite.settings.plans import plan_path, read_plan_file
@@ -72,7 +73,9 @@ def test_own_images_go_through_the_regime(done):
 
 
 def test_the_cost_is_told(copy):
+    torch.set_num_threads(2)
     told = suite(copy, "plan", *REGIME)
+    assert torch.get_num_threads() == 1, "what threads wait for each other is no time of a run"
     start = (
         "note: planned: 4 runs, after 6 trainings of searches; those in the run cache are not run again; 1 at a time;"
     )

@@ -1,11 +1,15 @@
-"""Studies in which the network learns, as typed: ablation, crossed ablation, fresh seeds and geometry, on own images."""
+"""Studies in which the network learns, as typed, on own images: ablations, fresh seeds, extended grid and geometry."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from suite.evaluation.records import read_records
+from suite.files import write_json
 from suite.judging.claims.read import read_measured
+from suite.settings.paths import FROZEN_METRICS
+from suite.settings.tuned_recipes import load_tuned
 from tests.suite.training.finetuned.birds import REGIME, make_project, suite, write_params
 
 STUDIES = {
@@ -13,8 +17,10 @@ STUDIES = {
     "crossed": {"values": {"delta": [0.3]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
     "fresh_seeds": {"losses": {"pfml": {}}, "count": 1},
     "geometry": {"losses": {"pfml": {}, "soft_triple": {}}, "deltas": [0.2], "trials": 1, "folds": 2},
-    "tuning": {"trials": 1, "folds": 2, "held_out": 1, "also": {"soft_triple": {}}},
+    "extended": {"losses": {"prism": {}}},
+    "tuning": {"trials": 1, "folds": 2, "held_out": 1},
 }
+ALSO = ("soft_triple", "prism", "circle")
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +28,15 @@ def project(tmp_path_factory):
     """A project with a tuned pfml, each of whose studies was run and taken to the results."""
     path = tmp_path_factory.mktemp("project")
     make_project(path)
-    write_params(path, losses=("pfml",), seeds=1, levels=[0], **STUDIES)
+    write_params(path, losses=("pfml",), seeds=1, levels=[0], also=ALSO, **STUDIES)
     suite(path, "plan", *REGIME)
     suite(path, "tune", "birds", "pfml", *REGIME)
     for words in (("ablation", "alpha"), ("crossed", "delta"), ("fresh-seeds", "pfml")):
         suite(path, words[0], "birds", words[1], *REGIME)
     for loss in STUDIES["geometry"]["losses"]:
         suite(path, "geometry", "birds", loss, *REGIME)
+    suite(path, "extended", "birds", "prism", *REGIME)
+    suite(path, "train", "birds", "pfml", *REGIME)
     suite(path, "promote")
     return path
 
@@ -57,6 +65,22 @@ def test_a_crossed_one_searches_the_rates_anew(project):
 def test_fresh_seeds_follow_those_of_the_grid(project):
     (found,) = records(project, "fresh_seeds/birds-pfml")
     assert (found.track, found.seed, found.noise_level) == ("tuned", 1, 0)
+
+
+def test_the_extended_grid_searches_and_runs_a_loss_that_the_grid_does_not_run(project):
+    (found,) = records(project, "extended/birds-prism")
+    assert (found.loss, found.track, found.search, found.seed, found.noise_level) == ("prism", "tuned", 0, 0, 0)
+    recipe = load_tuned(project / "recipes/finetuned/tuned/birds/prism-0.yaml")
+    assert found.recipe["learning_rate"] == recipe.best["learning_rate"]
+    assert not (project / "finetuned/plan/extended/birds-circle.json").exists()  # the regime does not name it
+
+
+def test_the_leaderboard_of_the_regime_has_it_with_a_mark(project):
+    (run,) = records(project, "extended/birds-prism")
+    write_json(project / FROZEN_METRICS.format(dataset="birds"), {"metrics": run.metrics})
+    suite(project, "leaderboard", *REGIME)
+    board = json.loads((project / "results/finetuned/leaderboard.json").read_text())
+    assert {row["loss"]: row["extended"] for row in board if row["runs"]} == {"pfml": False, "prism": True}
 
 
 def test_geometry_is_measured_on_the_plain_training_images(project):
@@ -93,12 +117,16 @@ def test_nothing_is_written_among_those_of_the_other_regime(project):
         ),
         (("ablation", "birds", "delta"), "pipelines/finetuned/params.yaml: ablation.birds.delta has no values"),
         (("crossed", "birds", "alpha"), "pipelines/finetuned/params.yaml: crossed.values.alpha has no values"),
+        (
+            ("extended", "birds", "circle"),
+            "pipelines/finetuned/params.yaml: extended.losses has no loss 'circle'; allowed: prism",
+        ),
         (("geometry", "birds", "pfml"), "pipelines/finetuned/params.yaml: geometry.folds = 3: birds has 4 training"),
     ],
 )
 def test_refusals_name_the_settings_file_of_the_regime(project, words, told):
     geometry = STUDIES["geometry"] | {"folds": 3}
-    write_params(project, losses=("pfml",), seeds=1, levels=[0], **STUDIES | {"geometry": geometry})
+    write_params(project, losses=("pfml",), seeds=1, levels=[0], also=ALSO, **STUDIES | {"geometry": geometry})
     printed = suite(project, *words, *REGIME, status=2)
     assert told in printed
     assert printed.count("\n") == 1
@@ -106,7 +134,7 @@ def test_refusals_name_the_settings_file_of_the_regime(project, words, told):
 
 def test_a_note_for_what_is_not_in_the_grid(project):
     studies = STUDIES | {"ablation": {"trees": {"alpha": [1]}}}
-    write_params(project, losses=("pfml",), seeds=1, levels=[0], **studies)
+    write_params(project, losses=("pfml",), seeds=1, levels=[0], also=ALSO, **studies)
     told = "pipelines/finetuned/params.yaml: ablation.trees is left out: it is not under datasets; allowed: birds"
     assert told in suite(project, "plan", *REGIME)
     assert Path(project, "finetuned/plan/searches/birds-soft_triple.json").is_file()
