@@ -17,7 +17,7 @@ class TwoRadiiLoss(PotentialFieldLoss):
     """
 
     formula: ClassVar[str] = (
-        "U of Eq. 6, less its floor; psi_att(d) = -max(d, delta)^-alpha, psi_rep(d) = min(d, delta_repulsion)^-alpha"
+        "U of Eq. 6, less its floor; psi_att(d) = -max(d, delta)^-alpha, psi_rep(d) = min(d, delta_rep)^-alpha"
     )
     source: ClassVar[str] = (
         "a variant of this project: Bhatnagar & Ahuja, Potential Field Based Deep Metric Learning, CVPR 2025, Eq. 6, "
