@@ -108,6 +108,7 @@ def test_sentences_on_differences_name_their_regime_and_track(paper):
     assert [line.partition(": ")[0] for line in told] == [
         "Regime frozen, tuning track tuned",
         "Regime frozen, tuning track paper_values",
+        "Regime finetuned, tuning track tuned",
     ]
 
 
