@@ -132,7 +132,7 @@ def _told(
     track: str,
     dataset: str,
 ) -> str:
-    """What a chart averages, and which searches in git it leaves out."""
+    """What a chart averages, how many trials failed, and which searches in git it leaves out."""
     most = max(map(len, asked.values()), default=0)
     if not asked:
         told = f"no search in recipes/ is one that {settings.recipe.file} asks for"
@@ -142,6 +142,8 @@ def _told(
         )
     else:
         told = f"{Budget.asked(settings, dataset)}; one search each, so no bands"
+    if failed := _failed(asked):
+        told = f"{told}. Trials in which training failed, each spent like any other: {failed}"
     if not others:
         return f"{told}."
     by_budget: dict[str, list[str]] = {}
@@ -152,6 +154,15 @@ def _told(
     numbers = "number 0" if tuning.searches == 1 else f"numbers 0 to {tuning.searches - 1}"
     wanted = f"{numbers} of {Budget.asked(settings, dataset)}" if track in tuning.tracks else f"none of track {track}"
     return f"{told}. Left out, since {settings.recipe.file} asks for {wanted}: searches {left}."
+
+
+def _failed(searched: Mapping[str, Sequence[TunedRecipe]]) -> str:
+    """Which losses spent trials on values with which training failed, and how many of how many."""
+    counts = {
+        loss: (sum(each.failed_trials for each in recipes), sum(len(each.trials) for each in recipes))
+        for loss, recipes in searched.items()
+    }
+    return ", ".join(f"{loss} {failed} of {trials}" for loss, (failed, trials) in counts.items() if failed)
 
 
 def _whose(inputs: Inputs) -> str:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -71,6 +72,22 @@ def test_the_page_has_a_chart_for_each_data_set_and_track_that_was_searched(work
     (folder / "pfml-1.yaml").write_text("loss: [")
     with pytest.raises(SuiteError, match=r"recipes/tuned/shapes/pfml-1\.yaml is not valid YAML"):
         write_site(settings())
+
+
+def test_the_page_tells_how_many_trials_failed(workplace):
+    write_board()
+    folder = workplace / "recipes/tuned/shapes"
+    folder.mkdir(parents=True)
+    trials = yaml.safe_load(RECIPE.read_text())["trials"]
+    worst = min(range(len(trials)), key=lambda number: np.mean(trials[number]["fold_map_at_r"]))
+    trials[worst]["fold_map_at_r"] = []
+    left = [np.mean(trial["fold_map_at_r"]) for trial in trials if trial["fold_map_at_r"]]
+    quartiles = np.percentile(left, [25, 50, 75]).tolist()
+    write_recipe(folder / "pfml-0.yaml", dataset="shapes", trials=trials, failed_trials=1, trial_quartiles=quartiles)
+    write_recipe(folder / "pfml-1.yaml", dataset="shapes", number=1)
+    page = write_site(settings()).with_name("tuning.html").read_text()
+    told = "best of them. Trials in which training failed, each spent like any other: pfml 1 of 40."
+    assert told in " ".join(page.split())
 
 
 def test_searches_in_which_the_network_learns_have_charts_of_their_own(workplace):
