@@ -50,6 +50,8 @@ class FinetunedRecipe(Recipe):
     """By how much brightness, contrast and saturation of a view change at most, as a share."""
     backbone_rate: Share
     """Learning rate of the blocks as a share of that of the embedding layer."""
+    warm_up_epochs: Annotated[int, Field(ge=0, le=10_000, strict=True)] = 0
+    """Epochs at the start in which only embedding layer and proxies learn: fewer than there are."""
 
 
 class RecipeChanges(Strict):
@@ -86,6 +88,22 @@ class FinetunedSettings(Strict):
     @model_validator(mode="after")
     def _tracks_are_searched(self) -> Self:
         self.extended.check_tracks(self.tuning.tracks)
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_learn(self) -> Self:
+        warm_up, searched = self.recipe.warm_up_epochs, self.tuning.space.get("epochs", {})
+        lengths = {
+            "recipe.epochs": self.recipe.epochs,
+            **{f"datasets.{name}.epochs": each.epochs for name, each in self.datasets.items() if each.epochs is not None},
+            **{f"tuning.space.epochs: {value}": value for value in searched.get("values", [searched.get("low")])},
+        }
+        for place, epochs in lengths.items():
+            if isinstance(epochs, int) and warm_up >= epochs:
+                raise ValueError(
+                    f"recipe.warm_up_epochs = {warm_up}: no block would learn in the {epochs} epochs of {place}; "
+                    f"allowed: 0 to {epochs - 1}"
+                )
         return self
 
     def within(self, settings: Settings) -> SettingsOfRegime:

@@ -2,7 +2,7 @@
 
 Initial weights, label noise, batches and the view that each image of a batch shows depend on data set and seed alone, so
 they are the same for every loss. The embedding layer begins as the one that the frozen regime trains at this seed. The loss
-draws its own initial values from another stream. The last epoch counts.
+draws its own initial values from another stream. In warm-up epochs the blocks stand. The last epoch counts.
 """
 
 import copy
@@ -170,7 +170,8 @@ def fit(
     given = torch.from_numpy(labels).to(views.device)
     optimizer = CosineAdamWs(network, loss, recipe, recipe.epochs * sampler.batches_per_epoch)
 
-    def batches(_: int) -> Iterator[Batch]:
+    def batches(epoch: int) -> Iterator[Batch]:
+        network.blocks.requires_grad_(requires_grad=epoch > recipe.warm_up_epochs)
         for rows in sampler.epoch():
             maps = views.drawn(places[rows], shown.integers(views.count, size=len(rows)))
             yield Batch(maps, given[rows], torch.from_numpy(rows).to(views.device))

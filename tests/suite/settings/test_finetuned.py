@@ -1,5 +1,7 @@
 """How the network learns: what a data set has of its own, and which losses are run besides those of the grid."""
 
+import re
+
 import pytest
 import yaml
 
@@ -58,3 +60,23 @@ def test_a_track_that_the_regime_does_not_search_is_refused(workplace, extended)
         SuiteError, match=r"finetuned/params\.yaml: extended\.\S*tracks: noisy is not searched; allowed: tun"
     ):
         changed(extended=extended)
+
+
+@pytest.mark.parametrize(
+    ("sections", "place", "epochs"),
+    [
+        ({}, "recipe.epochs", 3),
+        ({"datasets": {"emoji": {"epochs": 2}}}, "datasets.emoji.epochs", 2),
+        ({"tuning": {"space": {"epochs": {"values": [9, 2]}}}}, "tuning.space.epochs: 2", 2),
+        ({"tuning": {"space": {"epochs": {"low": 1, "high": 9}}}}, "tuning.space.epochs: 1", 1),
+    ],
+)
+def test_a_warm_up_that_leaves_no_epoch_in_which_blocks_learn_is_refused(workplace, sections, place, epochs):
+    shipped = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())
+    sections = {name: shipped[name] | section for name, section in sections.items()}
+    recipe = shipped["recipe"] | {"epochs": 3, "warm_up_epochs": 3}
+    others = {"datasets": {}} | sections
+    line = f"recipe.warm_up_epochs = 3: no block would learn in the {epochs} epochs of {place}; "
+    with pytest.raises(SuiteError, match=re.escape(f"{line}allowed: 0 to {epochs - 1}")):
+        changed(recipe=recipe | {"epochs": 3 if place == "recipe.epochs" else 9}, **others)
+    assert changed(recipe=recipe | {"epochs": 9, "warm_up_epochs": 0}, **others).recipe.warm_up_epochs == 0

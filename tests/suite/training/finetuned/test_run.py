@@ -53,6 +53,29 @@ def test_blocks_learn_at_their_share_of_the_rate():
     assert 0.0 < moved(0.01) < moved(0.1)
 
 
+def test_in_warm_up_epochs_the_blocks_stand_and_the_embedding_layer_learns():
+    recipe = FINETUNED_RECIPE.model_copy(update={"epochs": 3, "warm_up_epochs": 2})
+    plan, heads, moved = finetuned_plan(*PROXY_ANCHOR, recipe=recipe), [], []
+
+    def after_epoch(_epoch, _value, network):
+        heads.append(network.head.layers[0].weight.detach().clone())
+        moved.append(not torch.equal(network.blocks[0].weight, blocks()[0].weight))
+
+    network, _ = fit(plan, made_up_views(blocks()), np.arange(len(TRAINING)), TRAINING, 0, 20, after_epoch)
+    assert moved == [False, False, True]
+    assert not torch.equal(heads[0], heads[1])
+    assert all(parameter.requires_grad for parameter in network.blocks.parameters())
+
+
+def test_warm_up_epochs_are_those_of_blocks_that_never_learn():
+    """An oracle: the other parameters move as they do where the blocks' rate is 0, from the first step to the last."""
+    curves = [
+        outcome(finetuned_plan(*PROXY_ANCHOR, recipe=FINETUNED_RECIPE.model_copy(update=changed))).curve
+        for changed in ({"warm_up_epochs": FINETUNED_RECIPE.epochs}, {"backbone_rate": 0.0}, {"backbone_rate": 0.5})
+    ]
+    assert curves[0] == curves[1] != curves[2]
+
+
 def test_a_run_leaves_the_pretrained_blocks_as_they_are():
     views = made_up_views(blocks())
     first = outcome(finetuned_plan(), views=views)
