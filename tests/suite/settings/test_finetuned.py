@@ -43,7 +43,7 @@ def test_further_losses_are_those_that_studies_of_the_regime_name(workplace):
     mine = changed(extended={"losses": {"prism": {}}}, geometry={"losses": {"soft_triple": {}}}).within(whole)
     assert list(mine.tuning.also) == ["soft_triple", "prism"]
     assert mine.tuning.also["prism"] == whole.tuning.also["prism"]
-    assert mine.tuning.trials == load_finetuned().tuning.trials != whole.tuning.trials
+    assert mine.tuning.folds == load_finetuned().tuning.folds != whole.tuning.folds
 
 
 def test_a_loss_that_params_yaml_does_not_have_is_told(workplace):
