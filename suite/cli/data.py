@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from suite.cli.shared import AsJson, Dataset, console, errors, note_place, show
+from suite.errors import SuiteError
 from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
 
 
@@ -29,10 +30,13 @@ def noise(
     """Print the corrupted training labels of a (data set, kind, level, seed) as CSV: row, true label, given label."""
     from suite.data.catalog import verified
     from suite.data.features import load_features
-    from suite.data.noise import OF_FEATURES, corrupt
+    from suite.data.noise import OF_FEATURES, check_kind, corrupt
     from suite.data.split import num_training_classes
     from suite.data.table import read_table
 
+    check_kind(kind, "--kind")
+    if not 0 <= level < 1:
+        raise SuiteError(f"level = {level:g}; allowed: numbers from 0, below 1")
     table = read_table(verified(dataset).path)
     labels = table.labels[table.labels < num_training_classes(table.num_classes)]
     path = Path(FEATURES.format(dataset=dataset))
