@@ -95,7 +95,11 @@ class FinetunedSettings(Strict):
         warm_up, searched = self.recipe.warm_up_epochs, self.tuning.space.get("epochs", {})
         lengths = {
             "recipe.epochs": self.recipe.epochs,
-            **{f"datasets.{name}.epochs": each.epochs for name, each in self.datasets.items() if each.epochs is not None},
+            **{
+                f"datasets.{name}.epochs": each.epochs
+                for name, each in self.datasets.items()
+                if each.epochs is not None
+            },
             **{f"tuning.space.epochs: {value}": value for value in searched.get("values", [searched.get("low")])},
         }
         for place, epochs in lengths.items():
