@@ -27,7 +27,6 @@ FIRST_TRIALS = 5
 """Trials of a search that are random, whatever the scores before them."""
 BUDGET = "epochs"
 """The hyper-parameter that makes a run longer: searched or set for one loss alone, it is no equal budget."""
-_FAILED = optuna.trial.TrialState.FAIL
 _CLOSE = 1e-9
 """Relative difference of values that are drawn alike."""
 
@@ -180,8 +179,7 @@ def _draw_anew(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space) -
             if theirs != version("optuna"):
                 told += f" with optuna {version('optuna')} of this machine; the manifest says {theirs}"
             raise bundle.refuse(member, told)
-        value = trial.map_at_r
-        study.tell(asked.number, value, state=_FAILED if value is None else None)
+        study.tell(asked.number, trial.map_at_r or 0.0)
 
 
 def _alike(given: Scalar, drawn: Scalar) -> bool:

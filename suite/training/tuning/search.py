@@ -146,14 +146,19 @@ def _open_study(journal: Path) -> optuna.Study:
         journal.unlink()
         study = _load_study(journal)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # it was killed, perhaps right after its last fold
-        _tell(study, trial.number, trial.user_attrs.get(_SCORES, []))
+        _tell(study, trial.number, trial.user_attrs.get(_SCORES))
     return study
 
 
-def _tell(study: optuna.Study, number: int, scores: list[float]) -> None:
-    """End a trial; the sampler leaves failed ones out."""
-    value = Trial(values={}, fold_map_at_r=scores).map_at_r
-    study.tell(number, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+def _tell(study: optuna.Study, number: int, scores: list[float] | None) -> None:
+    """End a trial: one in which training failed found MAP@R 0; one that was killed has no scores and counts for nothing.
+
+    Optuna's sampler leaves out trials in the state ``FAIL``, so values at which training always fails would look unexplored.
+    """
+    if scores is None:
+        study.tell(number, state=TrialState.FAIL)
+    else:
+        study.tell(number, Trial(values={}, fold_map_at_r=scores).map_at_r or 0.0)
 
 
 def _load_study(journal: Path) -> optuna.Study:

@@ -526,7 +526,7 @@ def test_what_a_class_declares_as_its_papers_values_is_plain(board, submitted, d
 
 
 def test_a_trial_is_drawn_anew_whatever_optuna_is_named(submitted):
-    """Later trials follow from the scores before them; another version in the manifest is no way around it."""
+    """Later trials follow from the scores before them, 0 where training failed; another version is no way around it."""
     bundle = read_bundle(submitted / "own.zip")
     recipe = bundle.searches[SEARCH]
     space = parse_space("", recipe.search_space)
@@ -536,8 +536,9 @@ def test_a_trial_is_drawn_anew_whatever_optuna_is_named(submitted):
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=FIRST_TRIALS)
         asked = study.ask()
         value = asked.suggest_float("weight", 0.5, 2.0)
-        trials.append(Trial(values={"weight": value}, fold_map_at_r=[value / 4, value / 4]))
-        study.tell(asked.number, value / 4)
+        score = 0.0 if number == 2 else value / 4
+        trials.append(Trial(values={"weight": value}, fold_map_at_r=[score, score] if score else []))
+        study.tell(asked.number, score)
     drawn = recipe.model_copy(update={"trials": trials})
     chosen = [*trials[:6], Trial(values={"weight": 1.2345}, fold_map_at_r=[0.9, 0.9]), *trials[7:]]
     for version in (bundle.manifest.versions["optuna"], "4.9.9", "x"):

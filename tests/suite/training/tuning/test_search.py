@@ -131,7 +131,8 @@ def test_a_search_that_was_killed_after_any_line_of_its_journal_ends_in_the_same
     """A kill may come between any two writes, e.g. after the scores of a trial and before its end."""
 
     def score(_data, fold):
-        return [fold.plan.recipe.learning_rate % 0.01 * 50]
+        rate = fold.plan.recipe.learning_rate
+        return [rate % 0.01 * 50] if rate < 0.03 else []
 
     def recipe():
         trials = search_for(trials=5)
@@ -141,6 +142,7 @@ def test_a_search_that_was_killed_after_any_line_of_its_journal_ends_in_the_same
 
     monkeypatch.setattr(search, "_RANDOM_TRIALS", 2)
     undisturbed = recipe()
+    assert 0 < undisturbed.failed_trials < 5
     path = journal()
     lines = path.read_text().splitlines(keepends=True)
     assert len(lines) > 20
@@ -356,6 +358,21 @@ def test_failed_trials_count_as_trials():
     assert recipe.best == {"weight": 0.1}
     # All that trained are the same training.
     assert recipe.trial_quartiles == [recipe.best_map_at_r] * 3
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_search_keeps_away_from_values_at_which_training_fails(inline, number):
+    """Were failed trials left out of the model, values that always fail would look unexplored and draw most trials."""
+
+    def score(_data, fold):
+        rate = fold.plan.recipe.learning_rate
+        return [0.4 + 0.02 * np.log(rate)] if rate < 0.003 else []
+
+    searched = replace(search_for(trials=25), number=number)
+    recipe = search.search_recipe(plan(), searched, FEATURES, silent(), inputs_sha256="same", validate=score)
+    failed = [trial.map_at_r is None for trial in recipe.trials]
+    assert any(failed[:10])
+    assert sum(failed[10:]) < 8
 
 
 def test_a_trial_with_one_failed_fold_has_failed(inline, monkeypatch):
