@@ -232,6 +232,8 @@ here, those too that do not count for their claim because their classes do not m
 
 - validation epoch: metrics at the epoch that was best on validation classes while tuning, in place of the last epoch.
 - R@1 and MAP@R swapped: the verdict by the other metric, with the same smallest effect of interest in points.
+- shares of the gain: of robustness, by what noise leaves of the points above the frozen backbone in percent of those without
+  noise, in place of points lost: a method that learns little has little to lose.
 - without seed s: the other seeds. One seed less is less power, so a verdict may turn inconclusive for that reason alone.
 
 Families are adjusted anew under every view. – : the view does not concern the claim. "not run": it was not measured.

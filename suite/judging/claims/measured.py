@@ -56,11 +56,14 @@ class View:
         validation_epoch: metrics of the epoch that was best on validation classes, in place of the last.
         swap: MAP@R in place of R@1 and the other way round.
         without_seed: leave this seed out.
+        shares: what noise leaves of the points above the frozen backbone, in percent of those without noise, in place of
+            points; for claims on robustness.
     """
 
     validation_epoch: bool = False
     swap: bool = False
     without_seed: int | None = None
+    shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +150,16 @@ class Measured:
 
     def gains(self, values: Mapping[str, Array], dataset: str, regime: str, metric: str) -> dict[str, float]:
         """Mean points above the frozen backbone of values (units,) in percent, by name; empty where it was not measured."""
-        name = SWAPPED.get(metric, metric) if self.view.swap else metric
-        reference = self.backbone.get(dataset, {}).get(name) if regime in _ON_EMBEDDED_DATA else None
+        reference = self.frozen_backbone(dataset, regime, metric)
         if reference is None:
             return {}
-        return {
-            key: float(np.nanmean(mine)) - PERCENT * reference
-            for key, mine in values.items()
-            if np.isfinite(mine).any()
-        }
+        return {key: float(np.nanmean(mine)) - reference for key, mine in values.items() if np.isfinite(mine).any()}
+
+    def frozen_backbone(self, dataset: str, regime: str, metric: str) -> float | None:
+        """A metric of the frozen backbone on test classes in percent; None where it was not measured."""
+        name = SWAPPED.get(metric, metric) if self.view.swap else metric
+        share = self.backbone.get(dataset, {}).get(name) if regime in _ON_EMBEDDED_DATA else None
+        return None if share is None else PERCENT * share
 
     def seen_as(self, view: View) -> "Measured":
         """The same records under another view."""

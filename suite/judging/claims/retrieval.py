@@ -30,7 +30,7 @@ from suite.judging.claims.schema import (
     Superiority,
     Trend,
 )
-from suite.judging.statistics.estimates import Array, change_over_range
+from suite.judging.statistics.estimates import PERCENT, Array, change_over_range
 
 _LEAST_VALUES = 3
 """Least number of values that a claim along a hyper-parameter needs; for a saturation the start and two on the plateau."""
@@ -89,9 +89,18 @@ def assess_robustness(claim: Robustness, measured: Measured) -> list[ClaimResult
         table = measured.table(runs, claim.estimand, claim.minimum_seeds)
         done = finished_seeds(table, [f"{loss} at noise {level:g}" for loss in losses for level in levels])
         by_loss = done.values.reshape(2, len(levels), -1)
+        shares = shares_of_gain(by_loss, measured.frozen_backbone(dataset, claim.regime, claim.estimand))
+        if measured.view.shares and shares is None:
+            raise NotRunError(
+                f"{losses[0]} or {losses[1]} gains nothing over the frozen backbone in a run without noise"
+            )
+        compared = shares if measured.view.shares and shares is not None else by_loss
         # (seeds, levels): what the subject has over the reference at each level.
-        lead = (by_loss[0] - by_loss[1]).T
+        lead = (compared[0] - compared[1]).T
         evidence = difference(change_over_range(lead, levels), claim.smallest_effect.value)
+        if shares is not None:
+            left = ", ".join(f"{loss} {each[-1].mean():.0f} %" for loss, each in zip(losses, shares, strict=True))
+            evidence = replace(evidence, remarks=(*evidence.remarks, f"left of those without noise: {left}"))
         half = len(levels)
         failed = sum(done.failed[:half]), sum(done.failed[half:])
         ends = dict(zip(losses, by_loss[:, -1], strict=True))
@@ -99,6 +108,25 @@ def assess_robustness(claim: Robustness, measured: Measured) -> list[ClaimResult
         return [ClaimResult(claim, dataset, evidence=without_failed_seeds(evidence, failed, losses), gains=gains)]
 
     return on_each_dataset(claim, assess)
+
+
+def shares_of_gain(values: Array, backbone: float | None) -> Array | None:
+    """What noise leaves of the points above the frozen backbone, in percent of those without noise.
+
+    A method that learns little has little to lose, and loses little of it in points.
+
+    Args:
+        values: (losses, levels, units) in percent, the first level without noise.
+        backbone: the frozen backbone's value in percent, which no label noise reaches; None if it is not known.
+
+    Returns:
+        (losses, levels, units), 100 at the first level; None where a unit of a loss gains nothing without noise.
+    """
+    if backbone is None or not (values[:, :1] > backbone).all():
+        return None
+    gains = values - backbone
+    shares: Array = PERCENT * gains / gains[:, :1]
+    return shares
 
 
 def without_failed_seeds(evidence: Evidence, failed: Iterable[int], names: Iterable[str]) -> Evidence:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.judge import Judged, assess, judge
 from suite.judging.claims.measured import SWAPPED, Measured, View
-from suite.judging.claims.schema import Claim, ClaimOnAblation, ClaimOnRecords, ClaimOnRuns, Reproduction
+from suite.judging.claims.schema import Claim, ClaimOnAblation, ClaimOnRecords, ClaimOnRuns, Reproduction, Robustness
 
 VALIDATION_EPOCH = "validation epoch"
 SWAPPED_METRIC = "R@1 and MAP@R swapped"
+SHARES = "shares of the gain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,15 @@ class Sensitivity:
 
 
 def views(measured: Measured) -> dict[str, View]:
-    """The other views: the validation epoch, the metric swapped, and each seed left out."""
+    """The other views: the validation epoch, the metric swapped, shares in place of points, and each seed left out."""
     seeds = {seed for runs in measured.runs.values() for seed in runs}
     seeds |= {seed for by_value in measured.ablations.values() for runs in by_value.values() for seed in runs}
     seeds |= {seed for by_loss in measured.all_geometry for runs in by_loss.values() for seed in runs}
-    named = {VALIDATION_EPOCH: View(validation_epoch=True), SWAPPED_METRIC: View(swap=True)}
+    named = {
+        VALIDATION_EPOCH: View(validation_epoch=True),
+        SWAPPED_METRIC: View(swap=True),
+        SHARES: View(shares=True),
+    }
     return named | {f"without seed {seed}": View(without_seed=seed) for seed in sorted(seeds)}
 
 
@@ -84,4 +89,6 @@ def _concerns(view: str, judged: Judged) -> bool:
         return isinstance(claim, ClaimOnRuns | ClaimOnAblation | Reproduction)
     if view == SWAPPED_METRIC:
         return isinstance(claim, ClaimOnRuns | ClaimOnAblation) and claim.estimand in SWAPPED
+    if view == SHARES:
+        return isinstance(claim, Robustness)
     return isinstance(claim, ClaimOnRecords)

@@ -1,16 +1,19 @@
 """Other looks at the records, the overall verdict, and the numbers of docs/claims.md."""
 
 import doctest
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from suite.judging.claims.evidence import Verdict
-from suite.judging.claims.judge import overall
+from suite.judging.claims.judge import judge, overall
 from suite.judging.claims.load import load_claims
+from suite.judging.claims.measured import View
 from suite.judging.claims.read import read_measured
 from suite.judging.claims.report import report
-from suite.judging.claims.sensitivity import SWAPPED_METRIC, VALIDATION_EPOCH, sensitivity
+from suite.judging.claims.sensitivity import SHARES, SWAPPED_METRIC, VALIDATION_EPOCH, sensitivity
 from tests.helpers.paths import ROOT
 from tests.suite.judging.claims.synthetic import DATASETS, claim, judged, run, runs, write
 
@@ -42,9 +45,9 @@ def test_no_verdict_on_a_data_set_outweighs_another(lines, verdict):
     assert overall([Verdict(line) for line in lines]) == verdict
 
 
-def looks(rows):
+def looks(rows, kind="superiority"):
     write("runs", rows)
-    claims = [claim("superiority")]
+    claims = [claim(kind)]
     base = judged(*claims)
     (found,) = sensitivity(claims, read_measured(DATASETS), base)
     return found
@@ -64,6 +67,45 @@ def test_each_look_can_make_a_verdict_fragile(workplace):
     rows += [run(50.0 - w / 2, s, loss="cpml", then=50 - w / 2, map_at_r=25 - w / 2) for s, w in enumerate(WIGGLE)]
     found = looks(rows)
     assert found.flips == {VALIDATION_EPOCH: Verdict.CONTRADICTED, SWAPPED_METRIC: Verdict.CONTRADICTED}
+
+
+def under_noise(clean, noisy, loss):
+    """R@1 of a loss without and with 20 % noise, seeds that scatter."""
+    scatter = WIGGLE if loss == "pfml" else WIGGLE / 2
+    return runs(clean + scatter, loss=loss) + runs(noisy - scatter, loss=loss, level=0.2)
+
+
+def with_backbone(recall):
+    """The frozen backbone's R@1 and MAP@R in percent, beside the runs."""
+    Path("frozen").mkdir(exist_ok=True)
+    metrics = {"recall_at_1": recall / 100, "map_at_r": recall / 200}
+    Path("frozen/emoji.json").write_text(json.dumps({"metrics": metrics}))
+
+
+def test_a_method_that_has_little_to_lose_is_fragile_where_it_loses_the_greater_share(workplace):
+    with_backbone(40)
+    found = looks(under_noise(44, 41, "pfml") + under_noise(60, 52, "cpml"), "robustness")
+    assert found.verdict == Verdict.SUPPORTED
+    assert found.flips == {SHARES: Verdict.CONTRADICTED}
+    # By hand: gains of 4 and 20 points, and what noise leaves of them, seed by seed.
+    left = [100 * (1 - WIGGLE) / (4 + WIGGLE), 100 * (12 - WIGGLE / 2) / (20 + WIGGLE / 2)]
+    (seen,) = judge([claim("robustness")], read_measured(DATASETS).seen_as(View(shares=True)))
+    assert float(seen.result.evidence.effect) == pytest.approx((left[0] - left[1]).mean())
+    assert seen.verdict == Verdict.CONTRADICTED
+    (base,) = judged(claim("robustness"))
+    assert base.result.evidence.remarks[-1] == "left of those without noise: pfml 25 %, cpml 60 %"
+
+
+@pytest.mark.parametrize("backbone", [None, 44.05])
+def test_shares_of_no_gain_say_nothing(workplace, backbone):
+    """One seed of pfml gains nothing where the backbone has 44.05; or its value is not known."""
+    if backbone is not None:
+        with_backbone(backbone)
+    found = looks(under_noise(44, 41, "pfml") + under_noise(60, 52, "cpml"), "robustness")
+    assert (found.verdict, found.others[SHARES]) == (Verdict.SUPPORTED, Verdict.NOT_RUN)
+    assert SHARES not in found.flips
+    (base,) = judged(claim("robustness"))
+    assert not any("left of" in remark for remark in base.result.evidence.remarks)
 
 
 def test_seeds_that_a_verdict_cannot_spare_make_it_fragile(workplace):
