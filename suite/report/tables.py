@@ -19,6 +19,7 @@ from suite.report.text import (
     escaped,
     finished_runs,
     gap,
+    is_bold,
     markdown_table,
     metric_text,
     span,
@@ -42,13 +43,15 @@ TRACKS = {
 """How values were chosen, in a sentence; ``trials`` is what ``of_trials`` says."""
 LEGEND = (
     "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {units}. **Bold**: cannot be told "
-    "apart from the best at its noise level, with at most 5 % error for the {count} losses together."
+    "apart from the best at its noise level, with at most 5 % error for the {count} losses together, and lies above the "
+    "frozen backbone."
 )
 ONE_SEED = "R@1 on test classes in percent, of one seed: it has no interval, and nothing is told apart."
 EXPLANATION = """Each noise level of each data set is a table of its own. What it says about order holds with
 95 % probability for all its losses together:
 
-- *rank*: the ranks that the paired differences leave open; the loss is **bold** if rank 1 is among them;
+- *rank*: the ranks that the paired differences leave open; the loss is **bold** if rank 1 is among them and its mean lies
+  above the frozen backbone: one that learned nothing and scatters widely is told apart from none;
 - *behind the best*: by how many points its R@1 lies behind the best loss's, at least and at most.
 
 ± runs: half-width of the 95 % t-interval when training is repeated, over searches where a loss has several, else over
@@ -157,9 +160,9 @@ def _across(rows: pd.DataFrame) -> str:
 
 
 def share(row: pd.Series) -> str:
-    """R@1 of a row of the leaderboard, bold in the tie group, with the number of finished runs where some failed."""
+    """R@1 of a row of the leaderboard, bold as ``is_bold`` says, with the number of finished runs where some failed."""
     text = with_half_width(row, MAIN_METRIC, f"{MAIN_METRIC}_low", f"{MAIN_METRIC}_high") + finished_runs(row)
-    return f"**{text}**" if row["ties_best"] else text
+    return f"**{text}**" if is_bold(row) else text
 
 
 def _columns_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -200,7 +203,7 @@ def _cells(row: pd.Series, name: str) -> list[str]:
     return [
         f"{row['noise_level']:g}",
         span(row["rank_low"], row["rank_high"]),
-        f"**{name}**" if row["ties_best"] else name,
+        f"**{name}**" if is_bold(row) else name,
         metric_text(row, _SHOWN[0]),
         number((row["class_high"] - row["class_low"]) / 2),
         gap(row["behind_low"], row["behind_high"]),
@@ -245,7 +248,7 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
                     row = column.loc[loss]
                     place = dataset, shown_name(mine, loss)
                     shares[place, head] = share(row).strip("*")
-                    bold[place, head] = "textbf: --rwrap;" if row["ties_best"] else ""
+                    bold[place, head] = "textbf: --rwrap;" if is_bold(row) else ""
     table, looks = _unstacked(shares), _unstacked(bold)
     style = table.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     latex: str = style.apply(lambda _: looks, axis=None).to_latex(
@@ -266,7 +269,7 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
 def _caption(regime: str, chosen: str) -> str:
     return (
         "R@1 in percent, mean and half-width of the 95 % t-interval over runs. Bold: cannot be told apart from the best of "
-        f"its column and data set (5 % for all losses together). {REGIMES[regime]} {chosen}"
+        f"its column and data set (5 % for all losses together), and above the frozen backbone. {REGIMES[regime]} {chosen}"
     )
 
 

@@ -152,6 +152,14 @@ def remarks_of(line: ResultJson, unit: str) -> list[str]:
     return [*found, *line["remarks"]]
 
 
+def is_bold(row: BoardRow) -> bool:
+    """Whether a row of the leaderboard is bold: not told apart from the best, and not a loss that learned nothing.
+
+    A loss whose runs scatter widely cannot be told apart from any; bold would then reward it for that.
+    """
+    return bool(row["ties_best"]) and not (pd.notna(row["gain_over_frozen"]) and row["gain_over_frozen"] <= 0)
+
+
 def counted_noun(number: int, noun: str, nouns: str = "") -> str:
     """A number with its noun, e.g. ``3 runs``."""
     return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"

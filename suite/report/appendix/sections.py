@@ -9,7 +9,16 @@ from suite.report.appendix.facts import Facts
 from suite.report.appendix.markup import Block, Bold, Code, Heading, Inline, Label, Paragraph, Picture, Table, Text
 from suite.report.appendix.protocol import about_loss, protocol
 from suite.report.tables import shown_name
-from suite.report.text import NOTHING, finished_runs, metric_text, space_text, span, value_text, with_half_width
+from suite.report.text import (
+    NOTHING,
+    finished_runs,
+    is_bold,
+    metric_text,
+    space_text,
+    span,
+    value_text,
+    with_half_width,
+)
 from suite.settings.tuned_recipes import TunedRecipe
 
 
@@ -64,7 +73,7 @@ def _across(facts: Facts, place: tuple[str, str, str], rows: pd.DataFrame) -> Ta
     caption = (
         f"{place[2]}, regime {place[0]}, tuning track {place[1]}: R@1 on test classes in percent, mean ± half-width of the "
         "95 % interval; gain over the frozen backbone in points; ranks that are left open. Bold R@1: not told apart from "
-        "the best."
+        "the best, and above the frozen backbone."
     )
     return Table(_label("results", *place), caption, heads, body)
 
@@ -75,7 +84,7 @@ def _standing(row: pd.Series) -> list[Text]:
         return [shown, NOTHING, NOTHING]
     gain = row["gain_over_frozen"]
     ranks = [None if pd.isna(row[end]) else int(row[end]) for end in ("rank_low", "rank_high")]
-    return [Bold(shown) if row["ties_best"] else shown, NOTHING if pd.isna(gain) else f"{gain:+.2f}", span(*ranks)]
+    return [Bold(shown) if is_bold(row) else shown, NOTHING if pd.isna(gain) else f"{gain:+.2f}", span(*ranks)]
 
 
 def _all_metrics(facts: Facts, regime: str, track: str, rows: pd.DataFrame) -> Table:

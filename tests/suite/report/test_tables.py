@@ -49,6 +49,14 @@ def test_the_tie_group_is_bold_at_each_level():
     assert ["**" in cell for cell in found["b"]] == [False, True]
 
 
+def test_a_loss_that_learned_nothing_is_not_bold_for_its_scatter():
+    """Its runs scatter so that it is told apart from none; its mean is the frozen backbone's, 40, or below it."""
+    for mean, bold in ((0.41, True), (0.4, False), (0.38, False)):
+        runs = ("a", 0.4, [0.50, 0.51, 0.52]), ("wide", 0.4, [mean - 0.3, mean, mean + 0.3])
+        assert ["**" in glance(*runs)[loss][0] for loss in ("a", "wide")] == [True, bold]
+        assert details(*runs)["wide", "0.4"][1:3] == ["1–2", "**wide**" if bold else "wide"]
+
+
 def test_details_have_one_row_a_loss_and_noise_level():
     found = details(("a", 0, [0.50, 0.52]), ("a", 0.2, [0.45, 0.47]), ("b", 0, [0.40, 0.42]), ("b", 0.2, [0.45, 0.47]))
     assert found["loss", "noise"] == [
