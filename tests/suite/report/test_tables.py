@@ -155,11 +155,11 @@ def test_a_loss_that_does_not_beat_the_frozen_backbone_is_remarked():
 
 
 def test_failed_runs_are_counted_where_the_mean_stands():
-    text = markdown(("frail", 0, [0.5, None, 0.6]), ("dead", 0, [None, None, None]), ("whole", 0, [0.1, 0.1, 0.1]))
+    text = markdown(("frail", 0, [0.5, None, 0.6]), ("dead", 0, [None, None, None]), ("whole", 0, [0.42, 0.42, 0.42]))
     found = lines(text.split(EXPLANATION)[0])
     assert found["frail"] == ["55.00 ± 63.53 (2 of 3 runs)"]
     assert found["dead"] == ["– (0 of 3 runs)"]
-    assert found["whole"] == ["**10.00**"]
+    assert found["whole"] == ["**42.00**"]
     assert "\ndead finished no run without noise.\n" in text
 
 
