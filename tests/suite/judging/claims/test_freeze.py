@@ -181,7 +181,7 @@ def test_a_loss_of_a_study_that_has_come_since_is_added_and_nothing_else_of_the_
     losses = before.designs["frozen"].studies["extended"]["losses"]
     further = {"hist": {"tracks": ["tuned"]}}
     now = changed(
-        tuning__also={name: {} for name in (*changed().tuning.also, *further)},
+        tuning__also=dict(changed().tuning.also) | {name: {} for name in further},
         extended__losses={**{name: value for name, value in losses.items() if name != "cpml"}, **further},
         extended__noise_kinds=["asymmetric"],
     )
