@@ -109,6 +109,7 @@ def test_sentences_on_differences_name_their_regime_and_track(paper):
     datasets = pd.read_csv(learns)["dataset"].nunique() if learns.is_file() else 0
     assert told == [
         "Regime frozen, tuning track tuned: multi_similarity in 9 tables",
+        "Regime frozen, tuning track tuned_under_noise: multi_similarity in 6 tables",
         "Regime frozen, tuning track paper_values: multi_similarity in 9 tables",
         *([f"Regime finetuned, tuning track tuned: multi_similarity in {3 * datasets} tables"] if datasets else []),
     ]
