@@ -34,9 +34,9 @@ def noise(
     from suite.data.split import num_training_classes
     from suite.data.table import read_table
 
-    check_kind(kind, "--kind")
+    check_kind(kind, "noise.kind")
     if not 0 <= level < 1:
-        raise SuiteError(f"level = {level:g}; allowed: numbers from 0, below 1")
+        raise SuiteError(f"noise.levels: {level} is outside the allowed range [0, 1)")
     table = read_table(verified(dataset).path)
     labels = table.labels[table.labels < num_training_classes(table.num_classes)]
     path = Path(FEATURES.format(dataset=dataset))
