@@ -71,7 +71,10 @@ def data(workplace, monkeypatch):
         (["noise", "emoji", "0.2"], "error: data file data/emoji.parquet is missing; fetch it with: dvc pull data.dvc"),
         (["noise", "emoji", "1.5"], "error: noise.levels: 1.5 is outside the allowed range [0, 1)"),
         (["noise", "emoji", "nan"], "error: noise.levels: nan is outside the allowed range [0, 1)"),
-        (["noise", "emoji", "0.2", "--kind", "odd"], "error: noise.kind = 'odd' is no noise kind; allowed: symmetric, "),
+        (
+            ["noise", "emoji", "0.2", "--kind", "odd"],
+            "error: noise.kind = 'odd' is no noise kind; allowed: symmetric, ",
+        ),
         (["data", "verify"], "error: data file data/emoji.parquet is missing"),
         *(
             (
