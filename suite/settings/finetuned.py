@@ -92,7 +92,9 @@ class FinetunedSettings(Strict):
 
     @model_validator(mode="after")
     def _blocks_learn(self) -> Self:
-        warm_up, searched = self.recipe.warm_up_epochs, self.tuning.space.get("epochs", {})
+        warm_up, space = self.recipe.warm_up_epochs, self.tuning.space.get("epochs", {})
+        values = space.get("values", [space.get("low")])
+        searched = values if isinstance(values, list) else []  # anything else is refused where spaces are read
         lengths = {
             "recipe.epochs": self.recipe.epochs,
             **{
@@ -100,7 +102,7 @@ class FinetunedSettings(Strict):
                 for name, each in self.datasets.items()
                 if each.epochs is not None
             },
-            **{f"tuning.space.epochs: {value}": value for value in searched.get("values", [searched.get("low")])},
+            **{f"tuning.space.epochs: {value}": value for value in searched},
         }
         for place, epochs in lengths.items():
             if isinstance(epochs, int) and warm_up >= epochs:

@@ -80,3 +80,9 @@ def test_a_warm_up_that_leaves_no_epoch_in_which_blocks_learn_is_refused(workpla
     with pytest.raises(SuiteError, match=re.escape(f"{line}allowed: 0 to {epochs - 1}")):
         changed(recipe=recipe | {"epochs": 3 if place == "recipe.epochs" else 9}, **others)
     assert changed(recipe=recipe | {"epochs": 9, "warm_up_epochs": 0}, **others).recipe.warm_up_epochs == 0
+
+
+def test_epochs_that_are_no_search_space_are_left_to_the_reader_of_spaces(workplace):
+    tuning = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())["tuning"]
+    odd = {"epochs": {"values": 3}}
+    assert changed(tuning=tuning | {"space": odd}).tuning.space == odd
