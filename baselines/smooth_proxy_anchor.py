@@ -14,10 +14,12 @@ and the second trains the embeddings with the module held; the network below bot
 confidences choose the positives of a proxy.
 
 What is ours: a loss sees embeddings only, so the module is a linear layer with a sigmoid on them, through which no gradient
-runs back. It learns beside the embeddings for ``warm_up`` epochs, in which all weights are 1: that is Proxy-Anchor. Then it
-is held as it stands: a module that learns on would fit the given labels, wrong ones too, until all weights are 1 again.
-Embeddings go on moving under the held module, as the paper's features do not. Labels choose the positives; a sample whose
-confidence for another class is high is not pushed from it. Without an ``epoch``, the module learns and weighs at once.
+runs back. Before the first step each confidence is 1/C, the share of a class among C that are drawn alike: from confidences
+about 1/2 the first epochs would teach it that alone, and nothing of which label is wrong. It learns beside the embeddings
+for ``warm_up`` epochs, in which all weights are 1: that is Proxy-Anchor. Then it is held as it stands: a module that learns
+on would fit the given labels, wrong ones too, until all weights are 1 again. Embeddings go on moving under the held module,
+as the paper's features do not. Labels choose the positives; a sample whose confidence for another class is high is not
+pushed from it. Without an ``epoch``, the module learns and weighs at once.
 
 The weights act under label noise alone, and on true labels a longer warm-up, which is Proxy-Anchor, does better. So the
 warm-ups that are searched end at 4 epochs, half of the shortest training of `tuning.space`. A loss is not told how many
@@ -25,6 +27,7 @@ epochs there are, so that the warm-up is no share of them. The held module lies 
 a factor of 0: an optimiser's momentum moves parameters on, and processes that train together want a gradient of each.
 """
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -71,7 +74,7 @@ class SmoothProxyAnchorLoss(ProxyLoss):
         "alpha": {"low": 2.0, "high": 64.0, "log": True},
         "margin": {"low": 0.0, "high": 1.0, "log": False},
         "sharpness": {"low": 1.0, "high": 30.0, "log": True},
-        "position": {"low": 0.0, "high": 0.8, "log": False},
+        "position": {"low": 0.0, "high": 0.5, "log": False},
         "warm_up": {"values": [1, 2, 4]},
         "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},
@@ -100,6 +103,8 @@ class SmoothProxyAnchorLoss(ProxyLoss):
         self.proxy_vectors = nn.Parameter(torch.empty(num_classes, embedding_dim))
         nn.init.kaiming_normal_(self.proxy_vectors, mode="fan_out")
         self.confidence = nn.Linear(embedding_dim, num_classes)
+        nn.init.zeros_(self.confidence.weight)
+        nn.init.constant_(self.confidence.bias, -math.log(max(num_classes - 1, 1)))
         self.register_buffer("held_weight", torch.zeros(num_classes, embedding_dim))
         self.register_buffer("held_bias", torch.zeros(num_classes))
         self.register_buffer("is_held", torch.tensor(False))  # noqa: FBT003 - the content of a tensor

@@ -10,6 +10,9 @@ proxies p_{c,k} of class c and y the class of embedding z,
 f(theta) = cos(theta + margin), and S_y - margin sin(margin) where theta + margin > pi, so that f falls everywhere (as in
 the authors' code). Proxies start as random directions of length about 1; the library's start has length sqrt(D).
 
+The paper's second stage is left out: it drops the images that lie more than 75 degrees from the proxy which holds most of
+their class, and trains anew with one proxy a class. A loss sees one training.
+
 With one proxy a class this is ArcFace, and a search on true labels may well choose it. So 2 and the paper's 3 are searched.
 Where a data set limits the proxies a class to 2 for all losses, as emoji does, the search has 2 alone.
 """

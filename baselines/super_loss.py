@@ -12,7 +12,8 @@ most e), falling to 0 for those that do not. l_i is the normalised softmax of `b
 of an image from its class's proxy among all proxies.
 
 The larger the regularization, the more alike the weights. A search on true labels would take it where all are about 1 and
-the method is off. So its search space ends at 1.
+the method is off. So its search space ends at 1. The same holds of the temperature, which divides the losses: at 1 they
+differ too little to be told apart. Its search space ends at 0.3.
 """
 
 import math
@@ -55,7 +56,7 @@ class SuperLoss(ProxyLoss):
     )
     source: ClassVar[str] = "Castells, Weinzaepfel & Revaud, SuperLoss, NeurIPS 2020, on a proxy loss"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
-        "temperature": {"low": 0.01, "high": 1.0, "log": True},
+        "temperature": {"low": 0.01, "high": 0.3, "log": True},
         "regularization": {"low": 0.01, "high": 1.0, "log": True},
         "learning_rate": {"low": 1e-4, "high": 3e-2, "log": True},
         "proxy_learning_rate": {"low": 1e-3, "high": 3.0, "log": True},

@@ -2,7 +2,7 @@
 
 Source: Eq. 1 and 2 of Bhatnagar & Ahuja, "Potential Field Based Deep Metric Learning", CVPR 2025, have one radius, delta.
 Its ablation of longer repulsion says that a larger radius of repulsion hurts. This variant is this project's own: the loss
-is `pfml.PotentialFieldLoss`, and a search chooses both radii.
+is `pfml.PotentialFieldLoss`, and a search chooses both radii, from the same range.
 """
 
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ class TwoRadiiLoss(PotentialFieldLoss):
     )
     search_space: ClassVar[dict[str, dict[str, Any]]] = {
         **PotentialFieldLoss.search_space,
-        "delta_repulsion": {"low": 0.1, "high": 1.7, "log": False},
+        "delta_repulsion": dict(PotentialFieldLoss.search_space["delta"]),
     }
     paper_values: ClassVar[dict[str, Any]] = {}
     undisclosed: ClassVar[tuple[str, ...]] = ("everything: no paper has this loss",)

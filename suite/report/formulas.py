@@ -93,7 +93,8 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     "recall_at_k": (
         (
             r"\operatorname{mean}_q 1 - \operatorname{mean}_k"
-            r" \frac{\sum_{x \in P} \operatorname{sigmoid}\bigl((k - r_x) / \mathrm{rank\_temperature}\bigr)}{\min(k, |P|)}"
+            r" \frac{\sum_{x \in P} \operatorname{sigmoid}\bigl((k - r_x) / (k \, \mathrm{rank\_temperature})\bigr)}"
+            r"{\min(k, |P|)}"
         ),
         r"r_x = 1 + \sum_z \operatorname{sigmoid}\bigl((s_{qz} - s_{qx}) / \mathrm{temperature}\bigr)",
     ),

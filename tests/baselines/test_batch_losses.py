@@ -72,7 +72,8 @@ def recall_at_k(
         recalls = []
         for k in lengths:
             possible = min(k, len(positives))
-            recalls.append(min(possible, sum(sigmoid((k - rank) / rank_temperature) for rank in ranks)) / possible)
+            found = sum(sigmoid((k - rank) / (k * rank_temperature)) for rank in ranks)
+            recalls.append(min(possible, found) / possible)
         terms.append(1 - sum(recalls) / len(recalls))
     return sum(terms) / len(terms) if terms else 0.0
 

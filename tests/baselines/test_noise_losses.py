@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from scipy.special import lambertw
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -199,13 +200,20 @@ def smooth_proxy_anchor(
     return pulled / with_positive + pushed / len(proxies) + sum(terms) / len(terms)
 
 
+def taught(loss: SmoothProxyAnchorLoss) -> SmoothProxyAnchorLoss:
+    """The loss with a module whose confidences differ, as after some steps."""
+    torch.nn.init.normal_(loss.confidence.weight)
+    torch.nn.init.normal_(loss.confidence.bias)
+    return loss
+
+
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("settings", [(8.0, 0.1, 10.0, 0.2), (3.0, 0.5, 2.0, 0.6)])
 def test_smooth_proxy_anchor(labels: list[int], seed: int, settings: tuple[float, float, float, float]) -> None:
     embeddings, classes = batch(labels, seed)
     torch.manual_seed(seed)
-    loss = SmoothProxyAnchorLoss(5, 4, *settings).double()
+    loss = taught(SmoothProxyAnchorLoss(5, 4, *settings)).double()
     confidence = loss.confidence(embeddings).sigmoid().tolist()
     expected = smooth_proxy_anchor(embeddings.tolist(), labels, loss.proxies.tolist(), confidence, settings)
     assert loss(embeddings, classes).item() == pytest.approx(expected, rel=1e-9)
@@ -216,7 +224,8 @@ def test_smooth_proxy_anchor(labels: list[int], seed: int, settings: tuple[float
 
 def test_smooth_proxy_anchor_warms_up_as_proxy_anchor() -> None:
     embeddings, classes = batch(LABELS[1])
-    loss, peer = SmoothProxyAnchorLoss(5, 4, 16.0, 0.2, warm_up=2).double(), ProxyAnchorLoss(5, 4, 16.0, 0.2).double()
+    loss = taught(SmoothProxyAnchorLoss(5, 4, 16.0, 0.2, warm_up=2)).double()
+    peer = ProxyAnchorLoss(5, 4, 16.0, 0.2).double()
     with torch.no_grad():
         peer.loss.proxies.copy_(loss.proxy_vectors)
     scores = loss.confidence(embeddings)
@@ -266,6 +275,27 @@ def test_smooth_proxy_anchor_holds_the_module_after_the_warm_up() -> None:
     assert found == pytest.approx(expected - terms.item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_the_module_tells_wrong_labels_after_a_short_warm_up(rate: float) -> None:
+    """100 classes with 20 images each, a fifth of the labels wrong, 20 steps, embeddings that stand."""
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.arange(100).repeat(20)
+    centres = torch.randn(100, 32, generator=generator)
+    embeddings = normalize(centres[classes] + 0.7 * torch.randn(len(classes), 32, generator=generator))
+    wrong = torch.rand(len(classes), generator=generator) < 0.2
+    given = torch.where(wrong, torch.randint(100, classes.shape, generator=generator), classes)
+    loss = SmoothProxyAnchorLoss(100, 32, warm_up=1)
+    assert torch.allclose(loss.confidence(embeddings).sigmoid(), torch.tensor(0.01))
+    optimizer = torch.optim.AdamW(loss.parameters(), lr=rate)
+    for rows in torch.randperm(len(classes), generator=generator).chunk(20):
+        optimizer.zero_grad()
+        loss(embeddings[rows], given[rows], epoch=1).backward()
+        optimizer.step()
+    own = loss.confidence(embeddings).detach().gather(1, given[:, None])[:, 0]
+    above = mannwhitneyu(own[given == classes], own[given != classes]).statistic
+    assert above / ((given == classes).sum() * (given != classes).sum()) > 0.9
+
+
 def test_a_second_training_warms_up_anew() -> None:
     embeddings, classes = batch(LABELS[1])
     loss = SmoothProxyAnchorLoss(5, 4, warm_up=1)
@@ -279,7 +309,7 @@ def test_a_second_training_warms_up_anew() -> None:
 
 def test_no_gradient_runs_from_the_module_to_the_embeddings() -> None:
     embeddings, classes = batch(LABELS[1])
-    loss = SmoothProxyAnchorLoss(5, 4, 8.0, 0.1).double()
+    loss = taught(SmoothProxyAnchorLoss(5, 4, 8.0, 0.1)).double()
     free = embeddings.clone().requires_grad_()
     loss(free, classes).backward()
     again = embeddings.clone().requires_grad_()
@@ -306,7 +336,9 @@ def test_search_spaces_leave_out_where_a_method_for_noise_is_off() -> None:
     kept = prism.kept(embeddings.roll(1, dims=0), labels)
     assert kept is not None
     assert int((~kept).sum()) == 12
-    weights = confidences(torch.tensor([-1.0, 1.0]) / SuperLoss.search_space["regularization"]["high"])
+    apart = 1 / SuperLoss.search_space["temperature"]["high"]  # losses at cosines of 1 and 0 with the own proxy
+    excess = torch.tensor([-apart / 2, apart / 2])
+    weights = confidences(excess / SuperLoss.search_space["regularization"]["high"])
     assert weights[0] > 2 * weights[1]
     assert min(SubCenterArcFaceLoss.search_space["proxies_per_class"]["values"]) > 1
     assert max(SmoothProxyAnchorLoss.search_space["warm_up"]["values"]) <= 8 / 2
