@@ -216,7 +216,6 @@ def test_an_edit_of_code_that_decides_no_outcome_trains_nothing(reproduced):
         assert not {stage for stage in ran if stage.startswith(("train@", "tune@", "features@"))}
     finally:
         reproduced.run("git", "checkout", "-q", *edited)
-    reproduced.dvc("repro")
 
 
 def test_an_edit_of_the_sampler_trains_everything(reproduced):

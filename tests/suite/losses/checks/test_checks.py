@@ -263,7 +263,6 @@ EXPECTED_NOTES = {
     "cross_batch_memory": MEMORY,
     "circle": MEMORY[:1],  # no gradient runs through its weights
     "super_loss": MEMORY[:1],
-    "smooth_proxy_anchor": MEMORY[:1],
 }
 
 
