@@ -15,7 +15,7 @@ confidences choose the positives of a proxy.
 
 What is ours: a loss sees embeddings only, so the module is a linear layer with a sigmoid on them, through which no gradient
 runs back. Before the first step each confidence is 1/C, the share of a class among C that are drawn alike: from confidences
-about 1/2 the first epochs would teach it that alone, and nothing of which label is wrong. It learns beside the embeddings
+about 1/2 a short warm-up at a low rate would teach it little but that share. It learns beside the embeddings
 for ``warm_up`` epochs, in which all weights are 1: that is Proxy-Anchor. Then it is held as it stands: a module that learns
 on would fit the given labels, wrong ones too, until all weights are 1 again. Embeddings go on moving under the held module,
 as the paper's features do not. Labels choose the positives; a sample whose confidence for another class is high is not
