@@ -213,7 +213,7 @@ def freeze(
 def times(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime.frozen) -> None:
     """Collect the seconds of all runs in results/times.csv."""
     check_one(regime, benchmarks=benchmarks)
-    from suite.report.leaderboard import write_benchmark_times, write_finetuned_times, write_times
+    from suite.report.times import write_benchmark_times, write_finetuned_times, write_times
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
 

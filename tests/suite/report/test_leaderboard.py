@@ -18,12 +18,11 @@ from suite.files import write_json
 from suite.report.leaderboard import (
     record_files,
     write_benchmark_leaderboard,
-    write_benchmark_times,
     write_finetuned_leaderboard,
     write_leaderboard,
-    write_times,
 )
 from suite.report.results import read_boards
+from suite.report.times import write_benchmark_times, write_times
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import LossSettings, load_settings
 from suite.settings.paths import RECORDS_FILE, TIMES_FILE, VERDICTS_FILE
