@@ -7,7 +7,7 @@ import yaml
 
 from suite.errors import SuiteError
 from suite.settings.params import Settings, load_settings
-from suite.settings.reading import _models_in
+from suite.settings.reading import _Loader, _models_in, read_yaml
 from tests.helpers.paths import ROOT
 
 PARAMS = ROOT / "params.yaml"
@@ -306,3 +306,24 @@ def test_files_that_are_none(tmp_path):
     assert re.search(r"params\.yaml is not valid YAML: line 3, column 1: seeds stands twice", refusal(path))
     path.write_bytes("losses: {café: {}}".encode("latin-1"))
     assert "is not UTF-8 text" in refusal(path)
+
+
+def test_text_split_in_c_reads_as_in_python():
+    """The slower reader, which tells what is wrong, is the oracle of the faster one."""
+    recipe = next((ROOT / "recipes/tuned").glob("*/*.yaml"))
+    for path in (
+        ROOT / "params.yaml",
+        ROOT / "pipelines/finetuned/params.yaml",
+        recipe,
+        *(ROOT / "claims").glob("*-20.yaml"),
+    ):
+        assert read_yaml(path) == yaml.load(path.read_text(), _Loader)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "- " * 5_000])
+def test_deep_nesting_is_one_line_and_ends_no_process(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SuiteError, match=r"params\.yaml is not valid YAML: .*recursion") as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
