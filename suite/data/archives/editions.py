@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from suite.errors import SuiteError, allowed
-from suite.settings.reading import Count, Strict, explain_first, read_yaml
+from suite.settings.reading import Count, Strict, explain_first
+from suite.settings.yaml_files import read_yaml
 
 EDITIONS_FILE = Path(__file__).with_name("editions.yaml")
 """The editions that the field's papers use."""

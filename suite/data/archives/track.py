@@ -15,7 +15,7 @@ import yaml
 from suite.data.archives.members import Contents
 from suite.errors import SuiteError
 from suite.files import replacing, write_text
-from suite.settings.reading import read_yaml
+from suite.settings.yaml_files import read_yaml
 
 ARCHIVES_FOLDER = "archives"
 

@@ -14,7 +14,8 @@ from suite.judging.claims.parts import DATASET, LOSS
 from suite.judging.claims.schema import CLAIM_KINDS, Claim, ClaimOnRecords
 from suite.settings.paths import CLAIMS_FOLDER
 from suite.settings.plans import Regime
-from suite.settings.reading import explain, read_yaml
+from suite.settings.reading import explain
+from suite.settings.yaml_files import read_yaml
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import yaml
 
 from suite.errors import SuiteError
 from suite.settings.params import Settings, load_settings
-from suite.settings.reading import _Loader, _models_in, read_yaml
+from suite.settings.reading import _models_in
+from suite.settings.yaml_files import _Loader, read_yaml
 from tests.helpers.paths import ROOT
 
 PARAMS = ROOT / "params.yaml"
