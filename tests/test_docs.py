@@ -234,6 +234,11 @@ def test_links_between_pages_lead_somewhere(page):
     assert [target for target in inside if not ((ROOT / page).parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "results").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_pages_of_results_lead_somewhere(page):
+    test_links_between_pages_lead_somewhere(page.relative_to(ROOT))
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_to_a_part_of_a_page_find_its_head(page):
     wrong = []

@@ -75,7 +75,7 @@ claims.json has p for every verdict. *Beyond the smallest effect*: whether an ef
 larger than the smallest effect of interest. n: units of inference, searches where there are several, else seeds.
 *Fragile*: another look at the records changes the verdict; see [sensitivity.md](sensitivity.md). Verdicts in
 parentheses do not count for the claim: their classes or embeddings do not meet the premise of its theorem. How each
-kind of claim is judged: [docs/claims.md](../docs/claims.md).
+kind of claim is judged: `docs/claims.md`.
 """
 
 

@@ -52,7 +52,7 @@ def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
     """How claims of a regime were judged: a sentence for each of ``TOPICS`` with claims, one for others, one on all.
 
     Claims that need no training are of no regime, and are not counted. Nothing is said of a topic where none was run; the
-    last sentence counts what was not.
+    last sentence counts what was not. What cannot be run here is counted with the first regime that was run.
     """
     mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
     if not any(map(was_run, mine)):
@@ -67,7 +67,8 @@ def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
     sentences = [f"T{text[1:]}." for clauses in told if (text := "; ".join(clauses))]
     if others := _judged(by_topic.get(_OTHERS, []), regime):
         sentences.append(f"{_OTHERS}: {others}.")
-    return (*sentences, _weakened(mine, claims["claims"]))
+    first = next(claim["regime"] for claim in claims["claims"] if claim["regime"] is not None and was_run(claim))
+    return (*sentences, _weakened(mine, claims["claims"] if regime == first else ()))
 
 
 def found_by_verdict(claims: ReportJson, regime: str) -> str:

@@ -146,6 +146,9 @@ def test_fresh_seeds_further_splits_and_what_cannot_be_run_weaken_the_verdicts()
         "fresh seeds 0 of 1, another class split the sign of 1 of 1; not to be run here: "
         "1 claim."
     )
+    both = [*claims, {"family": "interaction-alpha", "lines": [tried], "regime": "finetuned"}]
+    assert found_of_claims({"claims": both}, "frozen")[-1] == weakened
+    assert "not to be run here" not in found_of_claims({"claims": both}, "finetuned")[-1]
 
 
 def test_what_could_not_be_shown_and_what_fresh_seeds_show_weaken_verdicts_in_both_directions():
