@@ -94,7 +94,7 @@ def _sound(
             place = "losses" if name in settings.losses else "tuning.also"
             check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: {place}.{name}.params")
         with unknown:
-            declared_space(found, entry, settings.tuning.space)
+            declared_space(found, entry, settings.tuning.space, settings.recipe.file)
         unknown.tell()
         return found
     return None

@@ -162,7 +162,8 @@ class Planner:
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
         tuning = self._settings.tuning
         name = dataset.dataset
-        space = space_on(name, self._settings.datasets[name].limits, declared_space(entry, mine, tuning.space))
+        declared = declared_space(entry, mine, tuning.space, self._settings.recipe.file)
+        space = space_on(name, self._settings.datasets[name].limits, declared)
         self._varied |= space.keys()
         if not space:
             return [(plan, None)]
@@ -195,7 +196,7 @@ class Planner:
             ]
         if not planned:
             raise SuiteError(
-                f"{PARAMS_FILE}: tuning.tracks has tracks under noise alone, and noise.levels has no noise; "
+                f"{self._settings.recipe.file}: tuning.tracks has tracks under noise alone, and noise.levels has no noise; "
                 "allowed: tuned among the tracks, or a level above 0"
             )
         return planned

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import optuna
@@ -97,12 +98,13 @@ _FEW_CLASSES = 8
 """At the ends of a search space a loss is asked with so many classes: what it refuses there has nothing to do with them."""
 
 
-def parse_space(setting: str, declared: Declared) -> Space:
+def parse_space(setting: str, declared: Declared, file: Path = PARAMS_FILE) -> Space:
     """Check a declared search space.
 
     Args:
         setting: where it is declared, for messages.
         declared: it, as it is written.
+        file: the file that this setting stands in, for messages.
 
     Raises:
         SuiteError: an entry is neither a range nor a list of values.
@@ -114,15 +116,23 @@ def parse_space(setting: str, declared: Declared) -> Space:
             try:
                 space[name] = model.model_validate(entry)
             except ValidationError as error:
-                raise several(explain(error, model, PARAMS_FILE, f"{setting}.{name}")) from error
+                raise several(explain(error, model, file, f"{setting}.{name}")) from error
     problems.tell()
     return space
 
 
-def declared_space(entry: LossEntry, settings: LossSettings, shared: Declared) -> Declared:
+def declared_space(
+    entry: LossEntry, settings: LossSettings, shared: Declared, shared_file: Path = PARAMS_FILE
+) -> Declared:
     """What a search of a loss varies, as it is written: its search space and the shared one, without what is set by hand.
 
     A loss without a search space of its own has nothing to search.
+
+    Args:
+        entry: the loss.
+        settings: its entry in ``params.yaml``.
+        shared: what the regime searches of each loss, ``tuning.space``.
+        shared_file: the settings file of the regime, in which ``tuning.space`` stands.
 
     Raises:
         SuiteError: an entry is no hyper-parameter of the loss, or neither a range nor a list of values.
@@ -131,15 +141,17 @@ def declared_space(entry: LossEntry, settings: LossSettings, shared: Declared) -
     own = entry.space(settings)
     space = {name: item for name, item in ((shared | own) if own else {}).items() if name not in by_hand}
     problems = Problems()
-    for setting, names in ((f"losses.{entry.name}.search", own), ("tuning.space", shared)):
+    places = (
+        (f"losses.{entry.name}.search", PARAMS_FILE, space.keys() & own.keys()),
+        ("tuning.space", shared_file, space.keys() - own.keys()),
+    )
+    for setting, file, names in places:
+        mine = {name: item for name, item in space.items() if name in names}
         with problems:
-            check_hyperparameters(
-                entry, {name: space[name] for name in names if name in space}, f"{PARAMS_FILE}: {setting}"
-            )
-    problems.tell()
-    for name, item in parse_space(f"losses.{entry.name}.search", space).items():
-        with problems:
-            _check_training(name, item, f"losses.{entry.name}.search" if name in own else "tuning.space")
+            check_hyperparameters(entry, mine, f"{file}: {setting}")
+            for name, item in parse_space(setting, mine, file).items():
+                with problems:
+                    _check_training(name, item, setting, file)
     problems.tell()
     return space
 
@@ -168,7 +180,7 @@ def space_on(dataset: str, limits: Mapping[str, Limits], declared: Declared) -> 
     return space
 
 
-def _check_training(name: str, item: Range | Values, setting: str) -> None:
+def _check_training(name: str, item: Range | Values, setting: str, file: Path) -> None:
     """Check that a recipe may have the values of an entry, where it is of its training.
 
     Raises:
@@ -178,7 +190,7 @@ def _check_training(name: str, item: Range | Values, setting: str) -> None:
         try:
             Recipe.model_validate(_ANY | dict.fromkeys(TRAINING_SETTINGS, 1) | {name: value})
         except ValidationError as error:
-            raise several(explain(error, Recipe, PARAMS_FILE, setting)) from error
+            raise several(explain(error, Recipe, file, setting)) from error
 
 
 def check_ends(

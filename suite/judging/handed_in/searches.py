@@ -125,7 +125,7 @@ def _check_space(bundle: Bundle, member: str, recipe: TunedRecipe, settings: Set
         raise bundle.refuse(member, f"search_space.{BUDGET} = {given[BUDGET]}; {_same_epochs(settings)}")
     for name in dict.fromkeys((*given, *wanted)):
         if given.get(name) != wanted.get(name):
-            why = f"tuning.space of {PARAMS_FILE}" if name in shared and name not in own else where
+            why = f"tuning.space of {settings.recipe.file}" if name in shared and name not in own else where
             if name in limits:
                 why += f", within datasets.{recipe.dataset}.limits of {PARAMS_FILE}"
             told = wanted.get(name, "no such entry")

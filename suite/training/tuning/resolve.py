@@ -12,6 +12,7 @@ from suite.files import clear, write_json
 from suite.hashing import sha256_value
 from suite.settings.paths import FEATURES, TIMES_FOLDER
 from suite.settings.plans import (
+    PLANS,
     Planned,
     Regime,
     SomePlan,
@@ -102,11 +103,12 @@ def asked_searches(
         raise SuiteError(
             f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
         )
+    file = PLANS[regime][1].file
     tracks, numbers = dict.fromkeys(plan.track for plan, _ in searches), {search.number for _, search in searches}
     if track is not None and track not in tracks:
-        raise SuiteError(f"--track {track}: params.yaml asks for no such searches; allowed: {allowed(tracks)}")
+        raise SuiteError(f"--track {track}: {file} asks for no such searches; allowed: {allowed(tracks)}")
     if number is not None and number not in numbers:
-        raise SuiteError(f"--number {number}: allowed by tuning.searches in params.yaml: 0 to {max(numbers)}")
+        raise SuiteError(f"--number {number}: allowed by tuning.searches in {file}: 0 to {max(numbers)}")
     return [
         (plan, search) for plan, search in searches if track in {None, plan.track} and number in {None, search.number}
     ]

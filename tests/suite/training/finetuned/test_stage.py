@@ -199,6 +199,9 @@ def test_leaderboard_and_spot_check(done, copy):
     assert "--regime finetuned and --sample go together" in suite(copy, "verify", "--sample", "3", status=2)
 
 
+SEARCHED = {"trials": 1, "folds": 2}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -219,6 +222,18 @@ def test_leaderboard_and_spot_check(done, copy):
         (
             {"datasets": {"birds": {"views": 3}}},
             "pipelines/finetuned/params.yaml: datasets.birds.views is not a setting",
+        ),
+        (
+            {"tuning": SEARCHED | {"space": {"margin": {"values": [1]}}}},
+            "pipelines/finetuned/params.yaml: tuning.space: margin is no hyper-parameter of loss",
+        ),
+        (
+            {"tuning": SEARCHED | {"space": {"epochs": {"low": 4, "high": 3}}}},
+            "pipelines/finetuned/params.yaml: tuning.space.epochs: low must be below high",
+        ),
+        (
+            {"tuning": SEARCHED | {"space": {"epochs": {"values": [20_000]}}}},
+            "pipelines/finetuned/params.yaml: tuning.space.epochs = 20000; allowed: whole numbers from 1 to 10,000",
         ),
     ],
 )

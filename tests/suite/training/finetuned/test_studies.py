@@ -122,6 +122,14 @@ def test_nothing_is_written_among_those_of_the_other_regime(project):
             "pipelines/finetuned/params.yaml: extended.losses has no loss 'circle'; allowed: prism",
         ),
         (("geometry", "birds", "pfml"), "pipelines/finetuned/params.yaml: geometry.folds = 3: birds has 4 training"),
+        (
+            ("search", "birds", "pfml", "--number", "7"),
+            "--number 7: allowed by tuning.searches in pipelines/finetuned/params.yaml: 0 to 0",
+        ),
+        (
+            ("search", "birds", "pfml", "--track", "tuned_under_noise"),
+            "--track tuned_under_noise: pipelines/finetuned/params.yaml asks for no such searches; allowed: tuned",
+        ),
     ],
 )
 def test_refusals_name_the_settings_file_of_the_regime(project, words, told):
