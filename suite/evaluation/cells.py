@@ -1,7 +1,8 @@
-"""Records of the regime in which the network learns, cell by cell: a cell is a loss on a data set, at all levels and seeds.
+"""Files of records, cell by cell: a cell is a loss on a data set, at all levels and seeds.
 
-Its runs take hours, and the folder that they lie in is not in git. So a cell that is finished is kept in git by itself, at
-``results/finetuned/runs/DATASET-LOSS/records.jsonl``. Where this checkout has no runs of a cell, those in git are read.
+Runs in which the network learns take hours, and the folder that they lie in is not in git. So such a cell is kept in git
+as soon as it is finished, at ``results/finetuned/runs/DATASET-LOSS/records.jsonl``. Where this checkout has no runs of a
+cell, those in git are read.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,9 +10,17 @@ from pathlib import Path
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record
+from suite.settings.params import Settings
 from suite.settings.paths import FINETUNED_RESULTS, FOLDERS, RECORDS_NAME, RUNS_FOLDER
 
 _COMPUTED, _KEPT = FOLDERS["finetuned"] / RUNS_FOLDER, FINETUNED_RESULTS / RUNS_FOLDER
+
+
+def record_files(settings: Settings) -> list[Path]:
+    """Record files of ``dvc repro``: one for each data set and loss."""
+    return [
+        RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME for dataset in settings.datasets for loss in settings.losses
+    ]
 
 
 def cells_to_keep() -> dict[Path, Path]:

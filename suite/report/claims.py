@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import SuiteError
-from suite.evaluation.cells import cell_files
+from suite.evaluation.cells import cell_files, record_files
 from suite.evaluation.records import Record
 from suite.files import write_json, write_text
 from suite.judging.claims.evidence import Verdict
@@ -28,7 +28,6 @@ from suite.report.families import (
     totals,
     was_run,
 )
-from suite.report.leaderboard import record_files
 from suite.report.plans import plan_section, standing_sentence
 from suite.report.text import (
     adjusted_p_text,

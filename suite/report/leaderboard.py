@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.evaluation.cells import check_cells, whole_datasets
+from suite.evaluation.cells import check_cells, record_files, whole_datasets
 from suite.evaluation.records import Record, check_records, read_records
 from suite.evaluation.tables import read_csv, to_table, write_csv, write_parquet
 from suite.files import write_json, write_text
@@ -107,13 +107,6 @@ def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
             before.setdefault(record.dataset, record.before_training)
     frozen = pd.DataFrame([{"dataset": dataset} | metrics for dataset, metrics in before.items()])
     return _write_board(records, frozen, user_rows(settings), BENCHMARK_RESULTS)
-
-
-def record_files(settings: Settings) -> list[Path]:
-    """Record files of ``dvc repro``: one for each data set and loss."""
-    return [
-        RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME for dataset in settings.datasets for loss in settings.losses
-    ]
 
 
 def _further(records: Sequence[Record], grid: Sequence[Record]) -> set[str]:

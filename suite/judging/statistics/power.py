@@ -1,6 +1,7 @@
 """Power of one-sided t-tests: what a number of seeds can find, planned before and reported after."""
 
 import math
+from functools import cache
 
 from scipy import optimize, stats
 
@@ -14,6 +15,7 @@ def power(effect_in_errors: float, degrees: float, level: float = 0.05) -> float
     return float(stats.nct.sf(critical, degrees, effect_in_errors))
 
 
+@cache
 def detectable_in_errors(degrees: float, level: float = 0.05, wanted: float = POWER) -> float:
     """Smallest true mean, in standard errors, that a one-sided t-test at ``level`` finds with the ``wanted`` power."""
     top = 1.0
@@ -22,6 +24,7 @@ def detectable_in_errors(degrees: float, level: float = 0.05, wanted: float = PO
     return float(optimize.brentq(lambda effect: power(effect, degrees, level) - wanted, 0.0, top, xtol=1e-6))
 
 
+@cache
 def equivalence_margin_in_errors(degrees: float, level: float = 0.05, wanted: float = POWER) -> float:
     """Smallest margin, in standard errors, that TOST confirms with the ``wanted`` power if the true mean is zero.
 
@@ -29,11 +32,11 @@ def equivalence_margin_in_errors(degrees: float, level: float = 0.05, wanted: fl
     where the mean lies within margin - t s.
     """
     critical = stats.t.ppf(1 - level, degrees)
+    # s^2 * degrees is chi-squared; integrate over its quantiles at midpoints.
+    steps = 2000
+    quantiles = stats.chi2.ppf([(i + 0.5) / steps for i in range(steps)], degrees)
 
     def confirmed(margin: float) -> float:
-        # s^2 * degrees is chi-squared; integrate over its quantiles at midpoints.
-        steps = 2000
-        quantiles = stats.chi2.ppf([(i + 0.5) / steps for i in range(steps)], degrees)
         room = margin - critical * (quantiles / degrees) ** 0.5
         inside = 2 * stats.norm.cdf(room) - 1
         return float(inside.clip(min=0).mean())

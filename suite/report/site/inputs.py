@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
+from suite.evaluation.cells import record_files
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
 from suite.judging.extended import beside
@@ -18,7 +19,6 @@ from suite.judging.leaderboard.table import FROZEN
 from suite.judging.scatter import same_values
 from suite.losses.registry import BUILT_IN, values_by_hand
 from suite.report.influence import committed_curves, in_git, measured_curves
-from suite.report.leaderboard import record_files
 from suite.report.results import TIMES_COLUMNS, read_boards, read_claim_files, read_csv, read_verdict_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings
 from suite.settings.paths import (

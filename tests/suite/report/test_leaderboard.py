@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
+from suite.evaluation.cells import record_files
 from suite.evaluation.records import read_records, write_records
 from suite.evaluation.retrieval import MEASURED
 from suite.evaluation.tables import read_csv, to_table
 from suite.files import write_json
 from suite.report.leaderboard import (
-    record_files,
     write_benchmark_leaderboard,
     write_finetuned_leaderboard,
     write_leaderboard,
