@@ -187,7 +187,7 @@ def totals(report: ReportJson) -> str:
     metrics = sum(SWAPPED_METRIC in line["flips"] for line in flipped)
     return (
         f"{len(claims)} claims, {by['paper']} of the paper and {by['suite']} of the suite's own: {len(run)} were judged, "
-        f"{_waiting_counts(claims)}. {len(lines)} results, a claim on a data set each: {told or 'none'}. "
+        f"{_waiting_counts(claims)}. {len(lines)} results, one for each data set and point of a study: {told or 'none'}. "
         f"{len(flipped)} of the {len(lines)} are fragile: another look at the same records gives another verdict, "
         f"in {metrics} of them MAP@R in place of R@1."
     )

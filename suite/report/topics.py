@@ -1,15 +1,17 @@
 """What claims of a regime say together: counts by verdict; a sentence a topic, then what weakens them all."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.words import verdict_word
+from suite.judging.statistics.estimates import t_interval
 from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
 from suite.report.text import counted_noun
 
-_DEFINITE = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT)
+_DEFINITE = {Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT}
 _OF_PAIRS = {"superiority", "robustness", "equivalence"}
 """Kinds of claims that compare two losses."""
 
@@ -72,10 +74,14 @@ def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
 
 
 def found_by_verdict(claims: ReportJson, regime: str) -> str:
-    """One sentence: how many results of a regime, a claim on a data set each, had which verdict; empty if none was run."""
+    """One sentence: how many results of a regime had which verdict, what is shown of how many claims; empty if none ran."""
     mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
     counts = _judged(mine, regime, names=False)
-    return f"Claims, each on each data set: {counts}." if counts else ""
+    return (
+        f"Results of claims, one for each data set and point of a study, on retrieval by R@1: {counts}."
+        if counts
+        else ""
+    )
 
 
 def _topic(family: str) -> str:
@@ -90,23 +96,30 @@ def _judged(claims: Sequence[ClaimJson], regime: str, *, names: bool = True) -> 
     Args:
         claims: those to count.
         regime: what learns.
-        names: whether to name the losses of differences that were shown.
+        names: whether to name the losses of differences that were shown; else it is said of how many claims they are.
     """
     told = []
     if not any(map(was_run, claims)):
         return ""
     for speaker, words in SPEAKERS.items():
-        lines = _results(claim for claim in claims if said_by(claim) == speaker)
+        mine = [claim for claim in claims if said_by(claim) == speaker]
+        lines = _results(mine)
         if lines:
-            pairs = _results(claim for claim in claims if said_by(claim) == speaker and claim.get("kind") in _OF_PAIRS)
+            pairs = _results(claim for claim in mine if claim.get("kind") in _OF_PAIRS)
             results = Counter(line["verdict"] for line in lines)
             verdicts = ", ".join(
-                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each) if names else ''}"
+                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each) if names else _of_claims(mine, each)}"
                 for each in Verdict
                 if results[each]
             )
             told.append(f"{verdicts} (on {words})")
     return " and ".join(told)
+
+
+def _of_claims(claims: Sequence[ClaimJson], verdict: Verdict) -> str:
+    """Of how many claims the results are that showed something."""
+    number = sum(any(line["verdict"] == verdict for line in _results([claim])) for claim in claims)
+    return f" (of {counted_noun(number, 'claim')})" if verdict in _DEFINITE else ""
 
 
 def _against(lines: Sequence[Mapping[str, Any]], verdict: Verdict) -> str:
@@ -122,49 +135,67 @@ def _against(lines: Sequence[Mapping[str, Any]], verdict: Verdict) -> str:
 
 
 def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
-    """What weakens the verdicts: other looks, fresh seeds, other splits of the classes, power, what is not or cannot be run.
+    """What weakens the verdicts: other looks, fresh seeds, further class splits, power, what is not or cannot be run.
 
     A result is definite if it is neither inconclusive nor without the premise of its theorem.
     """
     every_line = _results(claims)
     lines = [line for line in every_line if line["verdict"] != Verdict.NOT_RUN]
     definite = [line for line in lines if line["verdict"] in _DEFINITE]
-    fresh = [line["fresh_seeds"]["verdict"] != line["verdict"] for line in definite if line.get("fresh_seeds")]
-    differ = [line for line in definite if line["verdict"] != Verdict.EQUIVALENT and line.get("splits")]
-    turned = [any(float(effect) * float(line["effect"]) <= 0 for effect in line["splits"].values()) for line in differ]
+    undecided = [line for line in lines if line["verdict"] == Verdict.INCONCLUSIVE]
+    tried = any(line.get("splits") for line in lines)
+    looks = [_other_looks(definite, undecided), _fresh_seeds(definite, undecided), _other_splits(definite)]
     told = [
-        f"Of the {counted_noun(len(lines), 'result')} run {len(definite)} are definite",
-        f"another look {_turns(definite)} {len(fragile(definite))}"
-        + (f", fresh seeds {sum(fresh)} of {len(fresh)}" if fresh else "")
-        + (f", another class split the sign of {sum(turned)} of {len(turned)}" if turned else ""),
-        *([] if any(line.get("splits") for line in lines) else ["further class splits were not tried"]),
-        *_undecided(claims),
+        f"Of {counted_noun(len(lines), 'result')} run {len(definite)} are definite, {len(undecided)} inconclusive"
+        + _blind(claims),
+        ", ".join(filter(None, looks)),
+        *([] if tried else ["further class splits were not tried"]),
     ]
     if missing := len(every_line) - len(lines):
-        told.append(f"not run: {counted_noun(missing, 'result')}")
+        told.append(f"not run: {missing}")
     if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
-        told.append(f"not to be run here: {counted_noun(beyond, 'claim')}")
+        told.append(f"out of reach: {counted_noun(beyond, 'claim')}")
     return f"{'; '.join(told)}."
 
 
-def _turns(lines: Sequence[Mapping[str, Any]]) -> str:
-    """What other looks do to verdicts: where all that they give is "inconclusive", they say so."""
-    given = {verdict for line in lines for verdict in (line.get("flips") or {}).values()}
-    return "leaves open" if given == {Verdict.INCONCLUSIVE} else "changes"
+def _other_looks(definite: Sequence[Mapping[str, Any]], undecided: Sequence[Mapping[str, Any]]) -> str:
+    """In both directions; where all that other looks make of definite results is "inconclusive", that is said."""
+    changed = fragile(definite)
+    open_ = {verdict for line in changed for verdict in line["flips"].values()} == {Verdict.INCONCLUSIVE}
+    settled = sum(not _DEFINITE.isdisjoint((line.get("flips") or {}).values()) for line in undecided)
+    return f"another look {'leaves open' if open_ else 'changes'} {len(changed)} and settles {settled}"
 
 
-def _undecided(claims: Sequence[ClaimJson]) -> list[str]:
-    """Of inconclusive results: how many could not have shown much, and how many fresh seeds make definite."""
+def _fresh_seeds(definite: Sequence[Mapping[str, Any]], undecided: Sequence[Mapping[str, Any]]) -> str:
+    """In both directions; empty where there are none."""
+    anew = [line["fresh_seeds"]["verdict"] != line["verdict"] for line in definite if line.get("fresh_seeds")]
+    late = [line["fresh_seeds"]["verdict"] in _DEFINITE for line in undecided if line.get("fresh_seeds")]
+    told = [f"change {sum(anew)} of {len(anew)}"] if anew else []
+    told += [f"settle {sum(late)} of {len(late)}"] if late else []
+    return f"fresh seeds {' and '.join(told)}" if told else ""
+
+
+def _other_splits(definite: Sequence[Mapping[str, Any]]) -> str:
+    """Of differences that were shown: how many have another sign on a further split, and how many those show alone.
+
+    Further splits show a difference alone where the interval of their mean lies on the same side of 0.
+    """
+    lines = [line for line in definite if line["verdict"] != Verdict.EQUIVALENT and line.get("splits")]
+    turned = shown = 0
+    for line in lines:
+        further = [math.copysign(1, line["effect"]) * float(each) for each in line["splits"].values()]
+        turned += min(further) <= 0
+        shown += t_interval(further).low > 0
+    told = f"further class splits change the sign of {turned} of {len(lines)} and alone show {shown}"
+    return told if lines else ""
+
+
+def _blind(claims: Sequence[ClaimJson]) -> str:
+    """How many inconclusive results could not have shown much; empty where that is not known."""
     open_ = [(line, claim) for claim in claims for line in _results([claim]) if line["verdict"] == Verdict.INCONCLUSIVE]
     blind = [line["detectable"] > 2 * claim["smallest_effect"] for line, claim in open_ if line.get("detectable")]
-    late = [line["fresh_seeds"]["verdict"] in _DEFINITE for line, _ in open_ if line.get("fresh_seeds")]
-    told = []
-    if blind:
-        told.append(
-            f"{sum(blind)} of {len(blind)} inconclusive ones could not show twice the smallest effect of interest"
-            + (f", fresh seeds make {sum(late)} of {len(late)} definite" if late else "")
-        )
-    return told
+    told = f" ({sum(blind)} of {len(blind)} could not show twice the smallest effect of interest)"
+    return told if blind else ""
 
 
 def _results(claims: Iterable[ClaimJson]) -> list[Mapping[str, Any]]:

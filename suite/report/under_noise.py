@@ -47,10 +47,10 @@ def _each_dataset(rows: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str
 
 
 def _leader(rows: pd.DataFrame) -> str:
-    """The loss with the highest mean, and how many are not told apart from it."""
+    """The loss with the highest mean, and how many others may be the best: none was shown to be better than they are."""
     first = rows.loc[rows["recall_at_1"].idxmax()]
     level = int(rows["ties_best"].sum()) - bool(first["ties_best"])
-    return f"{first['loss']} ({counted_noun(level, 'other')} not told apart)" if level else str(first["loss"])
+    return f"{first['loss']} ({counted_noun(level, 'other')} may be the best)" if level else str(first["loss"])
 
 
 def _place(rows: pd.DataFrame) -> str:
@@ -58,4 +58,4 @@ def _place(rows: pd.DataFrame) -> str:
     mine = rows[rows["loss"] == METHOD].iloc[0]
     place = int((rows["recall_at_1"] > mine["recall_at_1"]).sum()) + 1
     told = f"{place} of {len(rows)}"
-    return told if mine["ties_best"] else f"{told} (told apart from the first)"
+    return told if mine["ties_best"] else f"{told} (not the best)"

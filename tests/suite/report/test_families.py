@@ -155,6 +155,6 @@ def test_totals_count_results_and_their_fragility():
     other = claim("mine", "supported", flips=["without seed 1"], said_by="suite")
     assert totals({"claims": [fragile, other]}) == (
         "2 claims, 1 of the paper and 1 of the suite's own: 2 were judged, 0 not run, 0 cannot be run here. "
-        "3 results, a claim on a data set each: 2 supported, 1 not found on frozen features. "
+        "3 results, one for each data set and point of a study: 2 supported, 1 not found on frozen features. "
         "2 of the 3 are fragile: another look at the same records gives another verdict, in 1 of them MAP@R in place of R@1."
     )

@@ -38,8 +38,8 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
             "true labels)."
         ),
         (
-            "With 40 % wrong labels the highest mean R@1 is that of cpml on emoji. There PFML has place 2 of 2 (told apart "
-            "from the first) on emoji."
+            "With 40 % wrong labels the highest mean R@1 is that of cpml on emoji. There PFML has place 2 of 2 (not the "
+            "best) on emoji."
         ),
     ]
     (won,) = found(records(0.6))
@@ -100,8 +100,8 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
     )
     assert others == "Other claims: 1 equivalent (on what the paper says)."
     assert weakened == (
-        "Of the 5 results run 4 are definite; another look changes 1; "
-        "further class splits were not tried; not run: 2 results."
+        "Of 5 results run 4 are definite, 1 inconclusive; another look changes 1 and settles 0; "
+        "further class splits were not tried; not run: 2."
     )
     assert found_of_claims(REPORT, "published") == ()
 
@@ -109,8 +109,10 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
 def test_one_sentence_counts_all_claims_of_the_regime_by_verdict():
     own = {"claims": [*REPORT["claims"], REPORT["claims"][4] | {"said_by": "suite"}]}
     assert found_by_verdict(own, "frozen") == (
-        "Claims, each on each data set: 2 supported, 1 not found on frozen features, 1 equivalent, 1 inconclusive, 2 not "
-        "run (on what the paper says) and 1 not found on frozen features, 1 inconclusive (on what the suite has carried on)."
+        "Results of claims, one for each data set and point of a study, on retrieval by R@1: 2 supported (of 2 claims), 1 "
+        "not found on frozen features (of 1 claim), 1 equivalent (of 1 claim), 1 inconclusive, 2 not run (on what the paper "
+        "says) "
+        "and 1 not found on frozen features (of 1 claim), 1 inconclusive (on what the suite has carried on)."
     )
     assert found_by_verdict(own, "published") == ""
 
@@ -142,13 +144,12 @@ def test_fresh_seeds_further_splits_and_what_cannot_be_run_weaken_the_verdicts()
         "the bound of its repulsion searched anew on true labels: 1 supported, 1 inconclusive (on what the paper says)."
     )
     assert weakened == (
-        "Of the 2 results run 1 are definite; another look changes 0, "
-        "fresh seeds 0 of 1, another class split the sign of 1 of 1; not to be run here: "
-        "1 claim."
+        "Of 2 results run 1 are definite, 1 inconclusive; another look changes 0 and settles 0, fresh seeds change 0 of 1 "
+        "and settle 1 of 1, further class splits change the sign of 1 of 1 and alone show 0; out of reach: 1 claim."
     )
     both = [*claims, {"family": "interaction-alpha", "lines": [tried], "regime": "finetuned"}]
     assert found_of_claims({"claims": both}, "frozen")[-1] == weakened
-    assert "not to be run here" not in found_of_claims({"claims": both}, "finetuned")[-1]
+    assert "out of reach" not in found_of_claims({"claims": both}, "finetuned")[-1]
 
 
 def test_what_could_not_be_shown_and_what_fresh_seeds_show_weaken_verdicts_in_both_directions():
@@ -161,8 +162,10 @@ def test_what_could_not_be_shown_and_what_fresh_seeds_show_weaken_verdicts_in_bo
     ]
     claims = {"claims": [{"family": "interaction-a", "lines": lines, "regime": "frozen", "smallest_effect": 0.5}]}
     told = found_of_claims(claims, "frozen")[-1]
-    assert "; 1 of 2 inconclusive ones could not show twice the smallest effect of interest" in told
-    assert ", fresh seeds make 1 of 2 definite." in told
+    assert (
+        " are definite, 3 inconclusive (1 of 2 could not show twice the smallest effect of interest); another" in told
+    )
+    assert ", fresh seeds change 0 of 1 and settle 1 of 2; " in told
 
 
 @pytest.mark.parametrize(("other", "told"), [("inconclusive", "leaves open"), ("contradicted", "changes")])
@@ -172,7 +175,7 @@ def test_other_looks_that_only_show_less_are_told_from_those_that_show_something
         for each in ("inconclusive", other)
     ]
     claims = {"claims": [{"family": "interaction-a", "lines": lines, "regime": "frozen"}]}
-    assert f"; another look {told} 2; " in found_of_claims(claims, "frozen")[-1]
+    assert f"; another look {told} 2 and settles 0; " in found_of_claims(claims, "frozen")[-1]
 
 
 def test_a_difference_that_was_shown_names_the_other_loss_and_the_data_sets():
@@ -202,7 +205,29 @@ def test_differences_alone_have_a_sign_to_keep():
     lines = [shown, shown | {"effect": -1.5}, *(shown | {"verdict": each} for each in ("equivalent", "inconclusive"))]
     claims = {"claims": [{"family": "interaction-alpha", "lines": lines, "regime": "frozen"}]}
     weakened = found_of_claims(claims, "frozen")[-1]
-    assert "changes 0, another class split the sign of 1 of 2." in weakened
+    assert ", further class splits change the sign of 1 of 2 and alone show 0." in weakened
+
+
+def test_further_splits_show_a_difference_by_themselves_where_their_interval_lies_on_its_side():
+    line = {"verdict": "contradicted", "counts": True, "flips": {}, "effect": -1.5}
+    spread = ({"1": -1.0, "2": -1.1, "3": -0.9}, {"1": -1.0, "2": -3.0, "3": -0.1}, {"1": 1.0, "2": 1.1, "3": 0.9})
+    lines = [line | {"splits": each} for each in (*spread, {"1": -1.0})]
+    claims = {"claims": [{"family": "interaction-alpha", "lines": lines, "regime": "frozen"}]}
+    told = found_of_claims(claims, "frozen")[-1]
+    assert ", further class splits change the sign of 1 of 4 and alone show 1." in told
+
+
+def test_other_looks_settle_what_is_inconclusive():
+    line = {"verdict": "inconclusive", "counts": True, "effect": 1.0}
+    flips = (
+        {},
+        {"without seed 0": "inconclusive"},
+        {"without seed 0": "supported"},
+        {"a": "equivalent", "b": "supported"},
+    )
+    claims = {"claims": [{"family": "a", "lines": [line | {"flips": each} for each in flips], "regime": "frozen"}]}
+    told = found_of_claims(claims, "frozen")[-1]
+    assert told.startswith("Of 4 results run 0 are definite, 4 inconclusive; another look changes 0 and settles 2; ")
 
 
 def test_claims_on_values_chosen_under_noise_stand_apart():

@@ -117,6 +117,15 @@ def test_the_interval_covers_at_the_nominal_rate():
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
+def test_where_one_run_in_five_falls_it_covers_far_less():
+    """As docs/protocol.md says: the mean of R@1 that is 11 in one run of five, else near 53.3."""
+    rng = np.random.default_rng(0)
+    mean = 0.2 * 11 + 0.8 * 53.3
+    runs = np.where(rng.random((4000, 5)) < 0.2, 11.0, rng.normal(53.3, 0.6, (4000, 5)))
+    covered = [(i := t_interval(row.tolist())).low <= mean <= i.high for row in runs]
+    assert np.mean(covered) == pytest.approx(0.67, abs=0.015)
+
+
 def classes(count, rng):
     """Hits and queries of classes that differ in size and difficulty."""
     queries = rng.integers(4, 12, count)
