@@ -22,7 +22,7 @@ than the batches in which each class comes up once. The loss is that of `baselin
   Here nothing is left out then.
 - Where Q is that of a sample whose class has no centre, it says nothing and does not join the window. Where no sample is
   above the smooth threshold, that of the batch alone is taken, and the window begins anew. Both are the authors'. Where none
-  is above that, or there is no threshold yet, all count.
+  is above that, or there is no threshold yet, all count; in the authors' code those of the lowest P do not.
 - A sample that has joined the memory before is part of its class's centre and vouches for itself there, as in the authors'
   code. The embeddings that it left there are no positives in the loss, where ``indices`` are given.
 

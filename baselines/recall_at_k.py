@@ -35,7 +35,7 @@ class RecallAtKLoss(BatchLoss):
     """
 
     formula: ClassVar[str] = (
-        "mean_q 1 - mean_k sum_{x in P} sigmoid((k - r_x) / (k rank_temperature)) / min(k, |P|), "
+        "mean_q 1 - mean_k min(n_k, sum_{x in P} sigmoid((k - r_x) / (k rank_temperature))) / n_k, n_k = min(k, |P|), "
         "r_x = 1 + sum_z sigmoid((s_qz - s_qx) / temperature)"
     )
     source: ClassVar[str] = "Patel, Tolias & Matas, Recall@k Surrogate Loss, CVPR 2022"

@@ -6,7 +6,8 @@ i and P(i) the positives of i,
     L = mean_i  -1/|P(i)| sum_{p in P(i)} log( exp(s_ip / temperature) / sum_{a in A(i)} exp(s_ia / temperature) )
 
 over the anchors that have a positive. Deviations: the mean in place of the sum over anchors; of the library: a batch
-without positives or without negatives has loss zero.
+without positives or without negatives has loss zero. The library's own mean leaves out anchors whose loss is zero, and in
+float32 that of an anchor far from all others is, at low temperatures. Here they count.
 """
 
 from typing import Any, ClassVar
@@ -40,10 +41,12 @@ class SupConLoss(BatchLoss):
         super().__init__()
         self.temperature = checked_number("temperature", temperature, above=0)
         from pytorch_metric_learning.losses import SupConLoss as LibraryLoss
+        from pytorch_metric_learning.reducers import MeanReducer
 
-        self.loss = LibraryLoss(self.temperature)
+        self.loss = LibraryLoss(self.temperature, reducer=MeanReducer())
 
     def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """The formula above."""
-        found: Tensor = self.loss(embeddings, labels)
-        return found
+        over_all: Tensor = self.loss(embeddings, labels)  # zero for an anchor without a positive
+        anchors = ((labels[:, None] == labels).sum(dim=1) > 1).sum()
+        return over_all * len(labels) / anchors.clamp(min=1)

@@ -24,7 +24,7 @@ def ask(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tup
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in loss.parameters()):
         raise SuiteError(f"{where} makes a parameter in forward, which is never trained; make it in the constructor")
     with guarded(where):
-        value = loss(embeddings, labels, **offered_to(loss)(torch.arange(len(labels)), 1))
+        value = loss(embeddings, labels, **offered_to(loss)(1 + 3 * torch.arange(len(labels)), 1))
     if {id(parameter) for parameter in loss.parameters()} != made_before:
         raise SuiteError(f"{where} made a parameter in forward, which is never trained; make it in the constructor")
     return scalar(value, where), embeddings, where

@@ -6,6 +6,7 @@ at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as 
 """
 
 import contextlib
+import inspect
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from suite.hashing import PACKAGES
 from suite.losses.apart import must_survive
 from suite.losses.build import (
     MINER_PREFIX,
+    OFFERED,
     TRAINING_SETTINGS,
     WITH_MINER,
     WRAPPED,
@@ -192,7 +194,8 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
         setting: what names the target, for error messages; by default the entry of ``params.yaml``.
 
     Raises:
-        SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss or takes no pairs.
+        SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss, takes no pairs, or asks
+            for what it is not given behind a miner or where it is wrapped.
     """
     losses = f"params.yaml: losses.{name}"
     options = {"loss": "target", "wrapped": "wraps.target", "miner": "miner"}
@@ -216,8 +219,24 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
             f"{places['miner']} = {parts.miner!r}: {cls.__name__} takes no pairs from a miner; allowed: losses whose "
             "forward is (embeddings, labels, indices_tuple)"
         )
+    lost = {
+        "wrapped": _asked(classes.get("wrapped")) - _asked(cls),
+        "miner": _asked(cls) if parts.miner else set[str](),
+    }
+    for part, names in lost.items():
+        if names:
+            asks = classes["wrapped"] if part == "wrapped" else cls
+            raise SuiteError(
+                f"{places[part]} = {getattr(parts, part)!r}: {asks.__name__} asks for {allowed(sorted(names))}, "
+                "which nothing hands on to it there; allowed: losses that do not ask for it"
+            )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
     return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting)
+
+
+def _asked(cls: type[nn.Module] | None) -> set[str]:
+    """Which of the arguments that the suite offers ``forward`` names."""
+    return set() if cls is None else OFFERED & inspect.signature(cls.forward).parameters.keys()
 
 
 def _survive_import(target: str, where: str) -> None:

@@ -124,6 +124,17 @@ def test_value_is_the_papers(labels: list[int], seed: int, cls: Any, formula: An
     assert cls(**settings)(embeddings, classes).item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("temperature", [0.01, 0.02, 0.05])
+def test_anchors_whose_supcon_rounds_to_zero_count(temperature: float) -> None:
+    """Three classes far apart and an image that lies among another: in float32 the loss of the others is zero."""
+    labels = [0, 0, 1, 1, 2, 2]
+    rows = torch.eye(4)[labels] + 0.02 * torch.arange(24.0).reshape(6, 4).cos()
+    rows[5] = torch.tensor([0.1, 0.9, 0.8, 0.0])
+    embeddings = normalize(rows, dim=1)
+    expected = supcon(embeddings.double().tolist(), labels, temperature)
+    assert SupConLoss(temperature)(embeddings, torch.tensor(labels)).item() == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("largest_k", "lengths"), [(1, [1]), (3, [1, 2]), (16, [1, 2, 4, 8, 16])])

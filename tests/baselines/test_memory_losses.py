@@ -52,7 +52,10 @@ def contrastive(
 
 
 class Judge:
-    """What counts as clean, as in the authors' code: lists and a dictionary of centres, one sample after the other."""
+    """What counts as clean: lists and a dictionary of centres, one sample after the other.
+
+    As in the authors' code, but for the deviations that `baselines.prism` declares.
+    """
 
     def __init__(self, noise_rate: float, window: int) -> None:
         self.noise_rate, self.window = noise_rate, window

@@ -18,11 +18,24 @@ EPOCH = 10
 
 @dataclass(frozen=True)
 class Batch:
-    """Unit embeddings (B, D) float32 and labels (B,), with a name for messages."""
+    """A batch, with a name for messages.
+
+    Attributes:
+        name: what it is.
+        embeddings: (B, D) float32, of unit norm.
+        labels: (B,).
+        rows: (B,), where its images stand in the training set; by default none stands at its place in the batch.
+    """
 
     name: str
     embeddings: Tensor
     labels: Tensor
+    rows: Tensor | None = None
+
+    @property
+    def indices(self) -> Tensor:
+        """``rows``, or the default: (B,) int64."""
+        return 1 + 3 * torch.arange(len(self.labels)) if self.rows is None else self.rows
 
 
 def _directions(*words: str, count: int, dim: int) -> Tensor:
@@ -101,4 +114,4 @@ def few_classes(dim: int = EMBEDDING_DIM) -> Batch:
     """Two classes of seven."""
     batch = typical(dim)
     chosen = (batch.labels == 1) | (batch.labels == 5)
-    return Batch("a batch without most classes", batch.embeddings[chosen], batch.labels[chosen])
+    return Batch("a batch without most classes", batch.embeddings[chosen], batch.labels[chosen], batch.indices[chosen])

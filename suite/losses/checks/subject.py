@@ -243,7 +243,7 @@ def check_arguments(loss: nn.Module) -> None:
 
 def given_to(loss: nn.Module, batch: Batch, epoch: int = EPOCH) -> dict[str, Any]:
     """What a loss asks for besides the embeddings and labels of a batch."""
-    return offered_to(loss)(torch.arange(len(batch.labels)), epoch)
+    return offered_to(loss)(batch.indices, epoch)
 
 
 def evaluate(

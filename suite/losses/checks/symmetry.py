@@ -22,7 +22,7 @@ def ignores_order(subject: Subject) -> str:
     """The same value for the images in another order, and the same gradient on each."""
     batch = typical(subject.dim)
     order = torch.from_numpy(stream("checks", "order").permutation(len(batch.labels)))
-    shuffled = Batch(batch.name, batch.embeddings[order], batch.labels[order])
+    shuffled = Batch(batch.name, batch.embeddings[order], batch.labels[order], batch.indices[order])
     return _compare(subject, shuffled, lambda gradient: gradient[order])
 
 

@@ -111,7 +111,7 @@ def _train(subject: Subject, toy: ToySet, rates: tuple[float, float], sign: int 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed("checks", "toy"))
         for step, rows in enumerate(toy.batches(), 1):
-            batch = Batch("a toy batch", normalize(toy.inputs[rows] @ layer, dim=1), toy.given[rows])
+            batch = Batch("a toy batch", normalize(toy.inputs[rows] @ layer, dim=1), toy.given[rows], rows)
             with raising(f"in step {step} of a training"):
                 epoch = 1 + step * PER_CLASS // IMAGES
                 value = scalar(loss(batch.embeddings, batch.labels, **given_to(loss, batch, epoch)), "it")

@@ -107,3 +107,51 @@ def test_two_helpers_of_one_name_are_refused(workplace, clean_path):
         SuiteError, match=r"import of shared_part finds .*one/shared_part\.py instead of .*two/shared_part"
     ):
         write("two", 3)
+
+
+ASKING = """
+from torch import nn
+
+
+class Asking(nn.Module):
+    def forward(self, embeddings, labels, indices_tuple=None, *, epoch=None, indices=None):
+        return embeddings.sum()
+
+
+class Deaf(nn.Module):
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, embeddings, labels):
+        return self.loss(embeddings, labels)
+
+
+class HandsOn(Deaf):
+    def forward(self, embeddings, labels, *, epoch, indices):
+        return self.loss(embeddings, labels, epoch=epoch, indices=indices)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"target": "asking.py:Asking", "miner": MINER},
+            r"losses\.own\.miner = .*: Asking asks for epoch, indices, which nothing hands on to it there; allowed",
+        ),
+        (
+            {"target": "asking.py:Deaf", "wraps": {"target": "asking.py:Asking"}},
+            r"losses\.own\.wraps\.target = 'asking\.py:Asking': Asking asks for epoch, indices, which nothing hands on",
+        ),
+        ({"target": "asking.py:HandsOn", "wraps": {"target": "asking.py:Asking"}}, None),
+        ({"target": "asking.py:Asking"}, None),
+    ],
+)
+def test_what_a_loss_asks_for_reaches_it_or_is_refused(workplace, settings, message):
+    (workplace / "asking.py").write_text(ASKING)
+    if message is None:
+        assert find_loss("own", LossSettings(**settings)).name == "own"
+        return
+    with pytest.raises(SuiteError, match=message):
+        find_loss("own", LossSettings(**settings))

@@ -289,6 +289,30 @@ class Takes(Sound):
         return super().forward(embeddings, labels)
 
 
+class PerImage(Sound):
+    """Sound: has a row for each image of the training set, and knows each by its row."""
+
+    def __init__(self, num_classes: int, embedding_dim: int, images: int = 500) -> None:
+        super().__init__(num_classes, embedding_dim)
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("weights", torch.rand(images, generator=generator))
+        self.register_buffer("seen", torch.full((images,), -1))
+
+    def forward(self, embeddings, labels, *, indices):
+        seen = self.seen[indices]
+        assert ((seen == -1) | (seen == labels)).all()
+        self.seen = self.seen.index_copy(0, indices, labels)
+        each = cross_entropy(self.logits(embeddings), labels, reduction="none")
+        return ((0.5 + self.weights[indices]).to(each.dtype) * each).mean()
+
+
+class RowsForPlaces(Sound):
+    """Takes rows of the training set for places in the batch."""
+
+    def forward(self, embeddings, labels, *, indices):
+        return cross_entropy(self.logits(embeddings), labels, reduction="none")[indices].mean()
+
+
 class Complex(Sound):
     def forward(self, embeddings, labels):
         return super().forward(embeddings, labels) * (1 + 0j)

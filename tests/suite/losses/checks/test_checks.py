@@ -69,6 +69,7 @@ MORE = [
     ("learns a toy set", broken.Tiny, ""),
     ("mean over the batch", broken.SummedPairs, "a sum over pairs, not a mean"),
     ("inputs unchanged", broken.InPlaceLabels, "it changes the labels in place"),
+    ("scalar output", broken.RowsForPlaces, "it raised IndexError"),
     ("inputs unchanged", broken.Leaves, "it changes the working folder to /"),
     ("inputs unchanged", broken.LeavesAtOnce, "it changes the working folder to /"),
     ("scalar output", broken.Complex, "of shape () and type torch.complex64"),
@@ -124,6 +125,11 @@ def test_a_check_fails_other_losses_that_are_wrong_in_its_way(name, cls, found):
 def test_what_the_suite_offers_may_be_asked_for():
     for name in ("scalar output", "learns a toy set", "order of the batch", "positives are pulled", "inputs unchanged"):
         assert finding(name, broken.Takes).status == "pass"
+
+
+def test_an_image_keeps_its_row_in_another_order_and_in_each_epoch():
+    for name in ("order of the batch", "learns a toy set", "memory between runs", "inputs unchanged"):
+        assert finding(name, broken.PerImage).status == "pass"
 
 
 @pytest.mark.parametrize("cls", [broken.Vector, broken.Exits, broken.Complex, broken.WantsMore])
