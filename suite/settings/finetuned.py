@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from suite.errors import allowed
+from suite.errors import SuiteError, allowed
 from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, load_settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
 from suite.settings.reading import Filled, Name, Number, Strict, read_settings
@@ -116,7 +116,15 @@ class FinetunedSettings(Strict):
         """All settings of the regime; views are of the stored split, and papers' values are for other recipes.
 
         Losses that the grid does not run are those under ``tuning.also`` of ``params.yaml`` that studies of the regime name.
+
+        Raises:
+            SuiteError: a loss of the grid stands under ``tuning.also``.
         """
+        if twice := [name for name in self.tuning.also if name in settings.losses]:
+            raise SuiteError(
+                f"{FINETUNED_FILE}: tuning.also.{allowed(twice)} is under losses of {PARAMS_FILE} as well; allowed: losses "
+                "that the grid does not run"
+            )
         studied = {*self.extended.losses, *self.geometry.losses}
         also = {name: entry for name, entry in settings.tuning.also.items() if name in studied}
         mine = {name: value for name, value in dict(self).items() if name != "datasets"}

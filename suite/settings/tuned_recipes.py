@@ -50,6 +50,8 @@ class TunedRecipe(Strict):
     """How many of the folds validated; all of them if None."""
     noise: NoiseLevel = 0.0
     """Label noise of the classes that trained."""
+    by_hand: dict[str, Scalar] = {}
+    """Values that were set, and not searched."""
     training: dict[str, Scalar]
     """The recipe that every trial trained with, without what is searched."""
     best: dict[str, Scalar]

@@ -161,9 +161,8 @@ class Planner:
         by_hand = values_by_hand(mine)
         plan = self._plan("tuned", dataset, entry, by_hand, "params.yaml" if by_hand else "defaults")
         tuning = self._settings.tuning
-        name = dataset.dataset
         declared = declared_space(entry, mine, tuning.space, self._settings.recipe.file)
-        space = space_on(name, self._settings.datasets[name].limits, declared)
+        space = space_on(dataset.dataset, self._settings.datasets[dataset.dataset].limits, declared)
         self._varied |= space.keys()
         if not space:
             return [(plan, None)]
@@ -281,6 +280,9 @@ class Planner:
             "tuning.folds has": recipe.folds != settings.tuning.folds,
             "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
+            "what is set by hand has": any(
+                recipe.by_hand.get(name, now) != now for name, now in search.by_hand.items()
+            ),
         }
         stale = [f"{path} is stale: {change} changed since" for change, changed in changes.items() if changed]
         if stale and self._regime == "finetuned":

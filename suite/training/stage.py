@@ -200,7 +200,8 @@ def check_code(plan: Plan[Any], code: str) -> None:
         ("training", code, plan.code_sha256),
     ):
         if now != planned:
-            raise SuiteError(f"the code of {what} has changed since the plan was made; run: suite plan")
+            again = "suite plan" + (f" --regime {plan.regime}" if plan.regime == "finetuned" else "")
+            raise SuiteError(f"the code of {what} has changed since the plan was made; run: {again}")
 
 
 def _timed(

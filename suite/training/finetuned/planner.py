@@ -13,6 +13,7 @@ from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError
 from suite.files import read_json
 from suite.hashing import sha256_code
+from suite.losses.registry import LossEntry
 from suite.processes import limit_threads, worker_count
 from suite.settings.finetuned import FinetunedRecipe, FinetunedSettings, SettingsOfRegime, ViewPlan
 from suite.settings.params import Settings
@@ -64,6 +65,9 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
         check_backbone(settings.backbone)
         timed = _check_network(mine, finetuned.recipe, datasets)
     losses, also = sound_losses(mine, problems)
+    for entry in losses + also:
+        with problems:
+            _check_epochs(entry, mine, finetuned.recipe.warm_up_epochs)
     planner = Planner(mine, REGIME, finetuned_code_sha256())
     check_studied(losses + also, mine, problems)
     kinds: dict[PlanKind, list[list[Planned]]] = {
@@ -84,6 +88,26 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
     return [*remarks, *notes, cost(mine, datasets, kinds, timed)]
 
 
+def _check_epochs(entry: LossEntry, settings: SettingsOfRegime, warm_up: int) -> None:
+    """Check that blocks learn by the epochs that a loss has or searches in place of the recipe's.
+
+    Raises:
+        SuiteError: they would not.
+    """
+    mine = settings.all_losses[entry.name]
+    searched = entry.space(mine).get("epochs", {})
+    found = {
+        "params": [mine.params["epochs"]] if "epochs" in mine.params else [],
+        "search": searched.get("values", [searched["low"]] if "low" in searched else []),
+    }
+    for part, values in found.items():
+        if short := [value for value in values if isinstance(value, int) and value <= warm_up]:
+            raise SuiteError(
+                f"{PARAMS_FILE}: losses.{entry.name}.{part}.epochs = {short[0]}: no block would learn, since "
+                f"recipe.warm_up_epochs of {FINETUNED_FILE} is {warm_up}; allowed: above {warm_up}"
+            )
+
+
 def _check_network(
     settings: SettingsOfRegime, recipe: FinetunedRecipe, datasets: list[DatasetPlan]
 ) -> dict[str, float]:
@@ -96,7 +120,8 @@ def _check_network(
         SuiteError: they are not, or it cannot.
     """
     backbone = load_backbone(settings.backbone)
-    side = backbone.side or _SIDE
+    sides = {each.dataset: backbone.side or settings.datasets[each.dataset].side for each in datasets}
+    side = max(sides.values(), default=_SIDE)
     if recipe.whole_network:
         parts: tuple[nn.Module, nn.Module] = nn.Identity(), whole_backbone(backbone, side, _WHOLE)
     else:
@@ -104,27 +129,37 @@ def _check_network(
     _check_memory(settings, *parts, side)
     if recipe.whole_network and has_gpu():
         return {}
-    seconds = _seconds_of_runs(settings, datasets, *parts, side)
+    seconds = _seconds_of_runs(settings, datasets, *parts, sides)
     if recipe.whole_network is True:
         raise SuiteError(_without_gpu(settings, seconds))
     return seconds
 
 
 def _seconds_of_runs(
-    settings: SettingsOfRegime, datasets: list[DatasetPlan], standing: nn.Module, blocks: nn.Module, side: int
+    settings: SettingsOfRegime,
+    datasets: list[DatasetPlan],
+    standing: nn.Module,
+    blocks: nn.Module,
+    sides: dict[str, int],
 ) -> dict[str, float]:
     """Seconds of a run on each data set on one core, without its loss and its test, by a step that is timed."""
     limit_threads()  # as runs have it: the time of threads that wait for each other counts, too
+    blocks = copy.deepcopy(blocks).requires_grad_()
+    an_image = {side: _seconds_of_image(standing, blocks, side) for side in set(sides.values())}
+    return {
+        each.dataset: len(each.half.labels) * settings.recipe_of(each.dataset).epochs * an_image[sides[each.dataset]]
+        for each in datasets
+    }
+
+
+def _seconds_of_image(standing: nn.Module, blocks: nn.Module, side: int) -> float:
     with torch.inference_mode():
         maps = standing(torch.rand(_TIMED, 3, side, side))
-    maps, blocks = maps.clone(), copy.deepcopy(blocks).requires_grad_()
+    maps = maps.clone()
     blocks(maps).sum().backward()
     started = time.process_time()
     blocks(maps).sum().backward()
-    an_image = (time.process_time() - started) / _TIMED
-    return {
-        each.dataset: len(each.half.labels) * settings.recipe_of(each.dataset).epochs * an_image for each in datasets
-    }
+    return (time.process_time() - started) / _TIMED
 
 
 def _without_gpu(settings: SettingsOfRegime, seconds: dict[str, float]) -> str:
@@ -154,7 +189,8 @@ def _check_memory(settings: SettingsOfRegime, standing: nn.Module, blocks: nn.Mo
         hook.remove()
     image, recipe = 2 * 4 * sum(counts), settings.recipe
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    batch = recipe.classes_per_batch * recipe.samples_per_class
+    recipes = [recipe, *map(settings.recipe_of, settings.datasets)]
+    batch = max(each.classes_per_batch * each.samples_per_class for each in recipes)
     workers = worker_count(settings.seeds * len(settings.noise.levels))
     if workers * batch * image > memory:
         raise SuiteError(

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from suite.data.catalog import verified
-from suite.data.table import read_table
+from suite.data.table import ImageTable, read_table
+from suite.errors import SuiteError
 from suite.files import alone, write_json
 from suite.hashing import sha256_code
+from suite.settings.finetuned import ViewPlan
 from suite.settings.paths import LOCKS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import P, Run, folder_of, runs_of
 from suite.training.backbone import load_backbone
@@ -34,15 +36,14 @@ def make_views(dataset: str, console: Console) -> None:
     """Make the views of a planned data set; a second command at the same ones waits. Writes the seconds, if any lacked.
 
     Raises:
-        SuiteError: there is no plan, the backbone cannot be cut there, the disk has too little room, or float16 cannot hold
-            a value.
+        SuiteError: there is no plan, the data are others now, the backbone cannot be cut there, the disk has too little
+            room, or float16 cannot hold a value.
     """
     plan, place = load_view_plan(dataset), folder_of(REGIME)
     times = place / TIMES_FOLDER / f"views-{dataset}.json"
     with alone(place / LOCKS_FOLDER / f"views-{dataset}.lock", console):
         started = time.perf_counter()
-        table = read_table(verified(dataset).path, plan.max_classes)
-        made = write_views(plan, table, load_backbone(plan.backbone), console)
+        made = write_views(plan, _table_of(plan), load_backbone(plan.backbone), console)
         if made or not times.is_file():
             write_json(times, {"runs": {"views": round(time.perf_counter() - started, 3)}})
 
@@ -51,11 +52,25 @@ def views_of(dataset: str) -> Source:
     """The views of a planned data set, or its images where the whole network learns.
 
     Raises:
-        SuiteError: they are missing, stale, incomplete, cut short or altered.
+        SuiteError: they are missing, stale, incomplete, cut short or altered, or the data are others now.
     """
     plan = load_view_plan(dataset)
     load = load_images if plan.whole_network else load_views
-    return load(plan, read_table(verified(dataset).path, plan.max_classes), load_backbone(plan.backbone))
+    return load(plan, _table_of(plan), load_backbone(plan.backbone))
+
+
+def _table_of(plan: ViewPlan) -> ImageTable:
+    """The data that a plan is for.
+
+    Raises:
+        SuiteError: they are missing, or others now.
+    """
+    file = verified(plan.dataset)
+    if file.sha256 != plan.data_sha256:
+        raise SuiteError(
+            f"the data of {plan.dataset} have changed since the plan was made; run: suite plan --regime {REGIME}"
+        )
+    return read_table(file.path, plan.max_classes)
 
 
 def tools() -> Tools:

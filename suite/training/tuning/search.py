@@ -104,6 +104,7 @@ def search_recipe(
         folds=search.folds,
         held_out=search.held_out,
         noise=search.noise,
+        by_hand=search.by_hand,
         training=shared_training(plan.recipe, search.space),
         best=best.values,
         best_map_at_r=best.map_at_r or 0.0,
@@ -120,10 +121,15 @@ def search_recipe(
     return recipe
 
 
+_OF_RUNS = ("seeds", "noise_levels", "searches")
+"""What of a plan says which runs follow a search; trials do not depend on it."""
+
+
 def _journal(name: str, plan: SomePlan, search: Search, inputs_sha256: str) -> Path:
     """The journal of this search: its name covers all that the trials depend on; journals of others are deleted."""
     decides = {name: value for name, value in search.as_dict().items() if name != "trials"}
-    parts = [plan.as_dict(), decides, inputs_sha256]
+    mine_alone = {name: value for name, value in plan.as_dict().items() if name not in _OF_RUNS}
+    parts = [mine_alone, decides, inputs_sha256]
     name = name.replace(" ", "-")
     folder = folder_of(plan.regime) / TRIALS_FOLDER
     mine = folder / f"{name}-{sha256_value(parts)[:16]}.log"

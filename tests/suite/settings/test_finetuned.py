@@ -46,6 +46,15 @@ def test_further_losses_are_those_that_studies_of_the_regime_name(workplace):
     assert mine.tuning.folds == load_finetuned().tuning.folds != whole.tuning.folds
 
 
+def test_a_loss_of_the_grid_is_no_further_one(workplace):
+    tuning = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())["tuning"]
+    mine = changed(tuning=tuning | {"also": {"pfml": {"params": {"alpha": 9}}}})
+    with pytest.raises(
+        SuiteError, match=r"finetuned/params\.yaml: tuning\.also\.pfml is under losses of params\.yaml as well"
+    ):
+        mine.within(load_settings(ROOT / "params.yaml"))
+
+
 def test_a_loss_that_params_yaml_does_not_have_is_told(workplace):
     mine = changed(extended={"losses": {"prsim": {}}}).within(load_settings(ROOT / "params.yaml"))
     start = (

@@ -138,8 +138,11 @@ def test_a_recipe_of_all_that_is_declared_now_is_not_stale(plan):
 def test_a_recipe_searched_beside_values_set_by_hand_is_stale_once_they_are_no_longer(plan):
     by_hand = {"delta": 0.9, "learning_rate": 0.5}
     declared = load_target("pfml", BUILT_IN["pfml"]).search_space
-    save_recipe({"alpha": 5}, search_space={name: item for name, item in declared.items() if name not in by_hand})
+    space = {name: item for name, item in declared.items() if name not in by_hand}
+    save_recipe({"alpha": 5}, search_space=space, by_hand=by_hand)
     assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand}}) == []
+    set_anew = STALE.format("what is set by hand has") + RENEW
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand | {"delta": 0.8}}}) == [set_anew]
     assert plan(datasets={"emoji": {}}, losses={"pfml": {}}) == [STALE.format("the search space has") + RENEW]
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import yaml
+from PIL import Image
 
 from suite.evaluation.records import read_records
 from suite.settings.plans import plan_path, read_plan_file
@@ -92,13 +94,13 @@ def test_the_cost_is_told(copy):
 
 def test_a_step_that_fills_the_memory_with_all_its_processes_is_refused(copy, monkeypatch):
     write_params(copy, recipe={"classes_per_batch": 400, "samples_per_class": 3})
-    sysconf, memory = os.sysconf, {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 10**9}
+    sysconf, memory = os.sysconf, {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 10**8}  # images have 32 pixels
     monkeypatch.setattr(os, "sysconf", lambda name: memory.get(name) or sysconf(name))
     text = suite(copy, "plan", *REGIME, status=2)
     start = "= 1200 images takes about "
-    found = re.search(rf"{start}\S+ GB in each of 1 processes, this machine has 1.0; allowed: up to (\d+) images", text)
+    found = re.search(rf"{start}\S+ GB in each of 1 processes, this machine has 0.1; allowed: up to (\d+) images", text)
     assert found, text
-    memory["SC_PHYS_PAGES"] = int(1.5 * 1200 * 10**9 / int(found[1]))  # enough for one and a half
+    memory["SC_PHYS_PAGES"] = int(1.5 * 1200 * 10**8 / int(found[1]))  # enough for one and a half
     suite(copy, "plan", *REGIME)
     text = suite(copy, "plan", *REGIME, workers="2", status=2)
     assert re.search(
@@ -282,6 +284,56 @@ def test_an_unknown_cut_and_stale_views_are_one_line(copy):
     shutil.rmtree(copy / FOLDER / "plan")
     text = suite(copy, "views", "birds", status=2)
     assert text.startswith("error: no plan for the views of 'birds' (finetuned/plan/views/birds.json): name it in")
+
+
+def test_data_that_were_converted_anew_are_not_read_beside_old_views(copy):
+    Image.new("RGB", (40, 48), (9, 9, 9)).save(copy / "photos/bird0/extra.png")
+    suite(copy, "data", "user", "birds")
+    told = "error: the data of birds have changed since the plan was made; run: suite plan --regime finetuned\n"
+    for words in (("views", "birds"), ("tune", "birds", "multi_similarity", *REGIME)):
+        assert suite(copy, *words, status=2) == told
+    suite(copy, "plan", *REGIME)
+    text = suite(copy, "tune", "birds", "multi_similarity", *REGIME, status=2)
+    assert text.startswith("error: views finetuned/views/birds are stale: plan.data_sha256 changed since"), text
+
+
+@pytest.mark.parametrize(
+    ("entry", "setting"),
+    [
+        ({"params": {"epochs": 1}}, "params.epochs = 1"),
+        ({"search": {"epochs": {"values": [2, 1]}}}, "search.epochs = 1"),
+        ({"search": {"epochs": {"low": 1, "high": 3}}}, "search.epochs = 1"),
+    ],
+)
+def test_a_loss_may_not_end_in_the_warm_up(copy, entry, setting):
+    write_params(copy, recipe={"warm_up_epochs": 1})
+    path = copy / "params.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"losses": {"multi_similarity": entry}}))
+    assert suite(copy, "plan", *REGIME, status=2) == (
+        f"error: params.yaml: losses.multi_similarity.{setting}: no block would learn, since recipe.warm_up_epochs of "
+        "pipelines/finetuned/params.yaml is 1; allowed: above 1\n"
+    )
+
+
+def test_a_search_by_other_values_set_by_hand_is_not_taken(copy):
+    path = copy / "params.yaml"
+    trials = []
+    for base in (0.4, 0.4, 0.6):
+        entry = {"multi_similarity": {"params": {"base": base}}}
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"losses": entry}))
+        suite(copy, "plan", *REGIME)
+        suite(copy, "search", "birds", "multi_similarity", "--number", "0", *REGIME)
+        trials.append((copy / FOLDER / "searches/birds-multi_similarity/tuned-0.yaml").stat().st_mtime_ns)
+    first, again, other = trials
+    assert first == again < other
+
+
+def test_changed_code_names_the_command_of_the_regime(copy, monkeypatch):
+    monkeypatch.setattr("suite.training.finetuned.stage.finetuned_code_sha256", lambda: "other")
+    text = suite(copy, "tune", "birds", "multi_similarity", *REGIME, status=2)
+    assert text == (
+        "error: the code of training has changed since the plan was made; run: suite plan --regime finetuned\n"
+    )
 
 
 def test_a_data_set_that_is_not_in_the_grid_is_left_out_with_a_note(copy):

@@ -196,6 +196,14 @@ def test_trials_of_another_search_are_not_taken(inline, monkeypatch, change):
     assert "resuming" not in console.file.getvalue()
 
 
+@pytest.mark.parametrize("change", [{"seeds": 7}, {"noise_levels": (0.0, 0.1)}, {"searches": 9}], ids=str)
+def test_what_says_which_runs_follow_leaves_the_trials(inline, monkeypatch, change):
+    keep_two_trials(monkeypatch)
+    console = silent()
+    assert len(found(console=console, before=replace(plan(), **change)).trials) == 4
+    assert "resuming, 2 of 4 trials are done" in console.file.getvalue()
+
+
 def test_more_or_fewer_trials_take_up_those_that_are_done(inline, monkeypatch):
     whole = found(searched=search_for(trials=5))
     for trials in (5, 1):
