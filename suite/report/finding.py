@@ -11,6 +11,7 @@ from typing import get_args
 import pandas as pd
 
 from suite.evaluation.records import TABLE
+from suite.judging.leaderboard.table import TIES_OWN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import counted, of_trials
 from suite.report.families import ReportJson
@@ -126,8 +127,11 @@ def _tables(verdicts: pd.DataFrame, verdict: str) -> str:
 
 
 def _own(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows without those that were handed in: what is said to be found was found here."""
-    return rows[rows[HANDED_IN].fillna("") == ""] if HANDED_IN in rows else rows
+    """Rows without those that were handed in, and ties among them: what is said to be found was found here."""
+    if HANDED_IN not in rows:
+        return rows
+    mine = rows[rows[HANDED_IN].fillna("") == ""]
+    return mine.assign(ties_best=mine[TIES_OWN].fillna(value=False).astype(bool)) if TIES_OWN in mine else mine
 
 
 def main_track(rows: pd.DataFrame) -> pd.DataFrame:

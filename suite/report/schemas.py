@@ -81,6 +81,8 @@ class _Condition(BaseModel):
     """Whether its loss is not run by ``dvc repro``; absent where there is no such loss."""
     handed_in: Literal["", NOT_RERUN, SPOT_CHECKED, UNDECIDED, NOT_REPRODUCED] = ""  # type: ignore[valid-type]
     """The mark of a row that was handed in; empty for own rows, and absent where there are own rows alone."""
+    ties_own: bool | None = None
+    """``ties_best`` among the rows that were not handed in; null for those that were, and absent where none was."""
     suite_version: str = ""
     """The version of the suite that computed the row, where it is another one."""
     spot_check: str = ""

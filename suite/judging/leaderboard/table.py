@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import CONDITION, TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
-from suite.evaluation.tables import check_paired, measured_metrics
+from suite.evaluation.tables import check_paired, handed_in_losses, measured_metrics
 from suite.judging.statistics.comparisons import AllPairs, all_pairs, standing
 from suite.judging.statistics.estimates import PERCENT, Array, class_error, t_interval
 from suite.judging.statistics.units import by_unit, units
@@ -25,6 +25,8 @@ from suite.settings.params import TuningTrack
 from suite.settings.plans import Regime, Track
 
 FROZEN = "frozen backbone"
+TIES_OWN = "ties_own"
+"""Column of a board with losses that were handed in: whether another one may be the best without them."""
 _CLEAN_TRACK = dict.fromkeys(get_args(TuningTrack), "tuned")
 """The track whose runs without noise are those that a track's runs with noise are compared with."""
 _COUNTS = ("rank_low", "rank_high")
@@ -63,19 +65,22 @@ def leaderboard(records: pd.DataFrame, frozen: pd.DataFrame) -> pd.DataFrame:
         One row for each condition, and one a table for the frozen backbone. Of each
         metric that any run or the backbone measured the mean and
         ``_low``, ``_high`` over seeds; of R@1 ``class_error``, ``class_low``, ``class_high`` over test classes;
-        ``rank_low``, ``rank_high``, ``ties_best``, ``behind_low``, ``behind_high`` as in ``Standing``.
+        ``rank_low``, ``rank_high``, ``ties_best``, ``behind_low``, ``behind_high`` as in ``Standing``. Where runs were
+        handed in, ``ties_own``: ``ties_best`` among the losses that were not, empty for those that were.
 
     Raises:
         SuiteError: losses of a table do not have the same seeds.
     """
     check_paired(records)
     measured = {MAIN_METRIC, *measured_metrics(records), *measured_metrics(frozen)}
-    metrics = [metric for metric in METRICS if metric in measured]
+    metrics, others = [metric for metric in METRICS if metric in measured], handed_in_losses(records)
     references = frozen.set_index("dataset").reindex(columns=metrics)
     rows = []
     for where, runs in tables_of(records):
         reference = {metric: PERCENT * float(references.loc[where["dataset"], metric]) for metric in metrics}
         places = standing_of(runs)
+        if others:
+            places[TIES_OWN] = standing_of(runs[~runs["loss"].isin(others)])["ties_best"]
         for loss, mine in runs.groupby("loss", sort=False):
             row = where | {"loss": loss} | _counts(mine) | places.loc[loss].to_dict() | _means(mine, metrics)
             row |= _classes(mine) | _drop(mine, _clean(records, where, str(loss)))

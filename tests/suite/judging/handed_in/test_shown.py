@@ -9,11 +9,14 @@ import pytest
 
 from suite.hashing import sha256_file
 from suite.judging.handed_in.merge import merge
+from suite.judging.leaderboard.table import leaderboard
 from suite.report.finding import findings
 from suite.report.leaderboard import write_leaderboard
 from suite.settings.params import load_settings
+from tests.helpers.records import frozen, table
 
 TOLD = "handed in"
+TABLE = {"regime": "frozen", "track": "tuned", "dataset": "emoji", "noise_kind": "symmetric", "noise_level": 0.2}
 
 
 @pytest.fixture
@@ -88,3 +91,20 @@ def test_what_is_found_is_found_without_it():
     ]
     assert findings(*marked, None) == alone
     assert "behind it in 1" in alone[0].comparisons
+
+
+@pytest.mark.parametrize("shift", [0.1, 0.0, -0.2])
+def test_who_may_be_the_best_is_said_without_it(shift):
+    """It takes the first place, or a share of the level of error: among the others nothing changes."""
+    losses = {"pfml": [0.40, 0.42, 0.41], "cpml": [0.42, 0.40, 0.416], "triplet": [0.20, 0.21, 0.205]}
+    own = table(*((loss, 0.2, values) for loss, values in losses.items()))
+    other = table(("own", 0.2, [each + shift for each in (0.44, 0.45, 0.445)]))
+    both = pd.concat([own.assign(handed_in=""), other.assign(handed_in="not rerun")], ignore_index=True)
+    judged = pd.DataFrame([TABLE | {"loss": "pfml", "against": "best baseline", "verdict": "behind"}])
+    alone, with_it = leaderboard(own, frozen(0.3)), leaderboard(both, frozen(0.3))
+    with_it["handed_in"] = with_it["loss"].map({"own": "not rerun"}).fillna("")
+    assert set(with_it["ties_own"].dropna()) == {True, False}
+    assert with_it.loc[with_it["loss"] == "own", "ties_own"].isna().all()
+    told = [[each.under_noise for each in findings(board, judged, None)] for board in (alone, with_it)]
+    assert told[0] == told[1]
+    assert "may be the best" in told[0][0]
