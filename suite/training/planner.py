@@ -280,9 +280,7 @@ class Planner:
             "tuning.folds has": recipe.folds != settings.tuning.folds,
             "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
-            "what is set by hand has": any(
-                recipe.by_hand.get(name, now) != now for name, now in search.by_hand.items()
-            ),
+            "what is set by hand has": recipe.by_hand | search.by_hand != search.by_hand | recipe.by_hand,
         }
         stale = [f"{path} is stale: {change} changed since" for change, changed in changes.items() if changed]
         if stale and self._regime == "finetuned":
