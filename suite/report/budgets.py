@@ -69,18 +69,42 @@ def of_trials(rows: pd.DataFrame) -> str:
     Args:
         rows: of the leaderboard, of one regime and track.
     """
-    counts = counted(rows)
-    if len(set(counts.values())) == 1:
-        (count,) = set(counts.values())
-        return f"{count} trials for every loss" if count else "no trials: values set by hand or class defaults"
-    if not counts:
-        return "trials"
-    return "unequal numbers of trials (" + ", ".join(f"{loss} {count}" for loss, count in counts.items()) + ")"
+    counts = _counted(rows)
+    if not counts["known"].any():
+        return "an unknown number of trials"
+    least, most = int(counts[TRIALS].min()), int(counts[TRIALS].max())
+    if counts["known"].all() and least == most:
+        return f"{most} trials for every loss" if most else "no trials: values set by hand or class defaults"
+    if _is_equal(counts):
+        return f"{least} to {most} trials, on one data set the same number for every loss"
+    told = [f"{loss} {_told(mine)}" for loss, mine in counts.groupby("loss", sort=True)]
+    return f"unequal numbers of trials ({', '.join(told)})"
 
 
-def counted(rows: pd.DataFrame) -> dict[str, int]:
-    """The fewest trials of each trained loss, where they are known."""
-    if TRIALS not in rows:
-        return {}
-    known = rows[rows[TRIALS].notna()]
-    return {str(loss): int(trials) for loss, trials in known.groupby("loss", sort=True)[TRIALS].min().items()}
+def has_equal_budgets(rows: pd.DataFrame) -> bool:
+    """Whether all trained losses were searched, on each data set by one known number of trials.
+
+    Args:
+        rows: of the leaderboard, of one regime and track.
+    """
+    counts = _counted(rows)
+    return _is_equal(counts) and bool((counts[TRIALS] > 0).all())
+
+
+def _counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Data set, loss and trials of the trained rows, and whether the trials are known."""
+    counts = rows[rows["runs"] > 0].reindex(columns=["dataset", "loss", TRIALS])
+    return counts.assign(known=counts[TRIALS].notna())
+
+
+def _is_equal(counts: pd.DataFrame) -> bool:
+    ends = counts.groupby("dataset")[TRIALS].agg(["min", "max"])
+    return bool(len(counts) and counts["known"].all() and (ends["min"] == ends["max"]).all())
+
+
+def _told(mine: pd.DataFrame) -> str:
+    """The trials of one loss: their range over data sets."""
+    if not mine["known"].all():
+        return "not known"
+    least, most = int(mine[TRIALS].min()), int(mine[TRIALS].max())
+    return f"{most}" if least == most else f"{least} to {most}"

@@ -11,9 +11,10 @@ from typing import get_args
 import pandas as pd
 
 from suite.evaluation.records import TABLE
+from suite.judging.leaderboard.contrast import JUDGED
 from suite.judging.leaderboard.table import TIES_OWN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
-from suite.report.budgets import counted, of_trials
+from suite.report.budgets import has_equal_budgets, of_trials
 from suite.report.families import ReportJson
 from suite.report.tables import REGIMES
 from suite.report.text import HANDED_IN, counted_noun
@@ -164,11 +165,13 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> t
         _budget(rows),
     )
     gains = rows.loc[rows["loss"] == METHOD, "gain_over_frozen"]
-    above, level = int((gains > 0).sum()), len(verdicts) - ahead - behind
+    others = [f"{count} {verdict}" for verdict, count in counts.items() if verdict not in JUDGED]
+    unjudged = f" ({', '.join(others)})" if others else ""
     told = (
         f"it is ahead of the best baseline in {_tables(verdicts, 'ahead')} of {len(verdicts)} comparisons of R@1, behind it "
-        f"in {_tables(verdicts, 'behind')}, and not told apart from it in {level}; another loss, tested by itself, is ahead "
-        f"in {beaten}; its mean lies above the frozen backbone's in {above} of {len(gains)}"
+        f"in {_tables(verdicts, 'behind')}, and not told apart from it in {counts.get('not told apart', 0)}{unjudged}; "
+        f"another loss, tested by itself, is ahead in {beaten}; its mean lies above the frozen backbone's in "
+        f"{int((gains > 0).sum())} of {len(gains)}"
     )
     return outcome, told, ", ".join(extent)
 
@@ -191,6 +194,4 @@ def _budget(rows: pd.DataFrame) -> str:
     track = str(rows["track"].iloc[0])
     if track != TUNED:
         return f"tuning track {track}"
-    counts = counted(rows)
-    equal = len(set(counts.values())) < 2 and 0 not in counts.values()
-    return "tuned with equal budgets on true labels" if equal else f"values from {of_trials(rows)}"
+    return "tuned with equal budgets on true labels" if has_equal_budgets(rows) else f"values from {of_trials(rows)}"

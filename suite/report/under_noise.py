@@ -16,11 +16,14 @@ def best_under_noise(board: pd.DataFrame) -> tuple[str, ...]:
     Args:
         board: rows of one regime on the leaderboard.
     """
-    noisy = board[(board["noise_level"] > 0) & (board["runs"] > board["failures"])]
+    noisy = board[(board["noise_level"] > 0) & (board["runs"] > 0)]
     noisy = noisy[noisy["noise_kind"] == noisy["noise_kind"].iloc[0]] if len(noisy) else noisy
     noisy = noisy[noisy["noise_level"] == noisy["noise_level"].max()]
     compared = noisy.loc[noisy["loss"] == METHOD, ["track", "dataset"]].drop_duplicates()
-    noisy = noisy.merge(compared)  # tables in which PFML has a finished run
+    noisy = noisy.merge(compared)  # tables in which PFML was run
+    noisy = noisy[
+        noisy.groupby(["track", "dataset"])["recall_at_1"].transform("count") > 0
+    ]  # and in which any run finished
     tables = [
         (track, noisy[noisy["track"] == track]) for track in get_args(TuningTrack) if track in set(noisy["track"])
     ]
@@ -47,15 +50,29 @@ def _each_dataset(rows: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str
 
 
 def _leader(rows: pd.DataFrame) -> str:
-    """The loss with the highest mean, and how many others may be the best: none was shown to be better than they are."""
-    first = rows.loc[rows["recall_at_1"].idxmax()]
-    level = int(rows["ties_best"].sum()) - bool(first["ties_best"])
+    """The loss with the highest mean, and how many others may be the best: none was shown to be better than they are.
+
+    As on the leaderboard, a loss that finished every run stands before one that did not.
+    """
+    first = rows.sort_values(["failures", "recall_at_1"], ascending=[True, False]).iloc[0]
+    level = int(_may_be_best(rows).drop(first.name).sum())
     return f"{first['loss']} ({counted_noun(level, 'other')} may be the best)" if level else str(first["loss"])
 
 
 def _place(rows: pd.DataFrame) -> str:
-    """Where PFML stands by its mean."""
+    """Where PFML stands by the number of failed runs and its mean, as on the leaderboard."""
     mine = rows[rows["loss"] == METHOD].iloc[0]
-    place = int((rows["recall_at_1"] > mine["recall_at_1"]).sum()) + 1
-    told = f"{place} of {len(rows)}"
-    return told if mine["ties_best"] else f"{told} (not the best)"
+    failures, mean = int(mine["failures"]), rows["recall_at_1"].fillna(-1)
+    before = (rows["failures"] < failures) | ((rows["failures"] == failures) & (mean > mean[mine.name]))
+    told = f"{int(before.sum()) + 1} of {len(rows)}"
+    if failures:
+        return (
+            f"{told} ({'no run finished' if failures == mine['runs'] else counted_noun(failures, 'run') + ' failed'})"
+        )
+    return told if _may_be_best(rows)[mine.name] else f"{told} (not the best)"
+
+
+def _may_be_best(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of a table were not shown to be worse than another: all, where nothing could be told apart."""
+    ties = rows["ties_best"].astype(bool)
+    return ties if ties.any() else ~ties

@@ -16,6 +16,8 @@ _FAILED, _ONE_SEED, _UNMEASURED = "not judged for failed runs", "not judged on o
 _EQUAL = "not judged without scatter"
 PAIR_VERDICTS = ("ahead", "behind", "not told apart", _FAILED, _ONE_SEED, _EQUAL, _UNMEASURED)
 """What may be said of two losses in a table."""
+JUDGED = PAIR_VERDICTS[:3]
+"""Those that a test gave."""
 _HEADS = {
     "regime": "regime",
     "track": "track",

@@ -1,9 +1,11 @@
 """Trials are counted from recipes; "every loss" is said where it is true."""
 
+import pandas as pd
+
 from suite.evaluation.tables import to_table
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
-from suite.report.budgets import TRIALS, counted, of_trials, with_trials
+from suite.report.budgets import TRIALS, has_equal_budgets, of_trials, with_trials
 from suite.report.finding import found_on_board
 from suite.report.tables import leaderboard_latex, leaderboard_page
 from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
@@ -36,7 +38,14 @@ def board(**options):
     records = runs(
         ("pfml", 0, [0.5, 0.52, 0.51]), ("triplet", 0, [0.4, 0.43, 0.41]), ("mine", 0, [0.6, 0.59, 0.61]), **options
     )
-    return with_trials(leaderboard(to_table(records), frozen()), records), to_table(records)
+    backbone = frozen(dataset=options.get("dataset", "emoji"))
+    return with_trials(leaderboard(to_table(records), backbone), records), to_table(records)
+
+
+def counted(board):
+    """The trials of each loss that has some."""
+    known = board[board[TRIALS].notna()]
+    return dict(zip(known["loss"], known[TRIALS], strict=True))
 
 
 def test_equal_numbers_are_said_to_be_so(workplace):
@@ -82,7 +91,28 @@ def test_values_by_hand_and_recipes_that_are_gone(workplace):
     assert of_trials(found) == "no trials: values set by hand or class defaults"
     found, _ = board()
     assert counted(found) == {}
-    assert of_trials(found) == "trials"
+    assert of_trials(found) == "an unknown number of trials"
+    assert not has_equal_budgets(found)
+    assert found_on_board(found, verdicts(to_table(runs(("pfml", 0, [0.5]), ("triplet", 0, [0.4]))), []), 0)[
+        2
+    ].endswith("values from an unknown number of trials")
+
+
+def test_each_data_set_counts(workplace):
+    """Those of one data set are equal or not; a loss that has more on one of them has no equal budget."""
+    for dataset, trials in (("emoji", 25), ("furniture", 10)):
+        for loss in ("pfml", "triplet", "mine"):
+            write_recipe(loss, trials, dataset=dataset)
+    both = pd.concat([board()[0], board(dataset="furniture")[0]], ignore_index=True)
+    assert of_trials(both) == "10 to 25 trials, on one data set the same number for every loss"
+    assert has_equal_budgets(both)
+    write_recipe("mine", 200, dataset="furniture")
+    both = pd.concat([board()[0], board(dataset="furniture")[0]], ignore_index=True)
+    assert of_trials(both) == "unequal numbers of trials (mine 25 to 200, pfml 10 to 25, triplet 10 to 25)"
+    assert not has_equal_budgets(both)
+    tuned_path("furniture", "pfml", "tuned", 0, "frozen").unlink()
+    both = pd.concat([board()[0], board(dataset="furniture")[0]], ignore_index=True)
+    assert "pfml not known" in of_trials(both)
 
 
 def test_each_regime_has_the_trials_of_its_own_searches(workplace):

@@ -22,9 +22,14 @@ def records(pfml=0.40, **options):
     )
 
 
+def searched(every):
+    """Their leaderboard, with as many trials for each loss."""
+    return leaderboard(every, frozen(0.3)).assign(trials=20)
+
+
 def found(*tables, claims=None):
     every = pd.concat(tables, ignore_index=True)
-    return findings(leaderboard(every, frozen(0.3)), verdicts(every, []), claims)
+    return findings(searched(every), verdicts(every, []), claims)
 
 
 def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline():
@@ -67,6 +72,18 @@ def test_ahead_in_a_few_and_level_in_the_rest_is_no_win():
 def test_it_says_whether_training_was_of_any_use():
     (told,) = findings(leaderboard(records(0.29), frozen(0.3)), verdicts(records(0.29), []), None)
     assert "; its mean lies above the frozen backbone's in 0 of 3 (" in told.comparisons
+
+
+def test_what_no_test_judged_is_not_said_to_be_level():
+    seed = records()
+    (one,) = found(seed[seed["seed"] == 0])
+    assert "and not told apart from it in 0 (3 not judged on one seed); another" in one.comparisons
+    failed = records()
+    failed.loc[(failed["loss"] == "pfml") & (failed["noise_level"] == 0.4) & (failed["seed"] == 1), "status"] = "failed"
+    (some,) = found(failed)
+    assert (
+        "behind it in 2 (on emoji), and not told apart from it in 0 (1 not judged for failed runs);" in some.comparisons
+    )
 
 
 def test_it_says_how_many_searches_there_were():
