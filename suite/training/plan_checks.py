@@ -85,13 +85,13 @@ def _sound(
     problems: Problems,
     find: Callable[[str, LossSettings], LossEntry],
 ) -> LossEntry | None:
-    if problems.about(f"losses.{name}"):
+    place = "losses" if name in settings.losses else "tuning.also"
+    if problems.about(f"{place}.{name}"):
         return None  # its file cannot be read
     with problems:
         found = find(name, entry)
         unknown = Problems()
         with unknown:
-            place = "losses" if name in settings.losses else "tuning.also"
             check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: {place}.{name}.params")
         with unknown:
             declared_space(found, entry, settings.tuning.space, settings.recipe.file)

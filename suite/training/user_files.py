@@ -18,8 +18,9 @@ from suite.errors import Problems, SuiteError
 from suite.files import write_json, write_text
 from suite.hashing import PACKAGES, sha256_user_code, user_files
 from suite.processes import guarded
+from suite.settings.finetuned import load_finetuned
 from suite.settings.params import LossSettings, Settings
-from suite.settings.paths import PARAMS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE, WATCHED_FOLDER
+from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE, WATCHED_FOLDER
 
 _INSTALLED = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 _STAGES = """# Written by `suite plan`: [files] where params.yaml names files of yours, which `suite user` then looks at.
@@ -37,9 +38,9 @@ def update_user_files(settings: Settings) -> list[str]:
         SuiteError: loss files are missing or no Python, or the images of data sets are not fit for use.
     """
     problems, losses, datasets = Problems(), dict[str, str](), dict[str, UserData]()
-    for name, loss in settings.losses.items():
+    for place, loss in _entries(settings):
         with problems:
-            losses |= dict(_user_files_of(name, loss))
+            losses |= dict(_user_files_of(place, loss))
     for name, entry in user_datasets(settings).items():
         with problems:
             datasets[name] = renew(name, entry)
@@ -55,18 +56,29 @@ def update_user_files(settings: Settings) -> list[str]:
     return [f"{name}: {remark}" for name, data in datasets.items() for remark in data.remarks]
 
 
-def _user_files_of(name: str, entry: LossSettings) -> Iterator[tuple[str, str]]:
+def _entries(settings: Settings) -> Iterator[tuple[str, LossSettings]]:
+    """All entries of losses, by file and setting; of the file of the other regime too, whose plans have the same digests."""
+    grid = {f"{PARAMS_FILE}: losses.{name}": entry for name, entry in settings.losses.items()}
+    also = {PARAMS_FILE: settings.tuning.also}
+    with contextlib.suppress(SuiteError):  # where its own plans are made, it is told that this file cannot be read
+        also[FINETUNED_FILE] = load_finetuned().tuning.also if FINETUNED_FILE.is_file() else {}
+    yield from grid.items()
+    for file, entries in also.items():
+        yield from ((f"{file}: tuning.also.{name}", entry) for name, entry in entries.items())
+
+
+def _user_files_of(place: str, entry: LossSettings) -> Iterator[tuple[str, str]]:
     """Targets in files, with digests; without those that lie in ``my_losses/`` with everything that they import."""
     watched = WATCHED_FOLDER.resolve()
     targets = {"target": entry.target, "wraps.target": entry.wraps and entry.wraps.target, "miner": entry.miner}
     for option, target in targets.items():
         file = Path(target.rpartition(":")[0]) if target else Path()
         if file.suffix == ".py":
-            setting = f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}"
+            setting = f"{place}.{option} = {target!r}"
             if any(watched not in found.resolve().parents for found in user_files(file, setting)):
                 yield str(target), sha256_user_code(file, setting)
         elif target:
-            _check_installed(target, f"{PARAMS_FILE}: losses.{name}.{option} = {target!r}")
+            _check_installed(target, f"{place}.{option} = {target!r}")
 
 
 def _check_installed(target: str, setting: str) -> None:

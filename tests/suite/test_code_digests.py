@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from suite import hashing
 from suite.errors import SuiteError
 from suite.hashing import code_files, sha256_code, sha256_user_code, user_files
-from suite.settings.paths import USER_DIGESTS_FILE
+from suite.settings.params import TuningSettings
+from suite.settings.paths import FINETUNED_FILE, USER_DIGESTS_FILE
 from suite.training.stage import code_sha256
 from suite.training.user_files import update_user_files
 from suite.training.whole_network.planner import network_code_sha256
@@ -127,6 +129,33 @@ def test_the_pipeline_is_told_of_files_that_it_does_not_watch_by_itself(files):
     }
     update_user_files(settings_with(losses={"watched": losses["watched"]}))
     assert json.loads(USER_DIGESTS_FILE.read_text()) == {}
+
+
+def test_the_pipeline_is_told_of_files_of_losses_that_the_grid_does_not_run(files):
+    """Those of both settings files, since the plans of both regimes depend on one file of digests."""
+
+    def renew(more):
+        tuning = TuningSettings.model_validate({"trials": 1, "folds": 2, "also": {"more": {"target": more}}})
+        update_user_files(settings_with().model_copy(update={"tuning": tuning}))
+        return json.loads(USER_DIGESTS_FILE.read_text()).get("losses", {})
+
+    params = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())
+    params["tuning"]["also"] = {"other": {"target": "helper.py:Other"}}
+    FINETUNED_FILE.parent.mkdir(parents=True)
+    FINETUNED_FILE.write_text(yaml.safe_dump(params))
+    before = renew("lib/loss.py:Loss")
+    assert set(before) == {"lib/loss.py:Loss", "helper.py:Other"}
+    Path("helper.py").write_text("edited = 1\n")
+    files.write_text("edited = 1\n")
+    after = renew("lib/loss.py:Loss")
+    assert all(before[target] != after[target] for target in before)
+    Path("helper.py").unlink()
+    with pytest.raises(SuiteError, match=rf"^{FINETUNED_FILE}: tuning\.also\.other\.target = 'helper\.py:Other': file"):
+        renew("lib/loss.py:Loss")
+    FINETUNED_FILE.write_text("recipe: {")  # told where the plans of that regime are made
+    assert set(renew("lib/loss.py:Loss")) == {"lib/loss.py:Loss"}
+    with pytest.raises(SuiteError, match=r"^params\.yaml: tuning\.also\.more\.target = 'gone\.py:Loss': file gone\.py"):
+        renew("gone.py:Loss")
 
 
 @pytest.fixture
