@@ -160,15 +160,19 @@ def claims(
     from suite.judging.claims.load import load_claims
     from suite.judging.claims.plan import plan_families
     from suite.judging.claims.report import as_json
-    from suite.report.claims import write_benchmark_claims, write_claims
+    from suite.report.claims import claims_within, write_benchmark_claims, write_claims
     from suite.report.families import claims_summary
     from suite.report.plans import plan_section
     from suite.settings.benchmarks import load_benchmarks
     from suite.settings.params import load_settings
+    from suite.settings.paths import BENCHMARK_CLAIMS_FOLDER
 
     if plan_only:
-        settings = load_settings()
-        files = load_claims(settings.losses, settings.datasets)
+        files = (
+            load_claims(load_benchmarks().losses, (), BENCHMARK_CLAIMS_FOLDER)
+            if benchmarks
+            else claims_within(load_settings(), regime.value)
+        )
         console.print(
             plan_section(as_json(plan_families([file.claim for file in files]))), markup=False, soft_wrap=True
         )

@@ -70,7 +70,9 @@ def verify(
     committed: Annotated[
         Path | None, typer.Argument(help="Reference; default: results/records.csv of git's HEAD.")
     ] = None,
-    fresh: Annotated[Path, typer.Argument(help="Records of your rerun.")] = RECORDS_FILE,
+    fresh: Annotated[
+        Path | None, typer.Argument(help=f"Records of your rerun; default: {RECORDS_FILE}.", show_default=False)
+    ] = None,
     margin: Annotated[
         float, typer.Option(min=0.01, max=100, help="Points of R@1 up to which two means count as the same.")
     ] = 1.0,
@@ -79,11 +81,18 @@ def verify(
         int | None,
         typer.Option(min=1, help="Compute so many runs of the records anew, and compare these; finetuned only."),
     ] = None,
-    draw: Annotated[int, typer.Option(min=0, help="Which runs a sample draws: each number draws others.")] = 0,
+    draw: Annotated[
+        int | None, typer.Option(min=0, help="Which runs a sample draws: each number draws others; 0 as it comes.")
+    ] = None,
 ) -> None:
     """Say whether fresh records reproduce the committed ones, condition by condition; exit status 0 if they do, else 1."""
     if sample is not None or regime == Regime.finetuned:
-        _spot_check(committed, margin, regime, sample, draw)
+        if fresh is not None:
+            raise SuiteError(f"suite verify: {fresh} cannot be compared with a sample, which is run here; leave it out")
+        _spot_check(committed, margin, regime, sample, draw or 0)
+    if draw is not None:
+        raise SuiteError(f"suite verify: --draw {draw} draws a sample; allowed: with --sample")
+    fresh = fresh or RECORDS_FILE
     from rich.table import Table
 
     from suite.judging.leaderboard.verdicts import no_baselines

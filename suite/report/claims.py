@@ -94,11 +94,8 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
         again = "dvc repro" if regime == "frozen" else f"dvc repro pipelines/{regime}/dvc.yaml"
         where = folder_of(regime) / RUNS_FOLDER
         raise SuiteError(f"{where}/ holds no run of the losses and data sets of params.yaml; run: {again}")
-    files = load_claims(settings.losses, settings.datasets, folder)
-    results = RESULTS_FOLDER
-    if regime != "frozen":
-        files = [mine for file in files if (mine := file.within(regime)) is not None]
-        results = FINETUNED_RESULTS
+    files = claims_within(settings, regime, folder)
+    results = RESULTS_FOLDER if regime == "frozen" else FINETUNED_RESULTS
     cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
 
     def is_planned(record: Record) -> bool:
@@ -110,6 +107,16 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
     if frozen := load_frozen(folder):
         changes = frozen.changes(settings if regime == "frozen" else settings_of(regime), regime)
     return _judge(files, measured, results, frozen, changes)
+
+
+def claims_within(settings: Settings, regime: Regime, folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
+    """The claims of a folder; in another regime than the frozen one, those that can be judged there, as claims about it.
+
+    Raises:
+        SuiteError: a claim file is refused.
+    """
+    files = load_claims(settings.losses, settings.datasets, folder)
+    return files if regime == "frozen" else [mine for file in files if (mine := file.within(regime)) is not None]
 
 
 def write_benchmark_claims(settings: BenchmarkSettings, folder: Path = BENCHMARK_CLAIMS_FOLDER) -> dict[str, Any]:

@@ -258,7 +258,7 @@ def _latex_table(regime: str, track: str, rows: pd.DataFrame) -> str:
         multirow_align="t",
         position="t",
         position_float="centering",
-        caption=_caption(regime, _chosen(rows)).replace("%", r"\%"),
+        caption=_caption(regime, _chosen(rows)).replace("%", r"\%").replace("_", r"\_"),
         label=f"tab:leaderboard-{regime}-{track}",
     )
     last = rf"\cline{{1-{2 + len(table.columns)}}}" + "\n"

@@ -161,12 +161,16 @@ def _legend(inputs: Inputs, sets: Mapping[str, str]) -> list[tuple[str, tuple[st
 
 
 def _user(inputs: Inputs) -> list[tuple[str, str]]:
-    """The page of each loss of the user and a sentence of its verdicts, of the tuned track."""
+    """The page of each loss of the user, and a sentence of its verdicts on the tuned track of each regime."""
     if inputs.verdicts is None:
         return []
     tuned = inputs.verdicts[inputs.verdicts["track"] == "tuned"]
     user = [name for name, entry in inputs.declared.items() if entry.target is not None]
-    return [(f"loss-{slug(name)}.html", sentence(rows)) for name in user if len(rows := tuned[tuned["loss"] == name])]
+    return [
+        (f"loss-{slug(name)}.html", f"regime {regime}: {sentence(rows)}")
+        for name in user
+        for regime, rows in tuned[tuned["loss"] == name].groupby("regime", sort=False)
+    ]
 
 
 def _more(inputs: Inputs, retrieval: dict[str, str]) -> list[tuple[str, str, str]]:

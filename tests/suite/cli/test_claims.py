@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_the_plan_is_printed_before_anything_is_run(project):
     assert done.exit_code == 0
     assert re.search(r"\| above-baselines-noise-0 \| 12 \| 0\.5 \| 3\.31 \| 1\.53 \| 0\.93 \|", done.output)
     assert not Path("results").exists()
+
+
+def test_the_plan_is_that_of_the_regime(project):
+    """The same families and numbers of tests as its report has."""
+    shutil.copytree(ROOT / "pipelines", project / "pipelines")
+    reports = {"finetuned": "results/finetuned/claims.json"}
+    for regime, file in reports.items():
+        printed = run("--plan", "--regime", regime).output
+        rows = {
+            (line.split(" | ")[0].strip("| "), line.split(" | ")[1]) for line in printed.splitlines() if " | " in line
+        }
+        plan = json.loads((ROOT / file).read_text())["plan"]
+        assert {(each["family"], str(each["tests"])) for each in plan} == rows - {("family", "tests"), ("---", "---")}
+    assert "| above-baselines-noise-0 |" not in run("--plan", "--benchmarks").output
 
 
 def test_freezing_writes_the_file_and_asks_for_its_commit(project, monkeypatch):

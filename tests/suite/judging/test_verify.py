@@ -218,3 +218,14 @@ def test_ties_ranks_and_verdicts_that_change_are_told():
     assert f"{place} pfml: ranks 1 to 1, now 1 to 2" in told
     assert f"{place} pfml against best baseline: ahead, now not told apart" in told
     assert "no tie, rank or verdict is another" in conclusion(compare(as_bytes(first), as_bytes(first)))
+
+
+def test_words_that_would_say_nothing_are_refused(workplace, command):
+    """A draw without a sample; records of a rerun beside a sample, which is run anew."""
+    status, _, err = command("verify", "--draw", "7")
+    assert (status, err) == (2, "error: suite verify: --draw 7 draws a sample; allowed: with --sample\n")
+    status, _, err = command("verify", "a.csv", "b.csv", "--regime", "finetuned", "--sample", "3")
+    assert status == 2
+    assert err.startswith(
+        "error: suite verify: b.csv cannot be compared with a sample, which is run here; leave it out"
+    )

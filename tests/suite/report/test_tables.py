@@ -1,5 +1,6 @@
 """The leaderboard as Markdown and as LaTeX."""
 
+import re
 from typing import get_args
 
 import pandas as pd
@@ -223,6 +224,15 @@ def test_latex_is_well_formed():
     assert r"\label{tab:leaderboard-frozen-paper_values}" in text
     assert text.isascii()
     assert latex("tuned", "paper_values") == text
+
+
+def test_names_of_losses_in_the_caption_are_escaped():
+    found = leaderboard(table(*CONDITIONS), frozen())
+    text = leaderboard_latex(found.assign(trials=[20, 20, 10, 10, *[20] * (len(found) - 4)]))
+    (caption,) = re.findall(r"\\caption\{(.*)\}", text)
+    assert "unequal numbers of trials" in caption
+    assert r"proxy\_anchor" in caption
+    assert not re.search(r"(?<!\\)[_%]", caption)
 
 
 def test_one_seed_has_no_interval_and_no_bold():

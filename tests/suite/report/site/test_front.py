@@ -2,12 +2,18 @@
 
 import csv
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.suite.report.site.project import FORMULA
+from suite.report.site.front import write_front
+from suite.report.site.inputs import read_inputs
+from suite.report.site.pages import Pages
+from suite.settings.params import LossSettings
+from tests.suite.report.site.project import FORMULA, settings, write_two_regimes
 
 
 @pytest.fixture
@@ -44,6 +50,15 @@ def test_what_was_found_stands_on_the_first_screen_for_each_regime(front):
     assert "Other claims: 1 not found where the last stages learn (on what the paper says)." in told.last.inner_text()
     last = told.last.bounding_box()
     assert last["y"] + last["height"] < front.viewport_size["height"]
+
+
+def test_each_regime_has_verdicts_of_its_own_on_a_users_loss(workplace):
+    write_two_regimes()
+    inputs = read_inputs(settings())
+    mine = {"triplet": LossSettings(target="my_loss.py:MyLoss")}
+    write_front(Pages(workplace, []), replace(inputs, declared={**inputs.declared, **mine}), {})
+    told = re.findall(r'#verdicts">Verdicts</a> in (.*?: .*?: )', (workplace / "index.html").read_text())
+    assert told == ["regime frozen: triplet in 4 tables: ", "regime finetuned: triplet in 4 tables: "]
 
 
 def test_each_regime_has_a_table_and_filters_choose_among_them(front):
