@@ -20,6 +20,7 @@ WATCHED_FOLDER = Path("my_losses")
 DATA_FOLDER = Path("data")
 USER_DATA_FOLDER = Path("user_data")
 USER_DIGESTS_FILE = Path("user/digests.json")
+USER_BENCHMARKS_FILE = Path("user/benchmarks.json")
 USER_STAGES_FILE = Path("user/stages.yaml")
 
 # Between stages.

@@ -106,7 +106,7 @@ def test_one_command_runs_all_that_the_settings_name(project):
     stages = {"plan", *(f"cub@{run}" for run in ROWS), "leaderboard", "claims", "times"}
     assert stages_run(project.first) == {f"{PIPELINE}:{stage}" for stage in stages}
     assert not project.dvc("status", PIPELINE).stdout.strip().startswith("cub")
-    assert stages_run(project.dvc("repro", PIPELINE).stdout) == set()
+    assert stages_run(project.dvc("repro", PIPELINE).stdout) == {"user@files"}, "it looks at the recipe"
 
 
 def test_two_epochs_beat_the_frozen_backbone_on_held_out_training_classes(project):
@@ -149,6 +149,19 @@ def test_git_is_offered_results_and_notes_but_no_images_or_runs(project):
     }
     others = set(offered) - made_here - beside
     assert others == {f"results/benchmarks/{name}" for name in RESULTS}
+
+
+def test_an_edit_of_a_recipe_of_ones_own_makes_new_plans(project):
+    recipe = project.path / "tiny.yaml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("learning_rate: 0.0003", "learning_rate: 0.0002"))
+    assert recipe.read_text() != text
+    done = project.dvc("repro", f"{PIPELINE}:plan")
+    assert stages_run(done.stdout) == {"user@files", f"{PIPELINE}:plan"}
+    assert "cub@multi_similarity:" in project.dvc("status", PIPELINE).stdout
+    recipe.write_text(text)
+    project.dvc("repro", f"{PIPELINE}:plan")
+    assert "cub@" not in project.dvc("status", PIPELINE).stdout
 
 
 def test_a_changed_recipe_runs_its_rows_again(project):

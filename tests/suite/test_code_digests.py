@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,14 +13,16 @@ import yaml
 
 from suite import hashing
 from suite.errors import SuiteError
-from suite.hashing import code_files, sha256_code, sha256_user_code, user_files
+from suite.hashing import code_files, sha256_code, sha256_file, sha256_user_code, user_files
+from suite.settings.benchmarks import load_benchmarks
 from suite.settings.params import TuningSettings
-from suite.settings.paths import FINETUNED_FILE, USER_DIGESTS_FILE
+from suite.settings.paths import FINETUNED_FILE, USER_BENCHMARKS_FILE, USER_DIGESTS_FILE, USER_STAGES_FILE
 from suite.training.stage import code_sha256
-from suite.training.user_files import update_user_files
+from suite.training.user_files import update_benchmark_files, update_user_files
 from suite.training.whole_network.planner import network_code_sha256
 from tests.helpers.paths import ROOT
 from tests.suite.data.test_user import settings_with
+from tests.suite.training.whole_network import tiny
 
 
 @pytest.fixture
@@ -156,6 +159,46 @@ def test_the_pipeline_is_told_of_files_of_losses_that_the_grid_does_not_run(file
     assert set(renew("lib/loss.py:Loss")) == {"lib/loss.py:Loss"}
     with pytest.raises(SuiteError, match=r"^params\.yaml: tuning\.also\.more\.target = 'gone\.py:Loss': file gone\.py"):
         renew("gone.py:Loss")
+
+
+def test_the_pipeline_of_the_benchmarks_is_told_of_losses_and_recipes_that_rows_name(files):
+    Path("my_losses").mkdir()
+    Path("my_losses/a.py").write_text("")
+    recipe = tiny.recipe_file(Path("mine.yaml"))
+    rows = {
+        "pfml": {"recipe": "mine.yaml"},
+        "mine": {"recipe": "pfml_table5", "target": "lib/loss.py:Loss"},
+        "watched": {"recipe": "pfml_table5", "target": "my_losses/a.py:Loss"},
+    }
+
+    def renew(**changed):
+        tiny.benchmarks(rows | changed)
+        update_user_files(settings_with())
+        return json.loads(USER_BENCHMARKS_FILE.read_text())
+
+    before = renew()
+    expected = {
+        "losses": {"lib/loss.py:Loss": sha256_user_code(files, "x")},
+        "recipes": {"mine.yaml": sha256_file(recipe)},
+    }
+    assert before == expected
+    assert "user: [files]" in USER_STAGES_FILE.read_text()
+    assert json.loads(USER_DIGESTS_FILE.read_text()) == {}, "plans of the grid do not depend on them"
+    files.write_text("edited = 1\n")
+    recipe.write_text(recipe.read_text() + "# edited\n")
+    after = renew()
+    assert after["losses"] != before["losses"]
+    assert after["recipes"] != before["recipes"]
+    update_benchmark_files(load_benchmarks())
+    assert json.loads(USER_BENCHMARKS_FILE.read_text()) == after
+    wrong = "pipelines/benchmarks/params.yaml: benchmarks.cub.mine.target = 'gone.py:Loss': file gone.py does not exist"
+    assert renew(mine=rows["mine"] | {"target": "gone.py:Loss"}) == {"problem": wrong}
+    with pytest.raises(SuiteError, match=f"^{re.escape(wrong)}$"):
+        update_benchmark_files(load_benchmarks())
+    tiny.benchmarks({"watched": rows["watched"]})
+    update_benchmark_files(load_benchmarks())
+    assert json.loads(USER_BENCHMARKS_FILE.read_text()) == {}
+    assert "user: []" in USER_STAGES_FILE.read_text()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from suite.settings.paper_recipes import PaperRecipe, RecipeSettings, find_paper
 from suite.settings.params import LossSettings
 from suite.settings.paths import BENCHMARKS_FILE
 from suite.settings.reading import damage
+from suite.training.user_files import update_benchmark_files
 from suite.training.whole_network import run
 from suite.training.whole_network.networks import check_architecture
 
@@ -35,6 +36,7 @@ def write_benchmark_plans(settings: BenchmarkSettings) -> None:
         SuiteError: anything is wrong; no plan was written then.
     """
     _check_noise_kind(settings.noise.kind)
+    update_benchmark_files(settings)
     plans = [plan_benchmark(settings, dataset, name) for dataset, name in settings.named_rows]
     for plan in plans:
         write_json(benchmark_plan_path(plan.dataset, plan.loss), plan.as_dict())
