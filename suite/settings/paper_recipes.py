@@ -96,6 +96,11 @@ class Schedule(Strict):
     def _complete(self) -> "Schedule":
         if (self.kind == "step") != (self.step is not None and self.gamma is not None):
             raise ValueError("with kind: step, set step and gamma; with kind: constant, set both to null")
+        if self.warm_up_epochs >= self.length:  # an epoch has at least one iteration
+            raise ValueError(
+                f"warm_up_epochs {self.warm_up_epochs}: the network would never learn in {self.length} {self.unit}; "
+                f"allowed: 0 to {self.length - 1}"
+            )
         return self
 
 
@@ -107,6 +112,7 @@ class Batches(Strict):
     size: Count
     samples_per_class: Count | None
     drop_last: bool
+    """Whether the last batch of an epoch is left out where it is not full; of ``random`` alone, others are full."""
 
     @model_validator(mode="after")
     def _fits(self) -> "Batches":
@@ -114,6 +120,10 @@ class Batches(Strict):
             raise ValueError("set samples_per_class with sampler: balanced, and leave it null otherwise")
         if self.samples_per_class is not None and self.size % self.samples_per_class:
             raise ValueError(f"size {self.size} is no multiple of samples_per_class {self.samples_per_class}")
+        if self.sampler == "balanced" and not self.drop_last:
+            raise ValueError(
+                "drop_last: false does nothing with sampler: balanced, whose batches are full; allowed: true"
+            )
         return self
 
 

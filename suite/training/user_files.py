@@ -41,7 +41,7 @@ user: {}
 def update_user_files(settings: Settings) -> list[str]:
     """Convert a user's data sets where their sources have changed, and renew the digests of all files of theirs.
 
-    What is wrong of the benchmarks is no problem here: it stands in their digests, so that their own plans are made, and tell it.
+    What is wrong of the benchmarks is no problem here. It stands in their digests, so that their own plans tell it.
 
     Returns:
         Remarks on the data sets.

@@ -85,6 +85,11 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
                 "params takes the loss's hyper-parameters only"
             )
     loss = entry.build(recipe.loss.hyperparameters, _PROBED_CLASSES, recipe.backbone.embedding_dim)
+    if recipe.optimiser.proxy_learning_rate_factor is None and any(True for _ in loss.parameters()):
+        raise SuiteError(
+            f"{where}: loss {entry.target} has parameters, such as proxies, and recipe {row.recipe} has "
+            "optimiser.proxy_learning_rate_factor: null; allowed: a recipe with a number above 0 there"
+        )
     probe(name, loss, _PROBED_CLASSES, recipe.backbone.embedding_dim)
     return WholeNetworkPlan(
         regime="published",

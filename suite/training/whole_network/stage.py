@@ -11,6 +11,7 @@ from rich.console import Console
 
 from suite.data.archives.cache import Cache, open_cache
 from suite.data.noise_lists import planned_list
+from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.processes import guarded, processor_kind
 from suite.settings.benchmarks import WholeNetworkPlan
@@ -64,10 +65,11 @@ def network_places(plan: WholeNetworkPlan, cache: Cache) -> list[CachedRun[Whole
     """The runs of a row with their places in the run cache.
 
     Raises:
-        SuiteError: code is not the planned one, or a list of labels is not.
+        SuiteError: code is not the planned one, or a list of labels is not; or the network would never learn.
     """
     code = network_code_sha256()
     check_code(plan, code)
+    _check_warm_up(plan, cache)
     for level in plan.noise_levels:
         if listed := plan.listed(level):
             planned_list(plan.dataset, plan.noise_kind, level, listed, cache.images_sha256, BENCHMARKS_FOLDER)
@@ -77,6 +79,21 @@ def network_places(plan: WholeNetworkPlan, cache: Cache) -> list[CachedRun[Whole
         for run in runs_of(plan)
         for place in cached_runs([run], _data_of(plan, run.noise_level, cache), code, libraries)
     ]
+
+
+def _check_warm_up(plan: WholeNetworkPlan, cache: Cache) -> None:
+    """Check that the network learns after the warm-up, where the number of images says how many epochs there are.
+
+    Raises:
+        SuiteError: it does not.
+    """
+    labels, schedule = cache.column("label")[cache.column("training")], plan.recipe.schedule
+    epochs = BatchPlan(labels, plan.recipe, plan.dataset, 0).epochs
+    if schedule.warm_up_epochs >= epochs:
+        raise SuiteError(
+            f"recipe {plan.recipe_name}: schedule.warm_up_epochs = {schedule.warm_up_epochs}: the network would never learn "
+            f"in {schedule.length} {schedule.unit}, which are {epochs} epochs of {plan.dataset}; allowed: 0 to {epochs - 1}"
+        )
 
 
 def _data_of(plan: WholeNetworkPlan, level: float, cache: Cache) -> str:

@@ -300,6 +300,18 @@ def altered(tmp_path, change):
             "set samples_per_class with sampler: balanced",
         ),
         (
+            lambda r: r["settings"]["schedule"].update(warm_up_epochs=200),
+            "settings.schedule: warm_up_epochs 200: the network would never learn in 200 epochs; allowed: 0 to 199",
+        ),
+        (
+            lambda r: r["settings"]["schedule"].update(warm_up_epochs=2, length=2, unit="iterations"),
+            "warm_up_epochs 2: the network would never learn in 2 iterations; allowed: 0 to 1",
+        ),
+        (
+            lambda r: r["settings"]["batches"].update(drop_last=False),
+            "settings.batches: drop_last: false does nothing with sampler: balanced, whose batches are full; allowed: true",
+        ),
+        (
             lambda r: r["sources"].pop("loss.name"),
             "loss.name is explained 0 times by sources, undisclosed and departures",
         ),

@@ -253,6 +253,10 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, trained, comma
             {"pfml": {"recipe": "pfml_table5", "params": {"learning_rate": 1}}},
             "params.learning_rate: learning rates belong",
         ),
+        (
+            {"mine": {"recipe": "triplet_resnet50", "target": "pfml:PotentialFieldLoss"}},
+            "benchmarks.cub.mine: loss pfml:PotentialFieldLoss has parameters, such as proxies, and recipe triplet_resnet50",
+        ),
     ],
 )
 def test_rows_that_cannot_be_run_are_refused(command, rows, message):
@@ -292,6 +296,23 @@ def test_what_is_missing_is_named(command, workplace, one_worker, arguments, mes
     done = command("train-network", *arguments)
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert message in done.err
+
+
+def test_a_warm_up_as_long_as_the_iterations_is_refused_before_any_run(cub, command):
+    """24 training images in batches of 8 are three iterations an epoch."""
+    for iterations, status in ((6, 2), (7, 0)):
+        changes = {"schedule__unit": "iterations", "schedule__length": iterations, "schedule__warm_up_epochs": 2}
+        tiny.recipe_file(Path("r.yaml"), **changes)
+        tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
+        assert command("plan", "--benchmarks").status == 0
+        done = command("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0")
+        assert done.status == status
+        assert RECORDS.exists() == (status == 0)
+        if status:
+            assert done.err == (
+                "error: recipe r.yaml: schedule.warm_up_epochs = 2: the network would never learn in 6 iterations, which "
+                "are 2 epochs of cub; allowed: 0 to 1\n"
+            )
 
 
 def test_out_of_memory_names_the_setting_to_lower(cub, command):
