@@ -13,7 +13,7 @@ class Chosen(Strict):
 
 
 class AblationAxes(Strict):
-    """Values of pfml that are varied one at a time around its tuned ones; an axis without values cannot be run."""
+    """Values of pfml that are varied one at a time around its tuned ones; of an axis without values nothing is run."""
 
     proxies_per_class: Annotated[tuple[Annotated[int, Field(ge=0, le=1_000, strict=True)], ...], Distinct] = ()
     alpha: Annotated[tuple[Annotated[Number, Field(ge=0, le=100, allow_inf_nan=False)], ...], Distinct] = ()

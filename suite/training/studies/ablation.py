@@ -9,9 +9,10 @@ from rich.console import Console
 
 from suite.errors import SuiteError, allowed
 from suite.evaluation.record_parts import AblationPoint
+from suite.evaluation.records import write_records
 from suite.losses.registry import Hyperparameters, load_target
-from suite.settings.paths import ABLATIONS
-from suite.settings.plans import Regime, Run, SomePlan, seeds_of
+from suite.settings.paths import ABLATIONS, STUDY_OUTPUTS
+from suite.settings.plans import Regime, Run, SomePlan, folder_of, seeds_of
 from suite.settings.studies import AblationAxes
 from suite.training.hyperparameters import with_values
 from suite.training.stage import read_tuned_plans
@@ -24,6 +25,8 @@ ABLATED = "pfml"
 def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, tools: Tools | None = None) -> Path:
     """Run or resume an ablation of pfml around its tuned values; writes a record for each value and seed.
 
+    Pipelines have a stage for each axis. Of one without values it writes an empty file, which ``suite promote`` leaves out.
+
     Args:
         dataset: name of the data set.
         axis: name of the axis.
@@ -35,17 +38,24 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, 
         The file written.
 
     Raises:
-        SuiteError: the axis is unknown or has no values, or pfml has no complete plan of the track ``tuned``.
+        SuiteError: the axis is unknown, or pfml has no complete plan of the track ``tuned``.
     """
-    parts = ablation_parts(dataset, axis, axes, tools.regime if tools else "frozen")
-    return run_parts(f"ablation-{dataset}-{axis}", f"{ABLATIONS}/{dataset}-{axis}.jsonl", parts, console, tools)
+    regime: Regime = tools.regime if tools else "frozen"
+    path = f"{ABLATIONS}/{dataset}-{axis}.jsonl"
+    if getattr(axes, axis, None) == ():
+        told = f"{settings_file(regime)}: ablation.{dataset}.{axis} has no values: nothing is run"
+        console.print(f"[yellow]note:[/] {told}", highlight=False, soft_wrap=True)
+        written = folder_of(regime) / STUDY_OUTPUTS / path
+        write_records(written, [])
+        return written
+    return run_parts(f"ablation-{dataset}-{axis}", path, ablation_parts(dataset, axis, axes, regime), console, tools)
 
 
 def ablation_parts(dataset: str, axis: str, axes: AblationAxes, regime: Regime = "frozen") -> list[Part]:
     """The runs at each value of an ablation.
 
     Raises:
-        SuiteError: as ``run_ablation``.
+        SuiteError: as ``run_ablation``, or the axis has no values.
     """
     values = values_of(axis, axes, f"{settings_file(regime)}: ablation.{dataset}")
     plans = tuned_on_true_labels(read_tuned_plans(dataset, ABLATED, regime), regime)

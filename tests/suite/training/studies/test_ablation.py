@@ -4,16 +4,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from suite.errors import SuiteError
+from suite.evaluation.record_parts import AblationPoint
+from suite.evaluation.records import write_records
 from suite.losses.registry import load_target
 from suite.settings.plans import Run
 from suite.settings.studies import AblationAxes
 from suite.training.stage import run_frozen_stage
 from suite.training.studies.ablation import run_ablation, vary
+from suite.training.studies.promote import promote
+from tests.helpers.paths import ROOT
+from tests.helpers.records import record
 from tests.helpers.synthetic import json_rows, silent, tuned
 
 AXES = AblationAxes(alpha=(0, 2), repulsion_margin=(0.0, 0.3))
+POINT = AblationPoint(axis="alpha", value=1.0)
 TUNED = {"alpha": 2, "delta": 0.8, "proxies_per_class": 1}
 
 
@@ -71,7 +78,6 @@ def test_finished_runs_are_taken_from_the_cache_whatever_the_grid(workplace, one
     ("axis", "message"),
     [
         ("gamma", r"unknown axis 'gamma'; allowed: proxies_per_class, alpha, delta, repulsion_margin"),
-        ("delta", r"params\.yaml: ablation\.emoji\.delta has no values"),
         ("alpha", r"plan tuned/emoji-pfml/plan\.json is missing"),
     ],
 )
@@ -79,6 +85,32 @@ def test_refusals(workplace, axis, message):
     with pytest.raises(SuiteError, match=message):
         run_ablation("emoji", axis, AXES, silent())
     assert not Path("studies").exists()
+
+
+def test_an_axis_without_values_leaves_an_empty_file_that_is_not_promoted(workplace):
+    console = silent()
+    path = run_ablation("emoji", "delta", AXES, console)
+    assert path == Path("studies/ablations/emoji-delta.jsonl")
+    assert path.read_bytes() == b""
+    assert console.file.getvalue() == "note: params.yaml: ablation.emoji.delta has no values: nothing is run\n"
+    with pytest.raises(SuiteError, match="there is no finished search or study"):
+        promote()
+    kept = Path("results/studies/ablations/emoji-delta.jsonl")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("records of before\n")
+    write_records(path.with_name("emoji-alpha.jsonl"), [record("pfml", 0.0, 0, 0.5, track="ablation", ablation=POINT)])
+    assert promote() == [kept.with_name("emoji-alpha.jsonl")]
+    assert kept.read_text() == "records of before\n"
+
+
+@pytest.mark.parametrize("pipeline", ["studies", "finetuned"])
+def test_pipelines_read_settings_that_are_there_whatever_axis_is_left_out(pipeline):
+    """DVC stops where a parameter is missing."""
+    stage = yaml.safe_load((ROOT / f"pipelines/{pipeline}/dvc.yaml").read_text())["stages"]["ablation"]
+    assert stage["matrix"]["axis"] == [*AblationAxes.model_fields]
+    (params,) = stage["params"]
+    names = params if isinstance(params, str) else params["pipelines/finetuned/params.yaml"][0]
+    assert names == "ablation.${item.dataset}"
 
 
 BUILT = {"alpha": 2, "delta": 0.5, "proxies_per_class": 1, "min_distance_ratio": 0.25}
