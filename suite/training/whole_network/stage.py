@@ -65,11 +65,13 @@ def network_places(plan: WholeNetworkPlan, cache: Cache) -> list[CachedRun[Whole
     """The runs of a row with their places in the run cache.
 
     Raises:
-        SuiteError: code is not the planned one, or a list of labels is not; or the network would never learn.
+        SuiteError: code is not the planned one, or a list of labels is not; the network would never learn; or the images in
+            the cache are smaller than the recipe asks for.
     """
     code = network_code_sha256()
     check_code(plan, code)
     _check_warm_up(plan, cache)
+    _check_size(plan, cache)
     for level in plan.noise_levels:
         if listed := plan.listed(level):
             planned_list(plan.dataset, plan.noise_kind, level, listed, cache.images_sha256, BENCHMARKS_FOLDER)
@@ -94,6 +96,22 @@ def _check_warm_up(plan: WholeNetworkPlan, cache: Cache) -> None:
             f"recipe {plan.recipe_name}: schedule.warm_up_epochs = {schedule.warm_up_epochs}: the network would never learn "
             f"in {schedule.length} {schedule.unit}, which are {epochs} epochs of {plan.dataset}; allowed: 0 to {epochs - 1}"
         )
+
+
+def _check_size(plan: WholeNetworkPlan, cache: Cache) -> None:
+    """Check that the recipe asks for no more pixels than the cache keeps: enlarged images would be another experiment.
+
+    Raises:
+        SuiteError: it does.
+    """
+    kept, images = int(cache.meta.get("short_side", 0)), plan.recipe.images
+    wanted = {"images.train_resize": images.train_resize, "images.test_resize": images.test_resize}
+    for setting, pixels in wanted.items():
+        if kept and pixels is not None and pixels > kept:
+            raise SuiteError(
+                f"recipe {plan.recipe_name}: {setting} = {pixels}: {cache.folder} keeps images of {kept} px short side; "
+                f"allowed: 1 to {kept}, or a cache of larger images, by suite data add {plan.dataset} --short-side {pixels}"
+            )
 
 
 def _data_of(plan: WholeNetworkPlan, level: float, cache: Cache) -> str:

@@ -315,6 +315,19 @@ def test_a_warm_up_as_long_as_the_iterations_is_refused_before_any_run(cub, comm
             )
 
 
+@pytest.mark.parametrize("setting", ["train_resize", "test_resize"])
+def test_more_pixels_than_the_cache_keeps_are_refused(cub, command, setting):
+    tiny.recipe_file(Path("r.yaml"), **{f"images__{setting}": 257})
+    tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
+    assert command("plan", "--benchmarks").status == 0
+    done = command("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0")
+    assert done.status == 2
+    assert done.err == (
+        f"error: recipe r.yaml: images.{setting} = 257: benchmarks/cache/cub keeps images of 256 px short side; allowed: "
+        "1 to 256, or a cache of larger images, by suite data add cub --short-side 257\n"
+    )
+
+
 def test_out_of_memory_names_the_setting_to_lower(cub, command):
     user_row(
         "if len(embeddings) == 8:\n"
