@@ -17,6 +17,7 @@ from rich.console import Console
 
 from suite.errors import Interrupted, SuiteError
 from suite.losses.build import parts_of
+from suite.settings.paths import FINETUNED_FILE
 from suite.settings.plans import Plan
 from suite.training.cluster.connection import Where, connected
 from suite.training.cluster.description import Description, differences, installed_targets
@@ -26,6 +27,7 @@ from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.selection import Selection, stages_of
 from suite.training.cluster.stages import Data, Load, Name, Stage
 from suite.training.cluster.view import GridView
+from suite.training.cluster.worker import GPU
 from suite.training.cluster.workers import ClusterLostError, Demand
 from suite.training.run.frozen import Outcome
 
@@ -40,16 +42,18 @@ def run_grid(selection: Selection, where: Where, console: Console) -> list[str]:
         A line for each run that raised, and for each stage that could not run.
 
     Raises:
-        SuiteError: a name is unknown, a plan or data are missing, code is not the planned one, there is no cluster, or it is
-            lost.
+        SuiteError: a name is unknown, a plan or data are missing, code is not the planned one, there is no cluster or none
+            with GPUs where runs take one, or it is lost.
     """
     stages, load = stages_of(selection), _Loaded()
     plans = [stage.plan for stage in stages]
+    whole = selection.regime == "published" or any(_learns_whole(plan) for plan in plans)
+    resources = {GPU: 1.0} if whole and selection.accelerator == "gpu" else {}
+    if resources and where.local is not None:
+        raise SuiteError(_without_gpus(selection, where.local))
     files = pack_files(_file_targets(plans))
     for stage in stages:
         stage.check(load)
-    whole = selection.regime == "published" or any(_learns_whole(plan) for plan in plans)
-    resources = {"GPU": 1.0} if whole and selection.accelerator == "gpu" else {}
     targets = installed_targets([plan.target for plan in plans])
     modules = sorted({module for stage in stages for module in stage.modules})
     demand = Demand(selection.regime, targets, files, modules, selection.allow_versions, resources, where.patience)
@@ -179,6 +183,18 @@ class _OfStage:
 def _learns_whole(plan: Plan[Any]) -> bool:
     """Whether the whole network learns from images on a GPU; ``on_cpu`` needs none."""
     return getattr(plan.recipe, "whole_network", False) is True
+
+
+def _without_gpus(selection: Selection, local: int) -> str:
+    """What is told where runs take a GPU each, and workers that ``--local`` starts have none."""
+    on_cpu = (
+        "--accelerator cpu" if selection.regime == "published" else f"recipe.whole_network: on_cpu in {FINETUNED_FILE}"
+    )
+    return (
+        f"--local {local}: a run takes a GPU, which these workers do not have; allowed: {on_cpu}, or --scheduler-file FILE "
+        "with a worker for each GPU: CUDA_VISIBLE_DEVICES=0 dask worker --nthreads 1 --memory-limit 0 --resources GPU=1 "
+        "--scheduler-file FILE"
+    )
 
 
 def _file_targets(plans: Sequence[Plan[Any]]) -> dict[str, str]:

@@ -20,6 +20,8 @@ from suite.settings.plans import Regime
 from suite.training.cluster.description import Description, description_of_worker, differences
 from suite.training.cluster.parcels import AbsentError, opened, read, store
 
+GPU = "GPU"
+"""Name of the resource of workers that runs of whole networks ask for."""
 HOME = Path.cwd()
 """The folder in which the worker was started: this module is loaded before any task runs."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -70,6 +72,7 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         expected: what the worker is compared with.
         allow_versions: whether one that differs is admitted, too.
         busy_seconds: after which a worker that others keep from being admitted is told.
+        on_gpu: whether each run takes the GPU of its worker: one with several would leave all but the first alone.
     """
 
     admission: "asyncio.Task[None] | None" = None
@@ -83,9 +86,11 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         *,
         allow_versions: bool,
         busy_seconds: float,
+        on_gpu: bool = False,
     ) -> None:
         self.token, self.topic, self.described = token, topic, described
         self.expected, self.allow_versions, self.busy_seconds = expected, allow_versions, busy_seconds
+        self.on_gpu = on_gpu
         self.found: Description = {}
 
     async def setup(self, worker: Worker) -> None:
@@ -98,6 +103,10 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         refused = different if different and not self.allow_versions else ""
         if worker.state.nthreads != 1:
             refused = f"it has {worker.state.nthreads} threads; start it with --nthreads 1"
+        elif self.on_gpu and worker.state.total_resources.get(GPU) and (gpus := await asyncio.to_thread(_gpus)) > 1:
+            refused = (
+                f"it sees {gpus} GPUs and would use one; start one for each, with CUDA_VISIBLE_DEVICES = its number"
+            )
         limit = worker.memory_manager.memory_limit
         event = {"worker": worker.address, "refused": refused, "different": different, "memory_limit": limit or 0}
         if refused:
@@ -115,6 +124,13 @@ class Admission(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         if worker.plugins.get(self.topic) is self:
             await worker.scheduler.log_event(topic=self.topic, msg={"admission": event})
             await worker.set_resources(**{self.token: 1})
+
+
+def _gpus() -> int:
+    """How many GPUs this process sees, by ``CUDA_VISIBLE_DEVICES``."""
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def keep_piece(digest: str, place: int, count: int, piece: bytes, *, dask_worker: Worker) -> bool:

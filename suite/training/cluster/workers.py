@@ -16,7 +16,7 @@ from suite.settings.plans import Regime
 from suite.training.cluster.asking import answered, ask, begin, seen, silence
 from suite.training.cluster.deliveries import Deliveries, DeliveryError
 from suite.training.cluster.description import describe, description_of_worker
-from suite.training.cluster.worker import Absent, Admission
+from suite.training.cluster.worker import GPU, Absent, Admission
 
 
 def withdraw(address: str, token: str, *, dask_scheduler: Scheduler) -> None:
@@ -118,6 +118,7 @@ class Workers:
             self.expected,
             allow_versions=demand.allow_versions,
             busy_seconds=_BUSY_SECONDS,
+            on_gpu=GPU in demand.resources,
         )
         try:
             admitting = begin(client, partial(client.register_plugin, admission, name=self.topic))
