@@ -59,7 +59,7 @@ PROXY_ANCHOR = {
 }
 PROXY_ANCHOR_RESNET = PROXY_ANCHOR | {
     "backbone.architecture": "resnet50",
-    "backbone.freeze_batch_norm": "statistics_and_affine",
+    "backbone.freeze_batch_norm": "statistics",
     "optimiser.learning_rate": 1e-4,
     "schedule.warm_up_epochs": 5,
     "schedule.gamma": 0.5,
@@ -91,7 +91,7 @@ FACTS = [
         "cub",
         HIST
         | {
-            "backbone.freeze_batch_norm": "statistics_and_affine",
+            "backbone.freeze_batch_norm": "statistics",
             "optimiser.learning_rate": 1.2e-4,
             "optimiser.proxy_learning_rate_factor": pytest.approx(0.1 / 1.2e-4, rel=1e-12),
             "optimiser.weight_decay": 5e-5,
@@ -107,7 +107,7 @@ FACTS = [
         "cars",
         HIST
         | {
-            "backbone.freeze_batch_norm": "statistics_and_affine",
+            "backbone.freeze_batch_norm": "statistics",
             "optimiser.learning_rate": 1e-4,
             "optimiser.proxy_learning_rate_factor": 1000,
             "optimiser.weight_decay": 1e-4,
@@ -169,8 +169,8 @@ FACTS = [
             },
         )
         for dataset, rate, step, gamma, frozen in (
-            ("cub", 1e-4, 10, 0.5, "statistics_and_affine"),
-            ("cars", 1e-4, 20, 0.5, "statistics_and_affine"),
+            ("cub", 1e-4, 10, 0.5, "statistics"),
+            ("cars", 1e-4, 20, 0.5, "statistics"),
             ("sop", 6e-4, 20, 0.25, "none"),
         )
     ),
@@ -201,6 +201,7 @@ FACTS = [
             "loss.name": "triplet",
             "loss.hyperparameters.margin": 0.1,
             "loss.hyperparameters.squared": False,
+            "backbone.freeze_batch_norm": "statistics",
             "optimiser.name": "adamw",
         },
     ),
@@ -223,6 +224,11 @@ def test_what_a_table_says_is_not_called_undisclosed(name):
     for other, dataset, facts in FACTS:
         if other == name and dataset in recipe.datasets:
             assert not set(facts) & set(recipe.undisclosed)
+
+
+def test_the_warm_up_of_hist_that_comes_on_top_in_its_code_is_declared():
+    """Its train.py has a loop of its own for it, before that of the epochs and without a step of the scheduler."""
+    assert "schedule.warm_up_epochs" in load_paper_recipe("hist_resnet50").departures
 
 
 def test_what_pfml_leaves_open_is_listed():
