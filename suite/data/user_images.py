@@ -193,6 +193,8 @@ def _in_table(path: Path, settings: DatasetSettings, setting: str) -> Listing:
         table = read[path.suffix.lower()]()
     except Exception as error:
         raise SuiteError(f"{setting}.path: {path} is no table: {told(error)}") from error
+    if path.suffix.lower() == ".csv" and not isinstance(table.index, pd.RangeIndex):
+        raise SuiteError(f"{setting}.path: {path}: rows have more fields than the header; name every column")
     options = ("path_column", "label_column", "source_column", "licence_column")
     columns = {option: column for option in options if (column := getattr(settings, option)) is not None}
     for option, column in columns.items():
@@ -210,7 +212,7 @@ def _in_table(path: Path, settings: DatasetSettings, setting: str) -> Listing:
         )
 
     def text(column: str | None) -> list[str]:
-        return [""] * len(table) if column is None else table[column].fillna("").astype(str).str.strip().tolist()
+        return [""] * len(table) if column is None else table[column].astype("string").fillna("").str.strip().tolist()
 
     rows = zip(
         names, text(settings.label_column), text(settings.source_column), text(settings.licence_column), strict=True

@@ -194,8 +194,8 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
         setting: what names the target, for error messages; by default the entry of ``params.yaml``.
 
     Raises:
-        SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss, takes no pairs, or asks
-            for what it is not given behind a miner or where it is wrapped.
+        SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss, takes no pairs, asks
+            for what it is not given behind a miner or where it is wrapped, or has a parameter that would not reach it.
     """
     losses = f"params.yaml: losses.{name}"
     options = {"loss": "target", "wrapped": "wraps.target", "miner": "miner"}
@@ -219,6 +219,15 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
             f"{places['miner']} = {parts.miner!r}: {cls.__name__} takes no pairs from a miner; allowed: losses whose "
             "forward is (embeddings, labels, indices_tuple)"
         )
+    reserved = tuple(
+        prefix for part, prefix in (("miner", MINER_PREFIX), ("wrapped", WRAPPED_PREFIX)) if part in classes
+    )
+    for parameter in constructor_parameters(cls):
+        if parameter in TRAINING_SETTINGS or (reserved and parameter.startswith(reserved)):
+            raise SuiteError(
+                f"{places['loss']} = {parts.loss!r}: {cls.__name__} has a parameter {parameter}, which here is a setting of "
+                "its training, its miner or what it wraps, and would never reach it; rename it"
+            )
     lost = {
         "wrapped": _asked(classes.get("wrapped")) - _asked(cls),
         "miner": _asked(cls) if parts.miner else set[str](),

@@ -1,8 +1,10 @@
 """The loss that ``suite new-loss`` writes: short, sound, and with every declaration that the suite reads."""
 
 import importlib.util
+import keyword
 from pathlib import Path
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from suite.errors import SuiteError
@@ -34,5 +36,7 @@ def write_template(name: str) -> tuple[Path, str]:
         taken = "a built-in loss" if name in BUILT_IN else "a Python module, which a file of that name would hide"
         raise SuiteError(f"{setting}: {name} is {taken}; allowed: any other name")
     class_name = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    if keyword.iskeyword(class_name) or yaml.safe_load(name) != name:
+        raise SuiteError(f"{setting}: {name} means something else in Python or YAML; allowed: any other name")
     write_text(path, TEMPLATE.read_text(encoding="utf-8").replace("CLASS_NAME", class_name))
     return path, class_name

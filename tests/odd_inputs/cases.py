@@ -346,6 +346,16 @@ def linked(*labels):
         Path(f"photos/c{label}").symlink_to(Path(f"away/c{label}").resolve())
 
 
+def gaps(kind):
+    """A table of all pictures; every other one has no licence."""
+    import pandas as pd
+
+    paths = [str(path) for path in sorted(Path("photos").glob("*/*.png"))]
+    table = pd.DataFrame({"path": paths, "label": [Path(path).parent.name for path in paths]})
+    licence = pd.Series([1 if number % 2 else None for number in range(len(paths))]).astype(kind)
+    table.assign(licence=licence).to_parquet("list.parquet")
+
+
 TABLE = {"path": "list.csv"}
 IMAGES = [
     images("as they should be", lambda: None),
@@ -402,6 +412,20 @@ IMAGES = [
     images("a table that names a folder", lambda: table(["photos,c0"]), "photos", "unreadable", entry=TABLE),
     images(
         "a table that is not UTF-8", lambda: _write("list.csv", b"path,label\n\xff,a\n"), "is no table", entry=TABLE
+    ),
+    images(
+        "a table with more fields than its header",
+        lambda: _write("list.csv", "path,label\nphotos/c0/0.png,c0,\nphotos/c1/0.png,c1,\n"),
+        "list.csv: rows have more fields than the header",
+        entry=TABLE,
+    ),
+    *(
+        images(
+            f"a table with gaps in a licence of type {kind}",
+            lambda kind=kind: gaps(kind),
+            entry={"path": "list.parquet", "licence_column": "licence"},
+        )
+        for kind in ("Int64", "category", "object")
     ),
     images("an empty table", lambda: _write("list.csv", ""), "is no table", entry=TABLE),
     images("no parquet", lambda: _write("t.parquet", "x"), "t.parquet is no table", entry={"path": "t.parquet"}),

@@ -281,12 +281,19 @@ def test_options_that_do_not_fit(command, arguments, message):
     assert err.count("\n") == 1
 
 
+WORDS = ("none", "no", "true")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("taken", "taken.py exists; remove it first, or choose another name"),
         ("pfml", "pfml is a built-in loss; allowed: any other name"),
         ("random", "random is a Python module, which a file of that name would hide; allowed: any other name"),
+        *(
+            (name, f"{name} means something else in Python or YAML; allowed: any other name")
+            for name in ("none", "no", "true")
+        ),
         ("../x", "allowed are up to 64 letters, digits and _, a letter first"),
     ],
 )

@@ -155,3 +155,39 @@ def test_what_a_loss_asks_for_reaches_it_or_is_refused(workplace, settings, mess
         return
     with pytest.raises(SuiteError, match=message):
         find_loss("own", LossSettings(**settings))
+
+
+CLASHING = """
+from torch import nn
+
+
+class Own(nn.Module):
+    def __init__(self, PARAMETER, margin=0.5):
+        super().__init__()
+
+    def forward(self, embeddings, labels, indices_tuple=None):
+        return embeddings.sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "behind", "refused"),
+    [
+        ("epochs=3", None, True),
+        ("learning_rate=0.1", None, True),
+        ("proxy_learning_rate", None, True),
+        ("miner_margin=0.3", MINER, True),
+        ("miner_margin=0.3", None, False),
+        ("epochs_of_warm_up=3", MINER, False),
+    ],
+)
+def test_a_parameter_that_would_never_reach_its_loss_is_refused(workplace, parameter, behind, refused):
+    (workplace / "clash.py").write_text(CLASHING.replace("PARAMETER", parameter))
+    settings = LossSettings(target="clash.py:Own", miner=behind)
+    if not refused:
+        assert find_loss("own", settings).name == "own"
+        return
+    with pytest.raises(
+        SuiteError, match=rf"own\.target = 'clash.py:Own': Own has a parameter {parameter.split('=')[0]}, "
+    ):
+        find_loss("own", settings)

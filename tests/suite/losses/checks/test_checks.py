@@ -256,6 +256,12 @@ def test_chance_is_no_reason_to_fail_what_cannot_be_compared():
         assert finding(name, broken.Chance).status == "note"
 
 
+def test_a_memory_whose_mean_one_batch_leaves_is_noted_too():
+    noted = finding("memory between batches", broken.Averages)
+    assert noted.status == "note"
+    assert "the same batch, twice and after others, gives" in noted.found
+
+
 FIELD = ["mean over the batch", "pairs at work"]
 MEMORY = ["gradient against slope", "memory between batches"]
 EXPECTED_NOTES = {
@@ -268,7 +274,7 @@ EXPECTED_NOTES = {
     "prism": MEMORY,
     "cross_batch_memory": MEMORY,
     "circle": MEMORY[:1],  # no gradient runs through its weights
-    "super_loss": MEMORY[:1],
+    "super_loss": MEMORY,  # a running average of the losses
 }
 
 
