@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.cells import record_files
+from suite.evaluation.cells import cell_files, record_files
 from suite.evaluation.records import Record, read_records
 from suite.files import ANEW, read_lines, read_text
 from suite.judging.extended import beside
@@ -37,12 +38,20 @@ from suite.settings.paths import (
     STUDIES_FOLDER,
     TIMES_FILE,
 )
-from suite.settings.plans import tuned_plan_path
+from suite.settings.plans import PLANS, Regime, tuned_plan_path
 from suite.settings.tuned_recipes import TunedRecipe, load_tuned, tuned_path
 
 Found = TypeVar("Found")
 FIGURE_FOLDERS = (FIGURES_FOLDER, RESULTS_FOLDER, FINETUNED_RESULTS, BENCHMARK_RESULTS)
 _CURVES = ["dataset", "loss", "noise_level", "seed", "epoch", "value"]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The search 0 of a loss on a data set, and how many searches there are."""
+
+    recipe: TunedRecipe
+    searches: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Inputs:
     Attributes:
         losses: names of the losses, in the order of ``params.yaml``, then those that only the leaderboard names.
         datasets: names of the data sets, likewise.
+        grid: names of the losses that ``dvc repro`` trains; studies train others.
         declared: their entries in ``params.yaml``.
         entries: entries of ``datasets``.
         board: rows of the leaderboards of all regimes; empty if there is none.
@@ -61,10 +71,12 @@ class Inputs:
         unmeasured: why there is no curve of a loss, by name.
         curves: mean training loss: columns dataset, loss, noise_level, seed, epoch, value.
         records: of the grid, the values of papers and the study ``extended``; empty if nothing was run.
+        studied: records of the study ``extended`` of losses that the grid does not train, as they stand in git.
+        finetuned: records of finished cells of the regime ``finetuned``.
         fresh: further runs of the same values on fresh seeds.
         splits: runs under further splits of the classes.
         times: ``results/times.csv``, or None.
-        recipes: tuned recipes by (data set, loss).
+        recipes: searches of the track ``tuned`` by (regime, data set, loss).
         sheets: data sheets as Markdown, by data set.
         figures: SVG files.
         handed_in: losses that were handed in.
@@ -72,6 +84,7 @@ class Inputs:
 
     losses: tuple[str, ...]
     datasets: tuple[str, ...]
+    grid: frozenset[str]
     declared: Mapping[str, LossSettings]
     entries: Mapping[str, DatasetSettings]
     board: pd.DataFrame
@@ -81,24 +94,26 @@ class Inputs:
     unmeasured: Mapping[str, str]
     curves: pd.DataFrame
     records: tuple[Record, ...]
+    studied: tuple[Record, ...]
+    finetuned: tuple[Record, ...]
     fresh: tuple[Record, ...]
     splits: tuple[Record, ...]
     times: pd.DataFrame | None
-    recipes: Mapping[tuple[str, str], TunedRecipe]
+    recipes: Mapping[tuple[str, str, str], Searched]
     sheets: Mapping[str, str]
     figures: tuple[Path, ...]
     handed_in: Mapping[str, HandedIn] = field(default_factory=dict)
 
     @property
     def on_board(self) -> set[tuple[str, str]]:
-        """Data sets and losses of ``params.yaml`` whose runs of the tuned track stand on the leaderboard."""
+        """Data sets and losses of the grid whose runs of the tuned track stand on the leaderboard."""
         if self.board.empty:
             return set()
         rows = self.board[
             (self.board["regime"] == "frozen") & (self.board["track"] == "tuned") & (self.board["runs"] > 0)
         ]
         run = set(zip(rows["dataset"], rows["loss"], strict=True))
-        return {(d, loss) for d, loss in run if d in self.entries and loss in self.declared}
+        return {(d, loss) for d, loss in run if d in self.entries and loss in self.grid}
 
     @property
     def without_records(self) -> list[tuple[str, str]]:
@@ -118,7 +133,12 @@ def read_inputs(settings: Settings) -> Inputs:
     losses = tuple(dict.fromkeys([*settings.losses, *named]))
     datasets = tuple(dict.fromkeys([*settings.datasets, *([] if board.empty else board["dataset"])]))
     handed_in = {loss: each for loss, each in load_handed_in().items() if loss in losses}
-    recipes = {(dataset, loss): _recipe(dataset, loss, handed_in.get(loss)) for dataset in datasets for loss in losses}
+    recipes = {
+        (regime, dataset, loss): _searched(regime, dataset, loss, handed_in.get(loss))
+        for regime in PLANS
+        for dataset in datasets
+        for loss in losses
+    }
     sheets = {dataset: SHEETS_FOLDER / f"{dataset}.md" for dataset in datasets}
     verdicts, claims = read_verdict_files(RESULTS_FOLDER), read_claim_files(RESULTS_FOLDER)
     records, curves = _records(settings), _curves(settings)
@@ -126,6 +146,7 @@ def read_inputs(settings: Settings) -> Inputs:
     return Inputs(
         losses=losses,
         datasets=datasets,
+        grid=frozenset(settings.losses),
         declared={name: entry for name, entry in settings.all_losses.items() if name in losses},
         entries=settings.datasets,
         board=board,
@@ -135,6 +156,8 @@ def read_inputs(settings: Settings) -> Inputs:
         unmeasured=unmeasured,
         curves=curves,
         records=records,
+        studied=tuple(each for each in _study(EXTENDED) if each.loss not in settings.losses),
+        finetuned=tuple(read_records(cell_files(["*"]))),
         fresh=tuple(same_values(records, _study(FRESH_SEEDS))),
         splits=tuple(_study(SPLITS)),
         times=_read(TIMES_FILE, lambda path: read_csv(path, TIMES_COLUMNS, "make it anew: suite times")),
@@ -186,15 +209,19 @@ def _curves(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_CURVES)
 
 
-def _recipe(dataset: str, loss: str, handed_in: HandedIn | None) -> TunedRecipe | None:
+def _searched(regime: Regime, dataset: str, loss: str, handed_in: HandedIn | None) -> Searched | None:
     """The recipe in git, or the one that a search of this run found; of a loss that was handed in that of its bundle."""
     if handed_in is not None:
-        return handed_in.bundle.searches.get(search_member("frozen", "tuned", dataset, 0))
-    paths = (
-        tuned_path(dataset, loss),
-        tuned_plan_path(dataset, loss).with_name(FOUND_RECIPE.format(track="tuned", number=0)),
-    )
-    return next((load_tuned(path) for path in paths if path.is_file()), None)
+        theirs = handed_in.bundle.searches
+        names = list(takewhile(theirs.__contains__, (search_member(regime, "tuned", dataset, n) for n in count())))
+        return Searched(theirs[names[0]], len(names)) if names else None
+    plan = tuned_plan_path(dataset, loss, regime)
+    in_git = (tuned_path(dataset, loss, "tuned", number, regime) for number in count())
+    found = (plan.with_name(FOUND_RECIPE.format(track="tuned", number=number)) for number in count())
+    for each in (in_git, found):
+        if paths := list(takewhile(Path.is_file, each)):
+            return Searched(load_tuned(paths[0]), len(paths))
+    return None
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

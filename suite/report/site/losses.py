@@ -16,12 +16,12 @@ from suite.report.figures.style import looks
 from suite.report.formulas import typeset
 from suite.report.site.charts import Spec
 from suite.report.site.handed_in import about
-from suite.report.site.inputs import Inputs
+from suite.report.site.inputs import Inputs, Searched
 from suite.report.site.loss_charts import curves_chart, influence_chart, trials_chart
 from suite.report.site.pages import Pages, slug
 from suite.report.text import space_text, value_text
 from suite.settings.params import LossSettings
-from suite.settings.tuned_recipes import TunedRecipe
+from suite.settings.plans import PLANS
 
 Shown = dict[str, Any]
 
@@ -49,7 +49,10 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     loss["verdicts"] = _verdicts(inputs.verdicts, name)
     loss["verdicts_explained"] = EXPLAINED.format(metric=METRICS[MAIN_METRIC].label)
     loss["settings"] = _values(inputs, name)
-    loss["tuning"] = [_tuning(inputs.recipes[d, name], charts) for d in inputs.datasets if (d, name) in inputs.recipes]
+    found = [inputs.recipes.get((regime, dataset, name)) for regime in PLANS for dataset in inputs.datasets]
+    loss["tuning"] = [_tuning(searched, charts) for searched in found if searched is not None]
+    loss["on_a_board"] = not inputs.board.empty and bool((inputs.board["loss"] == name).any())
+    loss["studied"] = name in inputs.declared and name not in inputs.grid
     loss["influence"] = _influence(inputs, name, charts)
     loss["unmeasured"] = inputs.unmeasured.get(name)
     loss["curves"] = _curves(inputs, name, charts)
@@ -102,21 +105,52 @@ def _verdicts(verdicts: pd.DataFrame | None, name: str) -> list[Shown]:
     return shown
 
 
-def _values(inputs: Inputs, name: str) -> Shown | None:
-    """Values of the runs, a column for each data set and track: constructor arguments and learning rates."""
-    columns: dict[str, dict[str, Any]] = {}
+def _values(inputs: Inputs, name: str) -> list[Shown]:
+    """Values of the runs, a table a regime: constructor arguments and learning rates.
+
+    A column is a data set and track; its cells have the value of each search where searches differ.
+    """
     theirs = inputs.handed_in.get(name)
-    for record in inputs.records if theirs is None else shown_records(theirs.bundle):
-        if record.loss == name and record.regime == "frozen":
+    own = (*inputs.records, *inputs.studied, *inputs.finetuned)
+    tables: dict[str, dict[str, dict[int | None, dict[str, Any]]]] = {}
+    for record in own if theirs is None else shown_records(theirs.bundle):
+        if record.loss == name and record.regime in PLANS:
             rates = {key: record.recipe[key] for key in TRAINING_SETTINGS if key in record.recipe}
-            columns.setdefault(f"{record.dataset}, {record.track}", {**record.hyperparameters, **rates})
-    names = list(dict.fromkeys(key for values in columns.values() for key in values))
-    rows = [[key, *(value_text(values.get(key, "")) for values in columns.values())] for key in names]
-    return {"heads": ["hyper-parameter", *columns], "rows": rows} if columns else None
+            columns = tables.setdefault(record.regime, {})
+            searches = columns.setdefault(f"{record.dataset}, {record.track}", {})
+            searches.setdefault(record.search, {**record.hyperparameters, **rates})
+    return [_table(regime, columns) for regime, columns in tables.items()]
 
 
-def _tuning(recipe: TunedRecipe, charts: dict[str, Spec]) -> Shown:
-    chart = f"trials-{slug(recipe.dataset)}"
+def _table(regime: str, columns: dict[str, dict[int | None, dict[str, Any]]]) -> Shown:
+    names = dict.fromkeys(key for searches in columns.values() for values in searches.values() for key in values)
+    rows = [[key, *(_cell(searches, key) for searches in columns.values())] for key in names]
+    heads = ["hyper-parameter", *(head + _numbers(searches) for head, searches in columns.items())]
+    return {"caption": f"Values that were run, regime {regime}", "heads": heads, "rows": rows}
+
+
+def _in_order(searches: dict[int | None, Any]) -> list[int | None]:
+    return sorted(searches, key=lambda number: -1 if number is None else number)
+
+
+def _numbers(searches: dict[int | None, Any]) -> str:
+    numbers = [str(number) for number in _in_order(searches) if number is not None]
+    return f", search{'es' if len(numbers) > 1 else ''} {', '.join(numbers)}" if numbers else ""
+
+
+def _cell(searches: dict[int | None, dict[str, Any]], key: str) -> str:
+    """The value of all searches, or that of each by their numbers."""
+    texts = [value_text(searches[number].get(key, "")) for number in _in_order(searches)]
+    return texts[0] if len(set(texts)) == 1 else ", ".join(text or "default" for text in texts)
+
+
+def _tuning(searched: Searched, charts: dict[str, Spec]) -> Shown:
+    recipe = searched.recipe
+    of_regime = "" if recipe.regime == "frozen" else f"{recipe.regime}-"
+    chart = f"trials-{of_regime}{slug(recipe.dataset)}"
+    place = (
+        f"{recipe.dataset}, regime {recipe.regime}, track {recipe.track}, search {recipe.number} of {searched.searches}"
+    )
     charts[chart] = trials_chart(recipe)
     space = [
         [key, space_text(values), value_text(recipe.best.get(key, ""))] for key, values in recipe.search_space.items()
@@ -128,12 +162,12 @@ def _tuning(recipe: TunedRecipe, charts: dict[str, Spec]) -> Shown:
     ]
     best = ", ".join(f"{key} {value_text(value)}" for key, value in recipe.best.items())
     caption = (
-        f"{len(recipe.trials)} trials on {recipe.dataset}, {recipe.folds} folds; the line is the best so far. "
+        f"Searched on {place}: {len(recipe.trials)} trials, {recipe.folds} folds; the line is the best so far. "
         f"Chosen: {best} ({_percent(recipe.best_map_at_r)} %)."
     )
     heads = ["trial", *names, "MAP@R, %"]
     return {
-        "dataset": recipe.dataset,
+        "place": place,
         "chart": chart,
         "caption": caption,
         "space": space,
