@@ -169,7 +169,7 @@ def _whose(inputs: Inputs) -> str:
     """Which losses have no row of scatter for want of records."""
     missing = inputs.without_records
     if len(missing) == len(inputs.on_board):
-        return "of every loss" if missing else ""
+        return "of every loss of the grid" if missing else ""
     return "of " + ", ".join(f"{loss} on {dataset}" for dataset, loss in missing) if missing else ""
 
 

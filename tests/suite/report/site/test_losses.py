@@ -1,5 +1,6 @@
 """Pages of the losses say of which regime, track and search their values are, and where records are that are not there."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from suite.evaluation.records import write_records
 from suite.report.site.write import write_site
 from tests.helpers.paths import ROOT
 from tests.helpers.records import record
-from tests.suite.report.site.project import settings, write_board, write_two_regimes
+from tests.suite.report.site.project import row, settings, write_board, write_two_regimes
 
 RECIPE = yaml.safe_load((ROOT / "recipes/tuned/emoji/pfml-0.yaml").read_text())
 
@@ -83,3 +84,21 @@ def test_a_loss_of_another_regime_alone_is_not_called_not_run(workplace):
     assert "Regime finetuned, tuning track tuned" in page
     assert "No run of this loss has a record" not in page
     assert "The loss is on a leaderboard, and the records" in page
+
+
+def test_a_loss_of_a_study_is_told_from_those_of_the_grid(workplace):
+    """As in a fresh clone: records of the study are in git, those of the grid are not."""
+    rows = [row("tuned", "shapes", loss, 0, 50.0) for loss in ("pfml", "triplet", "prism")]
+    Path("results").mkdir()
+    Path("results/leaderboard.json").write_text(json.dumps(rows))
+    page = page_of("prism")
+    assert "lie in <code>results/studies/extended/</code>" in page.replace("would lie", "lie")
+    kept = record("prism", 0, 0, 0.5, dataset="shapes", recipe={"learning_rate": 0.007})
+    write_records(Path("results/studies/extended/shapes-prism.jsonl"), [kept])
+    page = page_of("prism")
+    assert '<th scope="row">learning_rate</th><td>0.007</td>' in page
+    assert "suite extended DATASET prism" in page
+    for wrong in ("lie in <code>runs/</code>", "<code>dvc repro</code>", "suite figures", "suite times"):
+        assert wrong not in page, wrong
+    provenance = Path("results/site/provenance.html").read_text()
+    assert "2 of 2 pairs of data set and loss of the grid" in provenance

@@ -268,11 +268,11 @@ def test_without_runs_pages_say_that_git_holds_none_and_not_that_nothing_was_run
     pages = {
         name: (site / f"{name}.html").read_text() for name in ("tuning", "loss-pfml", "dataset-shapes", "provenance")
     }
-    assert f"Rows of the tuned track of every loss are missing: their records {told}" in pages["tuning"]
+    assert f"Rows of the tuned track of every loss of the grid are missing: their records {told}" in pages["tuning"]
     assert f"Values of the tuned track on shapes are missing: records of these runs {told}" in pages["loss-pfml"]
     assert f"Curves of the runs on shapes {told}" in pages["loss-pfml"]
     assert f"Test embeddings, which nearest neighbours and maps need, {told}" in pages["dataset-shapes"]
-    assert f"Records of the tuned track, 2 of 2 pairs of data set and loss, {told}" in pages["provenance"]
+    assert f"Records of the tuned track, 2 of 2 pairs of data set and loss of the grid, {told}" in pages["provenance"]
     assert "Not run." not in pages["provenance"]
     assert "To make training curves, run" not in pages["loss-pfml"]
     assert "No run of this loss has a record" not in pages["loss-pfml"]
