@@ -41,6 +41,7 @@ class Facts:
         datasets: by name.
         loss_keys: references of each loss on the board, by name.
         recipes: how each regime trains, where settings say it.
+        epochs: for how many epochs each of these trains on each track, in words.
         backbone: name of the network.
         tuned: tuned recipes of the loss, by regime, track and data set.
         figures: stems of the figures that there are.
@@ -56,6 +57,7 @@ class Facts:
     datasets: Mapping[str, DatasetFacts]
     loss_keys: Mapping[str, tuple[str, ...]]
     recipes: Mapping[str, Recipe]
+    epochs: Mapping[tuple[str, str], str]
     backbone: str
     tuned: Mapping[tuple[str, str, str], TunedRecipe]
     figures: Sequence[str]

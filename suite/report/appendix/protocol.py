@@ -89,7 +89,7 @@ def _trained(facts: Facts, regime: str, track: str, rows: pd.DataFrame) -> Text:
             f"; embeddings have {recipe.embedding_dim} dimensions; batches hold {recipe.classes_per_batch} classes with "
             f"{recipe.samples_per_class} images each; AdamW"
         )
-        told += [*cite((references.OPTIMISER,)), f" trains for {recipe.epochs} epochs. "]
+        told += [*cite((references.OPTIMISER,)), f" trains for {facts.epochs[regime, track]}. "]
     told.append(TRACKS[track].format(trials=of_trials(rows)))
     if track.startswith("tuned"):
         told += [" Trials are drawn by TPE", *cite((references.SEARCH,)), "."]

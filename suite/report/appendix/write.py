@@ -26,8 +26,9 @@ from suite.report.formulas import lines_of
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
 from suite.report.site.inputs import influence_curves
 from suite.report.site.provenance import commit
+from suite.report.text import space_text
 from suite.settings.finetuned import load_finetuned
-from suite.settings.params import LossSettings, Recipe, Settings
+from suite.settings.params import LossSettings, Settings
 from suite.settings.paths import (
     BENCHMARK_RESULTS,
     BOARD_FILE,
@@ -104,6 +105,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
     verdicts = read_verdict_files(RESULTS_FOLDER)
     reports = read_claim_files(RESULTS_FOLDER)
     mine = found[loss]
+    trained = _settings(settings)
     facts = Facts(
         loss=loss,
         formula=lines_of(None if mine is None else mine.target),
@@ -113,7 +115,12 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
         findings=findings(board, verdicts, joined(reports)) if loss == METHOD else [],
         datasets={name: _dataset(name, sources[name]) for name in datasets},
         loss_keys={name: tuple(each) for name, each in entries.items()},
-        recipes=_recipes(settings),
+        recipes={regime: each.recipe for regime, each in trained.items()},
+        epochs={
+            (str(regime), str(track)): epochs_text(trained[regime], list(dict.fromkeys(rows["dataset"])), str(track))
+            for (regime, track), rows in board.groupby(["regime", "track"], sort=False)
+            if regime in trained
+        },
         backbone=settings.backbone.name,
         tuned={
             (regime, track, dataset): load_tuned(path)
@@ -168,9 +175,24 @@ def _dataset(name: str, sources: dict[str, str]) -> DatasetFacts:
     return DatasetFacts(about, int(labels.max()) + 1, len(labels), tuple(sources))
 
 
-def _recipes(settings: Settings) -> dict[str, Recipe]:
-    recipes = {"frozen": settings.recipe}
-    return recipes | ({"finetuned": load_finetuned().recipe} if FINETUNED_FILE.is_file() else {})
+def _settings(settings: Settings) -> dict[str, Settings]:
+    """Of each regime."""
+    return {"frozen": settings} | ({"finetuned": load_finetuned().within(settings)} if FINETUNED_FILE.is_file() else {})
+
+
+def epochs_text(settings: Settings, datasets: Sequence[str], track: str) -> str:
+    """For how many epochs a regime trains on data sets: as a search chose, or as the recipe of each says."""
+    space = settings.tuning.space.get("epochs")
+    if space and track.startswith("tuned"):
+        values = space.get("values")
+        shown = " or ".join([", ".join(map(str, values[:-1])), str(values[-1])]) if values else space_text(space)
+        return f"{shown.removeprefix(' or ')} epochs, as the search chose"
+    by_epochs: dict[int, list[str]] = {}
+    for name in (each for each in datasets if each in settings.datasets):
+        by_epochs.setdefault(settings.recipe_of(name).epochs, []).append(name)
+    if len(by_epochs) < 2:
+        return f"{next(iter(by_epochs), settings.recipe.epochs)} epochs"
+    return " and ".join(f"{epochs} epochs on {', '.join(names)}" for epochs, names in by_epochs.items())
 
 
 def _of_bundles(losses: Sequence[str]) -> list[tuple[str, str]]:

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
-from suite.report.appendix.write import write_appendix
+from suite.report.appendix.write import epochs_text, write_appendix
+from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
+from suite.settings.paths import FINETUNED_FILE
 from tests.helpers.paths import ROOT
 from tests.suite.report.site.project import FORMULA, settings, write_two_regimes
 
@@ -146,6 +148,7 @@ def test_the_protocol_tells_what_was_done(paper):
         "**Regime frozen, tuning track tuned.** An embedding layer learns on frozen features.",
         "embeddings have 128 dimensions; batches hold 30 classes with 4 images each",
         "the best of 20 trials for every loss",
+        "trains for 8, 15 or 30 epochs, as the search chose.",
         "(symmetric) at levels 0, 0.2, 0.4",
         "There are 5 seeds",
         "a class is an emoji",
@@ -153,6 +156,16 @@ def test_the_protocol_tells_what_was_done(paper):
         assert part in text
     assert re.search(r"\| data of emoji, regime frozen, SHA-256 \| `5246349f", text)
     assert re.search(r"\| learning_rate \| 0.0001 to 0.03, logarithmic \|", text)
+
+
+def test_epochs_are_those_of_the_track_and_of_each_data_set():
+    searched, learns = load_settings(ROOT / "params.yaml"), load_finetuned(ROOT / FINETUNED_FILE)
+    both = ["emoji", "furniture"]
+    assert epochs_text(searched, both, "tuned_under_noise") == "8, 15 or 30 epochs, as the search chose"
+    assert epochs_text(searched, both, "paper_values") == "15 epochs"
+    finetuned = learns.within(searched)
+    assert epochs_text(finetuned, both, "tuned") == "6 epochs on emoji and 11 epochs on furniture"
+    assert epochs_text(finetuned, ["emoji"], "tuned") == "6 epochs"
 
 
 def test_pfml_gets_what_was_found_and_another_loss_does_not(clone, paper, monkeypatch, tmp_path):
