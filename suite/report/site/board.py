@@ -101,7 +101,7 @@ def _columns(board: pd.DataFrame, metrics: list[str]) -> list[Column]:
     ]
     for metric in metrics:
         head, cell = f"{METRICS[metric].label}, %", partial(metric_cell, metric=metric)
-        columns.append(Column(head, "mean over seeds with its 95 % interval", cell, (metric,), metric))
+        columns.append(Column(head, "mean over runs with its 95 % interval", cell, (metric,), metric))
     rank = ("rank_low", "rank_high")
     columns.append(Column("rank", "ranks by R@1 that the intervals leave open", rank_cell, rank, r1))
     behind, classes = ("behind_low", "behind_high"), ("class_low", "class_high")
@@ -139,12 +139,14 @@ def _filter(name: str, title: str, values: list[str], default: str) -> Filter:
 
 def _note(board: pd.DataFrame) -> str:
     text = (
-        "Choose a column's head to sort by it. Numbers are means over seeds; ± is half the 95 % interval of the mean; "
+        "Choose a column's head to sort by it. Numbers are means over runs; ± is half the 95 % interval of the mean, "
+        "over searches where a loss has several, else over seeds; "
         "a mean over one seed or search, or over such as are all alike, has none."
     )
     if "ties_best" not in board:
         return text
     return (
-        f"{text} Losses of the tie group cannot be told apart from the best of their table at this number of seeds. Ranks, "
-        "tie group and points behind the best follow from simultaneous 95 % intervals of all paired differences of R@1."
+        f"{text} Losses of the tie group cannot be told apart from the best of their table at this number of searches or "
+        "seeds. Ranks, tie group and points behind the best follow from simultaneous 95 % intervals of all paired "
+        "differences of R@1."
     )

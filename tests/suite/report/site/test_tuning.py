@@ -116,6 +116,11 @@ def test_searches_in_which_the_network_learns_have_charts_of_their_own(workplace
     page = write_site(settings()).with_name("tuning.html").read_text()
     assert f"shapes, tuned, finetuned: 20 trials on 4 of {tuning['folds']} folds; one search each, so no bands." in page
     assert page.count('class="plot"') == 1
+    assert "where the network learns <code>pipelines/finetuned/params.yaml</code>." in " ".join(page.split())
+    front = write_site(settings()).read_text()
+    assert "over searches where there are several, else over seeds" in front
+    board = Path("results/site/leaderboard.html").read_text()
+    assert "over searches where a loss has several, else over seeds" in board
 
 
 def test_only_searches_that_the_settings_ask_for_are_averaged():
