@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from suite.data.catalog import EMBEDDED, user_data_path
+from suite.data.table import read_labels
 from suite.errors import SuiteError, allowed
 from suite.evaluation.tables import read_csv
 from suite.files import write_text
@@ -113,7 +113,7 @@ def _facts(loss: str, board: pd.DataFrame, settings: Settings, figures: list[str
         board=board,
         verdicts=_mine(loss, board, verdicts),
         findings=findings(board, verdicts, joined(reports)) if loss == METHOD else [],
-        datasets={name: _dataset(name, sources[name]) for name in datasets},
+        datasets={name: _dataset(name, sources[name], settings) for name in datasets},
         loss_keys={name: tuple(each) for name, each in entries.items()},
         recipes={regime: each.recipe for regime, each in trained.items()},
         epochs={
@@ -166,9 +166,10 @@ def _mine(loss: str, board: pd.DataFrame, verdicts: pd.DataFrame | None) -> pd.D
     ]
 
 
-def _dataset(name: str, sources: dict[str, str]) -> DatasetFacts:
+def _dataset(name: str, sources: dict[str, str], settings: Settings) -> DatasetFacts:
     path = DATA_FOLDER / f"{name}.parquet" if name in EMBEDDED else user_data_path(name)
-    labels = pq.read_table(path, columns=["label"])["label"].to_numpy() if path.is_file() else None
+    cut = settings.datasets[name].max_classes if name in settings.datasets else None
+    labels = read_labels(path, cut) if path.is_file() else None
     about = EMBEDDED[name].about if name in EMBEDDED else ""
     if labels is None:
         return DatasetFacts(about, None, None, tuple(sources))

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
-from suite.report.appendix.write import epochs_text, write_appendix
+from suite.report.appendix.write import _dataset, epochs_text, write_appendix
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
 from suite.settings.paths import FINETUNED_FILE
 from tests.helpers.paths import ROOT
-from tests.suite.report.site.project import FORMULA, settings, write_two_regimes
+from tests.suite.report.site.project import FORMULA, settings, write_data, write_two_regimes
 
 USED = ("params.yaml", "pipelines/finetuned/params.yaml", "docs/figures/influence.csv", "docs/examples/paper")
 
@@ -194,3 +194,10 @@ def test_a_loss_that_is_not_on_the_leaderboard_is_one_line(workplace):
     with pytest.raises(SuiteError, match=r"^loss 'circle' is not on the leaderboard; allowed: .*pfml.*$"):
         write_appendix("circle", settings(), Path("out"))
     assert not Path("out").exists()
+
+
+def test_a_data_set_that_is_cut_down_has_the_size_that_was_used(workplace):
+    write_data(classes=12, images=4)
+    cut = settings().datasets["shapes"].model_copy(update={"max_classes": 6})
+    found = _dataset("shapes", {}, settings().model_copy(update={"datasets": {"shapes": cut}}))
+    assert (found.classes, found.images) == (6, 24)
