@@ -1,4 +1,7 @@
-"""docs/cluster.md: each of its commands is run, sbatch by the scripts that it submits; ssh, srun and dvc are stand-ins."""
+"""docs/cluster.md: each of its commands is run, sbatch by the scripts that it submits; ssh, srun and dvc are stand-ins.
+
+Those of its fenced block need GPUs and are not run.
+"""
 
 import os
 import re
