@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -85,7 +86,8 @@ def test_a_worker_that_sees_several_gpus_is_refused(monkeypatch, gpus, resources
     monkeypatch.setattr(Admission, "_admit", admit)
     described = "frozen", (), ()
     made = Admission("t", "t", described, describe(*described), allow_versions=False, busy_seconds=1.0, on_gpu=on_gpu)
-    asyncio.run(made.setup(worker))
+    with ThreadPoolExecutor(1) as thread:  # a browser of another test may have a loop in this one
+        thread.submit(asyncio.run, made.setup(worker)).result()
     why = "it sees 2 GPUs and would use one; start one for each, with CUDA_VISIBLE_DEVICES = its number"
     assert (told, admitted) == (([why], []) if refused else ([], [""]))
 
