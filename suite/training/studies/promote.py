@@ -26,7 +26,6 @@ def promote() -> list[Path]:
         path: studies_of(regime) / path.relative_to(folder_of(regime) / STUDY_OUTPUTS)
         for regime in PLANS
         for path in sorted((folder_of(regime) / STUDY_OUTPUTS).glob("*/*.jsonl"))
-        if path.stat().st_size  # of an ablation without values there is nothing to take
     }
     cells = cells_to_keep()
     if not found and not studies and not cells:

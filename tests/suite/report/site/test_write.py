@@ -102,7 +102,7 @@ def test_the_first_page_tells_the_verdicts_on_user_losses(workplace):
     write_verdicts()
     mine = settings().losses | {"triplet": LossSettings(target="pytorch_metric_learning.losses:ContrastiveLoss")}
     page = write_site(settings().model_copy(update={"losses": mine})).read_text()
-    assert 'href="loss-triplet.html#verdicts">Verdicts</a> on triplet in 2 tables: against pfml' in page
+    assert 'href="loss-triplet.html#verdicts">Verdicts</a> in regime frozen: triplet in 2 tables: against pfml' in page
     assert "on pfml in" not in page
 
 

@@ -8,7 +8,6 @@ import yaml
 
 from suite.errors import SuiteError
 from suite.evaluation.record_parts import AblationPoint
-from suite.evaluation.records import write_records
 from suite.losses.registry import load_target
 from suite.settings.plans import Run
 from suite.settings.studies import AblationAxes
@@ -16,7 +15,6 @@ from suite.training.stage import run_frozen_stage
 from suite.training.studies.ablation import run_ablation, vary
 from suite.training.studies.promote import promote
 from tests.helpers.paths import ROOT
-from tests.helpers.records import record
 from tests.helpers.synthetic import json_rows, silent, tuned
 
 AXES = AblationAxes(alpha=(0, 2), repulsion_margin=(0.0, 0.3))
@@ -87,20 +85,14 @@ def test_refusals(workplace, axis, message):
     assert not Path("studies").exists()
 
 
-def test_an_axis_without_values_leaves_an_empty_file_that_is_not_promoted(workplace):
+def test_an_axis_without_values_leaves_an_empty_file_that_promotion_refuses(workplace):
     console = silent()
     path = run_ablation("emoji", "delta", AXES, console)
     assert path == Path("studies/ablations/emoji-delta.jsonl")
     assert path.read_bytes() == b""
     assert console.file.getvalue() == "note: params.yaml: ablation.emoji.delta has no values: nothing is run\n"
-    with pytest.raises(SuiteError, match="there is no finished search or study"):
+    with pytest.raises(SuiteError, match=r"emoji-delta\.jsonl holds no record"):
         promote()
-    kept = Path("results/studies/ablations/emoji-delta.jsonl")
-    kept.parent.mkdir(parents=True)
-    kept.write_text("records of before\n")
-    write_records(path.with_name("emoji-alpha.jsonl"), [record("pfml", 0.0, 0, 0.5, track="ablation", ablation=POINT)])
-    assert promote() == [kept.with_name("emoji-alpha.jsonl")]
-    assert kept.read_text() == "records of before\n"
 
 
 @pytest.mark.parametrize("pipeline", ["studies", "finetuned"])
