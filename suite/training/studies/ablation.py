@@ -25,7 +25,7 @@ ABLATED = "pfml"
 def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, tools: Tools | None = None) -> Path:
     """Run or resume an ablation of pfml around its tuned values; writes a record for each value and seed.
 
-    Pipelines have a stage for each axis. Of one without values it writes an empty file, which ``suite promote`` leaves out.
+    Pipelines have a stage for each axis. Of one without values it writes an empty file, which ``suite promote`` refuses.
 
     Args:
         dataset: name of the data set.
