@@ -11,6 +11,7 @@ from suite.errors import SuiteError, allowed
 from suite.evaluation.record_parts import AblationPoint
 from suite.evaluation.records import write_records
 from suite.losses.registry import Hyperparameters, load_target
+from suite.settings.finetuned import settings_of
 from suite.settings.paths import ABLATIONS, STUDY_OUTPUTS
 from suite.settings.plans import Regime, Run, SomePlan, folder_of, seeds_of
 from suite.settings.studies import AblationAxes
@@ -25,7 +26,7 @@ ABLATED = "pfml"
 def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, tools: Tools | None = None) -> Path:
     """Run or resume an ablation of pfml around its tuned values; writes a record for each value and seed.
 
-    Pipelines have a stage for each axis. Of one without values it writes an empty file, which ``suite promote`` refuses.
+    Pipelines have a stage for each axis. Of one without values it writes an empty file, which ``suite promote`` leaves.
 
     Args:
         dataset: name of the data set.
@@ -49,6 +50,18 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, 
         write_records(written, [])
         return written
     return run_parts(f"ablation-{dataset}-{axis}", path, ablation_parts(dataset, axis, axes, regime), console, tools)
+
+
+def is_left_out(path: Path, regime: Regime) -> bool:
+    """Whether a file is the empty one of an axis that has no values in the settings.
+
+    Raises:
+        SuiteError: the settings are missing or wrong.
+    """
+    if path.parent.name != ABLATIONS or path.stat().st_size:
+        return False
+    dataset, _, axis = path.stem.rpartition("-")
+    return getattr(settings_of(regime).ablation.get(dataset), axis, None) == ()
 
 
 def ablation_parts(dataset: str, axis: str, axes: AblationAxes, regime: Regime = "frozen") -> list[Part]:

@@ -12,6 +12,7 @@ from suite.files import write_text
 from suite.settings.paths import FOLDERS, SEARCHES_FOLDER, STUDY_OUTPUTS, TUNED_FOLDER
 from suite.settings.plans import PLANS, folder_of, studies_of
 from suite.settings.tuned_recipes import load_tuned, save_tuned, tuned_path
+from suite.training.studies.ablation import is_left_out
 
 
 def promote() -> list[Path]:
@@ -26,6 +27,7 @@ def promote() -> list[Path]:
         path: studies_of(regime) / path.relative_to(folder_of(regime) / STUDY_OUTPUTS)
         for regime in PLANS
         for path in sorted((folder_of(regime) / STUDY_OUTPUTS).glob("*/*.jsonl"))
+        if not is_left_out(path, regime)
     }
     cells = cells_to_keep()
     if not found and not studies and not cells:

@@ -85,13 +85,28 @@ def test_refusals(workplace, axis, message):
     assert not Path("studies").exists()
 
 
-def test_an_axis_without_values_leaves_an_empty_file_that_promotion_refuses(workplace):
+def test_an_axis_without_values_leaves_an_empty_file_that_promotion_leaves(workplace):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    del params["ablation"]["emoji"]["delta"]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
     console = silent()
-    path = run_ablation("emoji", "delta", AXES, console)
+    path = run_ablation("emoji", "delta", AblationAxes(**params["ablation"]["emoji"]), console)
     assert path == Path("studies/ablations/emoji-delta.jsonl")
     assert path.read_bytes() == b""
     assert console.file.getvalue() == "note: params.yaml: ablation.emoji.delta has no values: nothing is run\n"
-    with pytest.raises(SuiteError, match=r"emoji-delta\.jsonl holds no record"):
+    with pytest.raises(SuiteError, match="there is no finished search or study"):
+        promote()
+
+
+@pytest.mark.parametrize("name", ["emoji-alpha", "typefaces-delta", "emoji-gamma"])
+def test_an_empty_file_of_an_axis_with_values_or_of_none_is_damage(workplace, name):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["ablation"] = {"emoji": {"alpha": [1]}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    path = Path(f"studies/ablations/{name}.jsonl")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(SuiteError, match=rf"{name}\.jsonl holds no record; delete it and run: dvc repro"):
         promote()
 
 

@@ -1,5 +1,6 @@
 """Promoting: what searches found becomes the recipes in git, what studies measured the records in git."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from suite.evaluation.record_parts import AblationPoint, ProxyPlaces
 from suite.evaluation.records import write_records
 from suite.settings.tuned_recipes import Trial, TunedRecipe, load_tuned, save_tuned, tuned_path
 from suite.training.studies.promote import promote
+from tests.helpers.paths import ROOT
 from tests.helpers.records import record
 
 FOUND = Path("tuned/emoji-pfml/tuned-0.yaml")
@@ -147,6 +149,7 @@ def test_promoted_studies_are_replaced_and_others_stay(workplace):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_damaged_study_stops_all_and_what_is_in_git_stays(workplace, name):
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
     save_studies("first")
     promote()
     path = OUTPUTS / f"{name}.jsonl"
