@@ -20,6 +20,7 @@ from suite.randomness import stream
 from suite.report.sheets import user_sheet
 from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, markdown, slug
+from suite.settings.params import DatasetSettings
 from suite.settings.paths import DATA_FOLDER, SHEETS_FOLDER
 
 SAMPLE_CLASSES, SAMPLE_IMAGES, STRIP = 9, 5, 8
@@ -30,7 +31,7 @@ class Pictures:
     """Thumbnails of one data set.
 
     Attributes:
-        table: the data set.
+        table: the data set, or what the settings keep of it.
         pattern: path within the site of the thumbnail of a row.
     """
 
@@ -54,10 +55,10 @@ class Pictures:
         return self.table.class_names[int(self.table.labels[row])]
 
 
-def open_pictures(dataset: str, site: Path) -> Pictures | None:
-    """The pictures of a data set, or None where its file is not there."""
+def open_pictures(dataset: str, site: Path, max_classes: int | None = None) -> Pictures | None:
+    """The pictures of a data set, cut down as ``read_table`` does, or None where its file is not there."""
     path = DATA_FOLDER / f"{dataset}.parquet" if dataset in EMBEDDED else user_data_path(dataset)
-    return Pictures(slug(dataset), read_table(verified(dataset).path), site) if path.is_file() else None
+    return Pictures(slug(dataset), read_table(verified(dataset).path, max_classes), site) if path.is_file() else None
 
 
 def thumbnail(encoded: bytes) -> bytes:
@@ -87,7 +88,9 @@ def write_datasets(
             table = pictures[name].table
             samples = [_part(name, pictures[name], "training"), _part(name, pictures[name], "test")]
             licences = _licences(table)
-            values["counts"] = f"{table.num_classes:,} classes, {len(table.labels):,} images"
+            values["counts"] = (
+                f"{table.num_classes:,} classes, {len(table.labels):,} images{_cut(inputs.entries.get(name))}"
+            )
             values["strip"] = [group["pictures"][0] for part in samples for group in part["classes"]][:STRIP]
         listed.append(values)
         sheet = inputs.sheets.get(name) or _user_sheet(name, inputs, pictures)
@@ -107,12 +110,17 @@ def write_datasets(
     pages.write("datasets.html", "datasets", "Data sets", datasets=listed)
 
 
+def _cut(entry: DatasetSettings | None) -> str:
+    return "" if entry is None or entry.max_classes is None else f", cut down by max_classes: {entry.max_classes}"
+
+
 def _user_sheet(name: str, inputs: Inputs, pictures: Mapping[str, Pictures]) -> str | None:
     """The sheet of a user's images that have none in ``docs/data``."""
     entry, made = inputs.entries.get(name), described(name)
     if entry is None or entry.path is None or made is None or name not in pictures:
         return None
-    return user_sheet(name, entry, pictures[name].table, made)
+    table = pictures[name].table if entry.max_classes is None else read_table(verified(name).path)
+    return user_sheet(name, entry, table, made)
 
 
 def _part(dataset: str, pictures: Pictures, half: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from suite.data.split import num_training_classes
+from suite.data.table import ImageTable
 from suite.errors import SuiteError
 from suite.report.figures.style import looks
 from suite.report.site.charts import Spec, plane_chart
@@ -58,7 +60,7 @@ def write_retrieval(
     shown, left_out = finished[:MOST_LOSSES], finished[MOST_LOSSES:]
     by_loss = {loss: by_loss[loss] for loss in shown}
     shared = shared_by_all(by_loss, dataset)
-    if shared.rows.max() >= len(pictures.table.labels):
+    if not _of_test_classes(shared, pictures.table):
         raise SuiteError(f"{dataset}: the embeddings in {RUNS_FOLDER}/ are of other images; run again: dvc repro")
     look = looks(losses)
     queries = choose_queries(dataset, shared.labels)
@@ -90,6 +92,13 @@ def write_retrieval(
         maps=maps,
         charts=charts,
     )
+
+
+def _of_test_classes(embeddings: Embeddings, table: ImageTable) -> bool:
+    """Whether embeddings are of rows of the test classes of a table, by number and label."""
+    if embeddings.rows.max() >= len(table.labels) or embeddings.labels.min() < num_training_classes(table.num_classes):
+        return False
+    return np.array_equal(table.labels[embeddings.rows], embeddings.labels)
 
 
 def _note(shared: Embeddings, level: float, failed: Sequence[str], left_out: Sequence[str]) -> str:

@@ -76,7 +76,8 @@ def write_site(settings: Settings, folder: Path = SITE_FOLDER) -> Path:
     inputs = read_inputs(settings)
     with _replacing_folder(folder) as site:
         _write_assets(site)
-        pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, site))}
+        kept = {name: entry.max_classes for name, entry in inputs.entries.items()}
+        pictures = {name: found for name in inputs.datasets if (found := open_pictures(name, site, kept.get(name)))}
         pages = Pages(site, _navigation(board=not inputs.board.empty))
         retrieval = _write_retrieval(pages, settings, inputs, pictures)
         write_datasets(pages, inputs, pictures, retrieval)
