@@ -39,10 +39,9 @@ def protocol(facts: Facts) -> list[Block]:
     split: list[Inline] = [
         "Data sets: ",
         *listed(sets),
-        ". Classes have a fixed random order; the first half trains and the ",
-    ]
-    split += [
-        "second half tests, so that no class does both",
+        ". ",
+        split_text([*facts.datasets]),
+        ", so that no class does both",
         *cite(references.SPLIT),
         ". Nothing is selected on test classes.",
     ]
@@ -101,6 +100,16 @@ def _software(facts: Facts) -> Paragraph:
         (f"{name} {facts.versions.get(name, '')}".strip(), *cite((key,))) for name, key in references.LIBRARIES.items()
     ]
     return Paragraph(("Software: ", *listed(named), "."))
+
+
+def split_text(datasets: Sequence[str]) -> str:
+    """Which classes train and which test."""
+    published = [name for name in datasets if name in references.BENCHMARKS]
+    halves = "classes have a fixed random order; the first half trains and the second half tests"
+    if not published:
+        return halves.capitalize()
+    told = f"On {', '.join(published)} the classes of the published split train and test"
+    return told if len(published) == len(datasets) else f"{told}; elsewhere {halves}"
 
 
 def _of_dataset(each: DatasetFacts) -> list[Inline]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -101,6 +102,7 @@ def write_datasets(
             "datasets.html",
             counts=values["counts"] + "; classes below were drawn at random.",
             samples=samples,
+            missing=_missing(name, inputs),
             licences=licences,
             attachments=_attachments(name, pages.folder),
             sheet=None if sheet is None else markdown(sheet),
@@ -108,6 +110,15 @@ def write_datasets(
             on_board=any(dataset == name for dataset, _ in inputs.on_board),
         )
     pages.write("datasets.html", "datasets", "Data sets", datasets=listed)
+
+
+def _missing(name: str, inputs: Inputs) -> Markup:
+    """Why there are no samples, as HTML."""
+    if name in EMBEDDED:
+        return Markup("The data file is missing. Fetch it with <code>dvc pull data.dvc</code>.")
+    if name in inputs.entries:
+        return Markup("The images are not converted yet. Run <code>suite data user {}</code>.").format(name)
+    return Markup("This project has no images of the data set.")
 
 
 def _cut(entry: DatasetSettings | None) -> str:

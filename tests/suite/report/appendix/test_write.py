@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from suite.errors import SuiteError
+from suite.report.appendix.protocol import split_text
 from suite.report.appendix.write import _dataset, epochs_text, write_appendix
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
@@ -166,6 +167,22 @@ def test_epochs_are_those_of_the_track_and_of_each_data_set():
     finetuned = learns.within(searched)
     assert epochs_text(finetuned, both, "tuned") == "6 epochs on emoji and 11 epochs on furniture"
     assert epochs_text(finetuned, ["emoji"], "tuned") == "6 epochs"
+
+
+RANDOM = "lasses have a fixed random order; the first half trains and the second half tests"
+PUBLISHED = "the classes of the published split train and test"
+
+
+@pytest.mark.parametrize(
+    ("datasets", "told"),
+    [
+        (["emoji", "birds"], f"C{RANDOM}"),
+        (["cub", "sop"], f"On cub, sop {PUBLISHED}"),
+        (["emoji", "cub"], f"On cub {PUBLISHED}; elsewhere c{RANDOM}"),
+    ],
+)
+def test_data_sets_with_a_published_split_keep_it(datasets, told):
+    assert split_text(datasets) == told
 
 
 def test_pfml_gets_what_was_found_and_another_loss_does_not(clone, paper, monkeypatch, tmp_path):

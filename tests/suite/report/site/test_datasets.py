@@ -1,4 +1,4 @@
-"""Pages of a data set that ``max_classes`` cuts down: they show the classes and images that runs have seen."""
+"""Pages of data sets: one that is cut down shows the classes and images that runs have seen; one without images, why."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.report.site.write import write_site
-from tests.suite.report.site.project import settings, write_data
+from tests.suite.report.site.project import settings, write_board, write_data
 
 IMAGES = 4
 
@@ -51,3 +51,16 @@ def test_embeddings_of_another_cut_are_refused(workplace, ran, kept):
     write_embeddings(ran)
     with pytest.raises(SuiteError, match="shapes: the embeddings in runs/ are of other images; run again: dvc repro"):
         write_site(cut(kept), workplace / "site")
+
+
+def test_a_page_without_images_says_how_to_get_them(workplace):
+    whole = cut(None)
+    emoji = whole.datasets["shapes"].model_copy(update={"path": None})
+    write_board()
+    write_site(whole.model_copy(update={"datasets": whole.datasets | {"emoji": emoji}}), workplace / "site")
+    for name, told in (
+        ("shapes", "Run <code>suite data user shapes</code>."),
+        ("emoji", "Fetch it with <code>dvc pull data.dvc</code>."),
+        ("other", "This project has no images of the data set."),
+    ):
+        assert told in (workplace / f"site/dataset-{name}.html").read_text()
