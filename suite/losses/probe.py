@@ -9,7 +9,7 @@ from suite.losses.build import offered_to, scalar
 from suite.processes import guarded
 
 
-def ask(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tuple[Tensor, Tensor, str]:
+def ask(place: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tuple[Tensor, Tensor, str]:
     """Evaluate a loss once; gives its value, the embeddings (12, D), and how to name the evaluation.
 
     Raises:
@@ -19,7 +19,7 @@ def ask(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tup
     labels = torch.arange(min(4, num_classes)).repeat_interleave(3)
     raw = torch.randn(len(labels), embedding_dim, generator=generator)
     embeddings = functional.normalize(raw, dim=1).requires_grad_()
-    where = f"params.yaml: losses.{name}: on a batch of {len(labels)} unit embeddings the loss"
+    where = f"{place}: on a batch of {len(labels)} unit embeddings the loss"
     made_before = {id(parameter) for parameter in loss.parameters()}
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in loss.parameters()):
         raise SuiteError(f"{where} makes a parameter in forward, which is never trained; make it in the constructor")
@@ -30,13 +30,13 @@ def ask(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tup
     return scalar(value, where), embeddings, where
 
 
-def probe(name: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
+def probe(place: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
     """Check that a loss gives a finite scalar whose gradient reaches the embeddings and is finite.
 
     Raises:
         SuiteError: it does not; the message says what it gave instead.
     """
-    value, embeddings, where = ask(name, loss, num_classes, embedding_dim)
+    value, embeddings, where = ask(place, loss, num_classes, embedding_dim)
     if not torch.isfinite(value):
         raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
     if not value.requires_grad:

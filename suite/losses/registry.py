@@ -83,7 +83,7 @@ class LossEntry:
         sha256: digest of the code that defines it: a module or package, or a file and what it imports from beside itself.
         wrapped: class of the loss that it wraps, if it wraps one.
         miner: class of the miner in front of it, if there is one.
-        setting: what names the loss, for error messages; by default its entry of ``params.yaml``.
+        setting: what names the loss, for error messages; by default its entry among the losses of ``params.yaml``.
     """
 
     name: str
@@ -93,6 +93,11 @@ class LossEntry:
     wrapped: type[nn.Module] | None = None
     miner: type[nn.Module] | None = None
     setting: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What names the loss in error messages."""
+        return self.setting or entry_of(self.name)
 
     @property
     def search_space(self) -> dict[str, dict[str, Any]]:
@@ -123,10 +128,9 @@ class LossEntry:
         Raises:
             SuiteError: the constructor refuses a value.
         """
-        setting = self.setting or f"params.yaml: losses.{self.name}"
         self.check_size(values, num_classes, embedding_dim)
-        with guarded(f"{setting}: the constructor"):
-            return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, setting)
+        with guarded(f"{self.place}: the constructor"):
+            return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, self.place)
 
     def must_survive(self, function: Callable[[], object]) -> None:
         """Call a function that runs this loss; where it is somebody else's, in a process of its own, which it may kill.
@@ -137,38 +141,42 @@ class LossEntry:
         if all(part is None or part.partition(".")[0].partition(":")[0] in PACKAGES for part in parts_of(self.target)):
             function()
         else:
-            must_survive(f"{self.setting or f'params.yaml: losses.{self.name}'} ({self.target})", function)
+            must_survive(f"{self.place} ({self.target})", function)
 
     def check_size(self, values: Hyperparameters, num_classes: int, embedding_dim: int) -> None:
         """Refuse numbers that would fill the memory: large ones are tried without any memory first."""
         large = {name: value for name, value in values.items() if type(value) is int and value > _LARGE}
         if not large:
             return
-        setting = f"params.yaml: losses.{self.name}"
         parts = Parts(self.cls, self.wrapped, self.miner)
         try:
-            with guarded(setting), torch.device("meta"):
-                loss = construct(parts, values, num_classes, embedding_dim, setting)
+            with guarded(self.place), torch.device("meta"):
+                loss = construct(parts, values, num_classes, embedding_dim, self.place)
         except SuiteError:  # it needs numbers, or refuses a value, which is told when it is built
             return
         size = sum(parameter.numel() * parameter.element_size() for parameter in loss.parameters())
         if size > _MOST_BYTES:
             told = allowed(f"{name} = {value}" for name, value in large.items())
             raise SuiteError(
-                f"{setting}: {told}: its parameters take {size:,} bytes; allowed: up to {_MOST_BYTES:,} bytes"
+                f"{self.place}: {told}: its parameters take {size:,} bytes; allowed: up to {_MOST_BYTES:,} bytes"
             )
 
 
-def find_loss(name: str, settings: LossSettings) -> LossEntry:
-    """Find the class behind an entry of ``losses``.
+def entry_of(name: str, losses: str = "losses") -> str:
+    """How error messages name a loss of ``params.yaml``: ``losses`` is the setting that holds it."""
+    return f"params.yaml: {losses}.{name}"
+
+
+def find_loss(name: str, settings: LossSettings, losses: str = "losses") -> LossEntry:
+    """Find the class behind an entry of ``losses`` or, where that is said, ``tuning.also``.
 
     Raises:
         SuiteError: unknown name, or a target that cannot be imported or is no ``nn.Module``.
     """
-    return load_target(name, target_of(name, settings))
+    return load_target(name, target_of(name, settings, losses), entry=entry_of(name, losses))
 
 
-def target_of(name: str, settings: LossSettings) -> str:
+def target_of(name: str, settings: LossSettings, losses: str = "losses") -> str:
     """The target of an entry of ``losses``, with what it wraps and its miner.
 
     Raises:
@@ -177,7 +185,7 @@ def target_of(name: str, settings: LossSettings) -> str:
     target = settings.target or BUILT_IN.get(name)
     if target is None:
         raise SuiteError(
-            f"params.yaml: losses.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
+            f"{entry_of(name, losses)}: unknown loss; allowed: {allowed(BUILT_IN)}, "
             "or an entry with target: module:Class or path/file.py:Class"
         )
     wrapped = "" if settings.wraps is None else WRAPS + settings.wraps.target
@@ -185,22 +193,23 @@ def target_of(name: str, settings: LossSettings) -> str:
     return target + wrapped + miner
 
 
-def load_target(name: str, target: str, setting: str | None = None) -> LossEntry:
+def load_target(name: str, target: str, setting: str | None = None, entry: str | None = None) -> LossEntry:
     """Import ``module:Class`` or ``path/file.py:Class``, with what it wraps and its miner.
 
     Args:
         name: the loss's name.
         target: what to import.
-        setting: what names the target, for error messages; by default the entry of ``params.yaml``.
+        setting: what names the target, for error messages; by default that of the entry.
+        entry: the entry that names it; by default that of the loss among ``losses``.
 
     Raises:
         SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss, takes no pairs, asks
             for what it is not given behind a miner or where it is wrapped, or has a parameter that would not reach it.
     """
-    losses = f"params.yaml: losses.{name}"
+    entry = entry or entry_of(name)
     options = {"loss": "target", "wrapped": "wraps.target", "miner": "miner"}
     parts = parts_of(target)
-    places = {part: setting or f"{losses}.{option}" for part, option in options.items()}
+    places = {part: setting or f"{entry}.{option}" for part, option in options.items()}
     classes: dict[str, type[nn.Module]] = {}
     for part, value in parts._asdict().items():
         if value:
@@ -240,7 +249,7 @@ def load_target(name: str, target: str, setting: str | None = None) -> LossEntry
                 "which nothing hands on to it there; allowed: losses that do not ask for it"
             )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
-    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting)
+    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting or entry)
 
 
 def _asked(cls: type[nn.Module] | None) -> set[str]:

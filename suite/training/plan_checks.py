@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from suite.errors import Problems, SuiteError, allowed
-from suite.losses.registry import BUILT_IN, LossEntry, check_hyperparameters, find_loss, values_by_hand
+from suite.losses.registry import LossEntry, check_hyperparameters, find_loss, values_by_hand
 from suite.settings.params import LossSettings, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.training.batch_checks import LEAST_CLASSES, check_batch, check_noise
@@ -31,8 +31,8 @@ def sound_datasets(settings: Settings, problems: Problems) -> list[DatasetPlan]:
 
 def sound_losses(settings: Settings, problems: Problems) -> tuple[list[LossEntry], list[LossEntry]]:
     """Losses of the grid, and those that are tuned besides, that can be found and have what is set and searched of them."""
-    grid = [_sound(name, entry, settings, problems, find_loss) for name, entry in settings.losses.items()]
-    also = [_sound(name, entry, settings, problems, _find_also) for name, entry in settings.tuning.also.items()]
+    grid = [_sound(name, entry, settings, problems) for name, entry in settings.losses.items()]
+    also = [_sound(name, entry, settings, problems) for name, entry in settings.tuning.also.items()]
     return [entry for entry in grid if entry is not None], [entry for entry in also if entry is not None]
 
 
@@ -78,18 +78,12 @@ def for_all(
     return made
 
 
-def _sound(
-    name: str,
-    entry: LossSettings,
-    settings: Settings,
-    problems: Problems,
-    find: Callable[[str, LossSettings], LossEntry],
-) -> LossEntry | None:
+def _sound(name: str, entry: LossSettings, settings: Settings, problems: Problems) -> LossEntry | None:
     place = "losses" if name in settings.losses else "tuning.also"
     if problems.about(f"{place}.{name}"):
         return None  # its file cannot be read
     with problems:
-        found = find(name, entry)
+        found = find_loss(name, entry, place)
         unknown = Problems()
         with unknown:
             check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: {place}.{name}.params")
@@ -98,13 +92,3 @@ def _sound(
         unknown.tell()
         return found
     return None
-
-
-def _find_also(name: str, settings: LossSettings) -> LossEntry:
-    """A loss that the grid does not run; the error for an unknown one names the setting ``tuning.also``."""
-    if settings.target is None and name not in BUILT_IN:
-        raise SuiteError(
-            f"{PARAMS_FILE}: tuning.also.{name}: unknown loss; allowed: {allowed(BUILT_IN)}, "
-            "or an entry with target: module:Class or path/file.py:Class"
-        )
-    return find_loss(name, settings)

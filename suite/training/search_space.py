@@ -218,7 +218,7 @@ def check_ends(
                     tried = {**others, **values, name: end}
                     entry.check_size(tried, num_classes, embedding_dim)
                     few = min(num_classes, _FEW_CLASSES)
-                    ask(entry.name, entry.build(tried, few, embedding_dim), few, embedding_dim)
+                    ask(entry.place, entry.build(tried, few, embedding_dim), few, embedding_dim)
                     break
                 except SuiteError as error:
                     problem = problem or error

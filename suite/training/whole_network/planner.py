@@ -11,7 +11,7 @@ from suite.files import read_json, write_json
 from suite.hashing import sha256_code
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.probe import probe
-from suite.losses.registry import LossEntry, check_hyperparameters, find_loss, load_target
+from suite.losses.registry import LossEntry, check_hyperparameters, load_target, target_of
 from suite.settings.benchmarks import Benchmark, BenchmarkSettings, WholeNetworkPlan, benchmark_plan_path
 from suite.settings.paper_recipes import PaperRecipe, RecipeSettings, find_paper_recipe
 from suite.settings.params import LossSettings
@@ -90,7 +90,7 @@ def plan_benchmark(settings: BenchmarkSettings, dataset: str, name: str) -> Whol
             f"{where}: loss {entry.target} has parameters, such as proxies, and recipe {row.recipe} has "
             "optimiser.proxy_learning_rate_factor: null; allowed: a recipe with a number above 0 there"
         )
-    probe(name, loss, _PROBED_CLASSES, recipe.backbone.embedding_dim)
+    probe(entry.place, loss, _PROBED_CLASSES, recipe.backbone.embedding_dim)
     return WholeNetworkPlan(
         regime="published",
         track="paper_values",
@@ -145,4 +145,4 @@ def _resolve(row: Benchmark, recipe: PaperRecipe, dataset: str, name: str) -> Re
 def _entry(row: Benchmark, recipe: RecipeSettings, name: str, where: str) -> LossEntry:
     if row.target is not None:
         return load_target(name, row.target, f"{where}.target")
-    return find_loss(recipe.loss.name, LossSettings())
+    return load_target(recipe.loss.name, target_of(recipe.loss.name, LossSettings()), entry=where)

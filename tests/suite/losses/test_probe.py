@@ -25,7 +25,7 @@ def test_it_sees_unit_embeddings_and_labels_in_range():
         seen.append((embeddings, labels))
         return embeddings.sum()
 
-    probe("x", Loss(value), 2, 5)
+    probe("params.yaml: losses.x", Loss(value), 2, 5)
     embeddings, labels = seen[0]
     assert embeddings.shape == (6, 5)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(6))
@@ -48,7 +48,7 @@ def test_refused(value, message):
     with pytest.raises(
         SuiteError, match=r"^params\.yaml: losses\.x: on a batch of 12 unit embeddings the loss " + message
     ):
-        probe("x", Loss(value), 9, 4)
+        probe("params.yaml: losses.x", Loss(value), 9, 4)
 
 
 def test_scalar_gives_the_tensor_itself():
@@ -77,4 +77,4 @@ class Lazy(nn.Module):
 @pytest.mark.parametrize("kind", ["made", "replaced", "lazy layer"])
 def test_parameters_that_are_made_in_forward_are_refused(kind):
     with pytest.raises(SuiteError, match="a parameter in forward, which is never trained; make it in the constructor"):
-        probe("x", Lazy(kind), 4, 5)
+        probe("params.yaml: losses.x", Lazy(kind), 4, 5)

@@ -27,6 +27,19 @@ def test_an_unknown_loss_of_studies_is_blamed_on_its_setting(plan):
     )
 
 
+def test_a_loss_of_studies_that_fails_is_blamed_on_its_setting(plan):
+    also = {"mine": {"target": own_loss("return value.gone")}}
+    message = refused(plan, tuning={"trials": 2, "folds": 2, "also": also})
+    assert message.startswith(
+        "params.yaml: tuning.also.mine: on a batch of 12 unit embeddings the loss raised Attribute"
+    )
+    Path("my_losses/own.py").unlink()
+    message = refused(plan, tuning={"trials": 2, "folds": 2, "also": also})
+    assert (
+        message == "params.yaml: tuning.also.mine.target = 'my_losses/own.py:Own': file my_losses/own.py does not exist"
+    )
+
+
 def test_a_search_space_of_an_unknown_hyperparameter(plan):
     message = refused(plan, losses={"pfml": {"search": {"marign": {"values": [1]}}}})
     assert message.startswith("params.yaml: losses.pfml.search: marign is no hyper-parameter of loss pfml; allowed: ")

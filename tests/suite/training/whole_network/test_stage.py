@@ -257,6 +257,14 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, trained, comma
             {"mine": {"recipe": "triplet_resnet50", "target": "pfml:PotentialFieldLoss"}},
             "benchmarks.cub.mine: loss pfml:PotentialFieldLoss has parameters, such as proxies, and recipe triplet_resnet50",
         ),
+        (
+            {"mine": {"recipe": "triplet_resnet50", "target": "torch.nn:MSELoss"}},
+            "benchmarks.cub.mine.target: on a batch of 12 unit embeddings the loss ",
+        ),
+        (
+            {"pfml": {"recipe": "pfml_table5", "params": {"delta": -1}}},
+            "error: pipelines/benchmarks/params.yaml: benchmarks.cub.pfml: the constructor raised ValueError",
+        ),
     ],
 )
 def test_rows_that_cannot_be_run_are_refused(command, rows, message):
