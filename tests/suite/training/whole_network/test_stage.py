@@ -263,7 +263,7 @@ def test_an_interrupted_stage_goes_on_in_the_middle_of_a_run(cub, trained, comma
         ),
         (
             {"pfml": {"recipe": "pfml_table5", "params": {"delta": -1}}},
-            "error: pipelines/benchmarks/params.yaml: benchmarks.cub.pfml: the constructor raised ValueError",
+            "error: pipelines/benchmarks/params.yaml: benchmarks.cub.pfml: delta = -1: allowed are finite",
         ),
     ],
 )
