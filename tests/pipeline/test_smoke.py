@@ -15,20 +15,6 @@ import yaml
 from tests.helpers.synthetic import json_rows
 from tests.pipeline.conftest import BEST, SMOKE, clone, forget_studies
 
-OWN_LOSS = """
-from torch import nn
-
-
-class Compactness(nn.Module):
-    def __init__(self, weight: float = 1.0) -> None:
-        super().__init__()
-        self.weight = weight
-
-    def forward(self, embeddings, labels):
-        same = labels[:, None] == labels
-        return self.weight * (1 - embeddings @ embeddings.T).mul(2 * same.float() - 1).mean()
-"""
-
 
 def edit_params(project, change):
     path = project.path / "params.yaml"
@@ -149,26 +135,6 @@ def test_metrics_and_plots_show(reproduced):
 def test_one_stage_can_be_named(reproduced):
     output = reproduced.dvc("repro", "-s", "-f", "train@emoji-pfml").stdout
     assert stages_run(output) == {"train@emoji-pfml"}
-
-
-def test_adding_and_editing_a_loss_runs_its_stages_only(reproduced):
-    file = reproduced.path / "my_losses/compactness.py"
-    file.write_text(OWN_LOSS)
-    try:
-        edit_params(
-            reproduced,
-            lambda params: params["losses"].update(compactness={"target": "my_losses/compactness.py:Compactness"}),
-        )
-        own = {"tune@emoji-compactness", "train@emoji-compactness"}
-        around = {"plan", "leaderboard", "claims", "times", "influence", "site"}
-        assert stages_run(reproduced.dvc("repro").stdout) == own | around
-        assert "compactness" in (reproduced.path / "results/leaderboard.csv").read_text()
-        file.write_text(OWN_LOSS.replace("weight: float = 1.0", "weight: float = 3.0"))
-        ran = stages_run(reproduced.dvc("repro", "leaderboard").stdout)
-        assert own | {"plan"} <= ran <= own | around
-    finally:
-        edit_params(reproduced, lambda params: params["losses"].pop("compactness"))
-        file.unlink()
 
 
 def test_a_bad_loss_name_stops_before_anything_is_written(reproduced):
