@@ -71,6 +71,16 @@ def allowed(values: Iterable[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
+def counted_noun(number: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun, e.g. ``3 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"
+
+
+def all_of(number: int, noun: str) -> str:
+    """All of so many, e.g. ``all 3 runs``, or ``the run`` where there is one."""
+    return f"the {noun}" if number == 1 else f"all {number} {noun}s"
+
+
 def told(error: BaseException, most: int = 300) -> str:
     """An exception of somebody else's code in one line: its type, its message, and the last line outside torch."""
     try:

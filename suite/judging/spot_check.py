@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from suite.errors import all_of
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.judging.statistics.estimates import LEVEL, PERCENT, mean_of
 from suite.judging.verify import RerunOutcome
@@ -35,7 +36,7 @@ def judge_reruns(committed: pd.DataFrame, fresh: Sequence[float | None], margin:
         return RerunOutcome.NOT_REPRODUCED, "a run failed in the records or here, and not in both"
     differences = PERCENT * (after - before)[~np.isnan(before)]
     if not differences.any():
-        return RerunOutcome.REPRODUCED, f"all {len(before)} runs gave the same values"
+        return RerunOutcome.REPRODUCED, f"{all_of(len(before), 'run')} gave the same values"
     told = (
         f"{np.count_nonzero(differences)} of {len(before)} runs differ, at most {np.abs(differences).max():.2f} points"
     )

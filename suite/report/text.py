@@ -158,8 +158,3 @@ def is_bold(row: BoardRow) -> bool:
     A loss whose runs scatter widely cannot be told apart from any; bold would then reward it for that.
     """
     return bool(row["ties_best"]) and not (pd.notna(row["gain_over_frozen"]) and row["gain_over_frozen"] <= 0)
-
-
-def counted_noun(number: int, noun: str, nouns: str = "") -> str:
-    """A number with its noun, e.g. ``3 runs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from suite.errors import counted_noun
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.words import verdict_word
 from suite.judging.statistics.estimates import t_interval
 from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
-from suite.report.text import counted_noun
 
 _DEFINITE = {Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT}
 _OF_PAIRS = {"superiority", "robustness", "equivalence"}

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pandas as pd
 
+from suite.errors import counted_noun
 from suite.judging.leaderboard.verdicts import METHOD
-from suite.report.text import counted_noun
 from suite.settings.params import TuningTrack
 
 

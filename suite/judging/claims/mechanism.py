@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, counted_noun
 from suite.evaluation.record_parts import ProxyPlaces
 from suite.evaluation.records import Record
 from suite.judging.claims.evidence import Verdict, constant, difference, share_reached
@@ -179,11 +179,13 @@ def _with_flows(result: ClaimResult, claim: Minima, flows: NDArray[np.int64], fa
         return replace(result, state=Verdict.PREMISE_NOT_MET, reason=reason)
     if len(flowing) < 2:
         state = Verdict.INCONCLUSIVE if failed else Verdict.NOT_RUN
-        reason = f"{failed} runs failed" if failed else "no flows from such embeddings in two seeds"
+        reason = f"{counted_noun(failed, 'run')} failed" if failed else "no flows from such embeddings in two seeds"
         return replace(result, state=state, reason=reason)
     evidence = share_reached(flowing[:, 1], flowing[:, 0], claim.target, claim.smallest_effect.value)
     if failed:
-        evidence = evidence.barring(Verdict.SUPPORTED, remark=f"{failed} runs failed and are left out: no support")
+        evidence = evidence.barring(
+            Verdict.SUPPORTED, remark=f"{counted_noun(failed, 'run')} failed, left out here: no support"
+        )
     return replace(result, evidence=evidence)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from suite.errors import counted_noun
 from suite.judging.claims.evidence import (
     Evidence,
     Verdict,
@@ -139,8 +140,8 @@ def without_failed_seeds(evidence: Evidence, failed: Iterable[int], names: Itera
     """
     for number, name, verdict in zip(failed, names, (Verdict.SUPPORTED, Verdict.CONTRADICTED), strict=True):
         if number:
-            remark = f"{number} runs of {name} failed; their seeds are left out: no verdict in its favour"
-            evidence = evidence.barring(verdict, Verdict.EQUIVALENT, remark=remark)
+            told = f"{counted_noun(number, 'run')} of {name} failed; seeds with a failed run are left out"
+            evidence = evidence.barring(verdict, Verdict.EQUIVALENT, remark=f"{told}: no verdict in its favour")
     return evidence
 
 
@@ -165,7 +166,7 @@ def _reproduced(claim: Reproduction, dataset: str, runs: BySeed, metric: str, me
         return ClaimResult(claim, dataset, metric, state=Verdict.INCONCLUSIVE, reason=str(failures))
     evidence = reproduction(done.values[0], claim.reported[metric], claim.smallest_effect.value)
     if done.failed[0]:
-        remark = f"{done.failed[0]} runs failed and are left out: not to be called reproduced"
+        remark = f"{counted_noun(done.failed[0], 'run')} failed, left out here: not to be called reproduced"
         evidence = evidence.barring(Verdict.SUPPORTED, remark=remark)
     return ClaimResult(claim, dataset, metric, evidence=evidence)
 
@@ -273,5 +274,5 @@ def _without_support(evidence: Evidence, failed: Sequence[int]) -> Evidence:
     """Evidence on the seeds that finished: where runs failed, there is no support."""
     if not any(failed):
         return evidence
-    remark = f"{sum(failed)} runs failed; their seeds are left out: no support"
+    remark = f"{counted_noun(sum(failed), 'run')} failed; seeds with a failed run are left out: no support"
     return evidence.barring(Verdict.SUPPORTED, Verdict.EQUIVALENT, remark=remark)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from suite.errors import allowed
+from suite.errors import all_of, allowed
 from suite.evaluation.records import Record
 from suite.evaluation.retrieval import METRICS
 from suite.judging.statistics.estimates import LEVEL, PERCENT, mean_of
@@ -88,7 +88,7 @@ def judge(pairs: Sequence[Pair], margin: float) -> tuple[RerunOutcome, str]:
     if killed := len(pairs) - len(both):
         return RerunOutcome.CANNOT_TELL, f"{killed} of {len(pairs)} runs did not end here: their process was killed"
     if not any(differing):
-        return RerunOutcome.REPRODUCED, f"all {len(both)} runs gave the same values"
+        return RerunOutcome.REPRODUCED, f"{all_of(len(both), 'run')} gave the same values"
     return _tested([(before, after) for before, after in both if before.status == "ok"], margin, told)
 
 

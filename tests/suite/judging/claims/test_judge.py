@@ -443,7 +443,7 @@ def test_a_method_with_a_failed_run_is_like_no_other(loss):
     write("runs", [row for name, mine in values.items() for row in runs(mine, loss=name)])
     found = one(claim("equivalence"))
     assert (found.verdict, found.result.evidence.n) == (Verdict.INCONCLUSIVE, 4)
-    assert "1 runs failed; their seeds are left out: no support" in found.result.evidence.remarks
+    assert "1 run failed; seeds with a failed run are left out: no support" in found.result.evidence.remarks
 
 
 def test_a_method_that_always_fails_is_contradicted():

@@ -156,7 +156,7 @@ def test_a_rerun_asks_draws_at_random_and_leaves_its_mark(typed, submitted):
     status, printed = typed("rerun", "handed_in/own.zip", "--sample", "2", "--draw", "7", "--yes")
     assert status == 0, printed
     assert "sample of 2 of 12 runs, drawn by --draw 7" in printed
-    assert printed.count("reproduced: all 1 runs gave the same values") == 2
+    assert printed.count("reproduced: the run gave the same values") == 2
     assert "nothing drawn" in printed
     assert sorted(marks().values()) == ["not rerun", "spot-checked", "spot-checked"]  # a mark is of what was drawn
     status, printed = typed("rerun", "own", "--sample", "3", "--draw", "8", "--yes")
@@ -165,7 +165,7 @@ def test_a_rerun_asks_draws_at_random_and_leaves_its_mark(typed, submitted):
         assert printed.count(f"{place} emoji noise") == 1
     assert set(marks().values()) == {"spot-checked"}
     found = load_handed_in()["own"].standing("frozen", "tuned")
-    assert "reproduced: all 1 runs gave the same values (drawn 1 of 4: emoji 0" in found.told
+    assert "reproduced: the run gave the same values (drawn 1 of 4: emoji 0" in found.told
     assert not list(Path().rglob("it_ran"))
     write_leaderboard(load_settings())
     mine = [row for row in rows() if row["loss"] == "own"]
