@@ -51,7 +51,9 @@ def _write_loss(pages: Pages, inputs: Inputs, loss: Shown) -> None:
     loss["settings"] = _values(inputs, name)
     found = [inputs.recipes.get((regime, dataset, name)) for regime in PLANS for dataset in inputs.datasets]
     loss["tuning"] = [_tuning(searched, charts) for searched in found if searched is not None]
-    loss["on_a_board"] = not inputs.board.empty and bool((inputs.board["loss"] == name).any())
+    regimes = set() if inputs.board.empty else set(inputs.board.loc[inputs.board["loss"] == name, "regime"])
+    loss["on_a_board"] = bool(regimes)
+    loss["study"] = f"suite extended DATASET {name}{' --regime finetuned' if regimes == {'finetuned'} else ''}"
     loss["studied"] = name in inputs.declared and name not in inputs.grid
     loss["influence"] = _influence(inputs, name, charts)
     loss["unmeasured"] = inputs.unmeasured.get(name)

@@ -92,7 +92,7 @@ def test_a_loss_of_a_study_is_told_from_those_of_the_grid(workplace):
     Path("results").mkdir()
     Path("results/leaderboard.json").write_text(json.dumps(rows))
     page = page_of("prism")
-    assert "lie in <code>results/studies/extended/</code>" in page.replace("would lie", "lie")
+    assert "To make them, run <code>suite extended DATASET prism</code>, then <code>suite promote</code>." in page
     kept = record("prism", 0, 0, 0.5, dataset="shapes", recipe={"learning_rate": 0.007})
     write_records(Path("results/studies/extended/shapes-prism.jsonl"), [kept])
     page = page_of("prism")
@@ -100,5 +100,9 @@ def test_a_loss_of_a_study_is_told_from_those_of_the_grid(workplace):
     assert "suite extended DATASET prism" in page
     for wrong in ("lie in <code>runs/</code>", "<code>dvc repro</code>", "suite figures", "suite times"):
         assert wrong not in page, wrong
+    Path("results/leaderboard.json").write_text(json.dumps([each | {"regime": "finetuned"} for each in rows]))
+    assert "<code>suite extended DATASET prism --regime finetuned</code>" in page_of("prism")
+    Path("results/leaderboard.json").write_text(json.dumps(rows))
+    page_of("prism")
     provenance = Path("results/site/provenance.html").read_text()
     assert "2 of 2 pairs of data set and loss of the grid" in provenance
