@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from suite.data.features import Features, load_features
-from suite.errors import SuiteError, counted_noun
+from suite.errors import SuiteError
 from suite.evaluation.records import write_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import clear, replacing, write_json, write_lines
@@ -253,7 +253,7 @@ class StageView(Progress):
             result = f"R@1 {recall:.1f} %"
             seeds = self._found.setdefault(run.group, [])
             seeds.append(recall)
-            shown = f"R@1 so far {sum(seeds) / len(seeds):.1f} % ({counted_noun(len(seeds), 'seed')})"
+            shown = f"R@1 so far {sum(seeds) / len(seeds):.1f} % ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
             self.update(self._bar, description=f"{self._name} {run.group}: {shown}")
         self.console.print(f"{self._name} {run.name}: {result} in {finished.seconds:.1f} s", markup=False)
         self.update(self._bar, advance=1, refresh=True)
