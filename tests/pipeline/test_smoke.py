@@ -10,10 +10,13 @@ import subprocess
 import time
 
 import numpy as np
+import pytest
 import yaml
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from voluptuous import Invalid
 
 from tests.helpers.synthetic import json_rows
-from tests.pipeline.conftest import BEST, SMOKE, clone, forget_studies
+from tests.pipeline.conftest import BEST, ROOT, SMOKE, clone, forget_studies
 
 
 def edit_params(project, change):
@@ -105,6 +108,26 @@ def test_runs_that_were_lost_come_back_from_the_cache(reproduced):
     shutil.rmtree(folder)
     assert stages_run(reproduced.dvc("repro").stdout) == set()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("cut", "told"),
+    [(0, "'./dvc.lock' validation failed"), (len("schema: '2.0'\nstages:\n  pl"), "'./dvc.lock' is invalid")],
+)
+def test_a_lock_file_that_dvc_left_cut_short_is_deleted_and_nothing_runs_again(reproduced, cut, told):
+    """As docs/pipeline.md says, word by word."""
+    lock = reproduced.path / "dvc.lock"
+    before = lock.read_bytes()
+    try:
+        lock.write_bytes(before[:cut])
+        refused = reproduced.dvc("status", "plan", check=False)
+        assert refused.returncode != 0
+        assert told in refused.stdout + refused.stderr
+        assert told in (ROOT / "docs/pipeline.md").read_text()
+        lock.unlink()
+        assert stages_run(reproduced.dvc("repro", "train@emoji-triplet").stdout) == set()
+    finally:
+        lock.write_bytes(before)
 
 
 def record_images(project):
@@ -237,14 +260,20 @@ def kill_after(project, seconds):
 
 
 def kill(project, process):
-    """Kill the whole process group, and delete DVC's file of locks where that cut it short, as docs/pipeline.md says."""
+    """Kill the whole process group, and delete what DVC was writing where that cut it short, as docs/pipeline.md says."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    lock = project.path / ".dvc/tmp/rwlock"
-    try:
-        json.loads(lock.read_text() if lock.is_file() else "{}")
-    except json.JSONDecodeError:
-        lock.unlink()
+    for name, valid in ((".dvc/tmp/rwlock", json.loads), ("dvc.lock", valid_lock)):
+        file = project.path / name
+        try:
+            valid(file.read_text() if file.is_file() else "{}")
+        except (json.JSONDecodeError, yaml.YAMLError, Invalid):
+            file.unlink()
+
+
+def valid_lock(text):
+    """What DVC asks of its lock file; "{}" stands for none."""
+    return text == "{}" or COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text) or {})
 
 
 def kill_in_a_search_and_in_a_stage(project):
