@@ -239,6 +239,10 @@ class Settings(Strict):
         """Losses of the grid and those that are tuned besides."""
         return self.tuning.also | self.losses
 
+    def place_of(self, loss: str) -> str:
+        """The setting that holds a loss of ``all_losses``; also of another, which a user would put into the grid."""
+        return "tuning.also" if loss in self.tuning.also and loss not in self.losses else "losses"
+
     def recipe_of(self, dataset: str) -> Recipe:
         """The recipe on a data set: with its own size of batches, if it has one."""
         mine = self.datasets[dataset]

@@ -79,7 +79,7 @@ def for_all(
 
 
 def _sound(name: str, entry: LossSettings, settings: Settings, problems: Problems) -> LossEntry | None:
-    place = "losses" if name in settings.losses else "tuning.also"
+    place = settings.place_of(name)
     if problems.about(f"{place}.{name}"):
         return None  # its file cannot be read
     with problems:

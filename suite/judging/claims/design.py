@@ -133,5 +133,7 @@ def _with_defaults(study: str, was: Any) -> Any:
 def _spaces(loss: str, settings: Settings) -> dict[str, Any]:
     """What a search of a loss varies on each data set."""
     entry = settings.all_losses[loss]
-    space = declared_space(find_loss(loss, entry), entry, settings.tuning.space, settings.recipe.file)
+    space = declared_space(
+        find_loss(loss, entry, settings.place_of(loss)), entry, settings.tuning.space, settings.recipe.file
+    )
     return {name: space_on(name, dataset.limits, space) for name, dataset in settings.datasets.items()}

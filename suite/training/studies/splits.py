@@ -47,7 +47,7 @@ def split_parts(dataset: str, loss: str, splits: SplitSettings) -> list[Part]:
     plan, declared = tuned_on_true_labels(read_plan_file(plan_path("searches", dataset, loss)), "frozen")[0]
     if declared is None:
         raise SuiteError(
-            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
+            f"{loss} has no search space; declare search_space in its class, or search in its entry of params.yaml"
         )
     search = replace(declared, trials=splits.trials, folds=splits.folds, held_out=None)
     return [

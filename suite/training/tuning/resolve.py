@@ -101,7 +101,7 @@ def asked_searches(
     searches = [(plan, search) for plan, search in planned if search is not None]
     if not searches:
         raise SuiteError(
-            f"losses.{loss} has no search space; declare search_space in its class, or search in params.yaml"
+            f"{loss} has no search space; declare search_space in its class, or search in its entry of params.yaml"
         )
     file = PLANS[regime][1].file
     tracks, numbers = dict.fromkeys(plan.track for plan, _ in searches), {search.number for _, search in searches}

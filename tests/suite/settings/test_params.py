@@ -63,6 +63,7 @@ def test_losses_of_studies_are_known_beside_those_of_the_grid(tmp_path):
     assert set(settings.all_losses) == {*settings.losses, "soft_triple"}
     assert "soft_triple" not in settings.losses
     assert settings.all_losses["soft_triple"].params == {"proxies_per_class": 3}
+    assert [settings.place_of(name) for name in ("soft_triple", "pfml", "own")] == ["tuning.also", "losses", "losses"]
 
 
 def test_studies_of_losses_that_are_no_longer_tuned(tmp_path):

@@ -116,6 +116,14 @@ def test_a_shared_search_space_is_part_of_each_losss(folder):
     assert len(spaces) == len(load_settings().all_losses)
 
 
+@pytest.mark.parametrize("place", ["losses", "tuning__also"])
+def test_a_loss_that_cannot_be_found_is_named_with_the_setting_that_holds_it(folder, place):
+    settings = changed(**{f"{place}__own": {"target": "mine.py:Own"}})
+    with pytest.raises(SuiteError, match=rf"^params\.yaml: {place.replace('__', '.')}\.own\.target = 'mine.py:Own': file"):
+        freeze(load_claims(folder=folder), {"frozen": settings}, folder=folder)
+    assert not list(folder.glob("frozen*"))
+
+
 def test_the_commit_is_that_of_the_working_tree_and_says_what_was_not_committed(folder):
     path = freeze(load_claims(folder=folder), {"frozen": load_settings()}, folder=folder)
     assert Frozen.model_validate_json(path.read_text()).commit is None
