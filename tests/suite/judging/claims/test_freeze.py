@@ -119,7 +119,9 @@ def test_a_shared_search_space_is_part_of_each_losss(folder):
 @pytest.mark.parametrize("place", ["losses", "tuning__also"])
 def test_a_loss_that_cannot_be_found_is_named_with_the_setting_that_holds_it(folder, place):
     settings = changed(**{f"{place}__own": {"target": "mine.py:Own"}})
-    with pytest.raises(SuiteError, match=rf"^params\.yaml: {place.replace('__', '.')}\.own\.target = 'mine.py:Own': file"):
+    with pytest.raises(
+        SuiteError, match=rf"^params\.yaml: {place.replace('__', '.')}\.own\.target = 'mine.py:Own': file"
+    ):
         freeze(load_claims(folder=folder), {"frozen": settings}, folder=folder)
     assert not list(folder.glob("frozen*"))
 
