@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from suite.data.catalog import EMBEDDED
 from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, tuned_path
@@ -84,8 +85,22 @@ def clone(target):
     return made
 
 
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The folder of a clone in which ``dvc repro`` has run once, and what it printed; one for all workers of pytest."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    printed = folder / "smoke.txt"
+    with FileLock(folder / "smoke.lock"):
+        if not printed.exists():
+            shutil.rmtree(folder / "smoke", ignore_errors=True)  # of a process whose repro failed
+            printed.write_text(clone(folder / "smoke/project").dvc("repro").stdout, encoding="utf-8")
+    return folder / "smoke/project", printed.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory):
-    """A clone in which ``dvc repro`` has run once."""
-    made = clone(tmp_path_factory.mktemp("clone") / "project")
-    return replace(made, first=made.dvc("repro").stdout)
+def reproduced(smoke, tmp_path_factory):
+    """A copy of the clone in which ``dvc repro`` has run once."""
+    source, first = smoke
+    return Clone(shutil.copytree(source, tmp_path_factory.mktemp("clone") / "project", symlinks=True), first=first)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.pipeline.conftest import ROOT, Clone, clone
+from tests.pipeline.conftest import ROOT, Clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
 AROUND = {"plan", "leaderboard", "claims", "times", "influence", "site"}
@@ -50,20 +50,17 @@ def leaderboard(project):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(reproduced):
     """A clone with its smoke results, and a folder of pictures."""
-    made = clone(tmp_path_factory.mktemp("user") / "project")
-    edit_params(made, lambda params: params["noise"].update(levels=[0]))
-    made.dvc("repro")
-    shutil.copytree(made.path, made.path.with_name("board"), symlinks=True)
+    shutil.copytree(reproduced.path, reproduced.path.with_name("board"), symlinks=True)
     random = np.random.default_rng(0)
     for label in range(22):
         for number in range(4):
-            file = made.path / f"photos/bird{label}/{number}.png"
+            file = reproduced.path / f"photos/bird{label}/{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             pixels = random.normal(np.random.default_rng(label).integers(0, 256, 3), 30, (40, 40, 3))
             Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(file)
-    return made
+    return reproduced
 
 
 def test_a_loss_gets_its_row_as_the_page_says(project):
