@@ -78,7 +78,7 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
     assert commands[3][1] == stages_of("my_loss", "circle") | AROUND
     for loss in ("my_loss", "circle"):
         page = (project.path / f"results/site/loss-{loss}.html").read_text()
-        assert f"{loss} in 1 table: against pfml not judged on one seed in 1" in page
+        assert f"{loss} in 2 tables: against pfml not judged on one seed in 2" in page
         assert 'id="influence-negative"' in page
     # What was searched becomes the recipe and its plan comes out the same: nothing is trained again. The site shows recipes.
     assert commands[7][1] == {"user@files", "plan", "site"} | tuned("pfml", "my_loss", "circle")
@@ -111,7 +111,7 @@ def test_a_bundle_goes_from_one_clone_to_another_as_the_page_says(project):
     mine, theirs = ([row for row in rows_of_board(each) if row["loss"] == "my_loss"] for each in (board, project))
     assert [row["recall_at_1"] for row in mine] == [row["recall_at_1"] for row in theirs]
     assert rerun == "suite rerun my_loss --sample 4 --yes"
-    assert "reproduced: the run gave the same values" in board.run("sh", "-c", rerun).stdout
+    assert "reproduced: all 2 runs gave the same values" in board.run("sh", "-c", rerun).stdout
     assert repro == "dvc repro"
     assert stages_run(board.run("sh", "-c", repro).stdout) == {"leaderboard", "site"}
     assert handed_in(board)["my_loss"] == "spot-checked"
