@@ -27,7 +27,7 @@ than the batches in which each class comes up once. The loss is that of `baselin
   code. The embeddings that it left there are no positives in the loss, where ``indices`` are given.
 
 ``noise_rate`` acts under label noise alone, and a search on true labels would set it to 0, where the method is off. So its
-search space ends at 0.1.
+search space begins at 0.1.
 """
 
 from typing import Any, ClassVar

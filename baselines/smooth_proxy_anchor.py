@@ -65,7 +65,7 @@ class SmoothProxyAnchorLoss(ProxyLoss):
 
     formula: ClassVar[str] = (
         "mean_{P+} log(1 + sum_{X+} w exp(-alpha (s - margin))) + mean_P log(1 + sum_{X-} (1 - w) exp(alpha (s + margin))) "
-        "+ BCE(c), w = sigmoid(sharpness (c - position)); first w = 1, then c is held and BCE left out"
+        "+ BCE(c), w = sigmoid(sharpness (c - position)); first both weights are 1, then c is held and BCE left out"
     )
     source: ClassVar[str] = (
         "Roig et al., Smooth Proxy-Anchor Loss for Noisy Metric Learning, 2020 (arXiv 2006.05142), declared reading"

@@ -93,9 +93,10 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     "recall_at_k": (
         (
             r"\operatorname{mean}_q 1 - \operatorname{mean}_k"
-            r" \frac{\sum_{x \in P} \operatorname{sigmoid}\bigl((k - r_x) / (k \, \mathrm{rank\_temperature})\bigr)}"
-            r"{\min(k, |P|)}"
+            r" \frac{1}{n_k} \min\Bigl(n_k, \sum_{x \in P}"
+            r" \operatorname{sigmoid}\bigl((k - r_x) / (k \, \mathrm{rank\_temperature})\bigr)\Bigr)"
         ),
+        r"n_k = \min(k, |P|)",
         r"r_x = 1 + \sum_z \operatorname{sigmoid}\bigl((s_{qz} - s_{qx}) / \mathrm{temperature}\bigr)",
     ),
     "supcon": (
@@ -131,7 +132,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
             r"1 + \sum_{x \in X_p^-} (1 - w) e^{\alpha (s(x, p) + \mathrm{margin})}\Bigr) + \mathrm{BCE}(c)"
         ),
         r"w = \operatorname{sigmoid}\bigl(\mathrm{sharpness} (c - \mathrm{position})\bigr)",
-        r"\text{first } w = 1 \text{, then } c \text{ is held and BCE left out}",
+        r"\text{first both weights are 1, then } c \text{ is held and BCE left out}",
     ),
 }
 """Lines of LaTeX by name of the loss; each is set in display style."""

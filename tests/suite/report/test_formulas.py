@@ -51,6 +51,24 @@ def test_the_names_in_the_text_of_a_loss_are_in_its_lines_too(name):
     assert letters(text) - SYMBOLS - left_out - letters(lines) == set()
 
 
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_loss_is_as_often_bounded_summed_and_averaged_in_its_lines_as_in_its_text(name):
+    """Words alone do not tell that a bound is missing."""
+    text = find_loss(name, LossSettings()).cls.formula
+    lines = " ".join(FORMULAS[name])
+    sums_of_eq_6 = 2 * ("Eq. 6" in text and "sum" not in text)
+    for operator, sign, spared in [
+        ("exp", r"exp|e(?=\^)", 0),
+        *((word, word, 0) for word in ("min", "max", "log", "mean", "sigmoid", "softmax")),
+        ("sum", "sum", sums_of_eq_6),
+    ]:
+        counts = [
+            len(re.findall(rf"(?<![A-Za-z])(?:{of})(?![A-Za-z])", where))
+            for of, where in ((operator, text), (sign, lines))
+        ]
+        assert counts[0] + spared == counts[1], operator
+
+
 def test_a_loss_is_known_by_its_class_and_not_by_its_name():
     assert lines_of(BUILT_IN["triplet"]) == FORMULAS["triplet"]
     assert lines_of("triplet.py:Triplet") == lines_of(None) == ()
