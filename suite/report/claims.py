@@ -13,8 +13,10 @@ from suite.judging.claims.freeze import Frozen, load_frozen
 from suite.judging.claims.judge import judge
 from suite.judging.claims.load import ClaimFile, load_claims
 from suite.judging.claims.measured import Measured
+from suite.judging.claims.planned import lacking
 from suite.judging.claims.read import read_measured
-from suite.judging.claims.report import report
+from suite.judging.claims.report import Lacking, report
+from suite.judging.claims.schema import Claim
 from suite.judging.claims.sensitivity import sensitivity
 from suite.judging.claims.words import OUT_OF_REACH, verdict_word
 from suite.report.families import (
@@ -48,7 +50,9 @@ from suite.settings.paths import (
     BENCHMARKS_FOLDER,
     CLAIMS_FILE,
     CLAIMS_FOLDER,
+    FINETUNED_FILE,
     FINETUNED_RESULTS,
+    PARAMS_FILE,
     RESULTS_FOLDER,
     RUNS_FOLDER,
 )
@@ -103,10 +107,15 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
         return planned and record.seed < settings.seeds
 
     measured = read_measured(cut, in_grid=is_planned, losses=settings.losses, regime=regime)
-    changes: list[str] = []
-    if frozen := load_frozen(folder):
-        changes = frozen.changes(settings if regime == "frozen" else settings_of(regime), regime)
-    return _judge(files, measured, results, frozen, changes)
+    of_regime = settings if regime == "frozen" else settings_of(regime)
+    frozen = load_frozen(folder)
+    changes = frozen.changes(of_regime, regime) if frozen else []
+
+    def lacks(claim: Claim, dataset: str) -> str | None:
+        found = lacking(claim, dataset, of_regime)
+        return found and f"{PARAMS_FILE if regime == 'frozen' else FINETUNED_FILE}: {found}"
+
+    return _judge(files, measured, results, frozen, changes, lacks)
 
 
 def claims_within(settings: Settings, regime: Regime, folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
@@ -140,11 +149,12 @@ def _judge(
     folder: Path,
     frozen: Frozen | None,
     changes: Sequence[str] = (),
+    lacks: Lacking | None = None,
 ) -> dict[str, Any]:
     claims = [file.claim for file in files]
     judged = judge(claims, measured)
     looks = sensitivity(claims, measured, judged)
-    found = report(files, judged, looks, measured.counts(), measured.datasets(), frozen, changes)
+    found = report(files, judged, looks, measured.counts(), measured.datasets(), frozen, changes, lacks)
     write_json(folder / CLAIMS_FILE.name, found)
     write_text(folder / "claims.md", claims_page(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))

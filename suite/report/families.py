@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from suite.errors import counted_noun
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.sensitivity import SWAPPED_METRIC
 from suite.judging.claims.words import OUT_OF_REACH, verdict_word
@@ -242,16 +243,20 @@ def _not_run(report: ReportJson) -> list[str]:
 
 
 def _why(claims: Sequence[ClaimJson]) -> str:
-    """The commonest reason, with how many others there are."""
+    """The commonest reason, with how many others there are, and how many results do not wait as no setting plans them."""
     if any(claim.get("out_of_reach") for claim in claims):
         reasons = Counter(claim["out_of_reach"] for claim in claims)
         return ", " + "; ".join(f"{number} {reason}" for reason, number in reasons.items())
-    reasons = Counter(line["remarks"][0] for claim in claims for line in claim["lines"] if line.get("remarks"))
-    if not reasons:
-        return ""
+    lines = [line for claim in claims for line in claim["lines"]]
+    planned = [line for line in lines if line.get("planned", True)]
+    reasons = Counter(line["remarks"][0] for line in planned if line.get("remarks"))
     others = len(reasons) - 1
     more = f", and {others} more {'reason' if others == 1 else 'reasons'}" if others else ""
-    return f", because: {reasons.most_common(1)[0][0]}{more}"
+    why = f", because: {reasons.most_common(1)[0][0]}{more}" if reasons else ""
+    beyond = len(lines) - len(planned)
+    return why + (
+        f"; {beyond} of their {counted_noun(len(lines), 'result')} are planned by no setting" if beyond else ""
+    )
 
 
 def claims_summary(report: ReportJson) -> list[str]:

@@ -152,7 +152,8 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
         *([] if tried else ["further class splits were not tried"]),
     ]
     if missing := len(every_line) - len(lines):
-        told.append(f"not run: {missing}")
+        unplanned = sum(not line.get("planned", True) for line in every_line)
+        told.append(f"not run: {missing}" + (f" ({unplanned} planned by no setting)" if unplanned else ""))
     if beyond := sum(bool(claim.get("out_of_reach")) for claim in every):
         told.append(f"out of reach: {counted_noun(beyond, 'claim')}")
     return f"{'; '.join(told)}."

@@ -1,7 +1,7 @@
 """The report: claims with their results as plain values, for ``results/claims.json`` and all that is rendered from it."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, get_args
 
 from suite.judging.claims.evidence import Verdict
@@ -27,6 +27,8 @@ from suite.judging.statistics.estimates import LEVEL, t_interval
 from suite.settings.params import TuningTrack
 
 _DIGITS = 6
+Lacking = Callable[[Claim, str], str | None]
+"""From a claim and a data set to what settings lack of it; None where they plan its runs."""
 
 
 def unit_of(claim: Claim) -> str:
@@ -44,6 +46,7 @@ def report(
     present: Collection[str] = (),
     frozen: Frozen | None = None,
     changes: Sequence[str] = (),
+    lacking: Lacking | None = None,
 ) -> dict[str, Any]:
     """Everything that was concluded, and from what.
 
@@ -55,13 +58,14 @@ def report(
         present: data sets that there are records of.
         frozen: what was preregistered before the runs, if anything was.
         changes: what is other than it was preregistered, besides the claims.
+        lacking: why no setting plans runs of a claim on a data set; None where all are planned.
     """
     claims = []
     for file in files:
         mine = [
             (one, other) for one, other in zip(judged, sensitivities, strict=True) if one.result.claim is file.claim
         ]
-        claims.append(_claim(file, mine, present) | {"standing": frozen and frozen.standing_of(file)})
+        claims.append(_claim(file, mine, present, lacking) | {"standing": frozen and frozen.standing_of(file)})
     return {
         "claims_sha256": claims_hash(files),
         "level": LEVEL,
@@ -98,7 +102,9 @@ def as_json(plan: Sequence[FamilyPlan]) -> list[dict[str, Any]]:
     ]
 
 
-def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], present: Collection[str]) -> dict[str, Any]:
+def _claim(
+    file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], present: Collection[str], lacking: Lacking | None
+) -> dict[str, Any]:
     claim = file.claim
     regime = claim.regime if isinstance(claim, ClaimOnRecords) else None
     verdicts = [one.verdict for one, _ in results if one.result.counts]
@@ -128,20 +134,23 @@ def _claim(file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], prese
         "shown": OUT_OF_REACH if reach else counted(verdicts, regime, noun),
         "out_of_reach": reach,
         "flips": flips,
-        "lines": [_line(one, other, regime) for one, other in results],
+        "lines": [_line(one, other, regime, lacking) for one, other in results],
     }
 
 
-def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]:
+def _line(one: Judged, other: Sensitivity, regime: str | None, lacking: Lacking | None) -> dict[str, Any]:
     result, evidence = one.result, one.result.evidence
     remarks = [*evidence.remarks, *_on_track(result.claim)] if evidence is not None else []
     claim, second = result.claim, other.swapped
     metric = claim.estimand if isinstance(claim, ClaimOnRuns | ClaimOnAblation) else None
+    lacks = lacking(claim, result.dataset) if lacking and one.verdict == Verdict.NOT_RUN else None
+    reason = f"planned by no setting: {lacks}" if lacks else result.reason
     named = (SWAPPED[metric], str(second.verdict)) if metric in SWAPPED and second is not None else None
     return {
         "dataset": result.dataset,
         "part": result.part,
         "counts": result.counts,
+        "planned": lacks is None,
         "verdict": one.verdict,
         "shown": by_metrics(one.verdict, metric, named, regime),
         **_effect(one),
@@ -157,7 +166,7 @@ def _line(one: Judged, other: Sensitivity, regime: str | None) -> dict[str, Any]
         "fresh_seeds": _on_fresh_seeds(other.fresh),
         "splits": {str(split): _number(effect) for split, effect in other.splits.items()},
         "remarks": [
-            *([result.reason] if result.reason else []),
+            *([reason] if reason else []),
             *remarks,
             *_told_of_fresh(other.fresh),
             *_over_splits(one, other),

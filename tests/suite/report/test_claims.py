@@ -12,6 +12,7 @@ from suite.errors import SuiteError
 from suite.judging.claims.freeze import add_later, design_anew, freeze
 from suite.judging.claims.load import load_claims
 from suite.report.claims import write_claims
+from suite.report.topics import found_of_claims
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
 from suite.settings.paths import FINETUNED_FILE
@@ -23,7 +24,9 @@ WIGGLE = np.array([0.1, -0.2, 0.15, -0.1, 0.05])
 
 @pytest.fixture
 def project(workplace):
-    (workplace / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for name in ("params.yaml", FINETUNED_FILE):
+        (workplace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workplace / name).write_text((ROOT / name).read_text())
     folder = workplace / "claims"
     folder.mkdir()
     for name, changes in (("first", {}), ("second", {"datasets": ["emoji", "furniture"], "family": "two"})):
@@ -155,6 +158,19 @@ def test_what_the_suite_says_itself_has_tables_of_its_own(project):
     assert "## one: what the paper says" in Path("results/claims.md").read_text()
     report_of(project, compared(2.0, 1.5), said_by="suite")
     assert "## one: what the suite has carried on" in Path("results/claims.md").read_text()
+
+
+def test_results_that_no_setting_plans_are_told_from_those_that_wait(project):
+    values = {"family": "three", "datasets": ["emoji", "furniture"], "noise": {"kind": "asymmetric", "level": 0.3}}
+    (project / "claims/beyond.yaml").write_text(yaml.safe_dump(values_of("superiority", **values) | {"id": "beyond"}))
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    report = write_claims(load_settings(), project / "claims")
+    planned = {(claim["id"], line["dataset"]): line["planned"] for claim in report["claims"] for line in claim["lines"]}
+    assert [key for key, value in planned.items() if not value] == [("beyond", "emoji"), ("beyond", "furniture")]
+    page = Path("results/claims.md").read_text()
+    assert "Not run: 1 claim (regime frozen); 2 of their 2 results are planned by no setting." in page
+    assert "planned by no setting: params.yaml: noise.levels has no 0.3" in page
+    assert "not run: 3 (2 planned by no setting)." in found_of_claims(report, "frozen")[-1]
 
 
 def test_claims_that_nobody_can_run_here_say_why(project):

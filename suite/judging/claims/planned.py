@@ -1,0 +1,67 @@
+"""Which results of claims the settings plan runs for: a result without them does not wait for its turn."""
+
+from typing import get_args
+
+from suite.judging.claims.schema import (
+    Claim,
+    ClaimOnAblation,
+    ClaimOnRecords,
+    ClaimOnRuns,
+    Closeness,
+    Interaction,
+    Minima,
+    Reproduction,
+    Robustness,
+)
+from suite.settings.params import Settings, TuningTrack
+from suite.settings.studies import AblationAxes
+
+
+def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
+    """What settings lack of a claim on a data set: the first of them, as a phrase; None where they plan its runs.
+
+    Args:
+        claim: the claim.
+        dataset: one of its data sets.
+        settings: of its regime.
+    """
+    if not isinstance(claim, ClaimOnRecords) or claim.regime == "published":
+        return None
+    if dataset not in settings.datasets:
+        return f"datasets has no {dataset}"
+    if isinstance(claim, Closeness | Minima):
+        losses = [loss for loss in _compared(claim) if loss not in settings.geometry.losses]
+        return f"geometry.losses has no {losses[0]}" if losses else None
+    if isinstance(claim, ClaimOnAblation):
+        crossed = isinstance(claim, Interaction)
+        axes = settings.crossed.values if crossed else settings.ablation.get(dataset, AblationAxes())
+        axis = claim.contrast.axis
+        place = "crossed.values" if crossed else f"ablation.{dataset}"
+        return None if getattr(axes, axis) else f"{place} has no {axis}"
+    return _lacking_of_runs(claim, settings) if isinstance(claim, ClaimOnRuns | Reproduction) else None
+
+
+def _compared(claim: Claim) -> list[str]:
+    contrast = getattr(claim, "contrast", None)
+    return [name for role in ("subject", "reference") if (name := getattr(contrast, role, None))]
+
+
+def _lacking_of_runs(claim: ClaimOnRuns | Reproduction, settings: Settings) -> str | None:
+    """The same of a claim about losses under label noise: their track, kind of noise, levels, and the losses themselves."""
+    searched, extended, grid = settings.tuning.tracks, settings.extended, settings.noise
+    if claim.track in get_args(TuningTrack) and claim.track not in searched:
+        return f"tuning.tracks has no {claim.track}"
+    noise = getattr(claim, "noise", None)
+    levels = noise.levels if isinstance(claim, Robustness) else (getattr(noise, "level", 0.0),)
+    if beyond := [level for level in levels if level not in grid.levels]:
+        return f"noise.levels has no {beyond[0]:g}"
+    kind = getattr(noise, "kind", grid.kind) if any(levels) else grid.kind
+    if kind != grid.kind and kind not in extended.noise_kinds:
+        return f"extended.noise_kinds has no {kind}"
+    for loss in _compared(claim):
+        in_grid = loss in settings.losses
+        if loss not in extended.losses and not (in_grid and kind == grid.kind):
+            return f"extended.losses has no {loss}"
+        if not in_grid and claim.track in searched and claim.track not in extended.tracks_of(loss, searched):
+            return f"extended.losses.{loss}.tracks has no {claim.track}"
+    return None

@@ -1,0 +1,95 @@
+"""What settings lack of a claim's runs, one setting at a time, from settings that lack nothing."""
+
+import pytest
+
+from suite.judging.claims.planned import lacking
+from suite.settings.params import Settings, load_settings
+from suite.settings.studies import AblationAxes, ExtendedLoss
+from tests.helpers.paths import ROOT
+from tests.suite.judging.claims.synthetic import EXAMPLES, claim
+
+UNDER_NOISE = "tuned_under_noise"
+NOISY = {"kind": "asymmetric", "level": 0.4}
+PRISM = {"subject": "pfml", "reference": "prism"}
+SOFT_TRIPLE = {"subject": "pfml", "reference": "soft_triple"}
+KINDS = [
+    ("superiority", {}),
+    ("superiority", {"noise": NOISY}),
+    ("superiority", {"contrast": PRISM, "noise": NOISY, "track": UNDER_NOISE}),
+    ("equivalence", {"track": UNDER_NOISE}),
+    ("robustness", {}),
+    ("insensitivity", {}),
+    ("trend", {}),
+    ("saturation", {}),
+    ("interaction", {}),
+    ("closeness", {"contrast": SOFT_TRIPLE}),
+    ("minima", {}),
+]
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """The committed settings with all axes of ablations on emoji and all losses that the claims below name."""
+    found = load_settings(ROOT / "params.yaml")
+    axes = AblationAxes(proxies_per_class=(0, 1), alpha=(0, 2), delta=(0.4, 0.8), repulsion_margin=(0, 0.1))
+    return without(found.model_copy(update={"ablation": {"emoji": axes}}), "crossed.values", axes)
+
+
+def without(settings: Settings, path: str, value: object) -> Settings:
+    """The settings with one of their values replaced."""
+    first, _, rest = path.partition(".")
+    inner = getattr(settings, first)
+    return settings.model_copy(update={first: inner.model_copy(update={rest: value}) if rest else value})
+
+
+@pytest.mark.parametrize(("kind", "changes"), KINDS)
+def test_nothing_is_lacking_of_what_the_settings_plan(settings, kind, changes):
+    assert lacking(claim(kind, **changes), "emoji", settings) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "path", "value", "expected"),
+    [
+        ("superiority", {}, "datasets", {}, "datasets has no emoji"),
+        ("superiority", {}, "noise.levels", (0.2,), "noise.levels has no 0"),
+        ("superiority", {"noise": NOISY}, "noise.levels", (0, 0.2), "noise.levels has no 0.4"),
+        ("robustness", {}, "noise.levels", (0, 0.4), "noise.levels has no 0.2"),
+        ("superiority", {"noise": NOISY}, "extended.noise_kinds", (), "extended.noise_kinds has no asymmetric"),
+        ("superiority", {"noise": NOISY | {"level": 0}}, "extended.noise_kinds", (), None),
+        ("superiority", {"noise": NOISY}, "noise.kind", "asymmetric", None),
+        ("superiority", {"noise": NOISY}, "extended.losses", {}, "extended.losses has no pfml"),
+        ("superiority", {}, "extended.losses", {}, None),  # the grid has both
+        ("robustness", {"contrast": PRISM}, "extended.losses", {}, "extended.losses has no prism"),
+        (
+            "equivalence",
+            {"track": UNDER_NOISE},
+            "tuning.tracks",
+            ("tuned",),
+            "tuning.tracks has no tuned_under_noise",
+        ),
+        ("superiority", {"track": "paper_values"}, "tuning.tracks", ("tuned",), None),
+        (
+            "superiority",
+            {"contrast": PRISM, "track": UNDER_NOISE},
+            "extended.losses",
+            {"prism": ExtendedLoss(tracks=("tuned",))},
+            "extended.losses.prism.tracks has no tuned_under_noise",
+        ),
+        ("insensitivity", {}, "ablation", {}, "ablation.emoji has no delta"),
+        ("trend", {}, "ablation", {"furniture": AblationAxes()}, "ablation.emoji has no repulsion_margin"),
+        ("saturation", {}, "crossed.values", AblationAxes(), None),
+        ("interaction", {}, "crossed.values", AblationAxes(), "crossed.values has no alpha"),
+        ("interaction", {}, "ablation", {}, None),
+        ("closeness", {"contrast": SOFT_TRIPLE}, "geometry.losses", {}, "geometry.losses has no pfml"),
+        ("minima", {}, "geometry.losses", {}, "geometry.losses has no pfml"),
+    ],
+)
+def test_what_is_lacking_is_named(settings, kind, changes, path, value, expected):
+    assert lacking(claim(kind, **changes), "emoji", without(settings, path, value)) == expected
+
+
+def test_claims_of_other_settings_or_of_none_lack_nothing(settings):
+    bare = without(settings, "datasets", {})
+    assert lacking(claim("reproduction"), "cub", bare) is None
+    assert lacking(claim("decay"), "", bare) is None
+    assert {kind for kind, _ in KINDS} | {"reproduction", "decay"} == set(EXAMPLES)
