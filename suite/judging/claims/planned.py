@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from suite.judging.claims.parts import Noise, NoiseLevels
 from suite.judging.claims.schema import (
     Claim,
     ClaimOnAblation,
@@ -11,7 +12,6 @@ from suite.judging.claims.schema import (
     Interaction,
     Minima,
     Reproduction,
-    Robustness,
 )
 from suite.settings.params import Settings, TuningTrack
 from suite.settings.studies import AblationAxes
@@ -52,10 +52,10 @@ def _lacking_of_runs(claim: ClaimOnRuns | Reproduction, settings: Settings) -> s
     if claim.track in get_args(TuningTrack) and claim.track not in searched:
         return f"tuning.tracks has no {claim.track}"
     noise = getattr(claim, "noise", None)
-    levels = noise.levels if isinstance(claim, Robustness) else (getattr(noise, "level", 0.0),)
+    levels = noise.levels if isinstance(noise, NoiseLevels) else (noise.level,) if isinstance(noise, Noise) else ()
     if beyond := [level for level in levels if level not in grid.levels]:
         return f"noise.levels has no {beyond[0]:g}"
-    kind = getattr(noise, "kind", grid.kind) if any(levels) else grid.kind
+    kind = noise.kind if noise and any(levels) else grid.kind
     if kind != grid.kind and kind not in extended.noise_kinds:
         return f"extended.noise_kinds has no {kind}"
     for loss in _compared(claim):
