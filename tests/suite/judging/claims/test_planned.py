@@ -1,9 +1,14 @@
 """What settings lack of a claim's runs, one setting at a time, from settings that lack nothing."""
 
+import json
+
 import pytest
 
 from suite.judging.claims.planned import lacking
+from suite.report.claims import claims_within
+from suite.settings.finetuned import settings_of
 from suite.settings.params import Settings, load_settings
+from suite.settings.paths import CLAIMS_FILE, FINETUNED_RESULTS, RESULTS_FOLDER
 from suite.settings.studies import AblationAxes, ExtendedLoss
 from tests.helpers.paths import ROOT
 from tests.suite.judging.claims.synthetic import EXAMPLES, claim
@@ -93,3 +98,14 @@ def test_claims_of_other_settings_or_of_none_lack_nothing(settings):
     assert lacking(claim("reproduction"), "cub", bare) is None
     assert lacking(claim("decay"), "", bare) is None
     assert {kind for kind, _ in KINDS} | {"reproduction", "decay"} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize(("regime", "results"), [("frozen", RESULTS_FOLDER), ("finetuned", FINETUNED_RESULTS)])
+def test_no_result_in_git_was_run_without_a_setting_that_plans_it(regime, results, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    settings = settings_of(regime)
+    report = json.loads((ROOT / results / CLAIMS_FILE.name).read_text(encoding="utf-8"))
+    claims = {file.claim.id: file.claim for file in claims_within(load_settings(), regime)}
+    run = [(claim["id"], line) for claim in report["claims"] for line in claim["lines"] if line["verdict"] != "not run"]
+    assert len(run) > 50
+    assert [name for name, line in run if lacking(claims[name], line["dataset"], settings)] == []
