@@ -1,6 +1,7 @@
 """Writes ``results/claims.json``, ``claims.md`` and ``sensitivity.md``: a pure function of claim files and records."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from suite.judging.claims.measured import Measured
 from suite.judging.claims.planned import lacking
 from suite.judging.claims.read import read_measured
 from suite.judging.claims.report import Lacking, report
-from suite.judging.claims.schema import Claim
 from suite.judging.claims.sensitivity import sensitivity
 from suite.judging.claims.words import OUT_OF_REACH, verdict_word
 from suite.report.families import (
@@ -50,9 +50,7 @@ from suite.settings.paths import (
     BENCHMARKS_FOLDER,
     CLAIMS_FILE,
     CLAIMS_FOLDER,
-    FINETUNED_FILE,
     FINETUNED_RESULTS,
-    PARAMS_FILE,
     RESULTS_FOLDER,
     RUNS_FOLDER,
 )
@@ -110,12 +108,7 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
     of_regime = settings if regime == "frozen" else settings_of(regime)
     frozen = load_frozen(folder)
     changes = frozen.changes(of_regime, regime) if frozen else []
-
-    def lacks(claim: Claim, dataset: str) -> str | None:
-        found = lacking(claim, dataset, of_regime)
-        return found and f"{PARAMS_FILE if regime == 'frozen' else FINETUNED_FILE}: {found}"
-
-    return _judge(files, measured, results, frozen, changes, lacks)
+    return _judge(files, measured, results, frozen, changes, partial(lacking, settings=of_regime))
 
 
 def claims_within(settings: Settings, regime: Regime, folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:

@@ -14,11 +14,12 @@ from suite.judging.claims.schema import (
     Reproduction,
 )
 from suite.settings.params import Settings, TuningTrack
+from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
 from suite.settings.studies import AblationAxes
 
 
 def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
-    """What settings lack of a claim on a data set: the first of them, as a phrase; None where they plan its runs.
+    """What settings lack of a claim on a data set: the first of them, with its file; None where they plan its runs.
 
     Args:
         claim: the claim.
@@ -28,7 +29,15 @@ def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
     if not isinstance(claim, ClaimOnRecords) or claim.regime == "published":
         return None
     if dataset not in settings.datasets:
-        return f"datasets has no {dataset}"
+        return f"{PARAMS_FILE}: datasets has no {dataset}"
+    if isinstance(claim, ClaimOnRuns | Reproduction) and (level := _further_level(claim, settings)) is not None:
+        return f"{PARAMS_FILE}: noise.levels has no {level:g}"  # data sets and noise levels are those of all regimes
+    found = _lacking_of_regime(claim, dataset, settings)
+    return found and f"{FINETUNED_FILE if claim.regime == 'finetuned' else PARAMS_FILE}: {found}"
+
+
+def _lacking_of_regime(claim: ClaimOnRecords, dataset: str, settings: Settings) -> str | None:
+    """The same of searches and studies, which each regime sets for itself."""
     if isinstance(claim, Closeness | Minima):
         losses = [loss for loss in _compared(claim) if loss not in settings.geometry.losses]
         return f"geometry.losses has no {losses[0]}" if losses else None
@@ -41,21 +50,28 @@ def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
     return _lacking_of_runs(claim, settings) if isinstance(claim, ClaimOnRuns | Reproduction) else None
 
 
+def _levels(claim: ClaimOnRuns | Reproduction) -> tuple[float, ...]:
+    noise = getattr(claim, "noise", None)
+    return noise.levels if isinstance(noise, NoiseLevels) else (noise.level,) if isinstance(noise, Noise) else ()
+
+
+def _further_level(claim: ClaimOnRuns | Reproduction, settings: Settings) -> float | None:
+    """The first noise level of a claim that the grid does not have."""
+    return next((level for level in _levels(claim) if level not in settings.noise.levels), None)
+
+
 def _compared(claim: Claim) -> list[str]:
     contrast = getattr(claim, "contrast", None)
     return [name for role in ("subject", "reference") if (name := getattr(contrast, role, None))]
 
 
 def _lacking_of_runs(claim: ClaimOnRuns | Reproduction, settings: Settings) -> str | None:
-    """The same of a claim about losses under label noise: their track, kind of noise, levels, and the losses themselves."""
+    """The same of a claim about losses under label noise: their track, kind of noise, and the losses themselves."""
     searched, extended, grid = settings.tuning.tracks, settings.extended, settings.noise
     if claim.track in get_args(TuningTrack) and claim.track not in searched:
         return f"tuning.tracks has no {claim.track}"
     noise = getattr(claim, "noise", None)
-    levels = noise.levels if isinstance(noise, NoiseLevels) else (noise.level,) if isinstance(noise, Noise) else ()
-    if beyond := [level for level in levels if level not in grid.levels]:
-        return f"noise.levels has no {beyond[0]:g}"
-    kind = noise.kind if noise and any(levels) else grid.kind
+    kind = noise.kind if noise and any(_levels(claim)) else grid.kind
     if kind != grid.kind and kind not in extended.noise_kinds:
         return f"extended.noise_kinds has no {kind}"
     for loss in _compared(claim):

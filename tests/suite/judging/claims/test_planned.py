@@ -90,7 +90,22 @@ def test_nothing_is_lacking_of_what_the_settings_plan(settings, kind, changes):
     ],
 )
 def test_what_is_lacking_is_named(settings, kind, changes, path, value, expected):
+    expected = expected and f"params.yaml: {expected}"
     assert lacking(claim(kind, **changes), "emoji", without(settings, path, value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("datasets", {}, "params.yaml: datasets has no emoji"),
+        ("noise.levels", (0.2,), "params.yaml: noise.levels has no 0"),
+        ("tuning.tracks", (), "pipelines/finetuned/params.yaml: tuning.tracks has no tuned"),
+    ],
+)
+def test_another_regime_shares_data_sets_and_noise_levels(settings, path, value, expected):
+    mine = claim("superiority", regime="finetuned")
+    assert lacking(mine, "emoji", settings) is None
+    assert lacking(mine, "emoji", without(settings, path, value)) == expected
 
 
 def test_claims_of_other_settings_or_of_none_lack_nothing(settings):
