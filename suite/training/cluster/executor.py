@@ -129,7 +129,7 @@ class Cluster:
         self._absent.put(None)
         self.workers.something_happened.set()
         if self._client.status == "running":
-            self.workers.gone()
+            self._count_deaths()
             self.workers.dismiss()
 
     def _hand_over(self) -> None:
@@ -176,6 +176,7 @@ class Cluster:
             item = self._held.pop(future.key, None)
             if item is None:
                 return
+            self._count_deaths()
             if isinstance(result, CancelledError) or future.status in ("cancelled", "lost"):
                 ended = self._after_cancellation(item, result)
             elif future.status == "error":
@@ -197,26 +198,26 @@ class Cluster:
             del self._items[item.number]
             item.results.put((item.task, ended))
 
-    def _take_back(self) -> None:
-        """All workers have gone: Dask would not give tasks that it held then to workers that are admitted later."""
+    def _count_deaths(self) -> None:
+        """Tell what ran on workers that have gone, and count it: a run is given up once all its deaths are told."""
         with self._lock:
-            items = list(self._held.values())
-            self._held.clear()
-            for item in items:
-                item.die()
-                self._end(item, item.after_death())
-        self._client.cancel([item.future for item in items], force=True)
+            for item in self.workers.gone():
+                item.deaths += 1
 
-    def _give_up_killers(self) -> None:
-        """Tell what ran on workers that have gone. Dask itself would start a run again that has killed its workers."""
+    def _take_back(self, *, all_of_them: bool = False) -> None:
+        """Take back runs that have killed their workers; Dask itself would start them again.
+
+        All, where all workers have gone: Dask would not give what it held then to workers that are admitted later.
+        """
         with self._lock:
-            found = {key: self._held.get(key) for key in self.workers.gone()}
-            killers = {key: item for key, item in found.items() if item and item.deaths > DEATHS}
-            for key, item in killers.items():
+            self._count_deaths()
+            found = {key: item for key, item in self._held.items() if all_of_them or item.deaths > DEATHS}
+            for key, item in found.items():
                 del self._held[key]
+                item.stop()  # it may have begun on a worker that has come since
                 self._end(item, item.after_death())
-        if killers:
-            self._client.cancel([item.future for item in killers.values()], force=True)
+        if found:
+            self._client.cancel([item.future for item in found.values()], force=True)
 
     def _after_cancellation(self, item: Item, result: Any) -> Raised | SuiteError | None:
         """The scheduler is gone, or someone restarted its workers."""
@@ -255,13 +256,12 @@ class Cluster:
             self._hand_over()
 
     def _on_began(self, number: int) -> None:
-        item = self._items.get(number)
-        if item is not None:
+        if (item := self._items.get(number)) is not None:
             item.begin()
 
-    def _on_gone(self, keys: set[str]) -> list[str]:
+    def _on_gone(self, keys: set[str]) -> list[Item]:
         """In the thread of ``_on_began``, so that an attempt that follows does not count as the one that ended."""
-        return [item.told() for key in sorted(keys) if (item := self._held.get(key)) and item.die()]
+        return [item for key in sorted(keys) if (item := self._held.get(key)) and item.stop()]
 
     def _look(self) -> None:
         """Thread: see which workers there are."""
@@ -271,10 +271,10 @@ class Cluster:
             self.workers.something_happened.clear()
             before = self.workers.addresses
             try:
-                self._give_up_killers()
+                self._take_back()
                 self.workers.count()
                 if before.isdisjoint(self.workers.addresses) and self._held:
-                    self._take_back()
+                    self._take_back(all_of_them=True)
             except Exception as error:  # Dask raises many kinds where a connection ends
                 if self._client.status == "running" and isinstance(error, OSError):
                     continue

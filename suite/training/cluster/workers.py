@@ -16,6 +16,7 @@ from suite.settings.plans import Regime
 from suite.training.cluster.asking import answered, ask, begin, seen, silence
 from suite.training.cluster.deliveries import Deliveries, DeliveryError
 from suite.training.cluster.description import describe, description_of_worker
+from suite.training.cluster.items import Item
 from suite.training.cluster.worker import GPU, Absent, Admission
 
 
@@ -67,8 +68,8 @@ class Workers:
         demand: what they must be.
         say: shows a line to the user.
         on_began: called with the number of a task that has begun, in the client's own thread.
-        on_gone: called with the keys of tasks that a worker held that has gone, in the client's own thread; gives what those
-            are called that had begun.
+        on_gone: called with the keys of tasks that a worker held that has gone, in the client's own thread; gives those that
+            ran there.
 
     Attributes:
         expected: what they are compared with.
@@ -88,7 +89,7 @@ class Workers:
         demand: Demand,
         say: Callable[[str], None],
         on_began: Callable[[int], None],
-        on_gone: Callable[[set[str]], list[str]],
+        on_gone: Callable[[set[str]], list[Item]],
     ) -> None:
         self._client, self._demand, self._say = client, demand, say
         self._on_began, self._on_gone = on_began, on_gone
@@ -98,7 +99,7 @@ class Workers:
         self._silent: set[str] = set()
         self._fallen: set[str] = set()
         self._departed: set[str] = set()
-        self._gone: SimpleQueue[tuple[str, set[str], list[str]]] = SimpleQueue()
+        self._gone: SimpleQueue[tuple[str, list[Item]]] = SimpleQueue()
         self._dismissed = False
         self._described = demand.regime, tuple(demand.targets), tuple(demand.modules)
         self.expected = describe(*self._described)
@@ -172,22 +173,22 @@ class Workers:
             self._say(silence(address, admitted=address in self._admitted))
         self._silent |= silent
 
-    def gone(self) -> set[str]:
-        """Tell of the workers that have gone since the last call; gives the keys of the tasks that they held."""
-        told, keys = list[tuple[str, list[str]]](), set[str]()
+    def gone(self) -> list[Item]:
+        """Tell of the workers that have gone since the last call; gives what ran there, once for each of them."""
+        told, died = list[tuple[str, list[str]]](), list[Item]()
         while not self._gone.empty():
-            address, held, begun = self._gone.get()
-            keys |= held
+            address, ran = self._gone.get()
+            died += ran
             if address in self._admitted - self._fallen and not self._dismissed:
-                told.append((address, begun))
+                told.append((address, [item.told() for item in ran]))
         if len(told) > _MOST_TOLD:
-            told = [(f"{len(told)} workers are gone: {told[0][0]}, ...", [run for _, ran in told for run in ran])]
+            told = [(f"{len(told)} workers are gone: {told[0][0]}, ...", [name for _, names in told for name in names])]
         else:
-            told = [(f"worker {address} is gone", ran) for address, ran in told]
-        for who, ran in told:
-            what = ", ".join(ran[:_MOST_TOLD]) + (", ..." if ran[_MOST_TOLD:] else "")
-            self._say(f"{who}; {what} ran there" if ran else who)
-        return keys
+            told = [(f"worker {address} is gone", names) for address, names in told]
+        for who, names in told:
+            what = ", ".join(names[:_MOST_TOLD]) + (", ..." if names[_MOST_TOLD:] else "")
+            self._say(f"{who}; {what} ran there" if names else who)
+        return died
 
     def fell(self, worker: str, run: str) -> None:
         """Tell of a worker that has gone, and what ran there; Dask gives up a run before it tells of the worker."""
@@ -264,6 +265,6 @@ class Workers:
         message = event[1]
         if message.get("action") == "remove-worker":
             held = set(message["processing-tasks"])
-            self._gone.put((message["worker"], held, self._on_gone(held)))
+            self._gone.put((message["worker"], self._on_gone(held)))
             self._departed.add(message["worker"])
             self.something_happened.set()

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +21,7 @@ from suite.settings.plans import Search
 from suite.training.cluster.connection import Where, connected
 from suite.training.cluster.deliveries import Deliveries
 from suite.training.cluster.executor import Cluster
+from suite.training.cluster.items import Item
 from suite.training.cluster.parcels import pack_files
 from suite.training.cluster.workers import Demand, Workers
 from tests.helpers import tasks
@@ -81,13 +83,19 @@ def test_a_failed_training_is_a_record_and_no_failure_of_the_grid(dask, command)
     assert {record["status"] for record in records} == {"failed"}
 
 
-def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask):
+@pytest.mark.parametrize("slowly", [0.0, 0.5])
+def test_a_run_that_kills_its_workers_is_given_up_after_three_more(dask, monkeypatch, slowly):
+    """And not before all four deaths are told; all workers may go while the driver asks which there are."""
+    count = Workers.count
+    monkeypatch.setattr(Workers, "count", lambda self: (time.sleep(slowly), count(self))[1])
     seed = str(torch_seed("loss", "emoji", 1))
     users(FAILING_SEED.replace("SEED", seed) + "import os; os.kill(os.getpid(), 9)\nreturn value", noise_levels=(0.4,))
     done = grid(dask)
     run = "emoji own (my_losses/own.py:Own) noise 0.4 seed 1"
     assert done.failures == [f"{run}: its worker died, 4 times; the worker's log may say of what"]
-    told = [line for line in done.printed.splitlines() if " is gone; " in line and run in line]
+    printed = done.printed.splitlines()
+    before = printed[: printed.index(f"failed: {done.failures[0]}")]
+    told = [line for line in before if " is gone; " in line and run in line]
     assert len(told) == 4, done.printed  # another run may have begun there, too
     assert len(cached("own")) == 2
 
@@ -331,7 +339,7 @@ def test_a_worker_counts_until_the_scheduler_has_told_what_it_held(dask, monkeyp
         assert workers.addresses == {first, second}
         log(own, "all", {"action": "remove-worker", "worker": first, "processing-tasks": {"run"}})
         wait_for(lambda: workers.count() or workers.addresses == {second})
-        assert workers.gone() == {"run"}
+        assert [item.task for item in workers.gone()] == ["run"]
 
 
 def test_workers_that_have_gone_have_a_line_each_unless_they_are_many(dask):
@@ -350,7 +358,7 @@ def test_workers_that_have_gone_have_a_line_each_unless_they_are_many(dask):
             for each in map(str, range(count)):
                 log(own, "all", {"action": "remove-worker", "worker": each, "processing-tasks": {f"run-{each}"}})
             wait_for(lambda count=count: workers._gone.qsize() == count)
-            assert workers.gone() == {f"run-{each}" for each in range(count)}
+            assert [item.task for item in workers.gone()] == [f"run-{each}" for each in range(count)]
             assert said == lines
             said.clear()
 
@@ -358,11 +366,15 @@ def test_workers_that_have_gone_have_a_line_each_unless_they_are_many(dask):
 @contextmanager
 def workers_of(dask, said):
     with connected(Where(address=dask.address)) as own:
-        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append, sorted)
+        workers = Workers(own, Demand("frozen", [], pack_files({})), said.append, said.append, items_of)
         try:
             yield own, workers
         finally:
             workers.dismiss()
+
+
+def items_of(keys):
+    return [Item(0, number, "", key, str, SimpleQueue()) for number, key in enumerate(sorted(keys))]
 
 
 def log(client, topic, message):
