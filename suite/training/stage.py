@@ -76,11 +76,13 @@ def read_tuned_plans(dataset: str, loss: str, regime: Regime = "frozen") -> list
     Raises:
         SuiteError: they are missing or damaged, or were made for other plans than those of today.
     """
-    path = tuned_plan_path(dataset, loss, regime)
-    complete, planned = read_plan_file(path), read_plan_file(plan_path("tuned", dataset, loss, regime))
+    path, made_of = tuned_plan_path(dataset, loss, regime), plan_path("tuned", dataset, loss, regime)
+    again = f"suite tune {dataset} {loss}" + ("" if regime == "frozen" else f" --regime {regime}")
+    if made_of.is_file() and not path.is_file():
+        raise SuiteError(f"plan {path} is missing; make it with: {again}")
+    complete, planned = read_plan_file(path), read_plan_file(made_of)
     pairs = zip(complete, planned, strict=False)
     if len(complete) != len(planned) or not all(_is_of(tuned, plan, search) for (tuned, _), (plan, search) in pairs):
-        again = f"suite tune {dataset} {loss}" + ("" if regime == "frozen" else f" --regime {regime}")
         raise SuiteError(f"plan {path} is stale: its plans or searches have changed since; make it anew with: {again}")
     return complete
 

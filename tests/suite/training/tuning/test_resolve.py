@@ -159,6 +159,17 @@ def test_complete_plans_of_other_plans_are_stale_and_the_command_that_makes_them
         assert read_tuned_plans(before.dataset, before.loss)
 
 
+@pytest.mark.parametrize(
+    ("regime", "folder", "option"), [("frozen", "", ""), ("finetuned", "finetuned/", " --regime finetuned")]
+)
+def test_a_planned_loss_that_is_not_tuned_yet_is_told_with_the_command_that_tunes_it(regime, folder, option):
+    write_plan_file(plan_path("tuned", "emoji", "own", regime), [(plan(), search_for())])
+    missing = f"plan {folder}tuned/emoji-own/plan.json is missing; make it with: suite tune emoji own{option}"
+    with pytest.raises(SuiteError) as error:
+        read_tuned_plans("emoji", "own", regime)
+    assert str(error.value) == missing
+
+
 def test_a_complete_plan_that_comes_without_a_search_is_stale_where_one_is_asked_for():
     before = prepare(replace(plan(neg_margin=0.4), hyperparameter_source="search", validation_epoch=2))
     resolve_hyperparameters(before.dataset, before.loss, silent())
