@@ -44,6 +44,7 @@ COMMANDS: dict[typer.Typer, list[Callable[..., None]]] = {
         studies.geometry,
         studies.search,
         studies.promote,
+        results.ablation_tables,
         results.compare,
         results.verify,
         results.report,

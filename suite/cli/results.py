@@ -66,6 +66,16 @@ def compare(
         wide.print(part, markup=False, highlight=False)
 
 
+def ablation_tables(*, regime: RegimeOption = Regime.frozen) -> None:
+    """Write results/ablations.{csv,md}: R@1 and MAP@R at each value of the ablations in git."""
+    from suite.report.ablations import write_ablations
+
+    rows = write_ablations(regime.value)
+    told = len(rows.groupby(["dataset", "axis"]))
+    folder = FINETUNED_RESULTS if regime == Regime.finetuned else STUDIES_FOLDER.parent
+    console.print(f"wrote {folder}/ablations.csv and ablations.md: {told} ablations", markup=False, highlight=False)
+
+
 def verify(
     committed: Annotated[
         Path | None, typer.Argument(help="Reference; default: results/records.csv of git's HEAD.")
