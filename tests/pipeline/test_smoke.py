@@ -85,6 +85,7 @@ def test_a_plain_repro_runs_no_studies_and_searches_what_has_no_recipe(reproduce
         *(f"{stage}@emoji-{loss}" for stage in ("tune", "train") for loss in ("pfml", "triplet")),
         "leaderboard",
         "claims",
+        "ablation-tables",
         "times",
         "influence",
         "site",
@@ -354,6 +355,7 @@ def test_studies_are_asked_for_by_name_and_promoted(reproduced):
             "tune@emoji-pfml",
             "leaderboard",
             "claims",
+            "ablation-tables",
             "site",
         }
         with (reproduced.path / "results/leaderboard.csv").open() as file:

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.pipeline.conftest import ROOT, Clone
 from tests.pipeline.test_smoke import edit_params, stages_run
 
-AROUND = {"plan", "leaderboard", "claims", "times", "influence", "site"}
+AROUND = {"plan", "leaderboard", "claims", "ablation-tables", "times", "influence", "site"}
 
 
 def blocks(page):
@@ -81,7 +81,7 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
         assert f"{loss} in 2 tables: against pfml not judged on one seed in 2" in page
         assert 'id="influence-negative"' in page
     # What was searched becomes the recipe and its plan comes out the same: nothing is trained again. The site shows recipes.
-    assert commands[7][1] == {"user@files", "plan", "site"} | tuned("pfml", "my_loss", "circle")
+    assert commands[7][1] == {"user@files", "plan", "ablation-tables", "site"} | tuned("pfml", "my_loss", "circle")
     found = project.path / "recipes/tuned/emoji"
     assert {path.stem for path in found.iterdir()} == {"pfml-0", "triplet-0", "my_loss-0", "circle-0"}
     assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
