@@ -113,7 +113,7 @@ def test_a_bundle_goes_from_one_clone_to_another_as_the_page_says(project):
     assert rerun == "suite rerun my_loss --sample 4 --yes"
     assert "reproduced: all 2 runs gave the same values" in board.run("sh", "-c", rerun).stdout
     assert repro == "dvc repro"
-    assert stages_run(board.run("sh", "-c", repro).stdout) == {"leaderboard", "site"}
+    assert stages_run(board.run("sh", "-c", repro).stdout) == {"leaderboard", "ablation-tables", "site"}
     assert handed_in(board)["my_loss"] == "spot-checked"
 
 
