@@ -90,6 +90,33 @@ def test_effects_under_further_class_splits(claims):
             assert effect == pytest.approx(expected, abs=1e-5), spec["id"]
 
 
+@pytest.mark.parametrize("folder", ["", "finetuned"])
+def test_the_tables_of_ablations(folder):
+    """Each value's mean and its difference from the tuned one, from the records as they stand in git."""
+    place = RESULTS / folder
+    grid = pd.read_csv(place / "records.csv").query("loss == 'pfml' and track == 'tuned' and noise_level == 0")
+    tuned = grid.set_index(["dataset", "seed"])
+    runs = []
+    for path in sorted((place / "studies/ablations").glob("*.jsonl")):
+        for row in map(json.loads, path.read_text().splitlines()):
+            of_grid = tuned.loc[(row["dataset"], row["seed"])]
+            assert of_grid["search"] == row["search"]
+            for metric in ("recall_at_1", "map_at_r"):
+                where = row["dataset"], row["ablation"]["axis"], row["ablation"]["value"], metric
+                value = row["metrics"].get(metric, np.nan)
+                runs.append((*where, row["search"], 100 * value, 100 * (value - of_grid[metric])))
+    columns = ["dataset", "axis", "value", "metric", "search", "mean", "difference"]
+    units = pd.DataFrame(runs, columns=columns).groupby(columns[:5]).mean().groupby(columns[:4])
+    found = pd.read_csv(place / "ablations.csv").set_index(columns[:4]).sort_index()
+    assert list(found.index) == list(units.groups)
+    half = stats.t.ppf(0.975, units.count() - 1) * units.std(ddof=1) / np.sqrt(units.count())
+    for name, ends in (("mean", ("low", "high")), ("difference", ("difference_low", "difference_high"))):
+        middle, error = units.mean()[name], half[name].where(half[name] > 1e-9)  # equal values have no interval
+        np.testing.assert_allclose(found[name], middle, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found[ends[0]], middle - error, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found[ends[1]], middle + error, rtol=1e-4, atol=1e-4)
+
+
 def test_the_counts_that_the_readme_ends_its_finding_with():
     found = [each for each in json.loads((RESULTS / "claims.json").read_text())["claims"] if each["regime"] == "frozen"]
     shown = {"supported", "contradicted", "equivalent"}
