@@ -97,6 +97,7 @@ def test_a_plain_repro_runs_no_studies_and_searches_what_has_no_recipe(reproduce
 
 def test_it_ends_with_what_was_found_and_where(reproduced):
     ending = reproduced.first[reproduced.first.index("Running stage 'site'") :]
+    assert ending.count("Running stage") == 1  # nothing runs after it
     for told in ("results/leaderboard.md", "results/site/index.html", "suite verify"):
         assert told in ending
     assert ending.count("not run") < 3
