@@ -69,10 +69,10 @@ def compare(
 def ablation_tables(*, regime: RegimeOption = Regime.frozen) -> None:
     """Write results/ablations.{csv,md}: R@1 and MAP@R at each value of the ablations in git."""
     from suite.report.ablations import write_ablations
+    from suite.settings.plans import studies_of
 
-    rows = write_ablations(regime.value)
-    told = len(rows.groupby(["dataset", "axis"]))
-    folder = FINETUNED_RESULTS if regime == Regime.finetuned else STUDIES_FOLDER.parent
+    told = len(write_ablations(regime.value).groupby(["dataset", "axis"]))
+    folder = studies_of(regime.value).parent
     console.print(f"wrote {folder}/ablations.csv and ablations.md: {told} ablations", markup=False, highlight=False)
 
 

@@ -17,7 +17,7 @@ from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import over_units
 from suite.judging.statistics.estimates import PERCENT, t_interval
 from suite.report.text import NOTHING, escaped, markdown_table, value_text, with_half_width
-from suite.settings.paths import ABLATIONS, FINETUNED_RESULTS, RECORDS_FILE, RESULTS_FOLDER
+from suite.settings.paths import ABLATIONS, RECORDS_FILE
 from suite.settings.plans import Regime, studies_of
 from suite.settings.tuned_recipes import load_tuned, tuned_path
 
@@ -61,8 +61,8 @@ def write_ablations(regime: Regime) -> pd.DataFrame:
         SuiteError: records or recipes in git are damaged, or there are none of the grid; nothing is written then.
     """
     option = "" if regime == "frozen" else f" --regime {regime}"
-    paths = sorted((studies_of(regime) / ABLATIONS).glob("*.jsonl"))
-    results = FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER
+    studies = studies_of(regime)
+    paths, results = sorted((studies / ABLATIONS).glob("*.jsonl")), studies.parent
     table = ablation_table(read_records(paths) if paths else [], read_csv(results / RECORDS_FILE.name))
     page = _EXPLAINED.format(regime=regime, option=option)
     if table.empty:
@@ -131,7 +131,9 @@ def _found(dataset: str, axis: str, regime: Regime) -> str:
     files = takewhile(Path.is_file, (tuned_path(dataset, "pfml", "tuned", each, regime) for each in count()))
     best = [load_tuned(path).best for path in files]
     found = [value_text(values[axis]) for values in best if axis in values]
-    return f"Searches found {', '.join(found)}." if found else "No search varies it; the tuned runs have 0."
+    if not best:
+        return "There is no search in git."
+    return f"Searches found {', '.join(found)}." if found else "No search varies it."
 
 
 def _markdown(rows: pd.DataFrame) -> str:

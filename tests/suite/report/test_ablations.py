@@ -121,9 +121,17 @@ def test_the_page_has_a_table_for_each_axis_and_what_searches_found(tmp_path, mo
     assert "| as tuned | 53.00 | – | 53.00 | – |  |\n| 0 | 43.00 ± 6.57 | -10.00 [" in alpha
     assert "| 10 | 33.00 ± 38.12 | -20.50 [-26.85, -14.15] | " in alpha
     assert "| 2 of 3, the others failed |" in alpha
-    assert margin.startswith("repulsion_margin\n\nNo search varies it; the tuned runs have 0.\n\n" + head)
+    assert margin.startswith("repulsion_margin\n\nNo search varies it.\n\n" + head)
     assert "| 0 | 53.00 ± 8.96 | +0.00 |" in margin
     assert len(pd.read_csv(Path(results, "ablations.csv"))) == 2 * 4
+
+
+def test_a_data_set_without_a_search_in_git_is_said_to_have_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("results", ablation())
+    write_ablations("frozen")
+    page = Path("results/ablations.md").read_text()
+    assert "## emoji, alpha\n\nThere is no search in git.\n\n| value |" in page
 
 
 def test_without_records_the_page_says_how_to_make_some(tmp_path, monkeypatch):
