@@ -130,15 +130,16 @@ def adjusted(family: Sequence[Evidence]) -> dict[Verdict, Array]:
 
 
 def adjusted_beyond(family: Sequence[Evidence]) -> dict[Verdict, Array]:
-    """The same for the minimum-effect tests of a family, in the direction of support and of contradiction."""
+    """The same for the minimum-effect tests of a family, in the direction of support and of contradiction.
+
+    A result that has no such test, for its failed runs, counts with p = 1: a size would else be easier to show than the
+    effect itself, for the failure of others.
+    """
+    none = np.ones(np.shape(family[0].effect))
     return {
-        verdict: _holm_over([_doubled(evidence.beyond.get(verdict)) for evidence in family], family[0])
+        verdict: holm(np.stack([np.minimum(1.0, 2 * found.beyond.get(verdict, none)) for found in family], axis=-1))
         for verdict in (Verdict.SUPPORTED, Verdict.CONTRADICTED)
     }
-
-
-def _doubled(p: Array | None) -> Array | None:
-    return None if p is None else np.minimum(1.0, 2 * p)
 
 
 def _holm_over(columns: Sequence[Array | None], shape: Evidence) -> Array:

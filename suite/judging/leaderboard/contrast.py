@@ -124,11 +124,14 @@ def paired_difference(runs: pd.DataFrame, losses: tuple[str, str], metric: str =
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Differences with ``p_adjusted``, by Holm over all rows that have a p, and the ``verdict`` that follows from it."""
-    table = table.assign(p_adjusted=np.nan)
-    tested = table["p"].notna()
-    if tested.any():
-        table.loc[tested, "p_adjusted"] = holm(table.loc[tested, "p"])
+    """Differences with ``p_adjusted``, by Holm over all that were measured, and the ``verdict`` that follows from it.
+
+    A row without a p, of a loss that failed, counts with p = 1: it was to be tested. Were it not counted, a verdict on one
+    loss would be easier to reach for the failure of another.
+    """
+    counts, adjusted = table["measured"].astype(bool), pd.Series(np.nan, table.index)
+    adjusted[counts] = holm(table.loc[counts, "p"].fillna(1.0))
+    table = table.assign(p_adjusted=adjusted.where(table["p"].notna()))
     return table.assign(verdict=[_verdict(row) for _, row in table.iterrows()]).drop(columns="measured")
 
 

@@ -7,6 +7,7 @@ seeds that were hard for it, and any number in their place would widen its inter
 from it. It takes its rank behind all losses that finished every run, and is not in the tie group.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
@@ -211,7 +212,7 @@ def comparisons(records: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row for each table and pair of losses without failed runs: ``difference`` (loss less other), ``low`` and ``high``
         of the interval that holds for all pairs of the table together, ``p`` of the paired t-test, ``p_adjusted`` for the
-        number of pairs, and ``class_error``, ``class_low``, ``class_high`` of the difference over test classes.
+        number of pairs, those of losses with failed runs among them, and ``class_error``, ``class_low``, ``class_high`` of the difference over test classes.
     """
     rows: list[dict[str, Any]] = []
     for where, runs in tables_of(records):
@@ -239,11 +240,14 @@ def comparisons(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(runs: pd.DataFrame) -> tuple[list[str], AllPairs]:
-    """Losses of a table that finished every run, in the order of the records, and their pairwise differences in points."""
+    """Losses of a table that finished every run, in the order of the records, and their pairwise differences in points.
+
+    These are adjusted for the pairs of all losses of the table, with those that did not finish.
+    """
     finished = runs.groupby("loss", sort=False)["status"].agg(lambda status: (status == "ok").all())
     complete = [str(loss) for loss in finished.index[finished.astype(bool)]]
     values = PERCENT * paired_values(runs, complete) if complete else np.empty((1, 0))
-    return complete, all_pairs(values)
+    return complete, all_pairs(values, together=math.comb(len(finished), 2))
 
 
 def class_hits(mine: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -52,7 +52,7 @@ class AllPairs:
             all seeds are equal: two equal differences say nothing of how far others may lie.
         high: upper bound.
         p: two-sided p-value of the paired t-test, for this pair alone; NaN likewise.
-        p_adjusted: p times the number of pairs, at most 1.
+        p_adjusted: p times the number of pairs that count together, at most 1.
     """
 
     difference: Array
@@ -62,15 +62,19 @@ class AllPairs:
     p_adjusted: Array
 
 
-def all_pairs(values: Array, confidence: float = 0.95) -> AllPairs:
+def all_pairs(values: Array, confidence: float = 0.95, *, together: int | None = None) -> AllPairs:
     """Paired t-intervals for all k (k - 1) / 2 differences, adjusted by Bonferroni to hold together.
+
+    Pairs that cannot be compared, because a loss of theirs failed, were to be compared all the same. Were they not counted,
+    an order of two losses would be easier to show for the failure of a third.
 
     Args:
         values: (..., n, k), one row a seed, one column a loss, larger is better.
         confidence: probability that every interval covers its difference, at least.
+        together: number of pairs that they are adjusted for, by default of those given.
     """
     n, k = values.shape[-2:]
-    count = max(1, k * (k - 1) // 2)
+    count = max(1, k * (k - 1) // 2 if together is None else together)
     differences = values[..., :, None] - values[..., None, :]
     mean = differences.mean(axis=-3)
     error = _standard_error(differences)

@@ -273,6 +273,14 @@ def test_sizes_are_adjusted_over_the_family():
     assert [line.beyond for line in found] == pytest.approx(list(multipletests(raw, method="holm")[1]))
 
 
+def test_a_result_with_failed_runs_counts_among_the_sizes():
+    failed = runs(60 + WIGGLE, dataset="furniture") + runs(failing(50 + REST, 1), loss="cpml", dataset="furniture")
+    write("runs", compared(2.0) + failed)
+    found = judged(claim("superiority", datasets=["emoji", "furniture"]))
+    alone = stats.ttest_rel(51.5 + WIGGLE, 50 + REST).pvalue
+    assert [line.beyond for line in found] == [pytest.approx(2 * alone), None]
+
+
 def test_gains_over_the_frozen_backbone_stand_beside_what_is_compared(workplace):
     (workplace / "frozen").mkdir()
     (workplace / "frozen/emoji.json").write_text('{"metrics": {"recall_at_1": 0.4, "map_at_r": 0.2}}')

@@ -45,6 +45,13 @@ def test_a_loss_with_failed_runs_is_compared_with_nobody():
     assert comparisons(table(("a", 0, A), ("b", 0, [None] * 4))).empty
 
 
+def test_pairs_of_a_loss_with_failed_runs_count():
+    found = comparisons(table(("a", 0, A), ("b", 0, [*B[:3], None]), ("c", 0, C))).iloc[0]
+    oracle = stats.ttest_rel(100 * np.array(A), 100 * np.array(C))
+    assert found["p_adjusted"] == pytest.approx(3 * oracle.pvalue, rel=0.01)
+    assert (found["low"], found["high"]) == pytest.approx(tuple(oracle.confidence_interval(1 - 0.05 / 3)), abs=1e-4)
+
+
 def test_one_seed_gives_a_difference_without_an_interval():
     row = comparisons(table(("a", 0, A[:1]), ("b", 0, B[:1]))).iloc[0]
     assert row["difference"] == pytest.approx(3)

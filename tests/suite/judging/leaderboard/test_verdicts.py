@@ -85,6 +85,20 @@ def test_a_baseline_with_failed_runs_is_the_best_only_where_all_have_some():
     assert row(found, "pfml")["verdict"] != "not judged for failed runs"
 
 
+def test_a_baseline_with_failed_runs_counts_among_the_tests():
+    """Ahead by two tests, not told apart by three: that the third loss fails must not decide about the first."""
+    close = np.subtract(MINE, [0.010, 0.004, 0.011, 0.006]).tolist()
+    cells = [("mine", 0, MINE), ("pfml", 0, close), ("cpml", 0, WEAK)]
+    p = [stats.ttest_rel(MINE, other).pvalue for other in (close, WEAK)]
+    for more, tested, verdict in (
+        ([], p, "ahead"),
+        ([("triplet", 0, [0.4, 0.4, None, 0.4])], [*p, 1.0], "not told apart"),
+    ):
+        found = row(verdicts(table(*cells, *more), USERS), against=METHOD)
+        assert found["p_adjusted"] == pytest.approx(multipletests(tested, method="holm")[1][0])
+        assert found["verdict"] == verdict
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 10_000), min_size=3, max_size=3), min_size=3, max_size=3), st.randoms())
 def test_the_order_of_records_does_not_matter(values, random):

@@ -49,6 +49,13 @@ def test_each_pair_is_a_paired_t_test_at_the_adjusted_level():
         assert found == pytest.approx((mean, interval.low, interval.high, oracle.pvalue, min(1, 3 * oracle.pvalue)))
 
 
+def test_pairs_that_cannot_be_compared_may_count():
+    pairs, oracle = all_pairs(RUNS, together=10), stats.ttest_rel(RUNS[:, 0], RUNS[:, 1])
+    interval = oracle.confidence_interval(1 - 0.05 / 10)
+    found = pairs.low[0, 1], pairs.high[0, 1], pairs.p[0, 1], pairs.p_adjusted[0, 1]
+    assert found == pytest.approx((interval.low, interval.high, oracle.pvalue, 10 * oracle.pvalue))
+
+
 def test_the_interval_excludes_zero_exactly_where_the_adjusted_p_is_below_the_level():
     pairs = all_pairs(draw(MEANS["spread"], "all variances differ", tables=500))
     apart = (pairs.low > 0) | (pairs.high < 0)
