@@ -61,7 +61,19 @@ def standing_sentence(report: Mapping[str, Any]) -> str:
     others = "; ".join(frozen["changes"]) or "none"
     return (
         f"Preregistered {_at(frozen)}{later}: of {len(report['claims'])} claims {told}. Search spaces, budget, "
-        f"seeds and noise that are other now: {others}."
+        f"seeds and noise that are other now: {others}.{_caution(report)}"
+    )
+
+
+def _caution(report: Mapping[str, Any]) -> str:
+    """What is said beside claims of a regime whose design was replaced: the earlier one may have had results."""
+    mine = {claim["regime"] for claim in report["claims"]} - {None}
+    replaced = sorted(mine & {regime for each in report["frozen"].get("later", []) for regime in each.get("anew", [])})
+    if not replaced:
+        return ""
+    return (
+        f" The design of the regime {', '.join(replaced)} was replaced: where results by an earlier one were known then, "
+        "those here are not confirmatory; docs/protocol.md tells."
     )
 
 

@@ -212,7 +212,8 @@ def comparisons(records: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row for each table and pair of losses without failed runs: ``difference`` (loss less other), ``low`` and ``high``
         of the interval that holds for all pairs of the table together, ``p`` of the paired t-test, ``p_adjusted`` for the
-        number of pairs, those of losses with failed runs among them, and ``class_error``, ``class_low``, ``class_high`` of the difference over test classes.
+        number of pairs, those of losses with failed runs among them, and ``class_error``, ``class_low``, ``class_high`` of
+        the difference over test classes.
     """
     rows: list[dict[str, Any]] = []
     for where, runs in tables_of(records):

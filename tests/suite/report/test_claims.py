@@ -12,6 +12,7 @@ from suite.errors import SuiteError
 from suite.judging.claims.freeze import add_later, design_anew, freeze
 from suite.judging.claims.load import load_claims
 from suite.report.claims import write_claims
+from suite.report.plans import standing_sentence
 from suite.report.topics import found_of_claims
 from suite.settings.finetuned import load_finetuned
 from suite.settings.params import load_settings
@@ -225,6 +226,19 @@ def test_what_was_preregistered_later_is_told_with_what_it_was_of(project):
     assert re.search(
         r"1 of them added on \S+, the design of the regime finetuned anew on \S+: of 3 claims 3 as prereg", told
     )
+    assert "was replaced" not in told  # these claims are of the other regime
+
+
+def test_results_by_a_design_that_was_replaced_are_not_called_confirmatory():
+    claims = [{"regime": "finetuned", "standing": "as preregistered"}]
+    later = [{"date": "2026-11-28", "commit": None, "anew": ["finetuned"], "claims": 0}]
+    frozen = {"date": "2026-11-26", "commit": None, "later": later, "changes": []}
+    told = standing_sentence({"claims": claims, "frozen": frozen})
+    assert told.endswith(
+        " other now: none. The design of the regime finetuned was replaced: where results by an earlier one were known then, "
+        "those here are not confirmatory; docs/protocol.md tells."
+    )
+    assert "was replaced" not in standing_sentence({"claims": claims, "frozen": frozen | {"later": []}})
 
 
 def test_what_could_be_found_stands_in_the_page(project):
