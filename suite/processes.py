@@ -96,26 +96,28 @@ def in_parallel(
         SuiteError: a worker was killed; the message names what it was at.
         Exception: what ``function`` raised first. Tasks that had begun then are given before it; others are not begun.
     """
-    if not tasks:
-        return
     limit_threads()
-    others = multiprocessing.active_children()
+    others, workers = multiprocessing.active_children(), list[BaseProcess]()
     with ProcessPoolExecutor(
         worker_count(len(tasks)),
         multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"),
         initializer=_start_worker,
         initargs=(os.getpid(), function, shared),
     ) as pool:
-        running: dict[Future[Result], Task] = {pool.submit(_run, task): task for task in tasks}
-        workers = [worker for worker in multiprocessing.active_children() if worker not in others]
+        running: dict[Future[Result], Task] = {}
+        with contextlib.suppress(BrokenProcessPool):  # a worker has died meanwhile
+            for task in tasks:
+                running[pool.submit(_run, task)] = task
+                workers = workers or [each for each in multiprocessing.active_children() if each not in others]
+        complete = len(running) == len(tasks)
         try:
             failure = yield from _as_they_finish(running)
         except BaseException:  # interrupted, or left by the caller: those at work are not waited for
-            for worker in multiprocessing.active_children():
+            for worker in workers:
                 worker.terminate()
             wait(running)  # the pool ends each as broken; one cancelled before would make its thread fail
             raise
-    if isinstance(failure, BrokenProcessPool):
+    if isinstance(failure, BrokenProcessPool) or not complete:
         raise SuiteError(f"{killed(workers)}; {_CURE}") from failure
     if failure is not None:
         raise failure

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from suite.cli.shared import AsJson, Dataset, console, errors, note_place, show
 from suite.errors import SuiteError
-from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES
+from suite.settings.paths import BENCHMARKS_FOLDER, FEATURES, PARAMS_FILE
 
 
 def datasets(*, as_json: AsJson = False) -> None:
@@ -32,15 +32,23 @@ def noise(
     from suite.data.features import load_features
     from suite.data.noise import OF_FEATURES, check_kind, corrupt
     from suite.data.split import num_training_classes
-    from suite.data.table import read_table
+    from suite.data.table import read_labels
+    from suite.settings.params import load_settings
 
     check_kind(kind, "noise.kind")
     if not 0 <= level < 1:
         raise SuiteError(f"noise.levels: {level} is outside the allowed range [0, 1)")
-    table = read_table(verified(dataset).path)
-    labels = table.labels[table.labels < num_training_classes(table.num_classes)]
-    path = Path(FEATURES.format(dataset=dataset))
-    features = load_features(path).training()[0] if kind in OF_FEATURES else None
+    data, named = verified(dataset), load_settings().datasets if PARAMS_FILE.is_file() else {}
+    max_classes = named[dataset].max_classes if dataset in named else None  # as runs have it
+    labels = read_labels(data.path, max_classes)
+    labels = labels[labels < num_training_classes(int(labels.max()) + 1)]
+    features = None
+    if kind in OF_FEATURES:
+        path = Path(FEATURES.format(dataset=dataset))
+        loaded = load_features(path)
+        features = loaded.training()[0]
+        if loaded.data_sha256 != data.sha256 or len(features) != len(labels):
+            raise SuiteError(f"{path} is of other images of {dataset}; run: suite plan && suite features {dataset}")
     corruption = corrupt(labels, dataset, kind, level, seed, features)
     errors.print(f"realised rate {corruption.realised:.4f}, sha256 {corruption.sha256}")
     print("row,true_label,given_label")
@@ -77,9 +85,9 @@ def build(
     from importlib import import_module
 
     from suite.data.builders.versions import differences
-    from suite.data.catalog import check_name
+    from suite.data.catalog import check_embedded
 
-    check_name(dataset, "suite data build")
+    check_embedded(dataset, "suite data build")
     builder = import_module(f"suite.data.builders.{dataset}")
     for difference in differences(builder.BUILT_WITH):
         errors.print(f"[yellow]warning:[/] {escape(difference)}; the bytes may differ")
@@ -88,9 +96,11 @@ def build(
 
 def sheet(dataset: Dataset) -> None:
     """Print a data set's counts and its raw-pixel and frozen-backbone R@1; renew its data sheet and Croissant metadata."""
+    from suite.data.catalog import check_embedded
     from suite.report.croissant import write_croissant
     from suite.report.sheets import update_sheet
 
+    check_embedded(dataset, "suite data sheet")
     console.print(update_sheet(dataset, console), markup=False)
     write_croissant(dataset)
 

@@ -131,7 +131,7 @@ def verify(
 
 
 def _spot_check(committed: Path | None, margin: float, regime: Regime, sample: int | None, seed: int) -> NoReturn:
-    from suite.evaluation.tables import read_csv
+    from suite.evaluation.tables import own_runs, read_csv
     from suite.judging.spot_check import draw, judge_reruns
     from suite.judging.verify import RerunOutcome
     from suite.settings.finetuned import load_finetuned
@@ -145,11 +145,14 @@ def _spot_check(committed: Path | None, margin: float, regime: Regime, sample: i
         )
     path = FINETUNED_RESULTS / RECORDS_FILE.name
     content = _read(committed) if committed else _of_head(path)
-    records = read_csv(content, str(committed or f"HEAD:{path}"))
-    write_finetuned_plans(load_settings(), load_finetuned())
+    records = own_runs(read_csv(content, str(committed or f"HEAD:{path}")))
+    settings, finetuned = load_settings(), load_finetuned()
+    write_finetuned_plans(settings, finetuned)
     chosen = draw(records, sample, seed)
     console.print(f"sample of {len(chosen)} of {len(records)} runs, drawn by --draw {seed}")
-    outcome, told = judge_reruns(chosen, rerun(wanted_of(chosen.to_dict("records")), console), margin)
+    outcome, told = judge_reruns(
+        chosen, rerun(wanted_of(chosen.to_dict("records")), finetuned.within(settings), console), margin
+    )
     console.print(f"{outcome}: {told}", markup=False, highlight=False)
     raise typer.Exit(0 if outcome == RerunOutcome.REPRODUCED else 1)
 

@@ -74,6 +74,16 @@ def check_name(name: str, setting: str) -> None:
         )
 
 
+def check_embedded(name: str, setting: str) -> None:
+    """Check that a data set is one of those that come with the suite.
+
+    Raises:
+        SuiteError: it is not; the message names the setting and the allowed names.
+    """
+    if name not in EMBEDDED:
+        raise SuiteError(f"{setting}: {name!r} is no embedded data set; allowed: {allowed(EMBEDDED)}")
+
+
 def verified(name: str, folder: Path = DATA_FOLDER) -> DataFile:
     """The file of a data set, its bytes checked.
 

@@ -53,6 +53,11 @@ def handed_in_losses(table: pd.DataFrame) -> set[str]:
     return set(table.loc[table[HANDED_IN].fillna("") != "", "loss"]) if HANDED_IN in table else set()
 
 
+def own_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a table that were not handed in."""
+    return table[~table["loss"].isin(handed_in_losses(table))]
+
+
 def check_paired(table: pd.DataFrame) -> None:
     """Refuse tables whose losses do not have the same seeds: differences are taken seed by seed.
 

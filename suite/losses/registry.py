@@ -10,7 +10,7 @@ import inspect
 import multiprocessing
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from suite.losses.build import (
 )
 from suite.processes import guarded
 from suite.settings.params import LossSettings
+from suite.settings.paths import PARAMS_FILE
 
 BUILT_IN = {
     "pfml": "pfml:PotentialFieldLoss",
@@ -84,6 +85,7 @@ class LossEntry:
         wrapped: class of the loss that it wraps, if it wraps one.
         miner: class of the miner in front of it, if there is one.
         setting: what names the loss, for error messages; by default its entry among the losses of ``params.yaml``.
+        file: the settings file that holds its entry, for error messages, below the setting ``losses``.
     """
 
     name: str
@@ -93,6 +95,8 @@ class LossEntry:
     wrapped: type[nn.Module] | None = None
     miner: type[nn.Module] | None = None
     setting: str | None = None
+    file: Path = PARAMS_FILE
+    losses: str = "losses"
 
     @property
     def place(self) -> str:
@@ -162,21 +166,22 @@ class LossEntry:
             )
 
 
-def entry_of(name: str, losses: str = "losses") -> str:
-    """How error messages name a loss of ``params.yaml``: ``losses`` is the setting that holds it."""
-    return f"params.yaml: {losses}.{name}"
+def entry_of(name: str, losses: str = "losses", file: Path = PARAMS_FILE) -> str:
+    """How error messages name a loss of a settings file: ``losses`` is the setting that holds it."""
+    return f"{file}: {losses}.{name}"
 
 
-def find_loss(name: str, settings: LossSettings, losses: str = "losses") -> LossEntry:
-    """Find the class behind an entry of ``losses`` or, where that is said, ``tuning.also``.
+def find_loss(name: str, settings: LossSettings, losses: str = "losses", file: Path = PARAMS_FILE) -> LossEntry:
+    """Find the class behind an entry of ``losses`` or, where that is said, ``tuning.also``, of a settings file.
 
     Raises:
         SuiteError: unknown name, or a target that cannot be imported or is no ``nn.Module``.
     """
-    return load_target(name, target_of(name, settings, losses), entry=entry_of(name, losses))
+    entry = load_target(name, target_of(name, settings, losses, file), entry=entry_of(name, losses, file))
+    return replace(entry, losses=losses, file=file)
 
 
-def target_of(name: str, settings: LossSettings, losses: str = "losses") -> str:
+def target_of(name: str, settings: LossSettings, losses: str = "losses", file: Path = PARAMS_FILE) -> str:
     """The target of an entry of ``losses``, with what it wraps and its miner.
 
     Raises:
@@ -185,7 +190,7 @@ def target_of(name: str, settings: LossSettings, losses: str = "losses") -> str:
     target = settings.target or BUILT_IN.get(name)
     if target is None:
         raise SuiteError(
-            f"{entry_of(name, losses)}: unknown loss; allowed: {allowed(BUILT_IN)}, "
+            f"{entry_of(name, losses, file)}: unknown loss; allowed: {allowed(BUILT_IN)}, "
             "or an entry with target: module:Class or path/file.py:Class"
         )
     wrapped = "" if settings.wraps is None else WRAPS + settings.wraps.target
@@ -237,10 +242,8 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
                 f"{places['loss']} = {parts.loss!r}: {cls.__name__} has a parameter {parameter}, which here is a setting of "
                 "its training, its miner or what it wraps, and would never reach it; rename it"
             )
-    lost = {
-        "wrapped": _asked(classes.get("wrapped")) - _asked(cls),
-        "miner": _asked(cls) if parts.miner else set[str](),
-    }
+    of_miner = _asked(cls) if parts.miner else set[str]()
+    lost = {"wrapped": _asked(classes.get("wrapped")) - _asked(cls), "miner": of_miner}
     for part, names in lost.items():
         if names:
             asks = classes["wrapped"] if part == "wrapped" else cls
@@ -291,6 +294,7 @@ def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str
         SuiteError: a name is unknown.
     """
     names = entry.hyperparameter_names()
-    for name in values:
-        if name not in names:
-            raise SuiteError(f"{origin}: {name} is no hyper-parameter of loss {entry.name}; allowed: {allowed(names)}")
+    if unknown := [name for name in values if name not in names]:
+        raise SuiteError(
+            f"{origin}: {unknown[0]} is no hyper-parameter of loss {entry.name}; allowed: {allowed(names)}"
+        )

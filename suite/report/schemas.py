@@ -62,7 +62,7 @@ class _Condition(BaseModel):
     behind_high: Points
     """At most so many points behind the best."""
     class_error: Points
-    """Half-width of the interval of R@1 over test classes."""
+    """Standard error of R@1 over test classes."""
     class_low: Points
     """Low end of the interval of R@1 over test classes."""
     class_high: Points

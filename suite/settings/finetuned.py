@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from suite.errors import SuiteError, allowed
-from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, load_settings
+from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, alike_but_for_case, load_settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
-from suite.settings.reading import Filled, Name, Number, Strict, read_settings
+from suite.settings.reading import Distinct, Filled, Name, Number, Strict, read_settings
 from suite.settings.studies import (
     AblationAxes,
     CrossedSettings,
@@ -66,11 +66,33 @@ class SettingsOfRegime(Settings):
     """``params.yaml`` with recipe, searches and studies of this regime in place of its own."""
 
     changes: dict[str, RecipeChanges]
+    own: frozenset[str] = frozenset()
+    """Losses under ``tuning.also`` of the file of this regime."""
+
+    def file_of(self, loss: str) -> Path:
+        """The settings file that holds a loss."""
+        return FINETUNED_FILE if loss in self.own else PARAMS_FILE
 
     def recipe_of(self, dataset: str) -> Recipe:
         """The recipe on a data set, with its own values."""
         mine = self.changes.get(dataset, RecipeChanges()).model_dump(exclude_none=True)
         return super().recipe_of(dataset).model_copy(update=mine)
+
+
+class GeometryOfRegime(GeometrySettings):
+    """The study of geometry, on some of the data sets, for cost."""
+
+    datasets: Annotated[tuple[Name, ...], Distinct] = ()
+
+    @model_validator(mode="after")
+    def _has_datasets(self) -> Self:
+        if self.losses and not self.datasets:
+            raise ValueError("datasets names none, and losses are named; allowed: data sets of params.yaml")
+        return self
+
+    def on(self, dataset: str) -> bool:
+        """Whether the study is of a data set."""
+        return dataset in self.datasets
 
 
 class FinetunedSettings(Strict):
@@ -83,7 +105,7 @@ class FinetunedSettings(Strict):
     crossed: CrossedSettings = CrossedSettings()
     fresh_seeds: FreshSeedSettings = FreshSeedSettings()
     extended: ExtendedSettings = ExtendedSettings()
-    geometry: GeometrySettings = GeometrySettings()
+    geometry: GeometryOfRegime = GeometryOfRegime()
 
     @model_validator(mode="after")
     def _tracks_are_searched(self) -> Self:
@@ -118,7 +140,7 @@ class FinetunedSettings(Strict):
         Losses that the grid does not run are those under ``tuning.also`` of ``params.yaml`` that studies of the regime name.
 
         Raises:
-            SuiteError: a loss of the grid stands under ``tuning.also``.
+            SuiteError: a loss of the grid stands under ``tuning.also``, or its name differs in case alone from another.
         """
         if twice := [name for name in self.tuning.also if name in settings.losses]:
             raise SuiteError(
@@ -133,7 +155,12 @@ class FinetunedSettings(Strict):
             "splits": SplitSettings(),
             "paper_values": {},
             "tuning": self.tuning.model_copy(update={"also": also | self.tuning.also}),
+            "own": frozenset(self.tuning.also),
         }
+        if alike := alike_but_for_case([*settings.losses, *(also | self.tuning.also)]):
+            raise SuiteError(
+                f"{FINETUNED_FILE}: tuning.also: {allowed(alike)} differ in case alone; allowed: other names"
+            )
         return SettingsOfRegime.model_construct(**dict(settings) | mine | others)
 
     def without_studies(self) -> "FinetunedSettings":
@@ -145,9 +172,10 @@ class FinetunedSettings(Strict):
     def unused(self, settings: Settings) -> list[str]:
         """A line for each data set that ``params.yaml`` does not name: it is left out."""
         return [
-            f"{FINETUNED_FILE}: datasets.{name} is left out: it is not under datasets in {PARAMS_FILE}; "
+            f"{FINETUNED_FILE}: {place}.{name} is left out: it is not under datasets in {PARAMS_FILE}; "
             f"allowed: {allowed(settings.datasets)}"
-            for name in self.datasets
+            for place, names in (("datasets", [*self.datasets]), ("geometry.datasets", self.geometry.datasets))
+            for name in names
             if name not in settings.datasets
         ]
 

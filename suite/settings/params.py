@@ -3,6 +3,7 @@
 Every model refuses unknown settings; every error is one line that names the setting, the file and what is allowed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -243,6 +244,10 @@ class Settings(Strict):
         """The setting that holds a loss of ``all_losses``; also of another, which a user would put into the grid."""
         return "tuning.also" if loss in self.tuning.also and loss not in self.losses else "losses"
 
+    def file_of(self, loss: str) -> Path:  # noqa: ARG002 - a regime has losses in a file of its own
+        """The settings file that holds a loss."""
+        return PARAMS_FILE
+
     def recipe_of(self, dataset: str) -> Recipe:
         """The recipe on a data set: with its own size of batches, if it has one."""
         mine = self.datasets[dataset]
@@ -274,9 +279,14 @@ class Settings(Strict):
             )
         self.extended.check_tracks(self.tuning.tracks)
         for place, names in (("datasets", [*self.datasets]), ("losses", [*self.losses, *self.tuning.also])):
-            if alike := [name for name in names if [*map(str.casefold, names)].count(name.casefold()) > 1]:
+            if alike := alike_but_for_case(names):
                 raise ValueError(f"{place}: {allowed(alike)} differ in case alone; allowed: other names")
         return self
+
+
+def alike_but_for_case(names: Sequence[str]) -> list[str]:
+    """Those that differ from another in case alone: on some file systems their files would be the same."""
+    return [name for name in names if [*map(str.casefold, names)].count(name.casefold()) > 1]
 
 
 def load_settings(path: Path = PARAMS_FILE) -> Settings:

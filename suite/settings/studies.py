@@ -105,3 +105,7 @@ class GeometrySettings(Strict):
     """At which pfml is studied besides the delta that a search finds."""
     trials: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
     folds: Annotated[int, Field(ge=2, le=100, strict=True)] = 2
+
+    def on(self, dataset: str) -> bool:  # noqa: ARG002 - a regime may name some
+        """Whether the study is of a data set."""
+        return True

@@ -1,12 +1,13 @@
 """What plans name, checked; each problem is taken up, so that all of them are told at once."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from suite.errors import Problems, SuiteError, allowed
-from suite.losses.registry import LossEntry, check_hyperparameters, find_loss, values_by_hand
+from suite.losses.registry import LossEntry, check_hyperparameters, entry_of, find_loss, values_by_hand
 from suite.settings.params import LossSettings, Settings
-from suite.settings.paths import PARAMS_FILE
+from suite.settings.plans import Planned
 from suite.training.batch_checks import LEAST_CLASSES, check_batch, check_noise
 from suite.training.dataset_plan import DatasetPlan, plan_dataset
 from suite.training.search_space import declared_space
@@ -63,6 +64,22 @@ def _check_proxies(entry: LossEntry, settings: Settings, setting: str) -> None:
     entry.must_survive(build)
 
 
+def of_tracks(planned: Sequence[Planned], settings: Settings, dataset: str, loss: str) -> list[Planned]:
+    """Those plans of a loss that are of the tracks that the study ``extended`` runs.
+
+    Raises:
+        SuiteError: there is none.
+    """
+    tracks = settings.extended.tracks_of(loss, settings.tuning.tracks)
+    if found := [(plan, search) for plan, search in planned if plan.track in tracks]:
+        return found
+    setting = f"extended.losses.{loss}.tracks" if settings.extended.losses[loss].tracks else "extended.tracks"
+    raise SuiteError(
+        f"{settings.recipe.file}: {setting} = {allowed(tracks)}: {loss} has none of these on {dataset}, as it has no search "
+        f"space, or noise.levels no noise; allowed: {allowed(dict.fromkeys(plan.track for plan, _ in planned))}"
+    )
+
+
 def for_all(
     make: Callable[[DatasetPlan, LossEntry], Made],
     datasets: Sequence[DatasetPlan],
@@ -78,15 +95,31 @@ def for_all(
     return made
 
 
+def extended_plans(
+    make: Callable[..., list[Planned]],
+    datasets: Sequence[DatasetPlan],
+    losses: Sequence[LossEntry],
+    settings: Settings,
+    problems: Problems,
+) -> list[list[Planned]]:
+    """Plans of the losses of the study ``extended``; it is checked that each has some of the tracks that the study runs."""
+    chosen = [entry for entry in losses if entry.name in settings.extended.losses]
+    made = for_all(partial(make, for_study=True), datasets, chosen, problems)
+    for each in made:
+        with problems:
+            of_tracks(each, settings, each[0][0].dataset, each[0][0].loss)
+    return made
+
+
 def _sound(name: str, entry: LossSettings, settings: Settings, problems: Problems) -> LossEntry | None:
-    place = settings.place_of(name)
-    if problems.about(f"{place}.{name}"):
+    place, file = settings.place_of(name), settings.file_of(name)
+    if problems.about(entry_of(name, place, file)):
         return None  # its file cannot be read
     with problems:
-        found = find_loss(name, entry, place)
+        found = find_loss(name, entry, place, file)
         unknown = Problems()
         with unknown:
-            check_hyperparameters(found, values_by_hand(entry), f"{PARAMS_FILE}: {place}.{name}.params")
+            check_hyperparameters(found, values_by_hand(entry), f"{entry_of(name, place, file)}.params")
         with unknown:
             declared_space(found, entry, settings.tuning.space, settings.recipe.file)
         unknown.tell()

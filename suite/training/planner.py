@@ -5,7 +5,6 @@ Everything is checked first; after an error no plan has been written.
 
 import contextlib
 from dataclasses import replace
-from functools import partial
 
 from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError, allowed
@@ -37,11 +36,12 @@ from suite.training.backbone import check_backbone
 from suite.training.batch_checks import check_batch, check_folds
 from suite.training.dataset_plan import DatasetPlan, dataset_plan_path
 from suite.training.hyperparameters import with_learning_rates
-from suite.training.plan_checks import check_studied, for_all, sound_datasets, sound_losses
+from suite.training.plan_checks import check_studied, extended_plans, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import check_size, cost
 from suite.training.search_space import check_ends, declared_space, space_on
 from suite.training.stage import code_sha256
+from suite.training.tuning.found import is_set_otherwise
 from suite.training.user_files import update_user_files
 
 
@@ -75,8 +75,7 @@ def write_plans(settings: Settings) -> list[str]:
             [(plan, None)] for plan in for_all(planner.paper_values, datasets, with_paper_values, problems)
         ],
     }
-    extended = [entry for entry in losses + also if entry.name in settings.extended.losses]
-    kinds["extended"] = for_all(partial(planner.tuned, for_study=True), datasets, extended, problems)
+    kinds["extended"] = extended_plans(planner.tuned, datasets, losses + also, settings, problems)
     with problems:
         check_size(settings, datasets)
     problems.tell()
@@ -237,7 +236,7 @@ class Planner:
         source: HyperparameterSource,
     ) -> SomePlan:
         settings = self._settings
-        recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, entry.name)
+        recipe = with_learning_rates(settings.recipe_of(dataset.dataset), values, f"{entry.place}.params")
         num_classes = check_batch(settings, recipe, dataset.dataset, dataset.half)
         hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
         sizes = num_classes, recipe.embedding_dim
@@ -280,7 +279,7 @@ class Planner:
             "tuning.folds has": recipe.folds != settings.tuning.folds,
             "tuning.held_out has": recipe.held_out != settings.tuning.held_out,
             "tuning.noise has": recipe.noise != search.noise,
-            "what is set by hand has": recipe.by_hand | search.by_hand != search.by_hand | recipe.by_hand,
+            "what is set by hand has": is_set_otherwise(recipe, search),
         }
         stale = [f"{path} is stale: {change} changed since" for change, changed in changes.items() if changed]
         if stale and self._regime == "finetuned":

@@ -130,7 +130,7 @@ def declared_space(
 
     Args:
         entry: the loss.
-        settings: its entry in ``params.yaml``.
+        settings: its entry in the settings file.
         shared: what the regime searches of each loss, ``tuning.space``.
         shared_file: the settings file of the regime, in which ``tuning.space`` stands.
 
@@ -142,7 +142,7 @@ def declared_space(
     space = {name: item for name, item in ((shared | own) if own else {}).items() if name not in by_hand}
     problems = Problems()
     places = (
-        (f"losses.{entry.name}.search", PARAMS_FILE, space.keys() & own.keys()),
+        (f"{entry.losses}.{entry.name}.search", entry.file, space.keys() & own.keys()),
         ("tuning.space", shared_file, space.keys() - own.keys()),
     )
     for setting, file, names in places:
@@ -204,10 +204,9 @@ def check_ends(
     Raises:
         SuiteError: it cannot.
     """
+    setting = f"{entry.losses}.{entry.name}.search"
     space = {
-        name: item
-        for name, item in parse_space(f"losses.{entry.name}.search", declared).items()
-        if name not in TRAINING_SETTINGS
+        name: item for name, item in parse_space(setting, declared, entry.file).items() if name not in TRAINING_SETTINGS
     }
     lows, highs = ({name: item.ends[place] for name, item in space.items()} for place in (0, -1))
     for name, item in space.items():
@@ -223,4 +222,4 @@ def check_ends(
                 except SuiteError as error:
                     problem = problem or error
             else:
-                raise SuiteError(f"{PARAMS_FILE}: losses.{entry.name}.search.{name} = {end!r}: {problem}") from problem
+                raise SuiteError(f"{entry.file}: {setting}.{name} = {end!r}: {problem}") from problem

@@ -1,5 +1,6 @@
 """Parallel tasks: results, errors, killed workers and killed parents."""
 
+import multiprocessing
 import subprocess
 import sys
 import time
@@ -42,6 +43,23 @@ def test_a_killed_worker_is_an_error_for_the_user():
     told = r"a worker process was killed by SIGKILL, perhaps because memory ran out; what has.*run the command again"
     with pytest.raises(SuiteError, match=told):
         list(in_parallel(tasks.die, None, [1, 2]))
+
+
+def test_a_worker_that_dies_while_tasks_are_handed_over_is_one_too():
+    with pytest.raises(SuiteError, match=r"a worker process was killed by SIGKILL"):
+        list(in_parallel(tasks.die, None, range(30_000)))
+
+
+def test_processes_of_others_are_left_alone():
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    try:
+        results = in_parallel(tasks.square, 0, [1, 2, 3])
+        next(results)
+        results.close()
+        assert other.is_alive()
+    finally:
+        other.kill()
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,7 @@ def _with_defaults(study: str, was: Any) -> Any:
 
 def _spaces(loss: str, settings: Settings) -> dict[str, Any]:
     """What a search of a loss varies on each data set."""
-    entry = settings.all_losses[loss]
-    space = declared_space(
-        find_loss(loss, entry, settings.place_of(loss)), entry, settings.tuning.space, settings.recipe.file
-    )
+    mine, tuning = settings.all_losses[loss], settings.tuning
+    entry = find_loss(loss, mine, settings.place_of(loss), settings.file_of(loss))
+    space = declared_space(entry, mine, tuning.space, settings.recipe.file)
     return {name: space_on(name, dataset.limits, space) for name, dataset in settings.datasets.items()}

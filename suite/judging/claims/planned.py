@@ -39,8 +39,9 @@ def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
 def _lacking_of_regime(claim: ClaimOnRecords, dataset: str, settings: Settings) -> str | None:
     """The same of searches and studies, which each regime sets for itself."""
     if isinstance(claim, Closeness | Minima):
-        losses = [loss for loss in _compared(claim) if loss not in settings.geometry.losses]
-        return f"geometry.losses has no {losses[0]}" if losses else None
+        if losses := [loss for loss in _compared(claim) if loss not in settings.geometry.losses]:
+            return f"geometry.losses has no {losses[0]}"
+        return None if settings.geometry.on(dataset) else f"geometry.datasets has no {dataset}"
     if isinstance(claim, ClaimOnAblation):
         crossed = isinstance(claim, Interaction)
         axes = settings.crossed.values if crossed else settings.ablation.get(dataset, AblationAxes())

@@ -16,15 +16,13 @@ from suite.hashing import sha256_value
 from suite.judging.handed_in.bundle import SETTINGS, Bundle
 from suite.judging.handed_in.code import declared_of
 from suite.losses.registry import target_of, values_by_hand
-from suite.randomness import entropy
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Scalar
 from suite.settings.tuned_recipes import TunedRecipe, shared_training
 from suite.training.search_space import Range, Space, Values, parse_space, space_on
+from suite.training.tuning.sampler import sampler
 
-FIRST_TRIALS = 5
-"""Trials of a search that are random, whatever the scores before them."""
 BUDGET = "epochs"
 """The hyper-parameter that makes a run longer: searched or set for one loss alone, it is no equal budget."""
 _CLOSE = 1e-9
@@ -170,8 +168,7 @@ def check_drawn(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space) 
 def _draw_anew(bundle: Bundle, member: str, recipe: TunedRecipe, space: Space) -> None:
     study, theirs = optuna.create_study(direction="maximize"), bundle.manifest.versions.get("optuna")
     for number, trial in enumerate(recipe.trials):
-        seed = entropy("tune", recipe.track, recipe.dataset, recipe.loss, recipe.number, number) % 2**32
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=FIRST_TRIALS)
+        study.sampler = sampler(recipe.track, recipe.dataset, recipe.loss, recipe.number, number)
         asked = study.ask()
         drawn = {name: item.suggest(asked, name) for name, item in space.items()}
         if not all(_alike(trial.values[name], value) for name, value in drawn.items()):

@@ -157,9 +157,13 @@ class FrozenStage(StageOfPart):
         )
 
     def _tuned(self, features: Features) -> Any:
-        """The complete plan, where the stage ``tune`` has searched already."""
-        from suite.training.tuning.found import searched_before
+        """The complete plan, where the stage ``tune``, or a search by its own command, has found it already."""
+        from suite.settings.tuned_recipes import load_tuned
+        from suite.training.tuning.found import is_done, search_path, searched_before, with_recipe
         from suite.training.tuning.resolve import frozen_tools
 
-        assert self.part.search is not None
-        return searched_before(self.part.plan, self.part.search, frozen_tools().inputs_sha256(features))
+        plan, search, inputs = self.part.plan, self.part.search, frozen_tools().inputs_sha256(features)
+        assert search is not None
+        if is_done(plan, search, inputs):
+            return with_recipe(plan, search, load_tuned(search_path(plan, search)))
+        return searched_before(plan, search, inputs)

@@ -3,7 +3,6 @@
 import copy
 import os
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from suite.training.dataset_plan import DatasetPlan
 from suite.training.finetuned import run
 from suite.training.finetuned.images import has_gpu
 from suite.training.finetuned.network import cut_backbone, whole_backbone
-from suite.training.plan_checks import check_studied, for_all, sound_datasets, sound_losses
+from suite.training.plan_checks import check_studied, extended_plans, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import cost
 from suite.training.planner import Planner
@@ -74,8 +73,7 @@ def write_finetuned_plans(settings: Settings, finetuned: FinetunedSettings) -> l
         "tuned": for_all(planner.tuned, datasets, losses, problems),
         "searches": for_all(planner.searched, datasets, losses + also, problems),
     }
-    extended = [entry for entry in losses + also if entry.name in mine.extended.losses]
-    kinds["extended"] = for_all(partial(planner.tuned, for_study=True), datasets, extended, problems)
+    kinds["extended"] = extended_plans(planner.tuned, datasets, losses + also, mine, problems)
     problems.tell()
     views = {view_plan_path(dataset.dataset): _view_plan(mine, dataset).as_dict() for dataset in datasets}
     write_all(views, kinds, REGIME)
@@ -103,7 +101,7 @@ def _check_epochs(entry: LossEntry, settings: SettingsOfRegime, warm_up: int) ->
     for part, values in found.items():
         if short := [value for value in values if isinstance(value, int) and value <= warm_up]:
             raise SuiteError(
-                f"{PARAMS_FILE}: losses.{entry.name}.{part}.epochs = {short[0]}: no block would learn, since "
+                f"{entry.place}.{part}.epochs = {short[0]}: no block would learn, since "
                 f"recipe.warm_up_epochs of {FINETUNED_FILE} is {warm_up}; allowed: above {warm_up}"
             )
 

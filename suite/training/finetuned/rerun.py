@@ -1,18 +1,21 @@
 """A few runs computed anew, past the run cache: what a doubter compares with the records in git."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 
 from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.processes import in_parallel
+from suite.settings.params import Settings
 from suite.settings.plans import FinetunedPlan, Run, plan_path, read_plan_file, runs_of
 from suite.training.finetuned.planner import REGIME
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import make_views, views_of
 from suite.training.finetuned.views import Source
+from suite.training.studies.extended import extended_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,20 @@ class Wanted:
     config_sha256: str
 
 
-def rerun(wanted: Sequence[Wanted], console: Console) -> list[float | None]:
+def rerun(wanted: Sequence[Wanted], settings: Settings, console: Console) -> list[float | None]:
     """Compute runs anew, in parallel processes; gives R@1 of each in [0, 1], None for one that failed.
 
     Views that lack are made.
 
+    Args:
+        wanted: the runs, of the grid or of the study ``extended``.
+        settings: of the regime.
+        console: where progress is shown.
+
     Raises:
         SuiteError: a run is not planned: its settings, its loss or the code that trains are others now.
     """
-    runs = [_planned(each) for each in wanted]
+    runs = [_planned(each, settings) for each in wanted]
     found: dict[int, float | None] = {}
     for dataset in dict.fromkeys(each.dataset for each in wanted):
         make_views(dataset, console)
@@ -52,16 +60,24 @@ def rerun(wanted: Sequence[Wanted], console: Console) -> list[float | None]:
     return [found[place] for place in range(len(wanted))]
 
 
-def _planned(wanted: Wanted) -> Run[FinetunedPlan]:
-    for plan, _ in read_plan_file(plan_path("tuned", wanted.dataset, wanted.loss, REGIME)):
-        assert isinstance(plan, FinetunedPlan)
-        for run in runs_of(plan):
-            if run.config_sha256 == wanted.config_sha256:
-                return run
+def _planned(wanted: Wanted, settings: Settings) -> Run[FinetunedPlan]:
+    for run in _runs_of(wanted.dataset, wanted.loss, settings):
+        if run.config_sha256 == wanted.config_sha256:
+            return run
     raise SuiteError(
         f"{wanted.name} is not planned: its settings, its loss or the code that trains are others than those of the "
         "record; check out the commit of the records"
     )
+
+
+def _runs_of(dataset: str, loss: str, settings: Settings) -> Iterator[Run[Any]]:
+    """Runs of a loss in the grid, then in the study ``extended``; those that await a search have no values yet."""
+    grid, study = (plan_path(kind, dataset, loss, REGIME) for kind in ("tuned", "extended"))
+    for plan, _ in read_plan_file(grid) if grid.is_file() else ():
+        yield from runs_of(plan)
+    for part in extended_parts(dataset, loss, settings, REGIME) if study.is_file() else ():
+        if part.search is None:
+            yield from part.runs(part.plan)
 
 
 def _recall(shared: tuple[Source, Sequence[Run[FinetunedPlan]]], place: int) -> float | None:

@@ -11,6 +11,7 @@ from suite.errors import SuiteError
 from suite.settings.params import Settings
 from suite.settings.paths import EXTENDED, PARAMS_FILE
 from suite.settings.plans import Planned, Regime, Run, SomePlan, plan_path, read_plan_file, seeds_of
+from suite.training.plan_checks import of_tracks
 from suite.training.studies.parts import Part, run_parts
 from suite.training.tuning.resolve import Tools, after_searches, frozen_tools
 
@@ -53,9 +54,7 @@ def extended_parts(dataset: str, loss: str, settings: Settings, regime: Regime =
 
 def _planned(dataset: str, loss: str, settings: Settings, regime: Regime) -> list[Planned]:
     """The plans of the tracks that the study runs."""
-    planned = read_plan_file(plan_path("extended", dataset, loss, regime))
-    tracks = settings.extended.tracks_of(loss, settings.tuning.tracks)
-    return [(plan, search) for plan, search in planned if plan.track in tracks]
+    return of_tracks(read_plan_file(plan_path("extended", dataset, loss, regime)), settings, dataset, loss)
 
 
 def _kinds(loss: str, settings: Settings) -> tuple[str, ...]:

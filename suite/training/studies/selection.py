@@ -98,7 +98,7 @@ def _extended(settings: Settings, dataset: str, chosen: Losses, regime: Regime) 
 
 def _geometry(settings: Settings, dataset: str, chosen: Losses, regime: Regime) -> Iterator[Chosen]:
     for loss in settings.geometry.losses:
-        if chosen(loss) and loss in settings.all_losses:
+        if chosen(loss) and loss in settings.all_losses and settings.geometry.on(dataset):
             parts = geometry_parts(dataset, loss, settings.geometry, regime)
             yield from _named(f"geometry-{dataset}-{loss}", parts, measured=True)
 

@@ -19,7 +19,7 @@ Asked = tuple[SomePlan, Search]
 
 
 def search_path(plan: SomePlan, search: Search) -> Path:
-    """Where a search that is run by its own command, or outside the frozen regime, leaves its recipe."""
+    """Where a search leaves its recipe as soon as it is found."""
     folder = folder_of(plan.regime) / SEARCHES_FOLDER / f"{plan.dataset}-{plan.loss}"
     return recipe_beside(folder / "any", plan, search)
 
@@ -65,6 +65,12 @@ def _asked(recipe: TunedRecipe) -> tuple[object, ...]:
     )
 
 
+def is_set_otherwise(recipe: TunedRecipe, search: Search) -> bool:
+    """Whether a value that was set by hand beside a search is another now, or none; those that are searched now aside."""
+    was = {name: value for name, value in recipe.by_hand.items() if name not in search.space}
+    return not was.items() <= search.by_hand.items()
+
+
 def with_recipe(plan: SomePlan, search: Search, recipe: TunedRecipe) -> SomePlan:
     """The complete plan after a search."""
     from suite.training.hyperparameters import with_values  # loads torch, which a complete plan does without
@@ -77,7 +83,7 @@ def with_recipe(plan: SomePlan, search: Search, recipe: TunedRecipe) -> SomePlan
 
 def searched_before(plan: SomePlan, search: Search, inputs_sha256: str) -> SomePlan | None:
     """The complete plan, if the stage ``tune`` has made it already from this plan by this search on these data."""
-    path = tuned_plan_path(plan.dataset, plan.loss)
+    path = tuned_plan_path(plan.dataset, plan.loss, plan.regime)
     recipe_path = recipe_beside(path, plan, search)
     if not (path.is_file() and recipe_path.is_file() and _is_recipe_of(recipe_path, plan, search)):
         return None

@@ -26,7 +26,6 @@ from suite.errors import SuiteError
 from suite.hashing import sha256_value
 from suite.processes import in_parallel
 from suite.progress import progress_bar
-from suite.randomness import entropy
 from suite.settings.params import TuningTrack
 from suite.settings.paths import TRIALS_FOLDER
 from suite.settings.plans import Hyperparameters, Search, SomePlan, folder_of
@@ -34,10 +33,9 @@ from suite.settings.tuned_recipes import Trial, TunedRecipe, save_tuned, shared_
 from suite.training.hyperparameters import with_values
 from suite.training.search_space import Space, parse_space
 from suite.training.stage import Executor
+from suite.training.tuning.sampler import sampler
 from suite.training.tuning.validation import Fold, TrainingData, Validate, validate_frozen
 
-_RANDOM_TRIALS = 5
-"""Trials before TPE models the objective."""
 _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 """What a finished trial keeps in the journal; the scores, which are written last, say that it is finished."""
 
@@ -188,8 +186,8 @@ def _run_trials(
     with progress_bar(console, "trials") as progress:
         bar = progress.add_task(_title(name, trials), total=search.trials, completed=len(trials))
         for number in range(len(trials), search.trials):
-            words = ("tune", plan.track, plan.dataset, plan.loss, search.number, number)
-            trial = _run_trial(study, entropy(*words) % 2**32, space, measure)
+            study.sampler = sampler(plan.track, plan.dataset, plan.loss, search.number, number)
+            trial = _run_trial(study, space, measure)
             trials.append(trial)
             progress.update(bar, advance=1, description=_title(name, trials), refresh=True)
             shown = "failed" if trial.map_at_r is None else f"MAP@R {100 * trial.map_at_r:.2f} %"
@@ -197,9 +195,8 @@ def _run_trials(
     return trials
 
 
-def _run_trial(study: optuna.Study, seed: int, space: Space, measure: Measure) -> Trial:
+def _run_trial(study: optuna.Study, space: Space, measure: Measure) -> Trial:
     started = time.perf_counter()
-    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
     asked = study.ask()
     values = {key: item.suggest(asked, key) for key, item in space.items()}
     scores = [fold[-1] for fold in measure(values)]

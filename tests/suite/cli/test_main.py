@@ -12,14 +12,23 @@ import pytest
 import yaml
 
 from suite.data import catalog
+from suite.data.features import save_features
 from suite.data.noise import KINDS, OF_FEATURES, corrupt
 from suite.data.noise_lists import LISTED_KINDS
-from suite.data.table import read_table
+from suite.data.table import read_labels, read_table
 from suite.hashing import sha256_file
 from suite.settings.paths import DATA_FOLDER
 from suite.settings.plans import plan_path
 from tests.helpers.paths import ROOT
-from tests.helpers.synthetic import frozen_plan, json_rows, make_features, prepare, write_images, write_plan
+from tests.helpers.synthetic import (
+    features_path,
+    frozen_plan,
+    json_rows,
+    make_features,
+    prepare,
+    write_images,
+    write_plan,
+)
 
 
 @pytest.fixture
@@ -238,6 +247,33 @@ def test_noise_is_printed_as_csv(command, data):
     assert head == "row,true_label,given_label"
     assert rows == [f"{i},{t},{g}" for i, (t, g) in enumerate(zip(true, corruption.labels, strict=True))]
     assert err == f"realised rate 0.5000, sha256 {corruption.sha256}\n"
+
+
+def test_noise_is_of_the_classes_that_runs_have(command, data):
+    """A data set that is cut down is cut down here, too, and features of the whole are not taken for its own."""
+    Path("params.yaml").write_text(
+        yaml.safe_dump(yaml.safe_load((ROOT / "params.yaml").read_text()) | {"datasets": {"emoji": {"max_classes": 4}}})
+    )
+    labels = read_labels(data, 4)
+    training = labels[labels < 2]
+    assert 0 < len(training) < len(read_table(data).labels) / 2
+    status, out, err = command("noise", "emoji", "0.5")
+    assert (status, len(out.splitlines())) == (0, 1 + len(training))
+    assert err == f"realised rate 0.5000, sha256 {corrupt(training, 'emoji', 'symmetric', 0.5, 0).sha256}\n"
+    save_features(features_path(), make_features())
+    told = f"error: {features_path()} is of other images of emoji; run: suite plan && suite features emoji\n"
+    assert command("noise", "emoji", "0.5", "--kind", "asymmetric") == (2, "", told)
+
+
+@pytest.mark.parametrize("words", [("data", "build", "birds", "x.parquet", "--cache", "c"), ("data", "sheet", "birds")])
+def test_what_is_of_embedded_data_sets_alone_names_them(command, workplace, words):
+    path = catalog.user_data_path("birds")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    told = (
+        f"error: suite {words[0]} {words[1]}: 'birds' is no embedded data set; allowed: emoji, furniture, typefaces\n"
+    )
+    assert command(*words) == (2, "", told)
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,8 @@ def test_results_by_a_design_that_was_replaced_are_not_called_confirmatory():
     frozen = {"date": "2026-11-26", "commit": None, "later": later, "changes": []}
     told = standing_sentence({"claims": claims, "frozen": frozen})
     assert told.endswith(
-        " other now: none. The design of the regime finetuned was replaced: where results by an earlier one were known then, "
-        "those here are not confirmatory; docs/protocol.md tells."
+        " other now: none. The design of the regime finetuned was replaced: where results by an earlier one were known "
+        "then, those here are not confirmatory; docs/protocol.md tells."
     )
     assert "was replaced" not in standing_sentence({"claims": claims, "frozen": frozen | {"later": []}})
 

@@ -1,6 +1,7 @@
 """How the network learns: what a data set has of its own, and which losses are run besides those of the grid."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -40,7 +41,9 @@ def test_epochs_of_a_data_set_have_the_range_of_the_recipes(workplace, epochs):
 
 def test_further_losses_are_those_that_studies_of_the_regime_name(workplace):
     whole = load_settings(ROOT / "params.yaml")
-    mine = changed(extended={"losses": {"prism": {}}}, geometry={"losses": {"soft_triple": {}}}).within(whole)
+    mine = changed(
+        extended={"losses": {"prism": {}}}, geometry={"datasets": ["emoji"], "losses": {"soft_triple": {}}}
+    ).within(whole)
     assert list(mine.tuning.also) == ["soft_triple", "prism"]
     assert mine.tuning.also["prism"] == whole.tuning.also["prism"]
     assert mine.tuning.folds == load_finetuned().tuning.folds != whole.tuning.folds
@@ -95,3 +98,26 @@ def test_epochs_that_are_no_search_space_are_left_to_the_reader_of_spaces(workpl
     tuning = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())["tuning"]
     odd = {"epochs": {"values": 3}}
     assert changed(tuning=tuning | {"space": odd}).tuning.space == odd
+
+
+def test_losses_of_the_file_of_the_regime_are_named_by_it(workplace):
+    tuning = yaml.safe_load((ROOT / FINETUNED_FILE).read_text())["tuning"]
+    whole = load_settings(ROOT / "params.yaml")
+    mine = changed(tuning=tuning | {"also": {"own": {"params": {"alpha": 9}}}}).within(whole)
+    assert (mine.place_of("own"), mine.file_of("own")) == ("tuning.also", FINETUNED_FILE)
+    assert (mine.place_of("prism"), mine.file_of("prism")) == ("tuning.also", Path("params.yaml"))
+    alike = changed(tuning=tuning | {"also": {"PFML": {}}})
+    with pytest.raises(SuiteError, match=r"finetuned/params\.yaml: tuning\.also: pfml, PFML differ in case alone"):
+        alike.within(whole)
+
+
+def test_a_study_of_geometry_names_its_data_sets(workplace):
+    with pytest.raises(
+        SuiteError, match=r"finetuned/params\.yaml: geometry: datasets names none, and losses are named; allowed"
+    ):
+        changed(geometry={"losses": {"pfml": {}}})
+    mine = changed(geometry={"losses": {"pfml": {}}, "datasets": ["emoji", "birds"]})
+    (told,) = mine.unused(load_settings(ROOT / "params.yaml"))
+    assert told.startswith(
+        f"{FINETUNED_FILE}: geometry.datasets.birds is left out: it is not under datasets in params.yaml"
+    )

@@ -441,6 +441,32 @@ def test_tracks_under_noise_and_no_noise(plan):
     assert message.startswith("params.yaml: tuning.tracks has tracks under noise alone, and noise.levels has no noise")
 
 
+def test_a_study_of_tracks_that_a_loss_does_not_have(plan):
+    also = {"loss": {"target": own_loss("return value")}}  # no search space
+    tuning = {"trials": 2, "folds": 2, "tracks": ["tuned", "tuned_under_noise"], "also": also}
+    told = (
+        " = tuned_under_noise: loss has none of these on emoji, as it has no search space, or noise.levels no noise; "
+        "allowed: tuned"
+    )
+    for extended, setting in (
+        ({"losses": {"loss": {}}, "tracks": ["tuned_under_noise"]}, "extended.tracks"),
+        ({"losses": {"loss": {"tracks": ["tuned_under_noise"]}}}, "extended.losses.loss.tracks"),
+    ):
+        message = refused(plan, datasets={"emoji": {}}, tuning=tuning, extended=extended)
+        assert message == f"params.yaml: {setting}{told}"
+    plan(datasets={"emoji": {}}, tuning=tuning, extended={"losses": {"loss": {}}})
+
+
+def test_a_search_space_of_a_loss_of_studies_is_blamed_on_its_setting(plan):
+    for space, told in (
+        ({"magic": {"values": [1]}}, "search: magic is no hyper-parameter of loss pfml_constant_force"),
+        ({"delta": {"low": -0.5, "high": 0.6}}, "search.delta = -0.5: "),
+    ):
+        also = {"pfml_constant_force": {"search": space}}
+        message = refused(plan, tuning={"trials": 2, "folds": 2, "also": also})
+        assert message.startswith(f"params.yaml: tuning.also.pfml_constant_force.{told}")
+
+
 def test_a_hyperparameter_of_a_loss_of_studies_is_blamed_on_its_setting(plan):
     also = {"soft_triple": {"params": {"x": 1}}}
     message = refused(plan, tuning={"trials": 2, "folds": 2, "also": also})

@@ -144,6 +144,8 @@ def test_a_recipe_searched_beside_values_set_by_hand_is_stale_once_they_are_no_l
     set_anew = STALE.format("what is set by hand has") + RENEW
     assert plan(datasets={"emoji": {}}, losses={"pfml": {"params": by_hand | {"delta": 0.8}}}) == [set_anew]
     assert plan(datasets={"emoji": {}}, losses={"pfml": {}}) == [STALE.format("the search space has") + RENEW]
+    save_recipe({"alpha": 5}, by_hand={"delta_repulsion": 1.0})  # no search varies it
+    assert plan(datasets={"emoji": {}}, losses={"pfml": {}}) == [set_anew]
 
 
 def test_another_general_learning_rate_makes_no_recipe_stale(plan):

@@ -6,9 +6,9 @@ import pytest
 
 from suite.judging.claims.planned import lacking
 from suite.report.claims import claims_within
-from suite.settings.finetuned import settings_of
+from suite.settings.finetuned import GeometryOfRegime, settings_of
 from suite.settings.params import Settings, load_settings
-from suite.settings.paths import CLAIMS_FILE, FINETUNED_RESULTS, RESULTS_FOLDER
+from suite.settings.paths import CLAIMS_FILE, FINETUNED_FILE, FINETUNED_RESULTS, RESULTS_FOLDER
 from suite.settings.studies import AblationAxes, ExtendedLoss
 from tests.helpers.paths import ROOT
 from tests.suite.judging.claims.synthetic import EXAMPLES, claim
@@ -92,6 +92,13 @@ def test_nothing_is_lacking_of_what_the_settings_plan(settings, kind, changes):
 def test_what_is_lacking_is_named(settings, kind, changes, path, value, expected):
     expected = expected and f"params.yaml: {expected}"
     assert lacking(claim(kind, **changes), "emoji", without(settings, path, value)) == expected
+
+
+def test_the_geometry_of_a_regime_may_be_of_some_data_sets(settings):
+    mine = claim("minima", regime="finetuned")
+    for datasets, told in ((("emoji",), None), (("furniture",), f"{FINETUNED_FILE}: geometry.datasets has no emoji")):
+        geometry = GeometryOfRegime(losses={"pfml": {}}, datasets=datasets)
+        assert lacking(mine, "emoji", settings.model_copy(update={"geometry": geometry})) == told
 
 
 @pytest.mark.parametrize(

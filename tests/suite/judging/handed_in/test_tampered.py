@@ -23,13 +23,14 @@ from suite.judging.handed_in.bundle import LIMITS, MANIFEST, SETTINGS, read_bund
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
 from suite.judging.handed_in.plans import bare_plan, paper_runs_due
-from suite.judging.handed_in.searches import FIRST_TRIALS, check_drawn, is_equal_budget
+from suite.judging.handed_in.searches import check_drawn, is_equal_budget
 from suite.randomness import entropy
 from suite.settings.params import load_settings
 from suite.settings.plans import runs_of
-from suite.settings.tuned_recipes import Trial
+from suite.settings.tuned_recipes import Trial, load_tuned
 from suite.training.hyperparameters import with_values
 from suite.training.search_space import parse_space
+from tests.helpers.paths import ROOT
 from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
 
 RECORDS = "records/frozen/emoji.jsonl"
@@ -525,6 +526,19 @@ def test_what_a_class_declares_as_its_papers_values_is_plain(board, submitted, d
     assert told in str(caught.value)
 
 
+def test_searches_in_git_are_drawn_anew(submitted):
+    """Up to the twentieth trial, which follows from the scores before it, as trials of bundles must."""
+    bundle = read_bundle(submitted / "own.zip")
+    for path in ("recipes/tuned/furniture/triplet-0.yaml", "recipes/finetuned/tuned/emoji/pfml-3.yaml"):
+        recipe = load_tuned(ROOT / path)
+        check_drawn(bundle, SEARCH, recipe, parse_space("", recipe.search_space))
+        *others, last = recipe.trials
+        other = last.model_copy(update={"values": others[0].values})
+        chosen = recipe.model_copy(update={"trials": [*others, other]})
+        with pytest.raises(SuiteError, match=r"trial 20 has "):
+            check_drawn(bundle, SEARCH, chosen, parse_space("", recipe.search_space))
+
+
 def test_a_trial_is_drawn_anew_whatever_optuna_is_named(submitted):
     """Later trials follow from the scores before them, 0 where training failed; another version is no way around it."""
     bundle = read_bundle(submitted / "own.zip")
@@ -533,7 +547,7 @@ def test_a_trial_is_drawn_anew_whatever_optuna_is_named(submitted):
     study, trials = optuna.create_study(direction="maximize"), []
     for number in range(8):
         seed = entropy("tune", recipe.track, recipe.dataset, recipe.loss, recipe.number, number) % 2**32
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=FIRST_TRIALS)
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=5)
         asked = study.ask()
         value = asked.suggest_float("weight", 0.5, 2.0)
         score = 0.0 if number == 2 else value / 4

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from suite.evaluation.records import read_records
@@ -16,7 +17,13 @@ STUDIES = {
     "ablation": {"birds": {"alpha": [0, 2]}},
     "crossed": {"values": {"delta": [0.3]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
     "fresh_seeds": {"losses": {"pfml": {}}, "count": 1},
-    "geometry": {"losses": {"pfml": {}, "soft_triple": {}}, "deltas": [0.2], "trials": 1, "folds": 2},
+    "geometry": {
+        "datasets": ["birds"],
+        "losses": {"pfml": {}, "soft_triple": {}},
+        "deltas": [0.2],
+        "trials": 1,
+        "folds": 2,
+    },
     "extended": {"losses": {"prism": {}}},
     "tuning": {"trials": 1, "folds": 2, "held_out": 1},
 }
@@ -81,6 +88,16 @@ def test_the_leaderboard_of_the_regime_has_it_with_a_mark(project):
     suite(project, "leaderboard", *REGIME)
     board = json.loads((project / "results/finetuned/leaderboard.json").read_text())
     assert {row["loss"]: row["extended"] for row in board if row["runs"]} == {"pfml": False, "prism": True}
+    check = ("verify", "results/finetuned/records.csv", *REGIME, "--sample", "9")
+    out = suite(project, *check)  # draws from all that the board shows
+    assert "prism tuned noise 0 seed 0: R@1" in out
+    assert out.endswith("reproduced: all 2 runs gave the same values\n")
+    table = pd.read_csv(project / "results/finetuned/records.csv")
+    other = table.assign(loss=table["loss"].replace("prism", "own"), handed_in=["", "not rerun"])
+    other.to_csv(project / "other.csv", index=False)
+    assert "sample of 1 of 1 runs" in suite(
+        project, "verify", "other.csv", *check[2:]
+    )  # what was handed in is rerun by itself
 
 
 def test_geometry_is_measured_on_the_plain_training_images(project):
