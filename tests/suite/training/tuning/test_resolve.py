@@ -10,9 +10,12 @@ import pytest
 
 from suite.data.features import save_features
 from suite.errors import SuiteError
-from suite.settings.plans import plan_path, read_plan, tuned_plan_path, write_plan_file
+from suite.settings.plans import plan_path, read_plan, runs_of, tuned_plan_path, write_plan_file
 from suite.settings.tuned_recipes import load_tuned
+from suite.training.cluster.stages import FrozenStage
 from suite.training.stage import read_tuned_plans
+from suite.training.studies.parts import Part
+from suite.training.tuning.found import searched_before
 from suite.training.tuning.resolve import resolve_hyperparameters, write_searches
 from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import features_path, own_loss, prepare, silent, write_plan
@@ -177,3 +180,25 @@ def test_a_complete_plan_that_comes_without_a_search_is_stale_where_one_is_asked
     prepare(plan(), search_for(), FEATURES)
     with pytest.raises(SuiteError, match="is stale"):
         read_tuned_plans(before.dataset, before.loss)
+
+
+def test_a_grid_takes_what_a_search_by_name_has_found():
+    """Its trials are deleted by then: it would train them all again."""
+    before = plan()
+    prepare(before, search_for(), FEATURES)
+    write_plan(plan_path("searches", "emoji", "own"), before, search_for())
+    (path,) = write_searches("emoji", "own", silent())
+    stage = FrozenStage("emoji-own", Part(before, runs_of, search_for()))
+    complete = stage._tuned(FEATURES)
+    assert complete.hyperparameters == {"neg_margin": load_tuned(path).best["neg_margin"]}
+    path.unlink()
+    assert stage._tuned(FEATURES) is None
+
+
+def test_what_was_searched_before_lies_in_the_folder_of_its_regime(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "suite.training.tuning.found.tuned_plan_path", lambda *names: asked.append(names) or Path("none")
+    )
+    assert searched_before(replace(plan(), regime="finetuned"), search_for(), "") is None
+    assert asked == [("emoji", "own", "finetuned")]
