@@ -105,8 +105,10 @@ def verify(
     fresh = fresh or RECORDS_FILE
     from rich.table import Table
 
+    from suite.evaluation.tables import read_csv
     from suite.judging.leaderboard.verdicts import no_baselines
-    from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
+    from suite.judging.recomputed import recomputed
+    from suite.judging.verify import CURE, RerunOutcome, as_rows, compare, conclusion
     from suite.settings.params import load_settings
 
     names = (str(committed) if committed else f"HEAD:{RECORDS_FILE}", str(fresh))
@@ -116,7 +118,9 @@ def verify(
     settings = load_settings() if PARAMS_FILE.is_file() else None
     kept = () if committed else _kept_in_git(settings)
     users = no_baselines(settings) if settings else ()
-    found = compare(reference, _read(fresh), margin, names, kept, users)
+    content = _read(fresh)
+    here = recomputed(read_csv(content, str(fresh), CURE)) if not committed and fresh == RECORDS_FILE else None
+    found = compare(reference, content, margin, names, kept, users, here)
     heads = ("condition", "fresh - committed [90 % interval]", "n", "p (TOST)", "verdict", "remark")
     if console.is_terminal:
         table = Table(*heads, box=None, pad_edge=False)

@@ -21,9 +21,10 @@ from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.evaluation.tables import HANDED_IN, condition_name, read_csv
 from suite.judging.leaderboard.table import standing_of, tables_of
 from suite.judging.leaderboard.verdicts import verdicts
+from suite.judging.recomputed import Condition
 from suite.judging.statistics.comparisons import holm
 from suite.judging.statistics.estimates import LEVEL, PERCENT, Estimate, mean_of, minus
-from suite.settings.paths import EXTENDED, PAPER_VALUES
+from suite.settings.paths import EXTENDED, PAPER_VALUES, RUNS_FOLDER
 
 MARGIN = 1.0
 """Points of R@1."""
@@ -109,6 +110,7 @@ def compare(
     names: Sequence[str] = ("committed", "fresh"),
     kept: Collection[tuple[str, str, str]] = (),
     users: Collection[str] = (),
+    here: Collection[Condition] | None = None,
 ) -> Comparison:
     """Compare two files of records.
 
@@ -120,6 +122,7 @@ def compare(
         kept: studies, data sets and losses whose records are read from git as they are: nothing of them was computed
             anew, so they reproduce nothing. So it is with what was handed in.
         users: losses that are no baselines.
+        here: the conditions that were computed anew, where not all that the rerun's file has are known to be.
 
     Raises:
         SuiteError: a file is malformed, or the two did not run on the same data and noise.
@@ -129,8 +132,10 @@ def compare(
     _check_same_experiment(tables[0], tables[1], names)
     groups = [dict(list(table.groupby(list(CONDITION), sort=False))) for table in tables]
     found = [
-        _not_recomputed(group)
+        _not_recomputed(group, "its records are those in git")
         if _is_kept(group.iloc[0], kept)
+        else _not_recomputed(group, f"{RUNS_FOLDER}/ does not hold these runs; run: dvc repro")
+        if here is not None and key in groups[1] and key not in here
         else _compare_condition(group, groups[1].get(key), margin)
         for key, group in groups[0].items()
     ]
@@ -146,8 +151,8 @@ def _is_kept(run: pd.Series, kept: Collection[tuple[str, str, str]]) -> bool:
     return bool(run[HANDED_IN]) or (study, run["dataset"], run["loss"]) in kept
 
 
-def _not_recomputed(committed: pd.DataFrame) -> ConditionComparison:
-    name, why = condition_name(committed.iloc[0]), "its records are those in git"
+def _not_recomputed(committed: pd.DataFrame, why: str) -> ConditionComparison:
+    name = condition_name(committed.iloc[0])
     return ConditionComparison(name, None, 0, math.nan, math.nan, RerunOutcome.NOT_RECOMPUTED, why)
 
 
@@ -237,10 +242,6 @@ def _check_same_experiment(committed: pd.DataFrame, fresh: pd.DataFrame, names: 
         (["dataset", "noise_kind", "noise_level", "seed"], "noise_sha256"),
     ):
         both = [table.drop_duplicates([*keys, field])[[*keys, field]] for table in (committed, fresh)]
-        for table, name in zip(both, names, strict=True):
-            mixed = table[table.duplicated(keys)]
-            if len(mixed):
-                raise SuiteError(f"{name}: {field} differs between runs of {_told(mixed.iloc[0], keys)}: mixed records")
         merged = both[0].merge(both[1], on=keys, suffixes=("", "_fresh"))
         other = merged[merged[field] != merged[f"{field}_fresh"]]
         if len(other):

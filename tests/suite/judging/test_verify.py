@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from suite.errors import SuiteError
+from suite.evaluation.records import write_records
 from suite.evaluation.tables import write_csv
 from suite.judging.verify import RerunOutcome, as_rows, compare, conclusion
 from tests.helpers.paths import ROOT
+from tests.helpers.records import runs as runs_of
 from tests.helpers.records import table as table_of
 
 
@@ -27,6 +29,14 @@ def as_bytes(frame):
         path = Path(folder) / "records.csv"
         write_csv(frame, path)
         return path.read_bytes()
+
+
+def computed(level=0.2, **losses):
+    """Write the same as runs of this folder."""
+    for loss, values in losses.items():
+        path = Path(f"runs/emoji-{loss}/records.jsonl")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_records(path, runs_of((loss, level, [value / 100 for value in values])))
 
 
 BASE = np.array([50.0, 50.4, 49.7, 50.2, 50.1])
@@ -115,12 +125,17 @@ def test_the_command_compares_with_head(workplace, command):
     assert err.startswith(
         "error: runs/ holds no run, so nothing was recomputed; run: dvc repro; there is no params.yaml"
     )
-    (workplace / "runs/emoji-pfml").mkdir(parents=True)
-    (workplace / "runs/emoji-pfml/records.jsonl").touch()
+    computed(pfml=BASE)
     status, out, _ = command("verify")
     assert status == 0
     assert "identical" in out
-    path.write_bytes(as_bytes(table(pfml=BASE + 5 + 0.01 * np.arange(len(BASE)))))
+    moved = BASE + 5 + 0.01 * np.arange(len(BASE))
+    computed(pfml=moved)  # the table is still git's: it stopped before the leaderboard
+    status, out, _ = command("verify")
+    assert status == 1
+    assert "runs/ does not hold these runs; run: dvc repro" in out
+    assert "cannot tell: of 1 conditions 1 not recomputed" in out
+    path.write_bytes(as_bytes(table(pfml=moved)))
     status, out, _ = command("verify")
     assert status == 1
     assert "not reproduced: of 1 conditions" in out
@@ -190,15 +205,30 @@ def test_losses_that_the_grid_does_not_run_are_those_in_git(workplace, command):
         Path(f"results/studies/extended/emoji-{loss}.jsonl").write_text("of another kind of noise, or of this loss")
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
         subprocess.run(["git", *words], check=True)
-    for loss in ("pfml", "supcon"):  # the folder of one that was in the grid stays
-        Path(f"runs/emoji-{loss}").mkdir(parents=True)
-        Path(f"runs/emoji-{loss}/records.jsonl").touch()
+    computed(pfml=BASE, supcon=BASE - 1)  # the folder of one that was in the grid stays
     values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"losses": {"pfml": {}}}
     Path("params.yaml").write_text(yaml.safe_dump(values))
     _, out, _ = command("verify")
     told = {line.split()[3]: line for line in out.splitlines() if line.startswith("frozen")}
     assert "not recomputed" in told["supcon"]
     assert "not recomputed" not in told["pfml"]
+
+
+def test_what_this_folder_has_not_run_reproduces_nothing(workplace, command):
+    """Runs of one loss alone: the others of the table are git's, even where it was written anew."""
+    path = Path("results/records.csv")
+    path.parent.mkdir()
+    path.write_bytes(as_bytes(table(pfml=BASE, cpml=BASE - 1)))
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        subprocess.run(["git", *words], check=True)
+    computed(mine=BASE)
+    status, out, _ = command("verify")
+    assert (status, "cannot tell: of 2 conditions 2 not recomputed" in out) == (1, True)
+    computed(cpml=BASE - 1)
+    status, out, _ = command("verify")
+    assert (status, "reproduced: of 2 conditions 1 reproduced, 1 not recomputed" in out) == (0, True)
+    computed(pfml=[*BASE[:4]])
+    assert "1 reproduced, 1 not recomputed" in command("verify")[1]
 
 
 def test_verdicts_against_losses_that_are_no_baselines_do_not_change():
