@@ -13,7 +13,7 @@ def ask(place: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tu
     """Evaluate a loss once; gives its value, the embeddings (12, D), and how to name the evaluation.
 
     Raises:
-        SuiteError: it raises something or gives no scalar.
+        SuiteError: it raises something or gives no finite scalar.
     """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(min(4, num_classes)).repeat_interleave(3)
@@ -27,7 +27,10 @@ def ask(place: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> tu
         value = loss(embeddings, labels, **offered_to(loss)(1 + 3 * torch.arange(len(labels)), 1))
     if {id(parameter) for parameter in loss.parameters()} != made_before:
         raise SuiteError(f"{where} made a parameter in forward, which is never trained; make it in the constructor")
-    return scalar(value, where), embeddings, where
+    value = scalar(value, where)
+    if not torch.isfinite(value):
+        raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
+    return value, embeddings, where
 
 
 def probe(place: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> None:
@@ -37,8 +40,6 @@ def probe(place: str, loss: nn.Module, num_classes: int, embedding_dim: int) -> 
         SuiteError: it does not; the message says what it gave instead.
     """
     value, embeddings, where = ask(place, loss, num_classes, embedding_dim)
-    if not torch.isfinite(value):
-        raise SuiteError(f"{where} gave {value.item()}; allowed are finite values")
     if not value.requires_grad:
         raise SuiteError(f"{where} does not depend on the embeddings; allowed is a value with a gradient")
     with guarded(f"{where}, in its backward pass,"):

@@ -14,6 +14,8 @@ EMBEDDING_DIM = 16
 PER_CLASS = 4
 EPOCH = 10
 """The number of the epoch that a loss is told, if it asks: past a warm-up."""
+LATE = 100
+"""That of a late one: how long a run is, recipes and searches say, and a loss must not count on it."""
 
 
 @dataclass(frozen=True)

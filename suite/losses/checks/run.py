@@ -69,6 +69,11 @@ CHECKS = (
         "the optimiser has gathered the parameters before: this one keeps its random start for the whole run",
     ),
     Check(
+        "known parameters",
+        values.registers_what_learns,
+        "the optimiser never sees it: it keeps its start for the whole run, and no checkpoint has it",
+    ),
+    Check(
         "labels matter",
         symmetry.heeds_labels,
         "whatever the labels are, the same is learned",

@@ -1,7 +1,7 @@
 """Checks of values and gradients: on ordinary batches and on odd ones."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 import torch
@@ -13,6 +13,9 @@ from suite.losses.checks.subject import Broken, Subject, check_arguments, evalua
 
 FEW = 0.01
 """Share of pairs below which hardly any are at work."""
+_MOST_TOLD = 3
+_OF_MODULES = set(vars(nn.Module()))
+"""What torch itself keeps in a module."""
 _BOUNDS = {"bounded"}
 """Shares that may well be zero."""
 
@@ -27,6 +30,10 @@ def gives_a_scalar(subject: Subject) -> str:
         raise Broken(f"it gives {type(value).__name__}, no tensor")
     if value.ndim or not value.is_floating_point():
         raise Broken(f"it gives a tensor of shape {tuple(value.shape)} and type {value.dtype}")
+    if "epoch" in given_to(loss, batch):
+        for epoch in (1, batches.LATE):
+            with raising(f"on {batch.name} in epoch {epoch}"):
+                subject.build()(batch.embeddings, batch.labels, **given_to(loss, batch, epoch))
     return f"{value.item():.4g} on {batch.name}"
 
 
@@ -68,6 +75,35 @@ def makes_parameters_at_once(subject: Subject) -> str:
     if made:
         raise Broken(f"{', '.join(made)} is made in the first forward pass; make it in the constructor")
     return "all in the constructor"
+
+
+def registers_what_learns(subject: Subject) -> str:
+    """No tensor that wants a gradient, and no module, besides those that the loss knows as its own."""
+    loss = subject.evaluate(batches.typical(subject.dim)).loss
+    known = {id(each) for each in (*loss.parameters(), *loss.modules())}
+    places = [
+        (f"{module_name}.{name}".lstrip("."), value)
+        for module_name, module in loss.named_modules()
+        for name, value in (*vars(module).items(), *module.named_buffers(recurse=False))
+        if name not in _OF_MODULES
+    ]
+    if hidden := dict.fromkeys(name for place, value in places for name in _hidden(place, value, known)):
+        told = ", ".join([*hidden][:_MOST_TOLD]) + (", ..." if len(hidden) > _MOST_TOLD else "")
+        raise Broken(f"{told}: not among its parameters; write nn.Parameter, nn.ParameterList or nn.ModuleList")
+    return "all that learns is known to the optimiser"
+
+
+def _hidden(place: str, value: object, known: Collection[int]) -> Iterator[str]:
+    """Places of what would learn below a value, if the optimiser knew it."""
+    if isinstance(value, list | tuple | Mapping):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, each in items:
+            yield from _hidden(f"{place}[{key!r}]", each, known)
+    elif isinstance(value, nn.Module):
+        if id(value) not in known and any(id(each) not in known for each in value.parameters()):
+            yield place
+    elif isinstance(value, torch.Tensor) and value.requires_grad and value.is_leaf and id(value) not in known:
+        yield place
 
 
 def has_pairs_at_work(subject: Subject) -> str:

@@ -85,6 +85,57 @@ class Lazy(nn.Module):
         return cross_entropy(self.layer(embeddings), labels)
 
 
+class Unregistered(Sound):
+    """Its scale wants a gradient, and no optimiser is given it."""
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.scale = torch.tensor(1.0, requires_grad=True)
+
+    def logits(self, embeddings):
+        return self.scale * super().logits(embeddings)
+
+
+class LearnableBuffer(Sound):
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.register_buffer("scale", torch.tensor(1.0, requires_grad=True))
+
+    def logits(self, embeddings):
+        return self.scale * super().logits(embeddings)
+
+
+class ListOfProxies(nn.Module):
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.own_proxies = [nn.Parameter(normalize(torch.randn(embedding_dim), dim=0)) for _ in range(num_classes)]
+
+    def forward(self, embeddings, labels):
+        return cross_entropy(10 * embeddings @ torch.stack(self.own_proxies).T.to(embeddings.dtype), labels)
+
+
+class HiddenModule(nn.Module):
+    """What it wraps lies in a dict."""
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.inner = {"loss": Sound(num_classes, embedding_dim)}
+
+    def forward(self, embeddings, labels):
+        return self.inner["loss"].to(embeddings.dtype)(embeddings, labels)
+
+
+class FewEpochs(Sound):
+    """Has a weight for each of fifteen epochs."""
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.weights = torch.linspace(1, 0.1, 15).tolist()
+
+    def forward(self, embeddings, labels, *, epoch):
+        return self.weights[epoch - 1] * super().forward(embeddings, labels)
+
+
 class IgnoresLabels(nn.Module):
     """Spreads the batch over the sphere."""
 

@@ -20,6 +20,7 @@ WRONG = {
     "gradient on the embeddings": broken.Constant,
     "gradient on its parameters": broken.Unreached,
     "parameters of the constructor": broken.MakesLate,
+    "known parameters": broken.Unregistered,
     "labels matter": broken.IgnoresLabels,
     "gradient not too small": broken.Tiny,
     "gradient not too large": broken.Huge,
@@ -61,6 +62,14 @@ NOTED = {
 MORE = [
     ("gradient on the embeddings", broken.Detached, "is zero on all ordinary batches"),
     ("parameters of the constructor", broken.Lazy, "layer.weight, layer.bias is made in the first forward pass"),
+    (
+        "known parameters",
+        broken.ListOfProxies,
+        "own_proxies[0], own_proxies[1], own_proxies[2], ...: not among its parameters",
+    ),
+    ("known parameters", broken.HiddenModule, "inner['loss']: "),
+    ("known parameters", broken.LearnableBuffer, "scale: "),
+    ("scalar output", broken.FewEpochs, "on a typical batch in epoch 100 it raised IndexError"),
     ("unit rows", broken.ExactlyUnit, "it gives nan"),
     ("positives are pulled", broken.FarMargin, "positives are not pulled at any distance"),
     ("positives are pulled", broken.WrongSign, "positives are not pulled at any distance"),
