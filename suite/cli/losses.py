@@ -66,6 +66,7 @@ def _findings(target: str, params: str | None, miner: str | None, wraps: str | N
 
 def _space(subject: "Subject") -> "Iterator[Finding]":
     """Whether the loss can be built and asked at the ends of the search space that it declares, if it declares one."""
+    from suite.losses.build import TRAINING_SETTINGS, WRAPPED_PREFIX
     from suite.losses.checks.batches import NUM_CLASSES
     from suite.losses.checks.run import Finding
     from suite.losses.checks.subject import silent
@@ -84,6 +85,17 @@ def _space(subject: "Subject") -> "Iterator[Finding]":
     except SuiteError as error:
         found = str(error).replace(f"{PARAMS_FILE}: losses.{entry.name}.search", "search_space")
         yield Finding("search space", "fail", found, "trials of a search fail there")
+    learn = ["learning_rate"] + ["proxy_learning_rate"] * any(True for _ in subject.build().parameters())
+    inner = [
+        f"{WRAPPED_PREFIX}{name}"
+        for name in getattr(entry.wrapped, "search_space", {})
+        if name not in TRAINING_SETTINGS
+    ]
+    if still := [name for name in (*learn, *inner) if name not in {*entry.search_space, *subject.values}]:
+        told = "other losses have them searched, by budgets of as many trials"
+        yield Finding(
+            "what is searched", "note", f"search_space lacks {', '.join(still)}, which stay as they are", told
+        )
 
 
 def _shown(values: dict[str, object]) -> str:

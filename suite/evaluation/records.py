@@ -193,7 +193,7 @@ def check_once(records: Iterable[Record]) -> None:
     for record in records:
         key = (*(getattr(record, name) for name in KEY), record.backbone, record.split, record.variant)
         if key in seen:
-            run = _named({name: getattr(record, name) for name in KEY})
+            run = named({name: getattr(record, name) for name in KEY})
             raise SuiteError(f"records hold a run twice: {run} ({seen[key].where}; {record.where})")
         seen[key] = record
 
@@ -244,14 +244,15 @@ def _check_constant(records: Sequence[Record], field: str, group: Sequence[str],
         place = tuple(getattr(record, name) for name in group)
         first = firsts.setdefault((record.split, place, *(getattr(record, name) for name in unnamed)), record)
         if getattr(first, field) != getattr(record, field):
-            where = _named(dict(zip(group, place, strict=True)))
+            where = named(dict(zip(group, place, strict=True)))
             raise SuiteError(
                 f"{field} of {record.where} differs from that of {first.where} for {where}; "
                 "delete the older file and run: dvc repro"
             )
 
 
-def _named(values: dict[str, Any]) -> str:
+def named(values: Mapping[str, Any]) -> str:
+    """What tells runs apart, in words: ``dataset emoji, seed 3``."""
     return allowed(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )

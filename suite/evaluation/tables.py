@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
+from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction, named
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import replacing, write_text
 
@@ -20,7 +20,7 @@ VALIDATION_SUFFIX = "_validation_epoch"
 HUBNESS = "hubness"
 """Column with the skewness of how often a test item is among the nearest of a query."""
 HANDED_IN = "handed_in"
-"""Column with the mark of runs that were handed in, only where there are some; empty for the others."""
+"""Column of runs and of the leaderboard: how far what somebody handed in was checked; empty for what was run here."""
 _ANYWAY = ("status", "failure")
 _DIGESTS = ("data_sha256", "noise_sha256", "config_sha256")
 _STATUS = ("ok", "failed")
@@ -69,7 +69,7 @@ def check_paired(table: pd.DataFrame) -> None:
         for loss, mine in runs.groupby("loss", sort=False):
             missing = sorted(seeds - set(mine["seed"]))
             if missing:
-                where = f"{_named(dict(zip(TABLE, place, strict=True)))} ({mine['file'].iloc[0]})"
+                where = f"{named(dict(zip(TABLE, place, strict=True)))} ({mine['file'].iloc[0]})"
                 raise SuiteError(
                     f"records are not paired: {loss} lacks seed {allowed(missing)}, which another loss has: {where}"
                 )
@@ -160,7 +160,7 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
             )
     twice = table[table.duplicated(list(KEY))]
     if len(twice):
-        run = _named({key: twice.iloc[0][key] for key in KEY})
+        run = named({key: twice.iloc[0][key] for key in KEY})
         raise SuiteError(f"{name}, line {int(twice.index[0]) + 2} holds a run twice: {run}")
 
 
@@ -180,16 +180,10 @@ def _check_rows(table: pd.DataFrame, name: str) -> None:
     ):
         mixed = table[table.groupby(group)[field].transform("nunique") > 1]
         if len(mixed):
-            run = _named({key: mixed.iloc[0][key] for key in group})
+            run = named({key: mixed.iloc[0][key] for key in group})
             raise SuiteError(f"{name}: {field} differs between runs of {run}: mixed records")
 
 
 def condition_name(values: Any) -> str:
     """A short name of a condition or one of its runs, e.g. ``frozen tuned emoji pfml symmetric 0.2``."""
     return " ".join(f"{values[name]:g}" if name == "noise_level" else str(values[name]) for name in CONDITION)
-
-
-def _named(values: dict[str, Any]) -> str:
-    return allowed(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
-    )

@@ -12,13 +12,13 @@ import pandas as pd
 
 from suite.errors import counted_noun
 from suite.evaluation.records import TABLE
+from suite.evaluation.tables import HANDED_IN
 from suite.judging.leaderboard.contrast import JUDGED
 from suite.judging.leaderboard.table import TIES_OWN
 from suite.judging.leaderboard.verdicts import BEST, METHOD
 from suite.report.budgets import has_equal_budgets, of_trials
 from suite.report.families import ReportJson
 from suite.report.tables import REGIMES
-from suite.report.text import HANDED_IN
 from suite.report.topics import found_by_verdict, found_of_claims
 from suite.report.under_noise import best_under_noise
 from suite.settings.params import TuningTrack

@@ -6,14 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from suite.evaluation.tables import HANDED_IN
 from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import FROZEN
 
 NOTHING = "–"
 NOT_MEASURED = "not measured"
-
-HANDED_IN = "handed_in"
-"""Column of the leaderboard: how far a row that somebody handed in was checked; empty for rows that were run here."""
 
 BoardRow = Mapping[Any, Any]
 """A row of the leaderboard: a mapping or a ``pandas.Series``."""

@@ -240,7 +240,8 @@ class Planner:
         num_classes = check_batch(settings, recipe, dataset.dataset, dataset.half)
         hyperparameters = {name: value for name, value in values.items() if name not in TRAINING_SETTINGS}
         sizes = num_classes, recipe.embedding_dim
-        entry.must_survive(lambda: probe(entry.place, entry.build(hyperparameters, *sizes), *sizes))
+        images = len(dataset.half.labels)
+        entry.must_survive(lambda: probe(entry.place, entry.build(hyperparameters, *sizes), *sizes, images))
         return PLANS[self._regime][0](
             regime=self._regime,
             track=track,

@@ -75,16 +75,16 @@ def test_a_loss_gets_its_row_as_the_page_says(project):
         "suite promote",
         "dvc repro",
     ]
-    assert commands[3][1] == stages_of("my_loss", "circle") | AROUND
-    for loss in ("my_loss", "circle"):
+    assert commands[3][1] == stages_of("my_loss", "my_circle") | AROUND
+    for loss in ("my_loss", "my_circle"):
         page = (project.path / f"results/site/loss-{loss}.html").read_text()
         assert f"{loss} in 2 tables: against pfml not judged on one seed in 2" in page
         assert 'id="influence-negative"' in page
     # What was searched becomes the recipe and its plan comes out the same: nothing is trained again. The site shows recipes.
-    assert commands[7][1] == {"user@files", "plan", "ablation-tables", "site"} | tuned("pfml", "my_loss", "circle")
+    assert commands[7][1] == {"user@files", "plan", "ablation-tables", "site"} | tuned("pfml", "my_loss", "my_circle")
     found = project.path / "recipes/tuned/emoji"
-    assert {path.stem for path in found.iterdir()} == {"pfml-0", "triplet-0", "my_loss-0", "circle-0"}
-    assert {("emoji", "my_loss"), ("emoji", "circle")} <= leaderboard(project)
+    assert {path.stem for path in found.iterdir()} == {"pfml-0", "triplet-0", "my_loss-0", "my_circle-0"}
+    assert {("emoji", "my_loss"), ("emoji", "my_circle")} <= leaderboard(project)
 
 
 def test_nothing_is_left_to_do_and_the_lock_stays(project):
@@ -135,7 +135,7 @@ def test_an_edit_of_the_loss_runs_its_stages_only(project):
 def test_images_get_their_rows_as_the_page_says(project):
     commands = follow(project, "adding-data.md")
     assert [line for line, _ in commands] == ["suite data user birds", "suite datasets", "dvc repro"]
-    losses = ("pfml", "triplet", "my_loss", "circle")
+    losses = ("pfml", "triplet", "my_loss", "my_circle")
     made = stages_of(*losses, dataset="birds") | {"features@birds"} | AROUND
     assert commands[2][1] - {"user@files"} == made - {"influence"}  # of losses alone
     assert {("birds", loss) for loss in losses} <= leaderboard(project)
@@ -145,7 +145,7 @@ def test_images_get_their_rows_as_the_page_says(project):
 
 def test_what_is_taken_back_leaves_nothing_behind(project):
     (project.path / "my_loss.py").unlink()
-    edit_params(project, lambda params: [params["losses"].pop(name) for name in ("my_loss", "circle")])
+    edit_params(project, lambda params: [params["losses"].pop(name) for name in ("my_loss", "my_circle")])
     edit_params(project, lambda params: params["datasets"].pop("birds"))
     assert not stages_run(project.dvc("repro").stdout) & (stages_of("pfml", "triplet") | {"features@emoji"})
     assert {dataset for dataset, _ in leaderboard(project)} == {"emoji"}

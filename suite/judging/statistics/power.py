@@ -1,6 +1,5 @@
 """Power of one-sided t-tests: what a number of seeds can find, planned before and reported after."""
 
-import math
 from functools import cache
 
 from scipy import optimize, stats
@@ -45,14 +44,3 @@ def equivalence_margin_in_errors(degrees: float, level: float = 0.05, wanted: fl
     while confirmed(top) < wanted:
         top *= 2
     return float(optimize.brentq(lambda margin: confirmed(margin) - wanted, 0.0, top, xtol=1e-4))
-
-
-def detectable_difference(runs: int, of_differences: int = 1, level: float = 0.05) -> float:
-    """Smallest difference that ``runs`` paired seeds find at 80 % power, in sd of a single, independent run.
-
-    Args:
-        runs: seeds.
-        of_differences: 1 for a difference of two runs, 2 for a difference of differences of four.
-        level: one-sided level.
-    """
-    return detectable_in_errors(runs - 1, level) * math.sqrt(2**of_differences / runs)

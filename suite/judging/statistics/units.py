@@ -7,7 +7,7 @@ Variance of seeds is contained in that of the means. Where methods are compared,
 set of seeds on which every method has the values of one search.
 
 Where there are fewer than two searches there is nothing to estimate their variance from: then the seed is the unit, and what
-is inferred holds for these hyper-parameters alone. ``of_searches`` says which of the two it is.
+is inferred holds for these hyper-parameters alone.
 """
 
 from collections.abc import Hashable, Sequence
@@ -32,11 +32,6 @@ def units(searches: Sequence[Sequence[int | None]]) -> NDArray[np.int64]:
         keys = list(range(len(keys)))
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys], dtype=np.int64)
-
-
-def of_searches(searches: Sequence[Sequence[int | None]]) -> bool:
-    """Whether units are searches: whether every method that is compared was searched at least twice."""
-    return bool(len(searches)) and all(len(set(found)) > 1 for found in zip(*searches, strict=True))
 
 
 def by_unit(values: Array, unit: NDArray[np.int64]) -> Array:

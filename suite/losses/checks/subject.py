@@ -142,6 +142,8 @@ def find_subject(target: str, params: str | None = None, miner: str | None = Non
 
 def _found(target: str, asked: str, miner: str | None, wraps: str | None) -> tuple[LossEntry, Hyperparameters]:
     more = (f"{WRAPS}{wraps}" if wraps else "") + (f"{WITH_MINER}{miner}" if miner else "")
+    if ":" not in target and target.endswith(".py"):
+        raise SuiteError(f"suite check: target = {target!r} names no class; allowed: {target}:CLASS")
     settings = load_settings() if ":" not in target and PARAMS_FILE.is_file() else None
     if settings is not None and target in settings.losses:
         entry, values = find_loss(target, settings.losses[target]), values_by_hand(settings.losses[target])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from suite.evaluation.records import TABLE
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
-from suite.evaluation.tables import handed_in_losses
+from suite.evaluation.tables import HANDED_IN, handed_in_losses
 from suite.files import write_text
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.leaderboard.verdicts import sentence
@@ -23,7 +23,6 @@ from suite.report.site.claims import verdict_badges_on
 from suite.report.site.gains import LOSS_SETS, GainTable, gain_tables, loss_set
 from suite.report.site.inputs import Inputs
 from suite.report.site.pages import Pages, script_value, slug
-from suite.report.text import HANDED_IN
 
 BOARD_SCRIPT = "assets/board.js"
 """Rows of the leaderboard, loaded when somebody asks for a file of what is shown."""

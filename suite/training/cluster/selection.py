@@ -88,12 +88,17 @@ def _networks(selection: Selection) -> list[Stage]:
     benchmarks = load_benchmarks()
     _check_names(f"{BENCHMARKS_FILE}: --dataset", selection.datasets, benchmarks.datasets)
     _check_names(f"{BENCHMARKS_FILE}: --loss", selection.losses, benchmarks.losses)
-    rows = [(name, row) for name in selection.datasets or benchmarks.datasets for row in benchmarks.rows(name)]
-    return [
-        NetworkStage(read_benchmark_plan(name, row), selection.accelerator)
-        for name, row in rows
+    rows = [
+        (name, row)
+        for name in selection.datasets or benchmarks.datasets
+        for row in benchmarks.rows(name)
         if not selection.losses or row in selection.losses
     ]
+    if not rows:
+        raise SuiteError(
+            f"{BENCHMARKS_FILE}: no data set of --dataset {allowed(selection.datasets)} has --loss {allowed(selection.losses)}"
+        )
+    return [NetworkStage(read_benchmark_plan(name, row), selection.accelerator) for name, row in rows]
 
 
 def _check_names(where: str, asked: Sequence[str], known: Sequence[str]) -> None:

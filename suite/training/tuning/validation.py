@@ -105,7 +105,9 @@ def validate_frozen(features: Features, fold: Fold) -> list[float]:
 
 def validate(learner: Learner, fold: Fold) -> list[float]:
     """MAP@R on the classes that validate, after the last epoch or after every one; none if training failed."""
-    where = f"tuning {fold.plan.loss} ({fold.plan.target}) on {fold.plan.dataset} with {fold.plan.hyperparameters}"
+    plan = fold.plan
+    trained = f"tuning {plan.loss} ({plan.target}) on {plan.dataset} in {plan.recipe.epochs} epochs"
+    where = f"{trained} with {plan.hyperparameters}"
     with guarded(where):
         return _scores_of(learner, fold)
 

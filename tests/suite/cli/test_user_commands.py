@@ -45,6 +45,25 @@ def test_the_written_loss_passes_all_checks_and_its_entry_is_valid(command):
     assert out.endswith(f"{len(run.CHECKS) + 1} passed, 0 failed, 0 notes\n")
 
 
+def test_rates_and_values_of_what_is_wrapped_that_no_search_varies_are_noted(command, first_checks):
+    target = own_loss("return value")
+    path = Path(target.partition(":")[0])
+    text = path.read_text()
+    path.write_text(
+        text.replace(
+            "    def forward", '    search_space = {"weight": {"low": 0.5, "high": 1.0}}\n\n    def forward', 1
+        )
+    )
+    told = "note  what is searched: search_space lacks learning_rate, which stay as they are"
+    assert told in command("check", target)[1]
+    assert told not in command("check", target, "--params", "{learning_rate: 0.01}")[1]
+
+
+def test_a_file_without_its_class_is_told(command):
+    told = "error: suite check: target = 'my_loss.py' names no class; allowed: my_loss.py:CLASS\n"
+    assert command("check", "my_loss.py") == (2, "", told)
+
+
 def test_what_is_printed_for_a_new_loss_is_what_the_page_says(command, monkeypatch):
     """Its file, the command that tests it, its entry, and what it may ask for."""
     monkeypatch.setattr(sys, "path", [place for place in sys.path if not (Path(place) / "my_loss.py").exists()])

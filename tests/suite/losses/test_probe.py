@@ -78,3 +78,23 @@ class Lazy(nn.Module):
 def test_parameters_that_are_made_in_forward_are_refused(kind):
     with pytest.raises(SuiteError, match="a parameter in forward, which is never trained; make it in the constructor"):
         probe("params.yaml: losses.x", Lazy(kind), 4, 5)
+
+
+class Bank(nn.Module):
+    """Has a row for each image of the training set."""
+
+    def __init__(self, images):
+        super().__init__()
+        self.register_buffer("weights", torch.ones(images))
+
+    def forward(self, embeddings, labels, *, indices):
+        return (self.weights[indices, None] * embeddings).sum()
+
+
+def test_a_memory_is_asked_for_the_last_image():
+    probe("params.yaml: losses.x", Bank(900), 4, 5, 900)
+    told = (
+        r"losses\.x: on a batch of 12 unit embeddings, indices up to 900, the loss raised IndexError: index 900 is out"
+    )
+    with pytest.raises(SuiteError, match=told):
+        probe("params.yaml: losses.x", Bank(900), 4, 5, 901)

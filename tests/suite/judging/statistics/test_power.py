@@ -8,7 +8,6 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from suite.judging.statistics.power import (
-    detectable_difference,
     detectable_in_errors,
     equivalence_margin_in_errors,
     power,
@@ -35,7 +34,3 @@ def test_equivalence_margin_has_the_power_asked_for(n):
     error = samples.std(axis=1, ddof=1) / math.sqrt(n)
     confirmed = margin - np.abs(samples.mean(axis=1)) > stats.t.ppf(0.95, n - 1) * error
     assert confirmed.mean() == pytest.approx(0.8, abs=0.01)  # four standard errors of the simulation
-
-
-def test_an_interaction_needs_a_root_two_more():
-    assert detectable_difference(5, 2) == pytest.approx(math.sqrt(2) * detectable_difference(5, 1))

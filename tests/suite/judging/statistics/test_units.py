@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from suite.judging.statistics.estimates import mean_of
-from suite.judging.statistics.units import by_unit, of_searches, units
+from suite.judging.statistics.units import by_unit, units
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,6 @@ from suite.judging.statistics.units import by_unit, of_searches, units
 )
 def test_units_are_searches_where_there_are_several(searches, expected):
     assert units(searches).tolist() == expected
-
-
-def test_inference_is_over_searches_only_where_every_method_has_several():
-    assert of_searches([[0, 1], [1, 0]])
-    assert not of_searches([[0, 0], [1, 0]])
-    assert not of_searches([[None, 0], [None, 1]])
-    assert not of_searches([])
 
 
 def test_values_are_means_over_the_seeds_of_a_unit():

@@ -439,9 +439,8 @@ def test_spaces_and_batches_that_do_not_fit():
 def test_a_loss_that_kills_its_process_in_a_trial_is_named():
     with pytest.raises(SuiteError) as caught:
         found(plan(own_loss("import os\nos.kill(os.getpid(), 9)")), search_for({"weight": {"values": [2.0]}}))
-    assert str(caught.value).startswith(
-        "tuning own (my_losses/own.py:Own) on emoji with {'weight': 2.0} was killed, with its process, by SIGKILL, perhaps"
-    )
+    trial = "tuning own (my_losses/own.py:Own) on emoji in 2 epochs with {'weight': 2.0}"
+    assert str(caught.value).startswith(f"{trial} was killed, with its process, by SIGKILL, perhaps")
 
 
 @pytest.mark.parametrize(
@@ -456,6 +455,6 @@ def test_whatever_a_loss_does_in_a_trial_is_one_line_with_its_values(body, what)
     with pytest.raises(SuiteError) as caught:
         found(plan(own_loss(body)), search_for({"learning_rate": {"low": 1e-3, "high": 1e-2}}))
     told = str(caught.value)
-    assert told.startswith("tuning own (my_losses/own.py:Own) on emoji with {} raised ")
+    assert told.startswith("tuning own (my_losses/own.py:Own) on emoji in 2 epochs with {} raised ")
     assert what in told
     assert "\n" not in told
