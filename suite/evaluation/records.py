@@ -253,9 +253,7 @@ def _check_constant(records: Sequence[Record], field: str, group: Sequence[str],
 
 def named(values: Mapping[str, Any]) -> str:
     """What tells runs apart, in words: ``dataset emoji, seed 3``."""
-    return allowed(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
-    )
+    return allowed(f"{key} {each:g}" if isinstance(each, float) else f"{key} {each}" for key, each in values.items())
 
 
 def contradiction(metrics: Mapping[str, float]) -> str:

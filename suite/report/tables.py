@@ -61,7 +61,7 @@ chosen on true labels. A loss that learns little has little to lose, so its gain
 noise reaches, stands beside it (*over frozen*). A loss with failed runs is ranked behind all
 others; its means are over the runs that finished. All pairwise differences: [comparisons.csv](comparisons.csv).
 """
-_OF_HANDED_IN = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.
+_HAND_INS = """Records that others have handed in, checked and not computed here. *not rerun*: their code was not run here.
 *spot-checked*: some runs, drawn at random, were computed anew and are reproduced. *not reproduced*: they are not.
 *undecided*: some differ, and too few to tell chance from a fault. A mark is of its regime and tuning track."""
 OF_STUDY = "extended"
@@ -116,7 +116,7 @@ def _handed_in(board: pd.DataFrame) -> str:
         for row in rows.to_dict("records")
     ]
     shown = markdown_table(["loss", "regime, tuning track", "mark", "suite", "spot check"], cells, ["---"] * 5)
-    return f"## Handed in\n\n{_OF_HANDED_IN}\n\n{shown}"
+    return f"## Handed in\n\n{_HAND_INS}\n\n{shown}"
 
 
 def _first_part(board: pd.DataFrame) -> pd.DataFrame:

@@ -95,9 +95,8 @@ def _networks(selection: Selection) -> list[Stage]:
         if not selection.losses or row in selection.losses
     ]
     if not rows:
-        raise SuiteError(
-            f"{BENCHMARKS_FILE}: no data set of --dataset {allowed(selection.datasets)} has --loss {allowed(selection.losses)}"
-        )
+        where = f"{BENCHMARKS_FILE}: --dataset {allowed(selection.datasets)}"
+        raise SuiteError(f"{where} has no --loss {allowed(selection.losses)}; allowed: losses of these data sets")
     return [NetworkStage(read_benchmark_plan(name, row), selection.accelerator) for name, row in rows]
 
 
