@@ -48,7 +48,7 @@ class _Condition(BaseModel):
     failures: Count
     """Number of failed runs."""
     tuned: bool
-    """Whether a search found the hyper-parameters."""
+    """Whether a search on true labels found the hyper-parameters."""
     searches: Count
     """Number of searches that found them, each for its share of the seeds."""
     rank_low: Rank
