@@ -7,6 +7,7 @@ running anything. So nobody keeps a list. Not found: modules imported by a compu
 import ast
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -81,7 +82,7 @@ def user_files(path: Path, setting: str, project: Path | None = None) -> list[Pa
         project: the project's folder; by default the current one.
 
     Raises:
-        SuiteError: it is missing, lies outside the project, or is no Python.
+        SuiteError: it is missing, lies outside the project, is no Python, or imports other files of the project.
     """
     if not path.is_file():
         raise SuiteError(f"{setting}: file {path} does not exist")
@@ -89,7 +90,31 @@ def user_files(path: Path, setting: str, project: Path | None = None) -> list[Pa
     if project.resolve() not in path.resolve().parents:
         raise SuiteError(f"{setting}: {path} lies outside the project; allowed are files below {project}")
     found = _closure([path], lambda file: _imported(file, path.parent, setting))
+    _refuse_others(found, path.parent, project.resolve(), setting)
     return [path, *sorted(found - {path})]
+
+
+def _refuse_others(files: set[Path], folder: Path, project: Path, setting: str) -> None:
+    """Refuse imports of files of the project that do not lie beside a user's file: an edit of one would go unnoticed."""
+    if project not in {Path(place).resolve() for place in sys.path}:
+        return  # they would fail
+    known = {file.resolve() for file in files}
+    for file in sorted(files):
+        beside = {
+            _top(found, folder) for found in _imported(file, folder, setting)
+        }  # these are the ones that are loaded
+        for other in _imported(file, project, setting):
+            seen = other.resolve() in known or _is_packaged(other.resolve())
+            if not seen and _top(other, project) not in beside:
+                raise SuiteError(
+                    f"{setting}: {file} imports {other.relative_to(project)} of the project, so that an edit of it would go "
+                    "unnoticed; allowed: modules that lie beside the loss, by their plain names (import helper)"
+                )
+
+
+def _top(file: Path, folder: Path) -> str:
+    """The module or package of a folder that a file belongs to; empty where an import has left the folder."""
+    return file.relative_to(folder).parts[0].removesuffix(".py") if file.is_relative_to(folder) else ""
 
 
 def sha256_user_code(path: Path, setting: str, project: Path | None = None) -> str:

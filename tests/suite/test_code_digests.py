@@ -68,6 +68,36 @@ def test_an_edit_of_another_file_does_not(files, name):
     assert sha256_user_code(files, "x") == before
 
 
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("from lib.helper import f", "lib/helper.py"),
+        ("import tools.near", "tools/near.py"),
+        ("import shared", "shared.py"),
+        ("import helper", None),  # the one beside it is loaded
+        ("from suite.errors import SuiteError", None),
+        ("from . import helper", None),
+        ("import torch", None),
+    ],
+)
+def test_other_files_of_the_project_are_refused_where_they_can_be_imported(files, monkeypatch, line, refused):
+    for name in ("tools/near.py", "shared.py"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    files.write_text(f"{line}\n")
+    assert user_files(files, "x")  # an import of them would fail
+    monkeypatch.syspath_prepend(Path.cwd())
+    if refused is None:
+        assert user_files(files, "x")
+        return
+    with pytest.raises(SuiteError) as caught:
+        user_files(files, "x")
+    assert str(caught.value) == (
+        f"x: lib/loss.py imports {refused} of the project, so that an edit of it would go unnoticed; allowed: modules that "
+        "lie beside the loss, by their plain names (import helper)"
+    )
+
+
 @pytest.fixture
 def ours(workplace, monkeypatch):
     """A folder with packages of our names, which losses import from."""
