@@ -53,7 +53,7 @@ def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, 
 
 
 def is_left_out(path: Path, regime: Regime) -> bool:
-    """Whether a file is the empty one of an axis, or of a data set, that has no values in the settings.
+    """Whether a file is the empty one of an axis that has no values in the settings.
 
     Raises:
         SuiteError: the settings are missing or wrong.
@@ -61,7 +61,7 @@ def is_left_out(path: Path, regime: Regime) -> bool:
     if path.parent.name != ABLATIONS or path.stat().st_size:
         return False
     dataset, _, axis = path.stem.rpartition("-")
-    return not getattr(settings_of(regime).ablation.get(dataset), axis, None)
+    return getattr(settings_of(regime).ablation.get(dataset), axis, None) == ()
 
 
 def ablation_parts(dataset: str, axis: str, axes: AblationAxes, regime: Regime = "frozen") -> list[Part]:

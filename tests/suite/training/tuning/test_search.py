@@ -140,7 +140,7 @@ def test_a_search_that_was_killed_after_any_line_of_its_journal_ends_in_the_same
             search.search_recipe(plan(), trials, FEATURES, silent(), inputs_sha256="same", validate=score)
         )
 
-    monkeypatch.setattr(search, "_RANDOM_TRIALS", 2)
+    monkeypatch.setattr(sampler, "RANDOM_TRIALS", 2)
     undisturbed = recipe()
     assert 0 < undisturbed.failed_trials < 5
     path = journal()
