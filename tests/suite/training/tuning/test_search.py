@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.evaluation.retrieval import Retrieval
 from suite.settings.paths import TRIALS_FOLDER
 from suite.training.run.loop import TrainingFailure
-from suite.training.tuning import search, validation
+from suite.training.tuning import sampler, search, validation
 from tests.helpers.synthetic import RECIPE, own_loss, silent
 from tests.suite.training.tuning.conftest import FEATURES, SHORT, SPACE, but_for_time, found, plan, search_for
 
