@@ -102,7 +102,7 @@ def _refuse_others(files: set[Path], folder: Path, project: Path, setting: str) 
     for file in sorted(files):
         beside = {
             _top(found, folder) for found in _imported(file, folder, setting)
-        }  # these are the ones that are loaded
+        }  # loaded before others of that name
         for other in _imported(file, project, setting):
             seen = other.resolve() in known or _is_packaged(other.resolve())
             if not seen and _top(other, project) not in beside:

@@ -110,6 +110,7 @@ def in_parallel(
                 running[pool.submit(_run, task)] = task
                 workers = workers or [each for each in multiprocessing.active_children() if each not in others]
         complete = len(running) == len(tasks)
+        workers += [each for each in multiprocessing.active_children() if each not in (*others, *workers)]
         try:
             failure = yield from _as_they_finish(running)
         except BaseException:  # interrupted, or left by the caller: those at work are not waited for
