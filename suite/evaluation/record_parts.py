@@ -69,6 +69,10 @@ class ProxyPlaces(_Part):
     """Number of training embeddings of the class."""
     spread: list[Length] = []
     """Standard deviation of the class."""
+    spread_by_epoch: list[Length] = []
+    """Mean of the classes' standard deviations after each epoch of training."""
+    wider_by_epoch: list[Share] | None = None
+    """Share of the classes whose standard deviation is above delta after each epoch; None for a loss without delta."""
     w2: list[Length] = []
     """2-Wasserstein distance between the proxies of the class and its embeddings."""
     nearest: list[Length] = []

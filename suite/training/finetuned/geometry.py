@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from suite.settings.plans import FinetunedPlan, Regime, Run
@@ -18,11 +17,11 @@ def measure_finetuned(run: Run[FinetunedPlan], views: Source) -> Outcome:
     rows = views.training_rows
     labels = views.labels[rows]
 
-    def train(num_classes: int, after_epoch: AfterEpoch) -> tuple[NDArray[np.float32], nn.Module]:
-        network, loss = fit(run.plan, views, np.arange(len(rows)), labels, run.seed, num_classes, after_epoch)
-        return embed(network, views, rows), loss
+    def train(num_classes: int, after_epoch: AfterEpoch) -> tuple[nn.Module, nn.Module]:
+        return fit(run.plan, views, np.arange(len(rows)), labels, run.seed, num_classes, after_epoch)
 
-    return measured(run, labels, views.data_sha256, train, {"views_sha256": views.sha256})
+    more = {"views_sha256": views.sha256}
+    return measured(run, labels, views.data_sha256, train, lambda network: embed(network, views, rows), more)
 
 
 def measure_of(regime: Regime) -> Callable[..., Outcome]:

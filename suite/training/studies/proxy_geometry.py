@@ -110,6 +110,12 @@ def spread(embeddings: Points) -> float:
     return float(np.sqrt(np.square(embeddings - embeddings.mean(axis=0)).sum(axis=1).mean()))
 
 
+def spreads_of(embeddings: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Spread of each class (C,) by embeddings (N, D), which are put on the unit sphere, and their labels (N,)."""
+    points = _unit(np.asarray(embeddings, np.float64))
+    return np.array([spread(points[labels == label]) for label in np.unique(labels)])
+
+
 def nearest(proxies: Points, embeddings: Points) -> float:
     """Distance of a proxy to its nearest embedding, on average over the proxies (M, D)."""
     return float(cdist(proxies, embeddings).min(axis=1).mean())

@@ -17,22 +17,23 @@ from suite.settings.plans import PLANS, FrozenPlan, Run, SomePlan
 from suite.training.run.frozen import Outcome, check_embeddings, embed, fit, use_one_thread
 from suite.training.run.loop import TrainingFailure
 from suite.training.studies.minima import Decay
-from suite.training.studies.proxy_geometry import by_class, measure
+from suite.training.studies.proxy_geometry import DIGITS, by_class, measure, spreads_of
 
 AfterEpoch = Callable[[int, float, nn.Module], None]
-Train = Callable[[int, AfterEpoch], tuple[NDArray[np.float32], nn.Module]]
-"""Trains on a number of classes; gives the embeddings (N, D) of the training images, and the loss."""
+Train = Callable[[int, AfterEpoch], tuple[nn.Module, nn.Module]]
+"""Trains on a number of classes; gives the model and the loss."""
+Embed = Callable[[nn.Module], NDArray[np.float32]]
+"""From a model to its embeddings (N, D) of the training images."""
 
 
 def measure_frozen(run: Run[FrozenPlan], features: Features) -> Outcome:
     """Train an embedding layer on frozen features, and measure, as ``measured`` does."""
     inputs, labels = features.training()
 
-    def train(num_classes: int, after_epoch: AfterEpoch) -> tuple[NDArray[np.float32], nn.Module]:
-        head, loss = fit(run.plan, inputs, labels, run.seed, num_classes, after_epoch)
-        return embed(head, inputs), loss
+    def train(num_classes: int, after_epoch: AfterEpoch) -> tuple[nn.Module, nn.Module]:
+        return fit(run.plan, inputs, labels, run.seed, num_classes, after_epoch)
 
-    return measured(run, labels, features.data_sha256, train)
+    return measured(run, labels, features.data_sha256, train, lambda head: embed(head, inputs))
 
 
 def measured(
@@ -40,6 +41,7 @@ def measured(
     labels: NDArray[np.int64],
     data_sha256: str,
     train: Train,
+    embed_training: Embed,
     more: dict[str, Any] | None = None,
 ) -> Outcome:
     """Train on the true labels and measure; a NaN or a collapse becomes a failure, with empty lists.
@@ -49,6 +51,7 @@ def measured(
         labels: (N,) true labels of the training images.
         data_sha256: digest of the data file that they come from.
         train: trains the regime's model.
+        embed_training: embeds the training images.
         more: further fields of the record.
 
     Raises:
@@ -59,13 +62,16 @@ def measured(
     curve: list[float] = []
     corruption = corrupt(labels, plan.dataset, plan.noise_kind, 0.0, run.seed)
     places: dict[str, Any] = {"proxies_per_class": plan.hyperparameters["proxies_per_class"]}
+    spreads: list[NDArray[np.float64]] = []
     failure = None
 
-    def after_epoch(_epoch: int, value: float, _model: nn.Module) -> None:
+    def after_epoch(_epoch: int, value: float, model: nn.Module) -> None:
         curve.append(value)
+        spreads.append(spreads_of(embed_training(model), labels))
 
     try:
-        embeddings, loss = train(int(labels.max()) + 1, after_epoch)
+        model, loss = train(int(labels.max()) + 1, after_epoch)
+        embeddings = embed_training(model)
         check_embeddings(embeddings)
     except TrainingFailure as error:
         failure = str(error)
@@ -73,6 +79,8 @@ def measured(
         decay = Decay(loss.alpha, loss.delta) if isinstance(loss, PotentialFieldLoss) else None
         if decay is not None:
             places |= {"delta": decay.delta, "alpha": decay.alpha}
+            places["wider_by_epoch"] = [round(float((each > decay.delta).mean()), DIGITS) for each in spreads]
+        places["spread_by_epoch"] = [round(float(each.mean()), DIGITS) for each in spreads]
         rng = stream("geometry", plan.dataset, run.seed)
         places |= measure(by_class(embeddings, labels, *_proxies_of(loss, plan)), decay, rng)
     return Outcome(

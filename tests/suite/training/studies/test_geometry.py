@@ -11,6 +11,7 @@ from suite.evaluation.records import read_records
 from suite.settings.plans import Run, Search, plan_path, write_plan_file
 from suite.settings.studies import GeometrySettings
 from suite.training.cache import clear
+from suite.training.run.frozen import embed, fit
 from suite.training.studies.geometry import run_geometry
 from suite.training.studies.proxy_runs import measure_frozen
 from tests.helpers.synthetic import RECIPE, json_rows, make_features, silent, tuned, write_plan
@@ -51,6 +52,13 @@ def test_a_row_for_each_loss_and_seed(plans):
         assert all(len(places[name]) == CLASSES for name in ARRAYS)
         assert places["size"] == [6] * CLASSES
         decays = loss == "pfml"
+        assert len(places["spread_by_epoch"]) == RECIPE.epochs
+        assert places["spread_by_epoch"][-1] == pytest.approx(np.mean(places["spread"]), abs=1e-6)
+        if decays:
+            assert len(places["wider_by_epoch"]) == RECIPE.epochs
+            assert places["wider_by_epoch"][-1] == pytest.approx(np.mean(np.array(places["spread"]) > 0.4), abs=1e-6)
+        else:
+            assert places["wider_by_epoch"] is None
         assert (places["alpha"], places["delta"]) == ((2, 0.4) if decays else (None, None))
         for name in ("condition", "minima_met", "minima_unmet"):
             assert len(places[name]) == CLASSES if decays else places[name] is None
@@ -69,6 +77,31 @@ def test_proxies_come_near_their_class_by_training(workplace):
     assert np.mean(trained["w2"]) < 0.8 * np.mean(untrained["w2"])
 
 
+def test_the_spread_after_an_epoch_is_that_of_the_embeddings_then(workplace):
+    """By the trace of each class's covariance, of embeddings taken from a training of the same run."""
+    plan = tuned("pfml", alpha=2, delta=0.4, proxies_per_class=2)
+    run = Run(plan, 0.0, 0)
+    by_epoch = measure_frozen(run, make_features()).more["proxies"]["spread_by_epoch"]
+    assert len(set(by_epoch)) == len(by_epoch) == RECIPE.epochs > 1, "classes change from epoch to epoch"
+    inputs, labels = make_features().training()
+    seen = []
+
+    def after_epoch(epoch, _value, head):
+        seen.append(np.mean([spread(c) for c in unit_by_class(embed(head, inputs), labels)]))
+
+    fit(plan, inputs, labels, 0, CLASSES, after_epoch)
+    assert by_epoch == pytest.approx(seen, abs=1e-6)
+
+
+def unit_by_class(embeddings, labels):
+    points = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return [points[labels == label].astype(np.float64) for label in np.unique(labels)]
+
+
+def spread(points):
+    return np.sqrt(np.trace(np.cov(points.T, bias=True)))
+
+
 def test_the_same_bytes_however_many_workers(plans, monkeypatch):
     first = run_geometry("emoji", "pfml", TWO, silent()).read_bytes()
     monkeypatch.setenv("SUITE_WORKERS", "2")
@@ -85,6 +118,7 @@ def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
     assert row["failure"].startswith("the loss became ")
     places = row["proxies"]
     assert [places[name] for name in ARRAYS] == [[]] * 4
+    assert (places["spread_by_epoch"], places["wider_by_epoch"]) == ([], None)
     assert (places["condition"], places["minima_met"], places["minima_unmet"]) == (None, None, None)
     assert "geometry-emoji-pfml geometry of pfml seed 0: failed, the loss became " in console.file.getvalue()
 
