@@ -164,18 +164,19 @@ def claims(
     from suite.report.families import claims_summary
     from suite.report.plans import plan_section
     from suite.settings.benchmarks import load_benchmarks
+    from suite.settings.finetuned import settings_of
     from suite.settings.params import load_settings
     from suite.settings.paths import BENCHMARK_CLAIMS_FOLDER
 
     if plan_only:
+        settings = None if benchmarks else settings_of(regime.value)
         files = (
-            load_claims(load_benchmarks().losses, (), BENCHMARK_CLAIMS_FOLDER)
-            if benchmarks
-            else claims_within(load_settings(), regime.value)
+            claims_within(load_settings(), regime.value)
+            if settings
+            else load_claims(load_benchmarks().losses, (), BENCHMARK_CLAIMS_FOLDER)
         )
-        console.print(
-            plan_section(as_json(plan_families([file.claim for file in files]))), markup=False, soft_wrap=True
-        )
+        planned = plan_families([file.claim for file in files], settings=settings)
+        console.print(plan_section(as_json(planned)), markup=False, soft_wrap=True)
         return
     found = (
         write_benchmark_claims(load_benchmarks()) if benchmarks else write_claims(load_settings(), regime=regime.value)

@@ -1,7 +1,6 @@
 """Writes ``results/claims.json``, ``claims.md`` and ``sensitivity.md``: a pure function of claim files and records."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from suite.judging.claims.freeze import Frozen, load_frozen
 from suite.judging.claims.judge import judge
 from suite.judging.claims.load import ClaimFile, load_claims
 from suite.judging.claims.measured import Measured
-from suite.judging.claims.planned import lacking
 from suite.judging.claims.read import read_measured
-from suite.judging.claims.report import Lacking, report
+from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import sensitivity
 from suite.judging.claims.words import OUT_OF_REACH, verdict_word
 from suite.report.families import (
@@ -108,7 +106,7 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
     of_regime = settings if regime == "frozen" else settings_of(regime)
     frozen = load_frozen(folder)
     changes = frozen.changes(of_regime, regime) if frozen else []
-    return _judge(files, measured, results, frozen, changes, partial(lacking, settings=of_regime))
+    return _judge(files, measured, results, frozen, changes, of_regime)
 
 
 def claims_within(settings: Settings, regime: Regime, folder: Path = CLAIMS_FOLDER) -> list[ClaimFile]:
@@ -142,12 +140,12 @@ def _judge(
     folder: Path,
     frozen: Frozen | None,
     changes: Sequence[str] = (),
-    lacks: Lacking | None = None,
+    settings: Settings | None = None,
 ) -> dict[str, Any]:
     claims = [file.claim for file in files]
     judged = judge(claims, measured)
     looks = sensitivity(claims, measured, judged)
-    found = report(files, judged, looks, measured.counts(), measured.datasets(), frozen, changes, lacks)
+    found = report(files, judged, looks, measured.counts(), measured.datasets(), frozen, changes, settings)
     write_json(folder / CLAIMS_FILE.name, found)
     write_text(folder / "claims.md", claims_page(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))

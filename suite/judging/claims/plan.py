@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.judging.claims.judge import Judged
+from suite.judging.claims.planned import count_held
 from suite.judging.claims.schema import Claim, ClaimOnRecords, Equivalence, InfluenceDecay, Insensitivity, Reproduction
 from suite.judging.statistics.estimates import LEVEL
 from suite.judging.statistics.power import detectable_in_errors, equivalence_margin_in_errors
+from suite.settings.params import Settings
 
 UNITS = (5, 10, 20)
 """Numbers of units that are compared."""
@@ -47,12 +49,15 @@ class FamilyPlan:
         return tuple(self.smallest / each for each in self.detectable)
 
 
-def plan_families(claims: Iterable[Claim], judged: Sequence[Judged] = ()) -> list[FamilyPlan]:
+def plan_families(
+    claims: Iterable[Claim], judged: Sequence[Judged] = (), settings: Settings | None = None
+) -> list[FamilyPlan]:
     """A plan for each family that has something to test, in the order of the claims; what is measured exactly has nothing.
 
     Args:
         claims: the claims.
         judged: their results, for the scatter in the records.
+        settings: of the regime, which may plan several results of a data set; without them there is one.
     """
     families: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -64,11 +69,14 @@ def plan_families(claims: Iterable[Claim], judged: Sequence[Judged] = ()) -> lis
         found = one.result.evidence
         if one.result.counts and found is not None and math.isfinite(float(found.error)):
             seen.setdefault(one.result.family, []).append(float(found.error) * math.sqrt(found.n))
-    return [_planned(name, mine, seen.get(name, []), lines[name]) for name, mine in families.items()]
+    plans = []
+    for name, mine in families.items():
+        planned = sum(_lines(claim) + (count_held(claim, settings) if settings else 0) for claim in mine)
+        plans.append(_planned(name, mine, seen.get(name, []), max(lines[name], planned)))
+    return plans
 
 
-def _planned(name: str, claims: Sequence[Claim], scatter: Sequence[float], lines: int) -> FamilyPlan:
-    tests = max(lines, sum(_lines(claim) for claim in claims))  # a study may have several points of one data set
+def _planned(name: str, claims: Sequence[Claim], scatter: Sequence[float], tests: int) -> FamilyPlan:
     margin = all(isinstance(claim, Equivalence | Insensitivity | Reproduction) for claim in claims)
     find, level = (equivalence_margin_in_errors, LEVEL) if margin else (detectable_in_errors, LEVEL / 2)
     detectable = tuple(find(n - 1, level / tests) / math.sqrt(n) for n in UNITS)

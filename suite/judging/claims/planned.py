@@ -1,4 +1,4 @@
-"""Which results of claims the settings plan runs for: a result without them does not wait for its turn."""
+"""Which results of claims the settings plan runs for, and how many: a result without runs does not wait for its turn."""
 
 from typing import get_args
 
@@ -34,6 +34,19 @@ def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
         return f"{PARAMS_FILE}: noise.levels has no {level:g}"  # data sets and noise levels are those of all regimes
     found = _lacking_of_regime(claim, dataset, settings)
     return found and f"{FINETUNED_FILE if claim.regime == 'finetuned' else PARAMS_FILE}: {found}"
+
+
+def count_held(claim: Claim, settings: Settings) -> int:
+    """How many results a claim has, besides one a data set, of models at the deltas that settings hold.
+
+    Args:
+        claim: the claim.
+        settings: of its regime.
+    """
+    if not isinstance(claim, Closeness | Minima):
+        return 0
+    studied = sum(lacking(claim, dataset, settings) is None for dataset in claim.datasets)
+    return studied * len(settings.geometry.deltas)
 
 
 def _lacking_of_regime(claim: ClaimOnRecords, dataset: str, settings: Settings) -> str | None:

@@ -1,7 +1,7 @@
 """The report: claims with their results as plain values, for ``results/claims.json`` and all that is rendered from it."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, get_args
 
 from suite.judging.claims.evidence import Verdict
@@ -10,6 +10,7 @@ from suite.judging.claims.judge import Judged, overall
 from suite.judging.claims.load import ClaimFile, claims_hash
 from suite.judging.claims.measured import SWAPPED
 from suite.judging.claims.plan import UNITS, FamilyPlan, plan_families
+from suite.judging.claims.planned import lacking
 from suite.judging.claims.schema import (
     Claim,
     ClaimOnAblation,
@@ -24,11 +25,9 @@ from suite.judging.claims.schema import (
 from suite.judging.claims.sensitivity import Sensitivity
 from suite.judging.claims.words import OUT_OF_REACH, by_metrics, counted, out_of_reach, verdict_word
 from suite.judging.statistics.estimates import LEVEL, t_interval
-from suite.settings.params import TuningTrack
+from suite.settings.params import Settings, TuningTrack
 
 _DIGITS = 6
-Lacking = Callable[[Claim, str], str | None]
-"""From a claim and a data set to what settings lack of it; None where they plan its runs."""
 
 
 def unit_of(claim: Claim) -> str:
@@ -46,7 +45,7 @@ def report(
     present: Collection[str] = (),
     frozen: Frozen | None = None,
     changes: Sequence[str] = (),
-    lacking: Lacking | None = None,
+    settings: Settings | None = None,
 ) -> dict[str, Any]:
     """Everything that was concluded, and from what.
 
@@ -58,20 +57,20 @@ def report(
         present: data sets that there are records of.
         frozen: what was preregistered before the runs, if anything was.
         changes: what is other than it was preregistered, besides the claims.
-        lacking: why no setting plans runs of a claim on a data set; None where all are planned.
+        settings: of the regime, which say what is planned; without them all is.
     """
     claims = []
     for file in files:
         mine = [
             (one, other) for one, other in zip(judged, sensitivities, strict=True) if one.result.claim is file.claim
         ]
-        claims.append(_claim(file, mine, present, lacking) | {"standing": frozen and frozen.standing_of(file)})
+        claims.append(_claim(file, mine, present, settings) | {"standing": frozen and frozen.standing_of(file)})
     return {
         "claims_sha256": claims_hash(files),
         "level": LEVEL,
         "rows": counts,
         "frozen": frozen and _preregistered(frozen, changes),
-        "plan": as_json(plan_families([file.claim for file in files], judged)),
+        "plan": as_json(plan_families([file.claim for file in files], judged, settings)),
         "claims": claims,
     }
 
@@ -103,7 +102,7 @@ def as_json(plan: Sequence[FamilyPlan]) -> list[dict[str, Any]]:
 
 
 def _claim(
-    file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], present: Collection[str], lacking: Lacking | None
+    file: ClaimFile, results: Sequence[tuple[Judged, Sensitivity]], present: Collection[str], settings: Settings | None
 ) -> dict[str, Any]:
     claim = file.claim
     regime = claim.regime if isinstance(claim, ClaimOnRecords) else None
@@ -134,16 +133,16 @@ def _claim(
         "shown": OUT_OF_REACH if reach else counted(verdicts, regime, noun),
         "out_of_reach": reach,
         "flips": flips,
-        "lines": [_line(one, other, regime, lacking) for one, other in results],
+        "lines": [_line(one, other, regime, settings) for one, other in results],
     }
 
 
-def _line(one: Judged, other: Sensitivity, regime: str | None, lacking: Lacking | None) -> dict[str, Any]:
+def _line(one: Judged, other: Sensitivity, regime: str | None, settings: Settings | None) -> dict[str, Any]:
     result, evidence = one.result, one.result.evidence
     remarks = [*evidence.remarks, *_on_track(result.claim)] if evidence is not None else []
     claim, second = result.claim, other.swapped
     metric = claim.estimand if isinstance(claim, ClaimOnRuns | ClaimOnAblation) else None
-    lacks = lacking(claim, result.dataset) if lacking and one.verdict == Verdict.NOT_RUN else None
+    lacks = lacking(claim, result.dataset, settings) if settings and one.verdict == Verdict.NOT_RUN else None
     reason = f"planned by no setting: {lacks}" if lacks else result.reason
     named = (SWAPPED[metric], str(second.verdict)) if metric in SWAPPED and second is not None else None
     return {

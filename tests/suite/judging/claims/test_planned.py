@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from suite.judging.claims.planned import lacking
+from suite.judging.claims.plan import plan_families
+from suite.judging.claims.planned import count_held, lacking
 from suite.report.claims import claims_within
 from suite.settings.finetuned import GeometryOfRegime, settings_of
 from suite.settings.params import Settings, load_settings
@@ -99,6 +100,17 @@ def test_the_geometry_of_a_regime_may_be_of_some_data_sets(settings):
     for datasets, told in ((("emoji",), None), (("furniture",), f"{FINETUNED_FILE}: geometry.datasets has no emoji")):
         geometry = GeometryOfRegime(losses={"pfml": {}}, datasets=datasets)
         assert lacking(mine, "emoji", settings.model_copy(update={"geometry": geometry})) == told
+
+
+def test_each_held_delta_adds_a_result_on_each_data_set_of_the_study(settings):
+    geometry = GeometryOfRegime(losses={"pfml": {}}, datasets=("furniture", "typefaces"), deltas=(0.1, 0.2, 0.3))
+    studied = settings.model_copy(update={"geometry": geometry})
+    everywhere = ["emoji", "furniture", "typefaces"]
+    assert count_held(claim("minima", regime="finetuned", datasets=everywhere), studied) == 6
+    assert count_held(claim("closeness", regime="finetuned", datasets=everywhere), studied) == 0, "its reference is not"
+    assert count_held(claim("superiority", regime="finetuned", datasets=everywhere), studied) == 0
+    (plan,) = plan_families([claim("minima", regime="finetuned", datasets=everywhere)], settings=studied)
+    assert plan.tests == 9
 
 
 @pytest.mark.parametrize(
