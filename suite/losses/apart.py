@@ -1,5 +1,6 @@
 """Code of losses in a process of its own, which it may kill: by a fault in a library of its own, or by taking all memory."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -7,10 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, TypeVar
 
 from suite.errors import SuiteError
-from suite.processes import end_with, killed, limit_threads
+from suite.losses.build import load_class
+from suite.processes import end_with, guarded, killed, limit_threads
 
 Result = TypeVar("Result")
 _PATIENCE = 2.0
@@ -65,6 +68,23 @@ def must_survive(what: str, function: Callable[[], object]) -> None:
 
     for _ in apart(what, nothing):
         pass
+
+
+def survive_import(target: str, where: str) -> None:
+    """Import the file of a target in a process of its own first, where this is the process of a command."""
+    if not target.rpartition(":")[0].endswith(".py") or multiprocessing.parent_process() is not None:
+        return
+
+    def tried() -> None:
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+            guarded(f"{where}: its import"),
+        ):
+            load_class(target, where)
+
+    must_survive(f"{where}: its import", tried)
 
 
 def _received(receiving: "Connection[Any, Any]", sentinel: int) -> Generator[Any, None, bool]:

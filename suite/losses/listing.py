@@ -4,7 +4,8 @@ import inspect
 from typing import Any
 
 from suite.losses.build import TRAINING_SETTINGS
-from suite.losses.registry import BUILT_IN, LossEntry, find_loss, values_by_hand
+from suite.losses.by_hand import values_by_hand
+from suite.losses.registry import BUILT_IN, LossEntry, find_loss
 from suite.settings.params import LossSettings, load_settings
 from suite.settings.paths import PARAMS_FILE
 

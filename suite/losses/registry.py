@@ -5,11 +5,8 @@ A loss is an ``nn.Module`` with ``forward(embeddings, labels) -> scalar``. It ma
 at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as they are.
 """
 
-import contextlib
 import inspect
-import multiprocessing
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from torch import nn
 
 from suite.errors import SuiteError, allowed
 from suite.hashing import PACKAGES
-from suite.losses.apart import must_survive
+from suite.losses.apart import must_survive, survive_import
 from suite.losses.build import (
     MINER_PREFIX,
     OFFERED,
@@ -130,11 +127,20 @@ class LossEntry:
         """Construct it.
 
         Raises:
-            SuiteError: the constructor refuses a value.
+            SuiteError: the constructor refuses a value, or lacks one.
         """
         self.check_size(values, num_classes, embedding_dim)
-        with guarded(f"{self.place}: the constructor"):
-            return construct(Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, self.place)
+        try:
+            with guarded(f"{self.place}: the constructor"):
+                return construct(
+                    Parts(self.cls, self.wrapped, self.miner), values, num_classes, embedding_dim, self.place
+                )
+        except SuiteError as error:
+            required = [name for name, default in self.defaults().items() if default is inspect.Parameter.empty]
+            missing = [name for name in required if f"'{name.removeprefix(WRAPPED_PREFIX)}'" in str(error)]
+            if "missing" not in str(error) or not missing:
+                raise
+            raise SuiteError(f"{self.place}: {self.cls.__name__} {_needs(missing)}") from error
 
     def must_survive(self, function: Callable[[], object]) -> None:
         """Call a function that runs this loss; where it is somebody else's, in a process of its own, which it may kill.
@@ -219,7 +225,7 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
     for part, value in parts._asdict().items():
         if value:
             where = f"{places[part]} = {value!r}"
-            _survive_import(value, where)
+            survive_import(value, where)
             with guarded(f"{where}: its import"):
                 classes[part] = load_class(value, where)
     cls = classes["loss"]
@@ -255,36 +261,19 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
     return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting or entry)
 
 
+def _needs(missing: Sequence[str]) -> str:
+    """What a constructor lacks, and where it is given."""
+    if WRAPPED in missing:
+        return "wraps another loss; name it: wraps: {target: module:Class} (suite check: --wraps module:Class)"
+    values = f"{{{', '.join(f'{name}: ...' for name in missing)}}}"
+    return (
+        f"needs {allowed(missing)}, which has no default; give it: params: {values} (suite check: --params '{values}')"
+    )
+
+
 def _asked(cls: type[nn.Module] | None) -> set[str]:
     """Which of the arguments that the suite offers ``forward`` names."""
     return set() if cls is None else OFFERED & inspect.signature(cls.forward).parameters.keys()
-
-
-def _survive_import(target: str, where: str) -> None:
-    """Import a file in a process of its own first, where this is the process of a command."""
-    if not target.rpartition(":")[0].endswith(".py") or multiprocessing.parent_process() is not None:
-        return
-
-    def tried() -> None:
-        with (
-            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-            contextlib.redirect_stderr(nowhere),
-            guarded(f"{where}: its import"),
-        ):
-            load_class(target, where)
-
-    must_survive(f"{where}: its import", tried)
-
-
-def values_by_hand(settings: LossSettings) -> Hyperparameters:
-    """``params``, ``wraps.params`` and ``miner_params`` of an entry under one set of names."""
-    inner = settings.wraps.params if settings.wraps else {}
-    return (
-        settings.params
-        | {WRAPPED_PREFIX + name: value for name, value in inner.items()}
-        | {MINER_PREFIX + name: value for name, value in settings.miner_params.items()}
-    )
 
 
 def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str) -> None:

@@ -5,7 +5,8 @@ from functools import partial
 from typing import TypeVar
 
 from suite.errors import Problems, SuiteError, allowed
-from suite.losses.registry import LossEntry, check_hyperparameters, entry_of, find_loss, values_by_hand
+from suite.losses.by_hand import check_by_hand
+from suite.losses.registry import LossEntry, check_hyperparameters, entry_of, find_loss
 from suite.settings.params import LossSettings, Settings
 from suite.settings.plans import Planned
 from suite.training.batch_checks import LEAST_CLASSES, check_batch, check_noise
@@ -119,7 +120,7 @@ def _sound(name: str, entry: LossSettings, settings: Settings, problems: Problem
         found = find_loss(name, entry, place, file)
         unknown = Problems()
         with unknown:
-            check_hyperparameters(found, values_by_hand(entry), f"{entry_of(name, place, file)}.params")
+            check_by_hand(found, entry, entry_of(name, place, file))
         with unknown:
             declared_space(found, entry, settings.tuning.space, settings.recipe.file)
         unknown.tell()

@@ -9,16 +9,11 @@ from dataclasses import replace
 from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError, allowed
 from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.by_hand import values_by_hand
 from suite.losses.influence.kept import as_plan, wanted
 from suite.losses.paper_values import paper_values
 from suite.losses.probe import probe
-from suite.losses.registry import (
-    Hyperparameters,
-    LossEntry,
-    check_hyperparameters,
-    find_loss,
-    values_by_hand,
-)
+from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, find_loss
 from suite.settings.params import Settings
 from suite.settings.paths import INFLUENCE_PLAN, PARAMS_FILE
 from suite.settings.plans import (

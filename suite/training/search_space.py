@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from suite.errors import Problems, SuiteError, several
 from suite.losses.build import TRAINING_SETTINGS
+from suite.losses.by_hand import values_by_hand
 from suite.losses.probe import ask
-from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters, values_by_hand
+from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparameters
 from suite.settings.params import Limits, LossSettings, Recipe
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Distinct, Scalar, Strict, explain

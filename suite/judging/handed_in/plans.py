@@ -14,8 +14,9 @@ from suite.evaluation.records import Record
 from suite.judging.handed_in.bundle import SETTINGS, Bundle, search_member
 from suite.judging.handed_in.code import declared_of
 from suite.judging.handed_in.searches import BUDGET, check_budget, check_search, is_equal_budget
+from suite.losses.by_hand import values_by_hand
 from suite.losses.paper_values import values_for
-from suite.losses.registry import Hyperparameters, target_of, values_by_hand
+from suite.losses.registry import Hyperparameters, target_of
 from suite.settings.params import Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.plans import PLANS, Regime, Run, SomePlan, runs_of

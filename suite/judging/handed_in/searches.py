@@ -15,7 +15,8 @@ from suite.errors import SuiteError, allowed
 from suite.hashing import sha256_value
 from suite.judging.handed_in.bundle import SETTINGS, Bundle
 from suite.judging.handed_in.code import declared_of
-from suite.losses.registry import target_of, values_by_hand
+from suite.losses.by_hand import values_by_hand
+from suite.losses.registry import target_of
 from suite.settings.params import Recipe, Settings
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Scalar

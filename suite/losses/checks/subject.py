@@ -18,25 +18,16 @@ from suite.errors import SuiteError, allowed
 from suite.losses.build import (
     OFFERED,
     WITH_MINER,
-    WRAPPED,
-    WRAPPED_PREFIX,
     WRAPS,
     load_class,
     offered_to,
     parts_of,
     scalar,
 )
+from suite.losses.by_hand import check_by_hand, values_by_hand
 from suite.losses.checks.batches import EMBEDDING_DIM, EPOCH, NUM_CLASSES, Batch, typical
 from suite.losses.influence.curve import influence_curves
-from suite.losses.registry import (
-    BUILT_IN,
-    Hyperparameters,
-    LossEntry,
-    check_hyperparameters,
-    find_loss,
-    load_target,
-    values_by_hand,
-)
+from suite.losses.registry import BUILT_IN, Hyperparameters, LossEntry, check_hyperparameters, find_loss, load_target
 from suite.processes import guarded
 from suite.randomness import torch_seed
 from suite.settings.params import LossSettings, load_settings
@@ -136,30 +127,34 @@ def find_subject(target: str, params: str | None = None, miner: str | None = Non
         entry, values = _found(target, asked, miner, wraps)
         check_hyperparameters(entry, given, f"{asked} --params")
         subject = Subject(entry, values | given)
-        _built(subject, asked)
+        subject.build()
         return replace(subject, dim=_dimension(subject))
 
 
 def _found(target: str, asked: str, miner: str | None, wraps: str | None) -> tuple[LossEntry, Hyperparameters]:
-    more = (f"{WRAPS}{wraps}" if wraps else "") + (f"{WITH_MINER}{miner}" if miner else "")
     if ":" not in target and target.endswith(".py"):
         raise SuiteError(f"suite check: target = {target!r} names no class; allowed: {target}:CLASS")
     settings = load_settings() if ":" not in target and PARAMS_FILE.is_file() else None
     if settings is not None and target in settings.losses:
         entry, values = find_loss(target, settings.losses[target]), values_by_hand(settings.losses[target])
-        check_hyperparameters(entry, values, f"{PARAMS_FILE}: losses.{target}.params")
-        return (_loaded(target, entry.target + more, asked) if more else entry), values
+        check_by_hand(entry, settings.losses[target], f"{PARAMS_FILE}: losses.{target}")
+        return (_loaded(target, entry.target, asked, miner, wraps) if miner or wraps else entry), values
     if ":" in target:
-        return _loaded(target.rpartition(":")[2], target + more, asked), {}
+        return _loaded(target.rpartition(":")[2], target, asked, miner, wraps), {}
     if target in BUILT_IN:
-        return _loaded(target, BUILT_IN[target] + more, asked), {}
+        return _loaded(target, BUILT_IN[target], asked, miner, wraps), {}
     return find_loss(target, LossSettings()), {}
 
 
-def _loaded(name: str, target: str, asked: str) -> LossEntry:
-    where = f"suite check: target = {target!r}"
-    load_class(parts_of(target).loss, where)  # by itself: `load_target` puts the working folder right
-    return replace(load_target(name, target, "suite check: target"), setting=asked)
+def _loaded(name: str, target: str, asked: str, miner: str | None, wraps: str | None) -> LossEntry:
+    """The loss of a target, with a miner and a wrapped loss in the place of those that it has, if these are given."""
+    for option, value in (("target", parts_of(target).loss), ("--wraps", wraps), ("--miner", miner)):
+        if value:  # by itself: `load_target` puts the working folder right
+            load_class(value, f"suite check: {option} = {value!r}")
+    parts = parts_of(target)
+    inner, before = wraps or parts.wrapped, miner or parts.miner
+    whole = parts.loss + (f"{WRAPS}{inner}" if inner else "") + (f"{WITH_MINER}{before}" if before else "")
+    return replace(load_target(name, whole, "suite check: target"), setting=asked)
 
 
 def _given(asked: str, params: str | None) -> Hyperparameters:
@@ -170,27 +165,6 @@ def _given(asked: str, params: str | None) -> Hyperparameters:
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
         raise SuiteError(f"{asked} --params {params!r}: allowed is a mapping, e.g. --params '{{margin: 0.2}}'")
     return given
-
-
-def _built(subject: Subject, asked: str) -> None:
-    """Build it; an argument that misses is named with the option that gives it."""
-    try:
-        subject.build()
-    except SuiteError as error:
-        cls, settings = subject.entry.cls, subject.entry.defaults()
-        required = [name for name, default in settings.items() if default is inspect.Parameter.empty]
-        missing = [name for name in required if f"'{name.removeprefix(WRAPPED_PREFIX)}'" in str(error)]
-        if "missing" not in str(error) or not missing:
-            raise
-        if WRAPPED in missing:
-            raise SuiteError(
-                f"{asked}: {cls.__name__} wraps another loss; name it: --wraps module:Class "
-                "(in params.yaml: wraps: {target: ...})"
-            ) from error
-        raise SuiteError(
-            f"{asked}: {cls.__name__} needs {allowed(missing)}, which has no default; give it: "
-            f"--params '{{{', '.join(f'{name}: ...' for name in missing)}}}' (in params.yaml: params)"
-        ) from error
 
 
 def _dimension(subject: Subject) -> int:

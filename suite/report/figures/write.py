@@ -5,8 +5,9 @@ from rich.console import Console
 
 from suite.errors import SuiteError
 from suite.files import write_text
+from suite.losses.by_hand import values_by_hand
 from suite.losses.influence.kept import measure, wanted
-from suite.losses.registry import check_hyperparameters, find_loss, values_by_hand
+from suite.losses.registry import check_hyperparameters, find_loss
 from suite.report.figures.influence import describe_curves, draw_influence_figure
 from suite.report.figures.toy import describe_toy, draw_field_figure, solve_toy
 from suite.settings.params import Settings

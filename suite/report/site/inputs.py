@@ -18,7 +18,8 @@ from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.standing import HandedIn
 from suite.judging.leaderboard.table import FROZEN
 from suite.judging.scatter import same_values
-from suite.losses.registry import BUILT_IN, values_by_hand
+from suite.losses.by_hand import values_by_hand
+from suite.losses.registry import BUILT_IN
 from suite.report.influence import committed_curves, in_git, measured_curves
 from suite.report.results import TIMES_COLUMNS, read_boards, read_claim_files, read_csv, read_verdict_files
 from suite.settings.params import DatasetSettings, LossSettings, Settings

@@ -149,7 +149,7 @@ STOPS = [
     ({"constructor": "raise ValueError('m = 0: allowed are numbers > 0')"}, "m = 0: allowed are numbers > 0"),
     (
         {"arguments": ", margin"},
-        "Odd needs margin, which has no default; give it: --params '{margin: ...}' (in params.yaml: params)",
+        "Odd needs margin, which has no default; give it: params: {margin: ...} (suite check: --params '{margin: ...}')",
     ),
 ]
 FAILS = [
@@ -278,14 +278,15 @@ def test_a_bad_search_space_fails(command, first_checks, space, message):
             "suite check pfml --params: margin is no hyper-parameter of loss pfml; allowed: ",
         ),
         (["pfml", "--params", "{delta: -1}"], "suite check pfml: delta = -1: allowed are finite numbers > 0"),
-        (["pfml", "--miner", "x:Y"], "suite check: target = 'x:Y': cannot import x"),
+        (["pfml", "--miner", "x:Y"], "suite check: --miner = 'x:Y': cannot import x"),
+        (["pfml", "--wraps", "x:Y"], "suite check: --wraps = 'x:Y': cannot import x"),
         (
             ["pfml", "--wraps", "baselines.triplet:TripletLoss"],
             "PotentialFieldLoss wraps no loss; allowed: losses whose",
         ),
         (
             ["pytorch_metric_learning.losses:CrossBatchMemory"],
-            "losses:CrossBatchMemory: CrossBatchMemory wraps another loss; name it: --wraps module:Class",
+            ": CrossBatchMemory wraps another loss; name it: wraps: {target: module:Class} (suite check: --wraps module:Cl",
         ),
         (
             ["pytorch_metric_learning.losses:CrossBatchMemory", "--wraps", "pytorch_metric_learning.losses:FastAPLoss"],

@@ -8,8 +8,9 @@ import torch
 from torch.nn.functional import normalize
 
 from suite.errors import SuiteError
+from suite.losses.by_hand import check_by_hand, values_by_hand
 from suite.losses.probe import probe
-from suite.losses.registry import check_hyperparameters, find_loss, load_target, values_by_hand
+from suite.losses.registry import check_hyperparameters, find_loss, load_target
 from suite.settings.params import LossSettings
 
 CIRCLE = "pytorch_metric_learning.losses:CircleLoss"
@@ -65,6 +66,51 @@ def test_an_unknown_setting_of_a_miner():
         SuiteError, match=r"miner_epsilom is no hyper-parameter of loss circle; allowed: .*miner_epsilon"
     ):
         check_hyperparameters(find_loss("circle", settings), values_by_hand(settings), "here")
+
+
+MEMORY = {
+    "target": "pytorch_metric_learning.losses:CrossBatchMemory",
+    "wraps": {"target": "pytorch_metric_learning.losses:ContrastiveLoss", "params": {"pos_margin": 0.1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            MEMORY | {"params": {"wrapped_pos_margin": 1}},
+            "here: wraps.params.pos_margin and params.wrapped_pos_margin set",
+        ),
+        (
+            MEMORY | {"params": {"pos_margin": 1}},
+            "here.params: pos_margin is no hyper-parameter of loss own; allowed: mem",
+        ),
+        (
+            MEMORY | {"wraps": MEMORY["wraps"] | {"params": {"margn": 1}}},
+            "here.wraps.params: margn is no hyper-parameter of ContrastiveLoss; allowed: collect_stats, distance, ",
+        ),
+        (
+            {"target": CIRCLE, "miner": MINER, "params": {"miner_epsilon": 0.1}, "miner_params": {"epsilon": 0.1}},
+            "here: miner_params.epsilon and params.miner_epsilon set the same; allowed: one of them",
+        ),
+        (
+            {"target": CIRCLE, "miner": MINER, "miner_params": {"epsilom": 0.1}},
+            "here.miner_params: epsilom is no hyper-parameter of MultiSimilarityMiner; allowed: ",
+        ),
+    ],
+)
+def test_values_of_a_part_are_set_once_and_are_its_own(settings, message):
+    settings = LossSettings(**settings)
+    with pytest.raises(SuiteError) as raised:
+        check_by_hand(find_loss("own", settings), settings, "here")
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize("params", [{}, {"wrapped_neg_margin": 0.5, "memory_size": 10}])
+def test_values_of_parts_may_be_set_in_both_places(params):
+    settings = LossSettings(**MEMORY | {"params": params})
+    check_by_hand(find_loss("own", settings), settings, "here")
+    assert values_by_hand(settings) == {"wrapped_pos_margin": 0.1} | params
 
 
 LOSS = """
