@@ -103,6 +103,8 @@ class GeometrySettings(Strict):
     proxies_per_class: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 2
     deltas: Annotated[tuple[Chord, ...], Distinct] = ()
     """At which pfml is studied besides the delta that a search finds."""
+    search_at_deltas: Annotated[bool, Field(strict=True)] = True
+    """Whether its other values are searched anew at each of them; else they are those found without a held delta."""
     trials: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
     folds: Annotated[int, Field(ge=2, le=100, strict=True)] = 2
 

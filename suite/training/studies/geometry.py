@@ -31,8 +31,8 @@ def run_geometry(
     """Train and measure a loss with the study's number of proxies, its other values searched; write the records.
 
     Each tuned search of the grid has one here, on true labels, with that number held. pfml is studied at each delta of
-    ``geometry.deltas`` as well, its other values searched anew: a theorem whose premise no model meets at the delta that
-    retrieves best says nothing there.
+    ``geometry.deltas`` as well: a theorem whose premise no model meets at the delta that retrieves best says nothing there.
+    Its other values are searched anew, or stay as found without a held delta (``geometry.search_at_deltas``).
 
     Args:
         dataset: name of the data set.
@@ -54,7 +54,7 @@ def run_geometry(
 
 
 def geometry_parts(dataset: str, loss: str, geometry: GeometrySettings, regime: Regime = "frozen") -> list[Part]:
-    """A search and its runs for each tuned search of the grid; then the same for each delta that is held.
+    """A search and its runs for each tuned search of the grid; then runs for each delta that is held, by a search or not.
 
     Raises:
         SuiteError: as ``run_geometry``.
@@ -72,9 +72,8 @@ def geometry_parts(dataset: str, loss: str, geometry: GeometrySettings, regime: 
 
 
 def _part(plan: SomePlan, declared: Search | None, delta: float | None, geometry: GeometrySettings) -> Part:
-    held, label, point = {"proxies_per_class"}, "geometry", None
-    if delta is not None:
-        point = AblationPoint(axis="delta", value=delta)
+    held, label = {"proxies_per_class"}, "geometry"
+    if delta is not None and geometry.search_at_deltas:
         plan = replace(vary(plan, "delta", delta), track="tuned")
         held, label = held | {"delta", "delta_repulsion"}, f"geometry delta {delta:g}"
     search = declared and replace(
@@ -86,9 +85,13 @@ def _part(plan: SomePlan, declared: Search | None, delta: float | None, geometry
         held_out=None,
     )
     searched = search if search and search.space else None
-    return Part(plan, partial(_runs, label, delta), searched, label, "geometry", point)
+    point = None if delta is None else AblationPoint(axis="delta", value=delta)
+    return Part(plan, partial(_runs, delta), searched, label, "geometry", point)
 
 
-def _runs(label: str, delta: float | None, plan: SomePlan) -> list[Run[SomePlan]]:
-    found = replace(plan, track=plan.track if delta is None else "ablation", validation_epoch=None)
+def _runs(delta: float | None, plan: SomePlan) -> list[Run[SomePlan]]:
+    if delta is None:
+        found, label = replace(plan, validation_epoch=None), "geometry"
+    else:
+        found, label = vary(plan, "delta", delta), f"geometry delta {delta:g}"
     return [Run(found, 0.0, seed, label=f"{label} of {plan.loss}") for seed in seeds_of(plan)]

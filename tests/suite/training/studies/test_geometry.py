@@ -177,6 +177,26 @@ def test_each_delta_has_a_search_of_its_own_with_the_number_of_proxies_held(work
     assert "trial 0:" not in again.file.getvalue()
 
 
+def test_values_at_a_held_delta_may_be_those_found_without_one(workplace, one_worker):
+    plan = planned("pfml", alpha=1, delta=0.8, proxies_per_class=1)
+    plans = [(replace(plan, searches=2, search=number), Search(SPACE, {}, 9, 4, number=number)) for number in (0, 1)]
+    write_plan_file(plan_path("searches", "emoji", "pfml"), plans)
+    geometry = GeometrySettings(deltas=(0.2, 0.4), search_at_deltas=False, trials=2, folds=2)
+    rows = json_rows(run_geometry("emoji", "pfml", geometry, console := silent()))
+    found = [(row["ablation"] and row["ablation"]["value"], row["track"], row["seed"]) for row in rows]
+    assert found == [
+        (delta, track, seed)
+        for delta, track in ((None, "tuned"), (0.2, "ablation"), (0.4, "ablation"))
+        for seed in (0, 1)
+    ]
+    for row in rows:
+        assert row["proxies"]["delta"] == row["hyperparameters"]["delta"]
+        assert row["ablation"] is None or row["proxies"]["delta"] == row["ablation"]["value"]
+        assert row["recipe"] == rows[row["seed"]]["recipe"], "rates are those of the search without a held delta"
+    assert rows[0]["recipe"] != rows[1]["recipe"]
+    assert console.file.getvalue().count("trial 0: MAP@R") == 2
+
+
 def test_other_losses_are_not_studied_at_the_deltas_of_pfml(plans):
     rows = json_rows(run_geometry("emoji", "cpml", GeometrySettings(proxies_per_class=2, deltas=(0.2,)), silent()))
     assert [(row["ablation"], row["seed"]) for row in rows] == [(None, 0), (None, 1)]
