@@ -77,6 +77,8 @@ class ProxyPlaces(_Part):
     """2-Wasserstein distance between the proxies of the class and its embeddings."""
     nearest: list[Length] = []
     """Mean distance from a proxy to its nearest embedding."""
+    apart: list[Length] | None = None
+    """Mean distance between two proxies of the class; None where it has one."""
     condition: list[Share] | None = None
     """Share of the class's embeddings that meet condition (*) of Proposition 1."""
     minima_met: list[tuple[Count, Count]] | None = None
@@ -86,7 +88,7 @@ class ProxyPlaces(_Part):
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Self:
-        for field in ("spread", "w2", "nearest", "condition"):
+        for field in ("spread", "w2", "nearest", "apart", "condition"):
             values = getattr(self, field)
             if values is not None and len(values) != len(self.size):
                 raise ValueError(

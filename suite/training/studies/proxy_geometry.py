@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import ot
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from suite.training.studies.minima import Decay, Points, basin_radius, flow, meets_condition
 
@@ -59,6 +59,7 @@ def measure(classes: list[ClassPoints], decay: Decay | None, rng: np.random.Gene
         "spread": _rounded(spread(c.embeddings) for c in classes),
         "w2": _rounded(wasserstein(c.proxies, c.embeddings) for c in classes),
         "nearest": _rounded(nearest(c.proxies, c.embeddings) for c in classes),
+        "apart": _rounded(apart(c.proxies) for c in classes) if all(len(c.proxies) > 1 for c in classes) else None,
         "condition": None,
         "minima_met": None,
         "minima_unmet": None,
@@ -119,6 +120,11 @@ def spreads_of(embeddings: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[n
 def nearest(proxies: Points, embeddings: Points) -> float:
     """Distance of a proxy to its nearest embedding, on average over the proxies (M, D)."""
     return float(cdist(proxies, embeddings).min(axis=1).mean())
+
+
+def apart(proxies: Points) -> float:
+    """Distance between two proxies (M, D), on average over all pairs; M is at least 2."""
+    return float(pdist(proxies).mean())
 
 
 def wasserstein(proxies: Points, embeddings: Points) -> float:

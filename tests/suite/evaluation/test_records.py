@@ -194,6 +194,7 @@ PLACES_OUT_OF_RANGE = [
     ({"size": [5, -6]}, "size.1 = -6; allowed: whole numbers from 0"),
     ({"w2": [0.7]}, ": w2 has 1 entries; allowed: one a class, 2 as in size"),
     ({"nearest": []}, ": nearest has 0 entries; allowed: one a class, 2 as in size"),
+    ({"apart": [0.7]}, ": apart has 1 entries; allowed: one a class, 2 as in size"),
     ({"minima_met": [[5, 5, 5]]}, "minima_met.0"),
     ({"radius": 1}, "proxies.radius is not a setting; allowed: proxies_per_class"),
 ]

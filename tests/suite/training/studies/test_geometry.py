@@ -52,6 +52,7 @@ def test_a_row_for_each_loss_and_seed(plans):
         assert all(len(places[name]) == CLASSES for name in ARRAYS)
         assert places["size"] == [6] * CLASSES
         decays = loss == "pfml"
+        assert len(places["apart"]) == CLASSES
         assert len(places["spread_by_epoch"]) == RECIPE.epochs
         assert places["spread_by_epoch"][-1] == pytest.approx(np.mean(places["spread"]), abs=1e-6)
         if decays:
@@ -118,7 +119,7 @@ def test_a_failed_run_is_a_row_without_arrays(workplace, one_worker):
     assert row["failure"].startswith("the loss became ")
     places = row["proxies"]
     assert [places[name] for name in ARRAYS] == [[]] * 4
-    assert (places["spread_by_epoch"], places["wider_by_epoch"]) == ([], None)
+    assert (places["spread_by_epoch"], places["wider_by_epoch"], places["apart"]) == ([], None, None)
     assert (places["condition"], places["minima_met"], places["minima_unmet"]) == (None, None, None)
     assert "geometry-emoji-pfml geometry of pfml seed 0: failed, the loss became " in console.file.getvalue()
 

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment, linprog
 
 from suite.training.studies import proxy_geometry
 from suite.training.studies.minima import Decay
-from suite.training.studies.proxy_geometry import MOST_STARTS, by_class, measure, nearest, spread, wasserstein
+from suite.training.studies.proxy_geometry import MOST_STARTS, apart, by_class, measure, nearest, spread, wasserstein
 from tests.helpers.synthetic import unit_points as points
 
 
@@ -52,6 +52,19 @@ def test_nearest_is_from_proxies_to_embeddings():
     proxies, embeddings = points(3, 0), points(7, 1)
     assert nearest(proxies, embeddings) == pytest.approx(np.sqrt(costs(proxies, embeddings)).min(axis=1).mean())
     assert nearest(proxies, np.concatenate([proxies, embeddings])) == pytest.approx(0, abs=1e-12)
+
+
+def test_proxies_are_apart_by_the_mean_over_their_pairs():
+    proxies = points(3, 0)
+    pairs = [math.dist(proxies[i], proxies[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert apart(proxies) == pytest.approx(sum(pairs) / 3)
+    assert apart(np.stack([proxies[0], proxies[0]])) == 0
+
+
+def test_one_proxy_a_class_is_not_apart_from_others():
+    one = by_class(points(9, 0), LABELS, points(3, 1), np.arange(3))
+    assert measure(one, None, rng())["apart"] is None
+    assert len(measure(classes(), None, rng())["apart"]) == 3
 
 
 LABELS = np.array([2, 0, 0, 1, 2, 1, 0, 2, 2])
