@@ -78,6 +78,21 @@ def test_proxies_come_near_their_class_by_training(workplace):
     assert np.mean(trained["w2"]) < 0.8 * np.mean(untrained["w2"])
 
 
+def test_two_proxies_meet_before_they_reach_their_class(workplace):
+    """At a small delta: they draw each other in every batch, and no longer move once they are within delta or near it."""
+    recipe = RECIPE.model_copy(update={"epochs": 15, "proxy_learning_rate": 0.025})
+    one, two = (
+        measure_frozen(
+            Run(tuned("pfml", alpha=2.3, delta=0.1, proxies_per_class=m, recipe=recipe), 0.0, 0), make_features()
+        )
+        for m in (1, 2)
+    )
+    alone, paired = (outcome.more["proxies"] for outcome in (one, two))
+    assert np.mean(alone["nearest"]) < 0.2
+    assert np.mean(paired["nearest"]) > 0.6
+    assert np.median(paired["apart"]) < 0.15, "of 1.41 at the start"
+
+
 def test_the_spread_after_an_epoch_is_that_of_the_embeddings_then(workplace):
     """By the trace of each class's covariance, of embeddings taken from a training of the same run."""
     plan = tuned("pfml", alpha=2, delta=0.4, proxies_per_class=2)
