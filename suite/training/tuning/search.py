@@ -38,7 +38,8 @@ from suite.training.tuning.validation import Fold, TrainingData, Validate, valid
 
 _SCORES, _SECONDS = "fold_map_at_r", "seconds"
 """What a finished trial keeps in the journal; the scores, which are written last, say that it is finished."""
-
+_BY_EPOCH = "by_epoch"
+"""What the study keeps there: number and scores of the best trial, trained once more."""
 
 Measure = Callable[..., list[list[float]]]
 """Gives the scores of hyper-parameters, as ``_scores`` does."""
@@ -88,7 +89,7 @@ def search_recipe(
             f"tuning {plan.loss} on {plan.dataset}: none of {len(trials)} trials trained; narrow the search space"
         )
     best = max(trained, key=lambda trial: trial.map_at_r or 0.0)
-    epochs = measure(best.values, every_epoch=True)
+    epochs = _by_epoch(study, trials.index(best), lambda: measure(best.values, every_epoch=True))
     recipe = TunedRecipe(
         regime=plan.regime,
         dataset=plan.dataset,
@@ -205,6 +206,16 @@ def _run_trial(study: optuna.Study, space: Space, measure: Measure) -> Trial:
     asked.set_user_attr(_SCORES, scores)
     _tell(study, asked.number, scores)
     return trial
+
+
+def _by_epoch(study: optuna.Study, number: int, measured: Callable[[], list[list[float]]]) -> list[list[float]]:
+    """Scores of the best trial after each epoch, by fold; kept, so that a finished search trains nothing later on."""
+    kept = study.user_attrs.get(_BY_EPOCH, {})
+    if kept.get("trial") != number:
+        kept = {"trial": number, "scores": measured()}
+        study.set_user_attr(_BY_EPOCH, kept)
+    scores: list[list[float]] = kept["scores"]
+    return scores
 
 
 def _title(name: str, trials: Sequence[Trial]) -> str:

@@ -25,11 +25,11 @@ def search_for(space=None, by_hand=None, trials=4, folds=2, noise=0.0):
     return Search(SPACE if space is None else space, by_hand or {}, trials, folds, noise)
 
 
-def found(before=None, searched=None, features=FEATURES, console=None):
-    """The recipe that a search ends in."""
+def found(before=None, searched=None, features=FEATURES, console=None, path=Path("kept.yaml")):
+    """The recipe that a search ends in; its trials stay if no path is given."""
     inputs = frozen_tools().inputs_sha256(features)
     given = before or plan(), searched or search_for(), features, console or silent()
-    return search.search_recipe(*given, inputs_sha256=inputs, path=Path("kept.yaml"))
+    return search.search_recipe(*given, inputs_sha256=inputs, path=path)
 
 
 def but_for_time(recipe):

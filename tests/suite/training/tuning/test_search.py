@@ -212,6 +212,21 @@ def test_more_or_fewer_trials_take_up_those_that_are_done(inline, monkeypatch):
         assert recipe.trials == whole.trials[:trials]
 
 
+def test_a_finished_search_whose_trials_stay_trains_nothing_again(by_epoch):
+    """As in a study, where runs of several values have one search; more trials may find another best one."""
+    scores = {0: [0.1, 0.9, 0.2, 0.3], 6: [0.1, 0.2, 0.8, 0.3]}
+    judgements = by_epoch(scores)
+    first = found(plan(recipe=RECIPE), search_for(trials=2), path=None)
+    before = list(judgements)
+    again = found(plan(recipe=RECIPE), search_for(trials=2), path=None)
+    assert judgements == before
+    assert but_for_time(again) == but_for_time(first)
+    assert again.validation_epoch == 2
+    scores[0][-1] = 0.9
+    more = found(plan(recipe=RECIPE), search_for(trials=3), path=None)  # the third scores as the best, and is it
+    assert (more.best_fold_map_at_r, more.validation_epoch) == ([0.9, 0.3], 4)
+
+
 def test_half_a_line_at_the_end_of_the_journal_is_dropped(inline, monkeypatch):
     """As a process leaves it that was killed while it wrote; its lock stays too."""
     undisturbed = found()
