@@ -223,7 +223,7 @@ def test_a_finished_search_whose_trials_stay_trains_nothing_again(by_epoch):
     assert but_for_time(again) == but_for_time(first)
     assert again.validation_epoch == 2
     scores[0][-1] = 0.9
-    more = found(plan(recipe=RECIPE), search_for(trials=3), path=None)  # the third scores as the best, and is it
+    more = found(plan(recipe=RECIPE), search_for(trials=3), path=None)  # the third is better
     assert (more.best_fold_map_at_r, more.validation_epoch) == ([0.9, 0.3], 4)
 
 
