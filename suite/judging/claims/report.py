@@ -110,7 +110,10 @@ def _claim(
     verdict, reach = overall(verdicts), None
     if set(verdicts) == {Verdict.NOT_RUN}:
         reach = out_of_reach(claim, present)
-    noun = "metrics" if isinstance(claim, Reproduction) else "data sets"
+    places = [one.result.dataset for one, _ in results if one.result.counts]
+    noun = "data sets" if len(set(places)) == len(places) else "results"  # models of one data set at several deltas
+    if isinstance(claim, Reproduction):
+        noun = "metrics"
     named = {name for one, other in results if one.result.counts for name in other.flips}
     flips = {}
     for name in sorted(named):

@@ -45,7 +45,7 @@ def by_metrics(verdict: str, metric: str | None, other: tuple[str, str] | None, 
 
 
 def counted(verdicts: Iterable[str], regime: str | None, noun: str = "data sets") -> str:
-    """How many data sets have which verdict, e.g. ``supported (2 of 3 data sets), inconclusive (1 of 3)``."""
+    """How many data sets, or results, have which verdict, e.g. ``supported (2 of 3 data sets), inconclusive (1 of 3)``."""
     counts = Counter(verdicts)
     total, told = counts.total(), ""
     for verdict in Verdict:

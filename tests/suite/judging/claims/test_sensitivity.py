@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from suite.judging.claims.read import read_measured
 from suite.judging.claims.report import report
 from suite.judging.claims.sensitivity import SHARES, SWAPPED_METRIC, VALIDATION_EPOCH, sensitivity
 from tests.helpers.paths import ROOT
-from tests.suite.judging.claims.synthetic import DATASETS, claim, judged, run, runs, write
+from tests.suite.judging.claims.synthetic import DATASETS, claim, judged, model, run, runs, write
 
 WIGGLE = np.array([0.1, -0.2, 0.15, -0.1, 0.05])
 
@@ -143,6 +144,24 @@ def test_a_claim_says_under_how_many_splits_its_effect_has_the_same_sign(workpla
         f"under further splits of the classes {effects}: the same sign in 1 of 2; "
         f"their mean {mean:+.2f} [{mean - half:+.2f}, {mean + half:+.2f}]"
     )
+
+
+@pytest.mark.parametrize(
+    ("deltas", "shown"), [((), "1 of 1 data sets)"), ((0.2,), "1 of 2 results), premise not met (1 of 2)")]
+)
+def test_several_models_of_a_data_set_are_counted_as_results(workplace, deltas, shown):
+    losses = [model(s, delta=1.0) for s in range(5)] + [model(s, loss="cpml") for s in range(5)]
+    held = [
+        model(s, delta=delta, w2=[0.3 + w / 50] * 4, track="ablation", ablation={"axis": "delta", "value": delta})
+        for delta in deltas
+        for s, w in enumerate(WIGGLE)
+    ]
+    write("geometry", losses + held)
+    mine = claim("closeness", datasets=["emoji"])
+    files = [replace(next(iter(load_claims())), claim=mine)]
+    found = judged(mine)
+    told = report(files, found, sensitivity([mine], read_measured(DATASETS), found), {})
+    assert told["claims"][0]["shown"].endswith(shown)
 
 
 def test_fresh_seeds_have_a_verdict_of_their_own(workplace):
