@@ -117,6 +117,29 @@ def test_the_tables_of_ablations(folder):
         np.testing.assert_allclose(found[ends[1]], middle + error, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("folder", ["", "finetuned"])
+def test_the_tables_of_where_proxies_lie(folder):
+    """Means over runs of means over classes, from the records as they stand in git."""
+    place, runs = RESULTS / folder, []
+    for path in sorted((place / "studies/geometry").glob("*.jsonl")):
+        for row in map(json.loads, path.read_text().splitlines()):
+            assert row["status"] == "ok"
+            places, held = row["proxies"], row["ablation"]["value"] if row["ablation"] else -1
+            means = [np.mean(places[name]) for name in ("spread", "w2", "nearest")]
+            delta = places["delta"] or np.nan
+            wider = np.mean(np.array(places["spread"]) > delta) if places["delta"] else np.nan
+            runs.append((row["dataset"], row["loss"], held, *means, delta, wider))
+    columns = ["dataset", "loss", "held", "spread", "w2", "nearest", "delta", "wider_last"]
+    expected = pd.DataFrame(runs, columns=columns).groupby(columns[:3])
+    found = pd.read_csv(place / "geometry.csv").fillna({"held": -1}).set_index(columns[:3]).sort_index()
+    assert list(found.index) == list(expected.groups)
+    assert list(found["runs"]) == list(expected.size())
+    for name in columns[3:]:
+        np.testing.assert_allclose(found[name], expected[name].mean(), rtol=1e-4, atol=1e-6)
+    for name in columns[3:6]:
+        np.testing.assert_allclose(found[f"{name}_most"], expected[name].max(), rtol=1e-4)
+
+
 def test_the_counts_that_the_readme_ends_its_finding_with():
     found = [each for each in json.loads((RESULTS / "claims.json").read_text())["claims"] if each["regime"] == "frozen"]
     shown = {"supported", "contradicted", "equivalent"}

@@ -67,13 +67,16 @@ def compare(
 
 
 def ablation_tables(*, regime: RegimeOption = Regime.frozen) -> None:
-    """Write results/ablations.{csv,md}: R@1 and MAP@R at each value of the ablations in git."""
+    """Write results/ablations.{csv,md}, R@1 and MAP@R at each value, and results/geometry.{csv,md}, where proxies lie."""
     from suite.report.ablations import write_ablations
+    from suite.report.geometry import write_geometry
     from suite.settings.plans import studies_of
 
     told = len(write_ablations(regime.value).groupby(["dataset", "axis"]))
     folder = studies_of(regime.value).parent
     console.print(f"wrote {folder}/ablations.csv and ablations.md: {told} ablations", markup=False, highlight=False)
+    models = len(write_geometry(regime.value))
+    console.print(f"wrote {folder}/geometry.csv and geometry.md: {models} rows", markup=False, highlight=False)
 
 
 def verify(
