@@ -9,7 +9,10 @@ import pytest
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch) -> Path:
-    """A temporary folder that is the current one during a test."""
+    """A temporary folder that is the current one during a test; data sets of other folders are forgotten."""
+    from suite.training.batch_checks import training_half
+
+    training_half.cache_clear()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
