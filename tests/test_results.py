@@ -125,19 +125,32 @@ def test_the_tables_of_where_proxies_lie(folder):
         for row in map(json.loads, path.read_text().splitlines()):
             assert row["status"] == "ok"
             places, held = row["proxies"], row["ablation"]["value"] if row["ablation"] else -1
-            means = [np.mean(places[name]) for name in ("spread", "w2", "nearest")]
-            delta = places["delta"] or np.nan
-            wider = np.mean(np.array(places["spread"]) > delta) if places["delta"] else np.nan
-            runs.append((row["dataset"], row["loss"], held, *means, delta, wider))
-    columns = ["dataset", "loss", "held", "spread", "w2", "nearest", "delta", "wider_last"]
-    expected = pd.DataFrame(runs, columns=columns).groupby(columns[:3])
-    found = pd.read_csv(place / "geometry.csv").fillna({"held": -1}).set_index(columns[:3]).sort_index()
+            delta, spread = places["delta"], np.array(places["spread"])
+            met = [*(places["minima_met"] or []), *(places["minima_unmet"] or [])]
+            started, ended = np.array(met).reshape(-1, 2).sum(axis=0)
+            runs.append(
+                {
+                    "dataset": row["dataset"],
+                    "loss": row["loss"],
+                    "held": held,
+                    **{name: np.mean(places[name]) for name in ("spread", "w2", "nearest")},
+                    "apart": np.mean(places["apart"]) if places.get("apart") else np.nan,
+                    "delta": delta or np.nan,
+                    "relative": spread.mean() / delta if delta else np.nan,
+                    "wider_first": (places.get("wider_by_epoch") or [np.nan])[0],
+                    "wider_last": (spread > delta).mean() if delta else np.nan,
+                    "condition": np.average(places["condition"], weights=places["size"]) if delta else np.nan,
+                    "flows": ended / started if delta else np.nan,
+                }
+            )
+    expected = pd.DataFrame(runs).groupby(["dataset", "loss", "held"])
+    found = pd.read_csv(place / "geometry.csv").fillna({"held": -1}).set_index(["dataset", "loss", "held"]).sort_index()
     assert list(found.index) == list(expected.groups)
     assert list(found["runs"]) == list(expected.size())
-    for name in columns[3:]:
+    for name in [*runs[0]][3:]:
         np.testing.assert_allclose(found[name], expected[name].mean(), rtol=1e-4, atol=1e-6)
-    for name in columns[3:6]:
-        np.testing.assert_allclose(found[f"{name}_most"], expected[name].max(), rtol=1e-4)
+        np.testing.assert_allclose(found[f"{name}_least"], expected[name].min(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found[f"{name}_most"], expected[name].max(), rtol=1e-4, atol=1e-6)
 
 
 def test_the_counts_that_the_readme_ends_its_finding_with():

@@ -20,18 +20,21 @@ _SHARES = ("relative", "wider_first", "wider_last", "condition", "flows")
 _PLACE = ["dataset", "proxies_per_class", "loss", "held"]
 _COLUMNS = [
     *(*_PLACE, "runs", "failed"),
-    *(f"{name}{end}" for name in _MEASURES for end in ("", "_least", "_most")),
-    *_SHARES,
+    *(f"{name}{end}" for name in (*_MEASURES, *_SHARES) for end in ("", "_least", "_most")),
 ]
 _EXPLAINED = """# Where proxies lie
 
-Models of the study of geometry, trained without label noise, measured on their training classes; regime {regime}. Lengths
-are chords: the mean over runs, each the mean over its classes, and the least and the most of a run. *delta*: of pfml, held,
-or as each run's search found it. *Spread*: the standard deviation of a class. *Wider*: classes whose spread is above delta,
-the premise of Corollary 1, after the first epoch of training and after the last. *(\\*)*: embeddings that meet the condition
-of Proposition 1; *within delta*: flows that end within delta of the embedding they start at. *W2*: from the proxies of a
-class to its embeddings; *nearest*: from a proxy to the nearest of these; *apart*: between two proxies of a class. Nothing
-here is a verdict; [claims.md](claims.md) has these. Written by `suite ablation-tables{option}`.
+Models of the study of geometry, trained without label noise, measured on their training classes; regime {regime}.
+Lengths are chords, shares in percent. Of each run the mean over its classes is taken, and a cell has the mean of these
+over runs, with the least and the most in parentheses. {dash} stands where a loss has no delta, and where the records of
+a row do not have the number. *delta*: of pfml, held, or as each run's search found it. *Spread*: the standard deviation
+of a class. *Wider*: classes whose spread is above delta, after the first epoch of training and after the last. It is
+the premise of the comparison: only for these the bound of Corollary 1, delta, is below what a control at the mean of
+the class has. *(\\*)*: embeddings that meet the condition of Proposition 1. *Within delta*: flows that start beside an
+embedding, outside the ball of radius delta around it, and end in the ball; most start 5 % of delta outside it, so where
+(\\*) does not hold that says little. *W2*: from the proxies of a class to its embeddings; *nearest*: from a proxy to
+the nearest of these; *apart*: between two proxies of a class. Nothing here is a verdict; [claims.md](claims.md) has
+these. Written by `suite ablation-tables{option}`.
 """
 _NONE = """
 There is none in git. To make one: `suite geometry DATASET LOSS{option}`, then `suite promote`.
@@ -55,7 +58,7 @@ def write_geometry(regime: Regime) -> pd.DataFrame:
     studies = studies_of(regime)
     paths = sorted((studies / GEOMETRY).glob("*.jsonl"))
     table = geometry_table(read_records(paths) if paths else [])
-    page = _EXPLAINED.format(regime=regime, option=option)
+    page = _EXPLAINED.format(regime=regime, option=option, dash=NOTHING)
     if table.empty:
         page += _NONE.format(option=option)
     for (dataset, count), rows in table.groupby(["dataset", "proxies_per_class"], sort=False):
@@ -73,10 +76,10 @@ def geometry_table(records: Sequence[Record]) -> pd.DataFrame:
 
     Returns:
         One row for each data set, number of proxies, loss and held delta (NaN: none is held): ``runs``, how many of them
-        ``failed``, which count in nothing else; of each run's mean over classes the mean, ``_least`` and ``_most`` of delta,
-        spread, W2, nearest and apart, chords; shares: ``relative``, spread over delta; ``wider_first`` and ``wider_last``,
-        classes wider than delta after the first epoch and after the last; ``condition``, embeddings that meet (*);
-        ``flows``, those that end within delta. NaN where a record does not have it.
+        ``failed``, which count in nothing else. Of each run's mean over classes the mean, ``_least`` and ``_most``: delta,
+        spread, W2, nearest and apart, chords; and shares: ``relative``, spread over delta; ``wider_first`` and
+        ``wider_last``, classes wider than delta after the first epoch and after the last; ``condition``, embeddings that
+        meet (*); ``flows``, those that end within delta. NaN where a record of the row does not have it.
     """
     rows = []
     for record in records:
@@ -96,9 +99,10 @@ def geometry_table(records: Sequence[Record]) -> pd.DataFrame:
         return pd.DataFrame(columns=_COLUMNS)
     table = pd.DataFrame(rows, columns=[*_PLACE, "failed", *_MEASURES, *_SHARES])
     groups = table.groupby(_PLACE, dropna=False, sort=False)
-    means = groups[[*_MEASURES, *_SHARES]].mean().assign(runs=groups.size(), failed=groups["failed"].sum())
-    for end, found in (("least", groups.min()), ("most", groups.max())):
-        means = means.join(found[list(_MEASURES)].add_suffix(f"_{end}"))
+    measured = table[~table["failed"]].groupby(_PLACE, dropna=False, sort=False)[[*_MEASURES, *_SHARES]]
+    means = pd.DataFrame({"runs": groups.size(), "failed": groups["failed"].sum()}).join(measured.mean(skipna=False))
+    for end, found in (("least", measured.min(skipna=False)), ("most", measured.max(skipna=False))):
+        means = means.join(found.add_suffix(f"_{end}"))
     return means.reset_index().sort_values(_PLACE, na_position="first", kind="stable")[_COLUMNS]
 
 
@@ -130,24 +134,25 @@ def _mean(values: Sequence[float] | None) -> float:
 def _markdown(rows: pd.DataFrame) -> str:
     cells = []
     for row in rows.to_dict("records"):
-        delta = "found: " + _range(row, "delta") if pd.isna(row["held"]) else f"{row['held']:g}"
         done = row["runs"] - row["failed"]
-        shares = (NOTHING if pd.isna(row[name]) else f"{100 * row[name]:.1f}" for name in _SHARES[1:])
+        found = NOTHING if pd.isna(row["delta"]) else f"found: {_range(row, 'delta')}"
         cells.append(
             [
                 escaped(row["loss"]),
-                NOTHING if pd.isna(row["delta"]) else delta,
+                found if pd.isna(row["held"]) else f"{row['held']:g}",
                 f"{done}" if not row["failed"] else f"{done} of {row['runs']}, the others failed",
                 _range(row, "spread"),
-                NOTHING if pd.isna(row["relative"]) else f"{row['relative']:.2f}",
-                *shares,
+                _range(row, "relative"),
+                *(_range(row, name, percent=True) for name in _SHARES[1:]),
                 *(_range(row, name) for name in ("w2", "nearest", "apart")),
             ]
         )
     return markdown_table(_HEADS, cells, ["---", *["---:"] * (len(_HEADS) - 1)])
 
 
-def _range(row: dict[str, float], name: str) -> str:
-    if pd.isna(row[name]):
+def _range(row: dict[str, float], name: str, *, percent: bool = False) -> str:
+    values = [row[name], row[f"{name}_least"], row[f"{name}_most"]]
+    if pd.isna(values).any():
         return NOTHING
-    return f"{row[name]:.2f} ({row[f'{name}_least']:.2f} to {row[f'{name}_most']:.2f})"
+    mean, least, most = (f"{100 * value:.1f}" if percent else f"{value:.2f}" for value in values)
+    return f"{mean} ({least} to {most})"

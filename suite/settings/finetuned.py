@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from suite.errors import SuiteError, allowed
 from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, alike_but_for_case, load_settings
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
-from suite.settings.reading import Distinct, Filled, Name, Number, Strict, read_settings
+from suite.settings.reading import Filled, Name, Number, Strict, read_settings
 from suite.settings.studies import (
     AblationAxes,
     CrossedSettings,
@@ -79,10 +79,16 @@ class SettingsOfRegime(Settings):
         return super().recipe_of(dataset).model_copy(update=mine)
 
 
+class GeometryChanges(Strict):
+    """What the study of geometry has on a data set in place of values of the recipe: for all losses, in searches too."""
+
+    backbone_rate: Share | None = None
+
+
 class GeometryOfRegime(GeometrySettings):
     """The study of geometry, on some of the data sets, for cost."""
 
-    datasets: Annotated[tuple[Name, ...], Distinct] = ()
+    datasets: dict[Name, GeometryChanges] = {}
 
     @model_validator(mode="after")
     def _has_datasets(self) -> Self:
@@ -93,6 +99,10 @@ class GeometryOfRegime(GeometrySettings):
     def on(self, dataset: str) -> bool:
         """Whether the study is of a data set."""
         return dataset in self.datasets
+
+    def in_recipe(self, dataset: str) -> dict[str, float]:
+        """What the study has on a data set in place of values of the grid's recipe."""
+        return self.datasets.get(dataset, GeometryChanges()).model_dump(exclude_none=True)
 
 
 class FinetunedSettings(Strict):
@@ -174,7 +184,7 @@ class FinetunedSettings(Strict):
         return [
             f"{FINETUNED_FILE}: {place}.{name} is left out: it is not under datasets in {PARAMS_FILE}; "
             f"allowed: {allowed(settings.datasets)}"
-            for place, names in (("datasets", [*self.datasets]), ("geometry.datasets", self.geometry.datasets))
+            for place, names in (("datasets", [*self.datasets]), ("geometry.datasets", [*self.geometry.datasets]))
             for name in names
             if name not in settings.datasets
         ]

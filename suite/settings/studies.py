@@ -7,6 +7,9 @@ from pydantic import Field
 from suite.errors import allowed
 from suite.settings.reading import Chord, Distinct, Filled, Name, Number, Seeds, Strict
 
+ABLATED = "pfml"
+"""The loss that ablations vary, and at further deltas of which the geometry is studied."""
+
 
 class Chosen(Strict):
     """An entry without settings: its name says all."""
@@ -111,3 +114,7 @@ class GeometrySettings(Strict):
     def on(self, dataset: str) -> bool:  # noqa: ARG002 - a regime may name some
         """Whether the study is of a data set."""
         return True
+
+    def in_recipe(self, dataset: str) -> dict[str, float]:  # noqa: ARG002 - a regime may change some
+        """What the study has on a data set in place of values of the grid's recipe."""
+        return {}

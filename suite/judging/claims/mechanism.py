@@ -39,6 +39,7 @@ def assess_closeness(claim: Closeness, measured: Measured) -> list[ClaimResult]:
                 _check_same_count(claim, dataset, count, measured)
                 raise NotRunError(f"no geometry of {claim.contrast.reference} on {dataset} in regime {claim.regime}")
             runs = [by_loss[claim.contrast.subject], by_loss[claim.contrast.reference]]
+            _check_same_rate(dataset, *runs)
             seeds = measured.seeds(runs, claim.minimum_seeds)
             results += _closer(claim, dataset, models, [(runs[0][seed], runs[1][seed]) for seed in seeds])
         return results
@@ -83,6 +84,16 @@ def _models(claim: Closeness | Minima, dataset: str, measured: Measured) -> list
     if not found:
         raise NotRunError(f"no geometry of {subject} on {dataset} in regime {claim.regime}")
     return found
+
+
+def _check_same_rate(dataset: str, subject: BySeed, reference: BySeed) -> None:
+    """Models in which the network learns at other rates are no pair."""
+    first, second = (next(iter(runs.values())) for runs in (subject, reference))
+    rates = [run.recipe.get("backbone_rate") for run in (first, second)]
+    if rates[0] != rates[1]:
+        raise NotRunError(
+            f"geometry of {second.loss} on {dataset} has backbone_rate {rates[1]}, that of {first.loss} {rates[0]}"
+        )
 
 
 def _check_same_count(claim: Closeness, dataset: str, count: int, measured: Measured) -> None:

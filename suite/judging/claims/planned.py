@@ -15,7 +15,7 @@ from suite.judging.claims.schema import (
 )
 from suite.settings.params import Settings, TuningTrack
 from suite.settings.paths import FINETUNED_FILE, PARAMS_FILE
-from suite.settings.studies import AblationAxes
+from suite.settings.studies import ABLATED, AblationAxes
 
 
 def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
@@ -37,13 +37,13 @@ def lacking(claim: Claim, dataset: str, settings: Settings) -> str | None:
 
 
 def count_held(claim: Claim, settings: Settings) -> int:
-    """How many results a claim has, besides one a data set, of models at the deltas that settings hold.
+    """How many results a claim has of models at held deltas, which only pfml has, besides one a data set.
 
     Args:
         claim: the claim.
         settings: of its regime.
     """
-    if not isinstance(claim, Closeness | Minima):
+    if not isinstance(claim, Closeness | Minima) or claim.contrast.subject != ABLATED:
         return 0
     studied = sum(lacking(claim, dataset, settings) is None for dataset in claim.datasets)
     return studied * len(settings.geometry.deltas)

@@ -14,13 +14,11 @@ from suite.losses.registry import Hyperparameters, load_target
 from suite.settings.finetuned import settings_of
 from suite.settings.paths import ABLATIONS, STUDY_OUTPUTS
 from suite.settings.plans import Regime, Run, SomePlan, folder_of, seeds_of
-from suite.settings.studies import AblationAxes
+from suite.settings.studies import ABLATED, AblationAxes
 from suite.training.hyperparameters import with_values
 from suite.training.stage import read_tuned_plans
 from suite.training.studies.parts import Part, run_parts, settings_file, tuned_on_true_labels
 from suite.training.tuning.resolve import Tools
-
-ABLATED = "pfml"
 
 
 def run_ablation(dataset: str, axis: str, axes: AblationAxes, console: Console, tools: Tools | None = None) -> Path:

@@ -10,9 +10,9 @@ from suite.errors import SuiteError, allowed
 from suite.evaluation.record_parts import AblationPoint
 from suite.settings.paths import CROSSED
 from suite.settings.plans import Regime, Run, Search, SomePlan, fresh_seeds, plan_path, read_plan_file
-from suite.settings.studies import CrossedSettings
+from suite.settings.studies import ABLATED, CrossedSettings
 from suite.training.stage import read_tuned_plans
-from suite.training.studies.ablation import ABLATED, values_of, vary
+from suite.training.studies.ablation import values_of, vary
 from suite.training.studies.parts import Part, run_parts, settings_file, tuned_on_true_labels
 from suite.training.tuning.resolve import Tools
 

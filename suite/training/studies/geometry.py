@@ -11,10 +11,10 @@ from suite.evaluation.record_parts import AblationPoint
 from suite.losses.registry import check_hyperparameters, load_target
 from suite.settings.paths import GEOMETRY
 from suite.settings.plans import Regime, Run, Search, SomePlan, plan_path, read_plan_file, seeds_of
-from suite.settings.studies import GeometrySettings
+from suite.settings.studies import ABLATED, GeometrySettings
 from suite.training.hyperparameters import with_values
 from suite.training.run.frozen import Outcome
-from suite.training.studies.ablation import ABLATED, vary
+from suite.training.studies.ablation import vary
 from suite.training.studies.parts import Part, run_parts, settings_file, tuned_on_true_labels
 from suite.training.studies.proxy_runs import measure_frozen
 from suite.training.tuning.resolve import Tools
@@ -32,7 +32,8 @@ def run_geometry(
 
     Each tuned search of the grid has one here, on true labels, with that number held. pfml is studied at each delta of
     ``geometry.deltas`` as well: a theorem whose premise no model meets at the delta that retrieves best says nothing there.
-    Its other values are searched anew, or stay as found without a held delta (``geometry.search_at_deltas``).
+    Its other values are searched anew, or stay as found without a held delta (``geometry.search_at_deltas``). What
+    ``geometry.in_recipe`` gives replaces values of the grid's recipe.
 
     Args:
         dataset: name of the data set.
@@ -63,12 +64,17 @@ def geometry_parts(dataset: str, loss: str, geometry: GeometrySettings, regime: 
     number_of_proxies = {"proxies_per_class": geometry.proxies_per_class}
     entry = load_target(planned[0][0].loss, planned[0][0].target)
     check_hyperparameters(entry, number_of_proxies, f"{settings_file(regime)}: geometry.losses.{loss}")
-    deltas: list[float | None] = [None, *(geometry.deltas if loss == ABLATED else ())]
-    return [
-        _part(with_values(plan, number_of_proxies), search, delta, geometry)
-        for delta in deltas
+    models = [
+        (
+            with_values(
+                replace(plan, recipe=plan.recipe.model_copy(update=geometry.in_recipe(dataset))), number_of_proxies
+            ),
+            search,
+        )
         for plan, search in planned
     ]
+    deltas: list[float | None] = [None, *(geometry.deltas if loss == ABLATED else ())]
+    return [_part(plan, search, delta, geometry) for delta in deltas for plan, search in models]
 
 
 def _part(plan: SomePlan, declared: Search | None, delta: float | None, geometry: GeometrySettings) -> Part:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from suite.errors import SuiteError, allowed
 from suite.settings.params import Settings
 from suite.settings.plans import Regime
-from suite.settings.studies import AblationAxes
-from suite.training.studies.ablation import ABLATED, ablation_parts
+from suite.settings.studies import ABLATED, AblationAxes
+from suite.training.studies.ablation import ablation_parts
 from suite.training.studies.crossed import crossed_parts
 from suite.training.studies.extended import extended_parts
 from suite.training.studies.fresh_seeds import fresh_seed_parts

@@ -53,6 +53,22 @@ def test_a_row_has_the_means_of_its_runs_and_the_least_and_most(workplace):
     assert (row["nearest"], row["apart"]) == pytest.approx((0.2, 0.2))
     assert row["condition"] == pytest.approx(0.5)
     assert row["flows"] == pytest.approx(28 / 40)
+    assert (row["wider_last_least"], row["wider_last_most"]) == pytest.approx((0.25, 0.75))
+
+
+def test_a_number_that_one_run_lacks_is_told_of_none(workplace):
+    row = table([with_places(model(0), apart=[0.1] * 4), model(1)]).iloc[0]
+    assert row["runs"] == 2
+    assert row[["apart", "apart_least", "apart_most", "wider_first"]].isna().all()
+    assert row["w2"] == pytest.approx(0.5)
+
+
+def test_a_held_delta_is_named_where_all_its_runs_failed(workplace):
+    empty = {"proxies_per_class": 2}
+    failed = {"status": "failed", "failure": "the loss became nan", "metrics": {}, "proxies": empty}
+    written([model(0), *(model(s, **HELD) | failed for s in (0, 1))])
+    assert write_geometry("frozen")["failed"].tolist() == [0, 2]
+    assert "| pfml | 0.2 | 0 of 2, the others failed | – |" in Path("results/geometry.md").read_text()
 
 
 def test_classes_count_by_their_size_where_embeddings_are_counted(workplace):
@@ -93,7 +109,8 @@ def test_the_page_has_a_table_for_each_data_set(workplace, regime, results, opti
     assert len(of_emoji) == 5
     assert of_emoji[2].startswith("| cpml | – | 2 | 0.52 (0.52 to 0.52) | – | – | – | – | – | 0.50 (0.50 to 0.50) | ")
     assert of_emoji[3] == (
-        "| pfml | found: 0.40 (0.40 to 0.40) | 2 | 0.52 (0.52 to 0.52) | 1.31 | – | 75.0 | 50.0 | 70.0 | "
+        "| pfml | found: 0.40 (0.40 to 0.40) | 2 | 0.52 (0.52 to 0.52) | 1.31 (1.31 to 1.31) | – | 75.0 (75.0 to 75.0) | "
+        "50.0 (50.0 to 50.0) | 70.0 (70.0 to 70.0) | "
         "0.50 (0.50 to 0.50) | 0.20 (0.20 to 0.20) | 0.10 (0.10 to 0.10) |"
     )
     assert of_emoji[4].startswith("| pfml | 0.2 | 2 | ")

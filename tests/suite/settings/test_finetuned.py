@@ -42,7 +42,7 @@ def test_epochs_of_a_data_set_have_the_range_of_the_recipes(workplace, epochs):
 def test_further_losses_are_those_that_studies_of_the_regime_name(workplace):
     whole = load_settings(ROOT / "params.yaml")
     mine = changed(
-        extended={"losses": {"prism": {}}}, geometry={"datasets": ["emoji"], "losses": {"soft_triple": {}}}
+        extended={"losses": {"prism": {}}}, geometry={"datasets": {"emoji": {}}, "losses": {"soft_triple": {}}}
     ).within(whole)
     assert list(mine.tuning.also) == ["soft_triple", "prism"]
     assert mine.tuning.also["prism"] == whole.tuning.also["prism"]
@@ -116,8 +116,21 @@ def test_a_study_of_geometry_names_its_data_sets(workplace):
         SuiteError, match=r"finetuned/params\.yaml: geometry: datasets names none, and losses are named; allowed"
     ):
         changed(geometry={"losses": {"pfml": {}}})
-    mine = changed(geometry={"losses": {"pfml": {}}, "datasets": ["emoji", "birds"]})
+    mine = changed(geometry={"losses": {"pfml": {}}, "datasets": {"emoji": {}, "birds": {}}})
     (told,) = mine.unused(load_settings(ROOT / "params.yaml"))
     assert told.startswith(
         f"{FINETUNED_FILE}: geometry.datasets.birds is left out: it is not under datasets in params.yaml"
     )
+
+
+def test_the_study_of_geometry_may_have_a_rate_of_the_blocks_of_its_own(workplace):
+    def study(**datasets):
+        return changed(geometry={"losses": {"pfml": {}}, "datasets": datasets}).geometry
+
+    found = study(emoji={"backbone_rate": 0}, furniture={})
+    assert [found.in_recipe(name) for name in ("emoji", "furniture")] == [{"backbone_rate": 0}, {}]
+    for wrong in (-0.1, 1.5, "fast"):
+        with pytest.raises(SuiteError, match=rf"datasets\.emoji\.backbone_rate = '?{wrong}'?; allowed: numbers"):
+            study(emoji={"backbone_rate": wrong})
+    with pytest.raises(SuiteError, match=r"geometry\.datasets\.emoji\.flip is not a setting; allowed: backbone_rate"):
+        study(emoji={"flip": True})

@@ -352,6 +352,18 @@ def test_a_premise_that_too_few_classes_meet_is_not_met():
     assert judged(claim("closeness", premise=strict))[0].verdict == Verdict.PREMISE_NOT_MET
 
 
+def test_models_whose_blocks_learned_at_other_rates_are_no_pair(workplace):
+    def studied(of_cpml):
+        mine = [model(s, regime="finetuned", recipe={"backbone_rate": 0.01}) for s in range(5)]
+        theirs = [model(s, loss="cpml", regime="finetuned", recipe={"backbone_rate": of_cpml}) for s in range(5)]
+        write("geometry", mine + theirs)
+        return judged(claim("closeness", regime="finetuned"))[0].result
+
+    assert studied(0.01).state is None
+    assert studied(0.1).state == Verdict.NOT_RUN
+    assert studied(0.1).reason == "geometry of cpml on emoji has backbone_rate 0.1, that of pfml 0.01"
+
+
 def test_minima():
     many = [[400, 400], [200, 200], [200, 200], [0, 0]]
     write("geometry", [model(s, minima_met=many) for s in range(5)])

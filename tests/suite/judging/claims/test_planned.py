@@ -97,18 +97,28 @@ def test_what_is_lacking_is_named(settings, kind, changes, path, value, expected
 
 def test_the_geometry_of_a_regime_may_be_of_some_data_sets(settings):
     mine = claim("minima", regime="finetuned")
-    for datasets, told in ((("emoji",), None), (("furniture",), f"{FINETUNED_FILE}: geometry.datasets has no emoji")):
+    for datasets, told in (
+        ({"emoji": {}}, None),
+        ({"furniture": {}}, f"{FINETUNED_FILE}: geometry.datasets has no emoji"),
+    ):
         geometry = GeometryOfRegime(losses={"pfml": {}}, datasets=datasets)
         assert lacking(mine, "emoji", settings.model_copy(update={"geometry": geometry})) == told
 
 
 def test_each_held_delta_adds_a_result_on_each_data_set_of_the_study(settings):
-    geometry = GeometryOfRegime(losses={"pfml": {}}, datasets=("furniture", "typefaces"), deltas=(0.1, 0.2, 0.3))
+    geometry = GeometryOfRegime(
+        losses={"pfml": {}}, datasets={"furniture": {}, "typefaces": {}}, deltas=(0.1, 0.2, 0.3)
+    )
     studied = settings.model_copy(update={"geometry": geometry})
     everywhere = ["emoji", "furniture", "typefaces"]
     assert count_held(claim("minima", regime="finetuned", datasets=everywhere), studied) == 6
     assert count_held(claim("closeness", regime="finetuned", datasets=everywhere), studied) == 0, "its reference is not"
     assert count_held(claim("superiority", regime="finetuned", datasets=everywhere), studied) == 0
+    other = studied.model_copy(
+        update={"geometry": geometry.model_copy(update={"losses": {**geometry.losses, "soft_triple": {}}})}
+    )
+    of_another = claim("minima", regime="finetuned", datasets=everywhere, contrast={"subject": "soft_triple"})
+    assert count_held(of_another, other) == 0, "no delta is held but those of pfml"
     (plan,) = plan_families([claim("minima", regime="finetuned", datasets=everywhere)], settings=studied)
     assert plan.tests == 9
 

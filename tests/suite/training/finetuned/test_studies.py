@@ -18,7 +18,7 @@ STUDIES = {
     "crossed": {"values": {"delta": [0.3]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
     "fresh_seeds": {"losses": {"pfml": {}}, "count": 1},
     "geometry": {
-        "datasets": ["birds"],
+        "datasets": {"birds": {"backbone_rate": 0.02}},
         "losses": {"pfml": {}, "soft_triple": {}},
         "deltas": [0.2],
         "trials": 1,
@@ -107,6 +107,8 @@ def test_geometry_is_measured_on_the_plain_training_images(project):
     for record in (searched, held, other):
         assert record.proxies.size == [5] * 4
         assert len(record.proxies.w2) == 4
+        assert record.recipe["backbone_rate"] == 0.02, "a setting of the study"
+    assert records(project, "ablations/birds-alpha")[0].recipe["backbone_rate"] == 0.1, "the recipe's"
     assert other.proxies.minima_met is None
 
 
