@@ -80,7 +80,7 @@ class SettingsOfRegime(Settings):
 
 
 class GeometryChanges(Strict):
-    """What the study of geometry has on a data set in place of values of the recipe: for all losses, in searches too."""
+    """What runs of the geometry study have on a data set in place of values of ``recipe``, for all losses; not searches."""
 
     backbone_rate: Share | None = None
 
@@ -101,7 +101,7 @@ class GeometryOfRegime(GeometrySettings):
         return dataset in self.datasets
 
     def in_recipe(self, dataset: str) -> dict[str, float]:
-        """What the study has on a data set in place of values of the grid's recipe."""
+        """What runs of the study have on a data set in place of values of the grid's recipe."""
         return self.datasets.get(dataset, GeometryChanges()).model_dump(exclude_none=True)
 
 

@@ -116,5 +116,5 @@ class GeometrySettings(Strict):
         return True
 
     def in_recipe(self, dataset: str) -> dict[str, float]:  # noqa: ARG002 - a regime may change some
-        """What the study has on a data set in place of values of the grid's recipe."""
+        """What runs of the study have on a data set in place of values of the grid's recipe."""
         return {}

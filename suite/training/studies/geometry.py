@@ -32,8 +32,8 @@ def run_geometry(
 
     Each tuned search of the grid has one here, on true labels, with that number held. pfml is studied at each delta of
     ``geometry.deltas`` as well: a theorem whose premise no model meets at the delta that retrieves best says nothing there.
-    Its other values are searched anew, or stay as found without a held delta (``geometry.search_at_deltas``). What
-    ``geometry.in_recipe`` gives replaces values of the grid's recipe.
+    Its other values are searched anew, or stay as found without a held delta (``geometry.search_at_deltas``). Searches are
+    by the recipe of the grid; runs have what ``geometry.in_recipe`` gives in place of its values.
 
     Args:
         dataset: name of the data set.
@@ -64,15 +64,7 @@ def geometry_parts(dataset: str, loss: str, geometry: GeometrySettings, regime: 
     number_of_proxies = {"proxies_per_class": geometry.proxies_per_class}
     entry = load_target(planned[0][0].loss, planned[0][0].target)
     check_hyperparameters(entry, number_of_proxies, f"{settings_file(regime)}: geometry.losses.{loss}")
-    models = [
-        (
-            with_values(
-                replace(plan, recipe=plan.recipe.model_copy(update=geometry.in_recipe(dataset))), number_of_proxies
-            ),
-            search,
-        )
-        for plan, search in planned
-    ]
+    models = [(with_values(plan, number_of_proxies), search) for plan, search in planned]
     deltas: list[float | None] = [None, *(geometry.deltas if loss == ABLATED else ())]
     return [_part(plan, search, delta, geometry) for delta in deltas for plan, search in models]
 
@@ -92,12 +84,14 @@ def _part(plan: SomePlan, declared: Search | None, delta: float | None, geometry
     )
     searched = search if search and search.space else None
     point = None if delta is None else AblationPoint(axis="delta", value=delta)
-    return Part(plan, partial(_runs, delta), searched, label, "geometry", point)
+    runs = partial(_runs, delta, geometry.in_recipe(plan.dataset))
+    return Part(plan, runs, searched, label, "geometry", point)
 
 
-def _runs(delta: float | None, plan: SomePlan) -> list[Run[SomePlan]]:
+def _runs(delta: float | None, in_recipe: dict[str, float], plan: SomePlan) -> list[Run[SomePlan]]:
     if delta is None:
         found, label = replace(plan, validation_epoch=None), "geometry"
     else:
         found, label = vary(plan, "delta", delta), f"geometry delta {delta:g}"
+    found = replace(found, recipe=found.recipe.model_copy(update=in_recipe))
     return [Run(found, 0.0, seed, label=f"{label} of {plan.loss}") for seed in seeds_of(plan)]
