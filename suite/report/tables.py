@@ -28,7 +28,7 @@ from suite.report.text import (
 
 REGIMES = {
     "frozen": "An embedding layer learns on frozen features.",
-    "finetuned": "The last stages of the backbone and the embedding layer learn.",
+    "finetuned": "The backbone's last stages learn too, with fine-tuning on embedded data.",
     "published": "The whole network learns by a paper's recipe.",
 }
 """What learns, in a sentence."""

@@ -14,7 +14,7 @@ from suite.judging.claims.schema import Claim, ClaimOnRecords
 
 _NOT_FOUND = {
     "frozen": "not found on frozen features",
-    "finetuned": "not found where the last stages learn",
+    "finetuned": "not found with fine-tuning on embedded data",
 }
 NO_IMAGES = "for want of images of CUB, Cars or SOP"
 NO_METHOD = "for want of a method in the suite"

@@ -73,7 +73,7 @@ def test_each_regime_has_its_own_verdicts(project):
     assert {claim["regime"] for claim in found["claims"]} == {"finetuned"}
     (line,) = found["claims"][0]["lines"]
     assert line["verdict"] == "contradicted"
-    assert "not found where the last stages learn" in Path("results/finetuned/claims.md").read_text()
+    assert "not found with fine-tuning on embedded data" in Path("results/finetuned/claims.md").read_text()
     assert write_claims(settings, project / "claims") == frozen
 
 

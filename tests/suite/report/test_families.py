@@ -73,7 +73,7 @@ def test_the_terminal_gets_a_line_a_family_and_one_for_all_that_was_not_run():
         f"  {first:<{width}}  2 supported",
         f"  {second:<{width}}  1 not found on frozen features, 1 inconclusive",
         f"  {'mine':<{width}}  1 equivalent",
-        "Claims, regime finetuned. The last stages of the backbone and the embedding layer learn.",
+        "Claims, regime finetuned. The backbone's last stages learn too, with fine-tuning on embedded data.",
         f"  {first:<{width}}  1 supported",
         "Claims, without training.",
         f"  {decay}  1 supported",
@@ -136,7 +136,7 @@ def test_contradicted_is_said_of_the_papers_own_regime_alone():
         words[regime] = result_counts(family)
     assert words == {
         "frozen": "1 not found on frozen features",
-        "finetuned": "1 not found where the last stages learn",
+        "finetuned": "1 not found with fine-tuning on embedded data",
         "published": "1 contradicted",
         None: "1 contradicted",
     }

@@ -271,8 +271,8 @@ def test_each_regime_has_its_own_sentences_and_none_speaks_of_another():
     assert "does not win" in one.outcome
     assert two.under_noise.startswith("With 40 % wrong labels the highest mean R@1 is that of pfml on emoji.")
     assert two.text() == [
-        "Where the last stages of the backbone and the embedding layer learn, PFML (Bhatnagar & Ahuja, CVPR 2025) wins: "
-        + two.comparisons,
+        "Where the backbone's last stages learn too, with fine-tuning on embedded data, "
+        "PFML (Bhatnagar & Ahuja, CVPR 2025) wins: " + two.comparisons,
         two.under_noise,
         *found_of_claims(REPORT, "finetuned"),
     ]

@@ -59,7 +59,7 @@ def test_other_tracks_are_not_mixed_in_and_another_regime_has_sentences_of_its_o
     others = [mine, results(0.9, track="paper_values"), results(0.9).assign(regime="finetuned")]
     before = with_results(README, *board_and_verdicts(mine), REPORT)
     after = with_results(README, *board_and_verdicts(pd.concat(others, ignore_index=True)), REPORT)
-    learns = "the last stages of the backbone and the embedding layer learn"
+    learns = "the backbone's last stages learn too, with fine-tuning on embedded data"
     added = f"\n\n**Where {learns}, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:** it is ahead"
     assert after.count(added) == 1
     start = after.index(added)
@@ -97,7 +97,7 @@ def test_it_reads_the_results_of_other_regimes_below_the_folder(workplace):
     update_readme(folder, workplace / "README.md")
     text = (workplace / "README.md").read_text()
     assert "on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win:" in text
-    assert "and the embedding layer learn, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:" in text
+    assert "learn too, with fine-tuning on embedded data, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:" in text
 
 
 def test_losses_that_the_grid_does_not_run_stand_on_the_leaderboard_alone():

@@ -47,7 +47,10 @@ def test_what_was_found_stands_on_the_first_screen_for_each_regime(front):
     assert all(
         "CVPR 2025) does not win: it is ahead of the best baseline in 0 of 4" in text for text in told.all_inner_texts()
     )
-    assert "Other claims: 1 not found where the last stages learn (on what the paper says)." in told.last.inner_text()
+    assert (
+        "Other claims: 1 not found with fine-tuning on embedded data (on what the paper says)."
+        in told.last.inner_text()
+    )
     last = told.last.bounding_box()
     assert last["y"] + last["height"] < front.viewport_size["height"]
 
@@ -239,7 +242,7 @@ def test_figures_of_two_regimes_stand_beside_each_other(two_regimes):
 def test_the_claims_of_each_regime_have_a_page(two_regimes):
     pages = {name: (two_regimes / name).read_text() for name in ("claims.html", "claims-finetuned.html")}
     assert "not found on frozen features" in pages["claims.html"]
-    assert "not found where the last stages learn" not in pages["claims.html"]
-    assert "not found where the last stages learn" in pages["claims-finetuned.html"]
+    assert "not found with fine-tuning on embedded data" not in pages["claims.html"]
+    assert "not found with fine-tuning on embedded data" in pages["claims-finetuned.html"]
     assert 'Claims judged elsewhere: <a href="claims-finetuned.html">regime finetuned</a>.' in pages["claims.html"]
     assert 'Claims judged elsewhere: <a href="claims.html">those of dvc repro</a>.' in pages["claims-finetuned.html"]
