@@ -23,3 +23,8 @@ def data_folder() -> Path:
     except SuiteError:
         subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", "data.dvc"], cwd=ROOT, check=True)
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pipelines first: their files take longest, so where workers share the files none waits at the end for one of them."""
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "pipeline"))
