@@ -74,6 +74,24 @@ def test_own_images_go_through_the_regime(done):
         assert all(len(trial.fold_map_at_r) == 1 for trial in recipe.trials)
 
 
+def test_a_table_of_own_images_goes_through_the_regime_to_the_same_results(done, copy):
+    shutil.rmtree(copy / FOLDER)
+    listed = [(file.relative_to(copy).as_posix(), file.parent.name) for file in sorted(copy.glob("photos/*/*.png"))]
+    pd.DataFrame(listed, columns=["file", "species"]).to_csv(copy / "birds.csv", index=False)
+    settings = yaml.safe_load((copy / "params.yaml").read_text())
+    settings["datasets"]["birds"] |= {"path": "birds.csv", "path_column": "file", "label_column": "species"}
+    (copy / "params.yaml").write_text(yaml.safe_dump(settings))
+    for words in (("data", "user", "birds"), ("plan", *REGIME), ("views", "birds")):
+        suite(copy, *words)
+    tuned(copy)
+    trained(copy)
+    of_table, of_folder = (
+        read_records([path / FOLDER / "runs/birds-multi_similarity/records.jsonl"]) for path in (copy, done[2])
+    )
+    assert [record.metrics for record in of_table] == [record.metrics for record in of_folder]
+    assert len(of_table) == 4
+
+
 def test_the_cost_is_told(copy):
     torch.set_num_threads(2)
     told = suite(copy, "plan", *REGIME)
