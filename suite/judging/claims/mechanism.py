@@ -133,7 +133,7 @@ def _with_closeness(result: ClaimResult, claim: Closeness, effects: list[float],
     values = [effect for effect in effects if np.isfinite(effect)]
     premise = result.premise or 0.0
     if result.counts and effects and (premise < claim.premise.minimum_share or len(values) < len(effects)):
-        reason = f"{premise:.1%} of the classes meet it; allowed: {claim.premise.minimum_share:.0%} or more"
+        reason = _not_met(claim, premise, "classes meet it", len(effects) - len(values), len(effects))
         return replace(result, state=Verdict.PREMISE_NOT_MET, reason=reason)
     if len(values) < 2:
         state = Verdict.INCONCLUSIVE if any(failed) else Verdict.NOT_RUN
@@ -141,6 +141,13 @@ def _with_closeness(result: ClaimResult, claim: Closeness, effects: list[float],
         return replace(result, state=state, reason=reason)
     evidence = difference(values, claim.smallest_effect.value, higher=False)
     return replace(result, evidence=without_failed_seeds(evidence, failed, ("the subject", "the reference")))
+
+
+def _not_met(claim: Closeness | Minima, share: float, which: str, without: int, models: int) -> str:
+    """Why a premise is not met: too small a share of all models together, or models in which nothing meets it."""
+    least = claim.premise.minimum_share
+    reason = f"{share:.1%} of the {which}; allowed: {least:.0%} or more"
+    return f"{reason}, in each model some, and {without} of {models} have none" if share >= least else reason
 
 
 def _effect(claim: Closeness, pair: tuple[Record, Record], mask: NDArray[np.bool_]) -> float:
@@ -186,7 +193,7 @@ def _with_flows(result: ClaimResult, claim: Minima, flows: NDArray[np.int64], fa
     flowing = flows[flows[:, 0] > 0]
     premise = result.premise or 0.0
     if result.counts and len(flows) and (premise < claim.premise.minimum_share or len(flowing) < len(flows)):
-        reason = f"{premise:.1%} of the embeddings meet (*); allowed: {claim.premise.minimum_share:.0%} or more"
+        reason = _not_met(claim, premise, "embeddings meet (*)", len(flows) - len(flowing), len(flows))
         return replace(result, state=Verdict.PREMISE_NOT_MET, reason=reason)
     if len(flowing) < 2:
         state = Verdict.INCONCLUSIVE if failed else Verdict.NOT_RUN

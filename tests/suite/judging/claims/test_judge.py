@@ -352,6 +352,15 @@ def test_a_premise_that_too_few_classes_meet_is_not_met():
     assert judged(claim("closeness", premise=strict))[0].verdict == Verdict.PREMISE_NOT_MET
 
 
+def test_a_premise_that_nothing_in_one_model_meets_is_not_met_and_says_so():
+    alone = [model(0, delta=1.0, condition=[0.0] * 4, minima_met=[[0, 0]] * 4), *(model(s) for s in range(1, 5))]
+    write("geometry", alone + [model(s, loss="cpml") for s in range(5)])
+    for kind, told in (("closeness", "60.0% of the classes meet it"), ("minima", "40.0% of the embeddings meet (*)")):
+        found = judged(claim(kind))[0].result
+        assert found.state == Verdict.PREMISE_NOT_MET
+        assert found.reason == f"{told}; allowed: 10% or more, in each model some, and 1 of 5 have none"
+
+
 def test_models_whose_blocks_learned_at_other_rates_are_no_pair(workplace):
     def studied(of_cpml):
         mine = [model(s, regime="finetuned", recipe={"backbone_rate": 0.01}) for s in range(5)]
