@@ -77,21 +77,20 @@ def tune(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> 
 def train(
     dataset: Dataset,
     loss: Loss,
-    anew: Annotated[bool, typer.Option("--anew", help="Delete its finished runs from the run cache first.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Delete its finished runs first, once new ones can begin.")
+    ] = False,
     regime: RegimeOption = Regime.frozen,
 ) -> None:
     """Train and evaluate a loss on a data set, at all noise levels and seeds; finished runs come from the run cache."""
-    from suite.training.cache import clear
     from suite.training.stage import train as train_stage
 
-    if anew:
-        clear(dataset, loss, regime.value)
     if regime == Regime.finetuned:
         from suite.training.finetuned.stage import train_finetuned
 
-        train_finetuned(dataset, loss, console)
+        train_finetuned(dataset, loss, console, anew=anew)
         return
-    train_stage(dataset, loss, console)
+    train_stage(dataset, loss, console, anew=anew)
 
 
 def train_network(

@@ -81,8 +81,15 @@ def geometry(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen)
     from suite.training.finetuned.geometry import measure_of
     from suite.training.studies.geometry import run_geometry
 
-    geometry, measure = settings_of(regime).geometry, measure_of(regime.value)
-    console.print(f"wrote {run_geometry(dataset, loss, geometry, console, study_tools(regime), measure)}")
+    settings = settings_of(regime)
+    studied, file = settings.geometry, settings.recipe.file
+    if loss not in studied.losses:
+        raise SuiteError(f"{file}: geometry.losses has no loss {loss!r}; allowed: {allowed(studied.losses) or 'none'}")
+    if not studied.on(dataset):
+        known = allowed([name for name in settings.datasets if studied.on(name)])
+        raise SuiteError(f"{file}: geometry.datasets has no data set {dataset!r}; allowed: {known or 'none'}")
+    tools, measure = study_tools(regime), measure_of(regime.value)
+    console.print(f"wrote {run_geometry(dataset, loss, studied, console, tools, measure)}")
 
 
 def search(

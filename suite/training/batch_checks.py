@@ -103,7 +103,8 @@ def check_folds(settings: Settings, plan: SomePlan, half: TrainingHalf, search: 
     check_fold_sizes(f"{settings.recipe.file}: tuning.folds", plan.dataset, half, folds)
     left = least_training(classes, folds)
     if plan.recipe.classes_per_batch > left:
-        found = f"a search with tuning.folds = {folds} trains on {left} of {classes} training classes"
+        file = "" if settings.recipe.file == PARAMS_FILE else f" in {settings.recipe.file}"
+        found = f"a search with tuning.folds = {folds}{file} trains on {left} of {classes} training classes"
         raise _too_large(settings, "classes_per_batch", plan.dataset, found, left)
     if not search.noise or plan.noise_kind in OF_FEATURES:
         return
@@ -197,5 +198,5 @@ def _too_large(settings: Settings, setting: str, dataset: str, found: str, most:
         return SuiteError(
             f"{PARAMS_FILE}: noise: {found}, and a batch needs {LEAST_CLASSES}; allowed: less noise, or more classes"
         )
-    elsewhere = f", for this data set alone as datasets.{dataset}.{setting}" if mine is None else ""
+    elsewhere = f", for this data set alone as datasets.{dataset}.{setting} in {PARAMS_FILE}" if mine is None else ""
     return SuiteError(f"{where}.{setting} = {value}: {found}; allowed: 2 to {most}{elsewhere}")

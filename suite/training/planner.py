@@ -5,6 +5,7 @@ Everything is checked first; after an error no plan has been written.
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 
 from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError, allowed
@@ -34,7 +35,7 @@ from suite.training.hyperparameters import with_learning_rates
 from suite.training.plan_checks import check_studied, extended_plans, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
 from suite.training.planned_cost import check_size, cost
-from suite.training.search_space import check_ends, declared_space, space_on
+from suite.training.search_space import check_ends, check_on_folds, declared_space, space_on
 from suite.training.stage import code_sha256
 from suite.training.tuning.found import is_set_otherwise
 from suite.training.user_files import update_user_files
@@ -134,6 +135,12 @@ class Planner:
             missing += 1
             if search is not None and not for_study:
                 check_folds(self._settings, bare, dataset.half, search)
+                if missing == 1:
+                    sizes = dataset.half.classes, bare.recipe.embedding_dim
+                    setting = f"{self._settings.recipe.file}: tuning.folds"
+                    entry.must_survive(
+                        partial(check_on_folds, entry, bare.hyperparameters, *sizes, setting, search.folds)
+                    )
             planned.append((bare, search))
         if missing and not for_study:
             self.remarks.append(f"{entry.name} on {dataset.dataset} {_without_recipe(planned)}")

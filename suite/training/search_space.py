@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 import optuna
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from suite.data.split import least_training
 from suite.errors import Problems, SuiteError, several
 from suite.losses.build import TRAINING_SETTINGS
 from suite.losses.by_hand import values_by_hand
@@ -224,3 +225,21 @@ def check_ends(
                     problem = problem or error
             else:
                 raise SuiteError(f"{entry.file}: {setting}.{name} = {end!r}: {problem}") from problem
+
+
+def check_on_folds(
+    entry: LossEntry, values: Hyperparameters, num_classes: int, embedding_dim: int, setting: str, folds: int
+) -> None:
+    """Check that a loss can be built and asked with as few classes as a search trains on while a fold is held out.
+
+    Raises:
+        SuiteError: it cannot; the message names the setting of the folds, with its file.
+    """
+    left = least_training(num_classes, folds)
+    if left < 2:  # too few folds for so few classes: refused by itself
+        return
+    try:
+        ask(entry.place, entry.build(values, left, embedding_dim), left, embedding_dim)
+    except SuiteError as error:
+        found = f"a search with {setting} = {folds} trains on {left} of {num_classes} training classes"
+        raise SuiteError(f"{error}; {found}; allowed: a loss for {left} classes, or more training classes") from error

@@ -35,6 +35,7 @@ from suite.settings.plans import (
     tuned_plan_path,
 )
 from suite.training.cache import CachedRun, Finished, alone_in_runs, cached_runs, run_missing, versions
+from suite.training.cache import clear as clear_runs
 from suite.training.run import frozen
 from suite.training.run.frozen import Outcome
 
@@ -56,17 +57,18 @@ class View(Protocol):
         """Take up what a run left."""
 
 
-def train(dataset: str, loss: str, console: Console) -> None:
+def train(dataset: str, loss: str, console: Console, *, anew: bool = False) -> None:
     """Run what is missing of a loss on a data set; writes ``runs/DATASET-LOSS`` and ``times/DATASET-LOSS.json``.
 
-    Of each noise level the first seed's embeddings of the test classes are kept.
+    Of each noise level the first seed's embeddings of the test classes are kept. ``anew`` deletes finished runs once nothing
+    stands in the way of new ones.
 
     Raises:
         SuiteError: the plan or the features are missing, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
     runs = [run for plan, _ in read_tuned_plans(dataset, loss) for run in runs_of(plan, keep_embeddings=True)]
-    places, finished = run_frozen_stage(name, runs, console)
+    places, finished = run_frozen_stage(name, runs, console, anew=anew)
     write_runs(name, places, finished)
 
 
@@ -108,6 +110,8 @@ def run_frozen_stage(
     execute: Executor = in_parallel,
     view: Callable[[str, Sequence[CachedRun[Any]], Console], View] | None = None,
     load: Callable[[Path], Features] = load_features,
+    *,
+    anew: bool = False,
 ) -> tuple[list[CachedRun[P]], list[Finished]]:
     """Run those of one data set that are not in the run cache.
 
@@ -119,6 +123,7 @@ def run_frozen_stage(
         execute: computes runs, on this machine or others.
         view: shows them; by default a ``StageView``.
         load: reads a feature file.
+        anew: delete what the run cache has of their loss first, once all is checked.
 
     Returns:
         The runs with their places in the cache, and what each left.
@@ -133,6 +138,8 @@ def run_frozen_stage(
     places = cached_runs(runs, sha256_file(path), code, versions())
     for plan in {id(run.plan): run.plan for run in runs}.values():
         check_code(plan, code_sha256())
+    if anew:
+        clear_runs(dataset, runs[0].plan.loss)
     return places, run_stage(name, places, features, function, console, execute, view)
 
 

@@ -10,11 +10,12 @@ from suite.errors import SuiteError
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.processes import in_parallel
 from suite.settings.params import Settings
-from suite.settings.plans import FinetunedPlan, Run, plan_path, read_plan_file, runs_of
+from suite.settings.plans import FinetunedPlan, Run, plan_path, read_plan_file, runs_of, tuned_plan_path
 from suite.training.finetuned.planner import REGIME
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import make_views, views_of
 from suite.training.finetuned.views import Source
+from suite.training.stage import read_tuned_plans
 from suite.training.studies.extended import extended_parts
 
 
@@ -66,15 +67,21 @@ def _planned(wanted: Wanted, settings: Settings) -> Run[FinetunedPlan]:
             return run
     raise SuiteError(
         f"{wanted.name} is not planned: its settings, its loss or the code that trains are others than those of the "
-        "record; check out the commit of the records"
+        "record, or its values are neither in git nor searched here; check out the commit of the records"
     )
 
 
 def _runs_of(dataset: str, loss: str, settings: Settings) -> Iterator[Run[Any]]:
-    """Runs of a loss in the grid, then in the study ``extended``; those that await a search have no values yet."""
+    """Runs of a loss in the grid, by recipes in git, then by searches here, then those of the study ``extended``.
+
+    Those of the study that await a search have no values yet.
+    """
     grid, study = (plan_path(kind, dataset, loss, REGIME) for kind in ("tuned", "extended"))
     for plan, _ in read_plan_file(grid) if grid.is_file() else ():
         yield from runs_of(plan)
+    if tuned_plan_path(dataset, loss, REGIME).is_file():
+        for plan, _ in read_tuned_plans(dataset, loss, REGIME):
+            yield from runs_of(plan)
     for part in extended_parts(dataset, loss, settings, REGIME) if study.is_file() else ():
         if part.search is None:
             yield from part.runs(part.plan)

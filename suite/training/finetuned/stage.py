@@ -17,7 +17,7 @@ from suite.settings.finetuned import ViewPlan
 from suite.settings.paths import LOCKS_FOLDER, TIMES_FOLDER
 from suite.settings.plans import P, Run, folder_of, runs_of
 from suite.training.backbone import load_backbone
-from suite.training.cache import CachedRun, Finished, cached_runs, versions
+from suite.training.cache import CachedRun, Finished, cached_runs, clear, versions
 from suite.training.finetuned.images import load_images
 from suite.training.finetuned.making import write_views
 from suite.training.finetuned.planner import REGIME, finetuned_code_sha256, load_view_plan
@@ -91,20 +91,27 @@ def _training_labels(views: Source, split: int) -> NDArray[np.int64]:
     return views.labels[views.training_rows]
 
 
-def train_finetuned(dataset: str, loss: str, console: Console) -> None:
+def train_finetuned(dataset: str, loss: str, console: Console, *, anew: bool = False) -> None:
     """Run what is missing of a loss on a data set; writes ``runs`` and ``times`` below ``finetuned/``.
+
+    ``anew`` deletes finished runs once nothing stands in the way of new ones.
 
     Raises:
         SuiteError: the plan or the views are missing or stale, or code is not the planned one.
     """
     name = f"{dataset}-{loss}"
     runs = [run for plan, _ in read_tuned_plans(dataset, loss, REGIME) for run in runs_of(plan, keep_embeddings=True)]
-    places, finished = run_finetuned_stage(name, runs, console)
+    places, finished = run_finetuned_stage(name, runs, console, anew=anew)
     write_runs(name, places, finished, folder_of(REGIME))
 
 
 def run_finetuned_stage(
-    name: str, runs: Sequence[Run[P]], console: Console, function: Callable[..., Outcome] = run_finetuned
+    name: str,
+    runs: Sequence[Run[P]],
+    console: Console,
+    function: Callable[..., Outcome] = run_finetuned,
+    *,
+    anew: bool = False,
 ) -> tuple[list[CachedRun[P]], list[Finished]]:
     """Run those of one data set that are not in the run cache.
 
@@ -113,6 +120,7 @@ def run_finetuned_stage(
         runs: what to run.
         console: where progress is shown.
         function: computes a run from views.
+        anew: delete what the run cache has of their loss first, once all is checked.
 
     Returns:
         The runs with their places in the cache, and what each left.
@@ -125,6 +133,8 @@ def run_finetuned_stage(
         check_code(plan, finetuned_code_sha256())
     views = views_of(dataset)
     places = cached_on(views, runs, function)
+    if anew:
+        clear(dataset, runs[0].plan.loss, REGIME)
     return places, run_stage(name, places, views, function, console)
 
 

@@ -225,6 +225,16 @@ def test_a_loss_is_tuned_and_trained_on_both_tracks(main, both_tracks):
     assert tuned[0]["metrics"] != tuned[1]["metrics"]
 
 
+def test_train_anew_deletes_nothing_before_all_is_checked(main, command, both_tracks):
+    main("tune", "emoji", "contrastive")
+    main("train", "emoji", "contrastive")
+    Path("features/emoji.safetensors").unlink()
+    ended = command("train", "emoji", "contrastive", "--anew")
+    assert ended.status == 2
+    assert "features/emoji.safetensors is missing" in ended.err
+    assert len([*Path("run_cache/emoji-contrastive").glob("*.json")]) == 2
+
+
 def test_train_anew_runs_what_is_in_the_run_cache(main, both_tracks, capsys):
     main("tune", "emoji", "contrastive")
     written = []

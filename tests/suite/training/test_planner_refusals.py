@@ -95,12 +95,12 @@ def test_batches_that_the_data_cannot_fill(plan):
     message = refused(plan, datasets={"emoji": {}}, recipe=RECIPE | {"classes_per_batch": 6})
     assert message == (
         "params.yaml: recipe.classes_per_batch = 6: emoji has 5 training classes; allowed: 2 to 5, "
-        "for this data set alone as datasets.emoji.classes_per_batch"
+        "for this data set alone as datasets.emoji.classes_per_batch in params.yaml"
     )
     message = refused(plan, datasets={"emoji": {}}, recipe=RECIPE | {"samples_per_class": 4})
     assert message == (
         "params.yaml: recipe.samples_per_class = 4: the largest training class of emoji has 3 images; allowed: 2 to 3, "
-        "for this data set alone as datasets.emoji.samples_per_class"
+        "for this data set alone as datasets.emoji.samples_per_class in params.yaml"
     )
     message = refused(plan, datasets={"emoji": {"max_classes": 6}}, recipe=RECIPE | {"classes_per_batch": 4})
     assert "emoji has 3 training classes" in message
@@ -111,10 +111,30 @@ def test_a_search_must_be_able_to_fill_a_batch_with_a_fold_held_out(plan):
     message = refused(plan, datasets={"emoji": {}}, recipe=RECIPE | {"classes_per_batch": 3})
     assert message == (
         "params.yaml: recipe.classes_per_batch = 3: a search with tuning.folds = 2 trains on 2 of 5 training "
-        "classes; allowed: 2 to 2, for this data set alone as datasets.emoji.classes_per_batch"
+        "classes; allowed: 2 to 2, for this data set alone as datasets.emoji.classes_per_batch in params.yaml"
     )
     save_recipe({})
     plan(recipe=RECIPE | {"classes_per_batch": 3}, datasets={"emoji": {}}, losses={"pfml": {}})
+
+
+def test_a_loss_must_do_with_the_classes_that_are_left_while_a_fold_is_held_out(plan):
+    """5 training classes in 2 folds: 2 of them train while 3 are held out."""
+    target = own_loss("return embeddings.square().sum() * torch.unique(labels).numel() + self.weight * 0")
+    path = Path("my_losses/own.py")
+    text = path.read_text().replace("weight: float = 1.0", "num_classes: int, weight: float = 1.0")
+    refusal = 'if num_classes < 3: raise ValueError(f"needs 3 classes, got {num_classes}")'
+    path.write_text(text.replace("        self.weight = weight", f"        {refusal}\n        self.weight = weight"))
+    settings = {
+        "datasets": {"emoji": {}},
+        "losses": {"own": {"target": target, "search": {"weight": {"low": 1, "high": 2}}}},
+        "recipe": RECIPE | {"classes_per_batch": 2},
+    }
+    assert refused(plan, **settings) == (
+        "params.yaml: losses.own: needs 3 classes, got 2; a search with params.yaml: tuning.folds = 2 trains on 2 of 5 "
+        "training classes; allowed: a loss for 2 classes, or more training classes"
+    )
+    path.write_text(text)
+    plan(**settings)
 
 
 def test_classes_that_are_too_few_for_a_search(plan):

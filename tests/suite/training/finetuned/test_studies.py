@@ -149,6 +149,14 @@ def test_an_axis_that_is_left_out_stops_no_pipeline(project):
         ),
         (("geometry", "birds", "pfml"), "pipelines/finetuned/params.yaml: geometry.folds = 3: birds has 4 training"),
         (
+            ("geometry", "trees", "pfml"),
+            "pipelines/finetuned/params.yaml: geometry.datasets has no data set 'trees'; allowed: birds",
+        ),
+        (
+            ("geometry", "birds", "circle"),
+            "pipelines/finetuned/params.yaml: geometry.losses has no loss 'circle'; allowed: pfml, soft_triple",
+        ),
+        (
             ("search", "birds", "pfml", "--number", "7"),
             "--number 7: allowed by tuning.searches in pipelines/finetuned/params.yaml: 0 to 0",
         ),
