@@ -33,7 +33,7 @@ class FinetunedRecipe(Recipe):
 
     file: ClassVar[Path] = FINETUNED_FILE
 
-    whole_network: Annotated[bool, Field(strict=True)] | Literal["on_cpu"] = False
+    whole_network: Literal[True, False, "on_cpu"] = False
     """Whether all blocks learn, from images, on a GPU; ``on_cpu`` does it without one.
 
     ``cut`` and ``views`` count for nothing then: each image is changed anew for each batch.

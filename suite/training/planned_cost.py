@@ -93,8 +93,8 @@ def cost(
     source = (
         f"{file}, which may be of other settings or another machine" if known else "a step of the network timed here"
     )
-    alone = f" ({_time(seconds)} in one process)" if workers > 1 else ""
-    return f"{told}; all about {_time(seconds / workers)}{alone} by {source}"
+    alone = f" ({duration(seconds)} in one process)" if workers > 1 else ""
+    return f"{told}; all about {duration(seconds / workers)}{alone} by {source}"
 
 
 def _seconds(path: Path) -> dict[tuple[str, str], float]:
@@ -110,7 +110,8 @@ def _seconds(path: Path) -> dict[tuple[str, str], float]:
         return {}
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people read them, e.g. ``12 min``."""
     minutes = seconds / 60
     return f"{seconds:.0f} s" if minutes < 1 else f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 

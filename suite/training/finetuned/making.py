@@ -135,8 +135,9 @@ class _Made:
         self.folder, self._made_from, self.any = folder, made_from, False
         manifest = read_manifest(folder)
         self._files: dict[str, str] = {}
-        if manifest.get("made_from") == made_from:
-            self._files = manifest["files"]
+        known: Any = manifest.get("files") if isinstance(manifest, dict) else None
+        if isinstance(known, dict) and manifest.get("made_from") == made_from:
+            self._files = known
         else:
             shutil.rmtree(folder, ignore_errors=True)
 

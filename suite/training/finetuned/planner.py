@@ -25,7 +25,7 @@ from suite.training.finetuned.images import has_gpu
 from suite.training.finetuned.network import cut_backbone, whole_backbone
 from suite.training.plan_checks import check_studied, extended_plans, for_all, sound_datasets, sound_losses
 from suite.training.plan_files import remarks_on, write_all
-from suite.training.planned_cost import cost
+from suite.training.planned_cost import cost, duration
 from suite.training.planner import Planner
 from suite.training.user_files import update_user_files
 
@@ -162,13 +162,12 @@ def _seconds_of_image(standing: nn.Module, blocks: nn.Module, side: int) -> floa
 
 def _without_gpu(settings: SettingsOfRegime, seconds: dict[str, float]) -> str:
     """Why the whole network is not trained here, and how long it would take."""
-    hours = {name: value / 3600 for name, value in seconds.items()}
     runs = len(settings.losses) * len(settings.noise.levels) * settings.seeds
-    each_run = ", ".join(f"{name} {60 * value:.0f} min" for name, value in hours.items())
+    each_run = ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())
+    whole = f"the {runs * len(seconds)} runs without their searches {duration(runs * sum(seconds.values()))}"
     return (
         f"{_WHOLE} = true needs a GPU, and this machine has none; on one core of its processor a run would take about "
-        f"{each_run}, and the {runs * len(hours)} runs without their searches {runs * sum(hours.values()):.0f} h; "
-        "allowed: false, on_cpu, or a machine with a GPU"
+        f"{each_run}, and {whole}; allowed: false, on_cpu, or a machine with a GPU"
     )
 
 

@@ -1,5 +1,6 @@
 """Views: the same bytes for any number of workers and after a kill; stale, incomplete and altered ones are refused."""
 
+import json
 import copy
 import os
 import signal
@@ -266,6 +267,16 @@ def test_views_that_lack_or_were_cut_short_are_refused(table, backbone, name):
     (FOLDER / name).unlink()
     with pytest.raises(SuiteError, match=rf"views {FOLDER} are incomplete: {name} is missing; make them with"):
         load_views(plan(), table, backbone)
+
+
+@pytest.mark.parametrize("files", [None, "[]"])
+def test_a_manifest_of_another_shape_is_made_anew(table, backbone, files):
+    make(table, backbone)
+    path = FOLDER / "manifest.json"
+    whole = path.read_bytes()
+    path.write_text(files or json.dumps(json.loads(whole) | {"files": None}))
+    make(table, backbone)
+    assert path.read_bytes() == whole
 
 
 def test_a_disk_with_too_little_room_is_noticed_before(table, backbone, monkeypatch):
