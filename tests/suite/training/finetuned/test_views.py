@@ -1,7 +1,7 @@
 """Views: the same bytes for any number of workers and after a kill; stale, incomplete and altered ones are refused."""
 
-import json
 import copy
+import json
 import os
 import signal
 import subprocess
