@@ -5,7 +5,6 @@ Everything is checked first; after an error no plan has been written.
 
 import contextlib
 from dataclasses import replace
-from functools import partial
 
 from suite.data.noise import check_kind
 from suite.errors import Problems, SuiteError, allowed
@@ -136,11 +135,8 @@ class Planner:
             if search is not None and not for_study:
                 check_folds(self._settings, bare, dataset.half, search)
                 if missing == 1:
-                    sizes = dataset.half.classes, bare.recipe.embedding_dim
-                    setting = f"{self._settings.recipe.file}: tuning.folds"
-                    entry.must_survive(
-                        partial(check_on_folds, entry, bare.hyperparameters, *sizes, setting, search.folds)
-                    )
+                    folds = f"{self._settings.recipe.file}: tuning.folds", search.folds
+                    check_on_folds(entry, bare.hyperparameters, dataset.half.classes, bare.recipe.embedding_dim, *folds)
             planned.append((bare, search))
         if missing and not for_study:
             self.remarks.append(f"{entry.name} on {dataset.dataset} {_without_recipe(planned)}")

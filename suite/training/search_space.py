@@ -239,7 +239,7 @@ def check_on_folds(
     if left < 2:  # too few folds for so few classes: refused by itself
         return
     try:
-        ask(entry.place, entry.build(values, left, embedding_dim), left, embedding_dim)
+        entry.must_survive(lambda: ask(entry.place, entry.build(values, left, embedding_dim), left, embedding_dim))
     except SuiteError as error:
         found = f"a search with {setting} = {folds} trains on {left} of {num_classes} training classes"
         raise SuiteError(f"{error}; {found}; allowed: a loss for {left} classes, or more training classes") from error
