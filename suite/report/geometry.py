@@ -28,9 +28,9 @@ Models of the study of geometry, trained without label noise, measured on their 
 Lengths are chords, shares in percent. Of each run the mean over its classes is taken, and a cell has the mean of these
 over runs, with the least and the most in parentheses. {dash} stands where a loss has no delta, and where the records of
 a row do not have the number. *delta*: of pfml, held, or as each run's search found it. *Spread*: the standard deviation
-of a class. *Wider*: classes whose spread is above delta, after the first epoch of training and after the last. It is
-the premise of the comparison: only for these the bound of Corollary 1, delta, is below what a control at the mean of
-the class has. *(\\*)*: embeddings that meet the condition of Proposition 1. *Within delta*: flows that start beside an
+of a class. *Wider*: classes whose spread is above delta, after the first epoch of training and after the last. The
+claims ask it of some: with one proxy an image, all (\\*) and at rest, proxies are then nearer than a control at the
+mean. *(\\*)*: embeddings that meet the condition of Proposition 1. *Within delta*: flows that start beside an
 embedding, outside the ball of radius delta around it, and end in the ball; most start 5 % of delta outside it, so where
 (\\*) does not hold that says little. *W2*: from the proxies of a class to its embeddings; *nearest*: from a proxy to
 the nearest of these; *apart*: between two proxies of a class. Nothing here is a verdict; [claims.md](claims.md) has

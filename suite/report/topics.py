@@ -78,9 +78,7 @@ def found_by_verdict(claims: ReportJson, regime: str) -> str:
     mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
     counts = _judged(mine, regime, names=False)
     return (
-        f"Results of claims, one for each data set and point of a study, on retrieval by R@1: {counts}."
-        if counts
-        else ""
+        f"Results of claims, one for each data set and point of a study, retrieval by R@1: {counts}." if counts else ""
     )
 
 

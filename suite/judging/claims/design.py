@@ -43,7 +43,7 @@ class Design(BaseModel):
             budget=settings.tuning.model_dump(mode="json", exclude={"also"}),
             seeds=settings.seeds,
             noise=settings.noise.model_dump(mode="json"),
-            studies=settings.model_dump(mode="json", include=_STUDIES),
+            studies=settings.model_dump(mode="json", include=_STUDIES, serialize_as_any=True),  # a regime adds to some
         )
 
     def beyond(self, before: "Design") -> "Design":

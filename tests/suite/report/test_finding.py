@@ -126,7 +126,7 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
 def test_one_sentence_counts_all_claims_of_the_regime_by_verdict():
     own = {"claims": [*REPORT["claims"], REPORT["claims"][4] | {"said_by": "suite"}]}
     assert found_by_verdict(own, "frozen") == (
-        "Results of claims, one for each data set and point of a study, on retrieval by R@1: 2 supported (of 2 claims), 1 "
+        "Results of claims, one for each data set and point of a study, retrieval by R@1: 2 supported (of 2 claims), 1 "
         "not found on frozen features (of 1 claim), 1 equivalent (of 1 claim), 1 inconclusive, 2 not run (on what the paper "
         "says) "
         "and 1 not found on frozen features (of 1 claim), 1 inconclusive (on what the suite has carried on)."

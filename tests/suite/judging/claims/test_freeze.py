@@ -9,7 +9,7 @@ import yaml
 from suite.errors import SuiteError
 from suite.judging.claims.freeze import Frozen, add_later, design_anew, freeze, load_frozen
 from suite.judging.claims.load import load_claims
-from suite.settings.finetuned import load_finetuned
+from suite.settings.finetuned import GeometryChanges, load_finetuned
 from suite.settings.params import Settings, load_settings
 from suite.settings.paths import FINETUNED_FILE
 from tests.helpers.paths import ROOT
@@ -106,6 +106,10 @@ def test_each_regime_has_a_design_of_its_own(folder):
     assert frozen.changes(settings) == frozen.changes(late.within(settings), "finetuned") == []
     (told,) = frozen.changes(other.within(settings), "finetuned")
     assert told.startswith("geometry: {")
+    rates = {"furniture": GeometryChanges(backbone_rate=0.5)}
+    slower = late.model_copy(update={"geometry": late.geometry.model_copy(update={"datasets": rates})})
+    (told,) = frozen.changes(slower.within(settings), "finetuned")
+    assert "{'furniture': {'backbone_rate': 0.5}}} now" in told, "a setting that this regime alone has"
     assert frozen.changes(settings, "published") == ["regime published: came after"]
 
 
