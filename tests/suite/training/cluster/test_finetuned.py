@@ -42,7 +42,7 @@ STUDIES = {
     "ablation": {"birds": {"alpha": [0]}},
     "crossed": {"values": {"delta": [0.3]}, "searched": ["learning_rate"], "trials": 1, "folds": 2},
     "fresh_seeds": {"losses": {"pfml": {}}, "count": 1},
-    "geometry": {"datasets": ["birds"], "losses": {"pfml": {}}, "deltas": [0.2], "trials": 1, "folds": 2},
+    "geometry": {"datasets": {"birds": {}}, "losses": {"pfml": {}}, "deltas": [0.2], "trials": 1, "folds": 2},
     "tuning": {"trials": 1, "folds": 2, "held_out": 1},
 }
 
