@@ -1,5 +1,6 @@
 """Searches and studies, each run by its own command, and what becomes of their outcomes."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -27,9 +28,8 @@ def ablation(
     from suite.training.studies.ablation import run_ablation
 
     settings = settings_of(regime)
-    studied, file = settings.ablation, settings.recipe.file
-    if dataset not in studied:
-        raise SuiteError(f"{file}: ablation has no data set {dataset!r}; allowed: {allowed(studied) or 'none'}")
+    studied = settings.ablation
+    _check_set(f"{settings.recipe.file}: ablation", "data set", dataset, studied)
     console.print(f"wrote {run_ablation(dataset, axis, studied[dataset], console, study_tools(regime))}")
 
 
@@ -69,9 +69,7 @@ def extended(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen)
     from suite.training.studies.extended import run_extended
 
     settings = settings_of(regime)
-    if loss not in settings.extended.losses:
-        known = allowed(settings.extended.losses) or "none"
-        raise SuiteError(f"{settings.recipe.file}: extended.losses has no loss {loss!r}; allowed: {known}")
+    _check_set(f"{settings.recipe.file}: extended.losses", "loss", loss, settings.extended.losses)
     console.print(f"wrote {run_extended(dataset, loss, settings, console, search_tools(regime))}")
 
 
@@ -83,11 +81,10 @@ def geometry(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen)
 
     settings = settings_of(regime)
     studied, file = settings.geometry, settings.recipe.file
-    if loss not in studied.losses:
-        raise SuiteError(f"{file}: geometry.losses has no loss {loss!r}; allowed: {allowed(studied.losses) or 'none'}")
-    if not studied.on(dataset):
-        known = allowed([name for name in settings.datasets if studied.on(name)])
-        raise SuiteError(f"{file}: geometry.datasets has no data set {dataset!r}; allowed: {known or 'none'}")
+    _check_set(f"{file}: geometry.losses", "loss", loss, studied.losses)
+    _check_set(
+        f"{file}: geometry.datasets", "data set", dataset, [name for name in settings.datasets if studied.on(name)]
+    )
     tools, measure = study_tools(regime), measure_of(regime.value)
     console.print(f"wrote {run_geometry(dataset, loss, studied, console, tools, measure)}")
 
@@ -115,3 +112,9 @@ def promote() -> None:
 
     for path in promote_found():
         console.print(f"wrote {path}")
+
+
+def _check_set(setting: str, what: str, name: str, known: Collection[str]) -> None:
+    """Refuse a data set or a loss that the settings of a study do not name."""
+    if name not in known:
+        raise SuiteError(f"{setting} has no {what} {name!r}; allowed: {allowed(known) or 'none'}")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from suite.errors import SuiteError, allowed
 from suite.settings.params import BackboneSettings, Recipe, Settings, TuningSettings, alike_but_for_case, load_settings
@@ -25,6 +25,13 @@ from suite.settings.studies import (
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
+def _no_number(value: object) -> object:
+    """1 equals true, and stands for it nowhere else in settings."""
+    if type(value) in (int, float):
+        raise ValueError("Input should be True, False or 'on_cpu'")
+    return value
+
+
 class FinetunedRecipe(Recipe):
     """How views are made, and blocks and embedding layer trained: the same for every loss.
 
@@ -33,7 +40,7 @@ class FinetunedRecipe(Recipe):
 
     file: ClassVar[Path] = FINETUNED_FILE
 
-    whole_network: Literal[True, False, "on_cpu"] = False
+    whole_network: Annotated[Literal[True, False, "on_cpu"], BeforeValidator(_no_number)] = False
     """Whether all blocks learn, from images, on a GPU; ``on_cpu`` does it without one.
 
     ``cut`` and ``views`` count for nothing then: each image is changed anew for each batch.

@@ -17,6 +17,7 @@ from suite.losses.registry import Hyperparameters, LossEntry, check_hyperparamet
 from suite.settings.params import Limits, LossSettings, Recipe
 from suite.settings.paths import PARAMS_FILE
 from suite.settings.reading import Distinct, Scalar, Strict, explain
+from suite.training.batch_checks import LEAST_CLASSES
 
 _MOST = 1e15
 """Of the ends of a range."""
@@ -236,7 +237,7 @@ def check_on_folds(
         SuiteError: it cannot; the message names the setting of the folds, with its file.
     """
     left = least_training(num_classes, folds)
-    if left < 2:  # too few folds for so few classes: refused by itself
+    if left < LEAST_CLASSES:  # refused by itself
         return
     try:
         entry.must_survive(lambda: ask(entry.place, entry.build(values, left, embedding_dim), left, embedding_dim))

@@ -293,10 +293,11 @@ def test_the_whole_network_needs_a_gpu_or_a_word(copy):
     records = read_records([copy / FOLDER / "runs/birds-multi_similarity/records.jsonl"])
     assert len(records) == 4
     assert {record.recipe["whole_network"] for record in records} == {"on_cpu"}
-    write_params(copy, recipe={"whole_network": "off"})
-    text = suite(copy, "plan", *REGIME, status=2)
     setting = "error: pipelines/finetuned/params.yaml: recipe.whole_network"
-    assert text == f"{setting} = 'off'; allowed: True, False or 'on_cpu'\n"
+    for wrong in ("off", 1, None):
+        write_params(copy, recipe={"whole_network": wrong})
+        text = suite(copy, "plan", *REGIME, status=2)
+        assert text == f"{setting} = {wrong!r}; allowed: True, False or 'on_cpu'\n"
 
 
 def test_an_unknown_cut_and_stale_views_are_one_line(copy):
