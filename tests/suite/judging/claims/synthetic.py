@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from suite.judging.claims.judge import judge
 from suite.judging.claims.read import read_measured
 from suite.judging.claims.schema import CLAIM_KINDS
@@ -19,6 +21,8 @@ COMMON = {
 }
 CLEAN = {"kind": "symmetric", "level": 0}
 PAIR = {"subject": "pfml", "reference": "cpml"}
+WIGGLE = np.array([0.1, -0.2, 0.15, -0.1, 0.05])
+"""Scatter over seeds, mean zero."""
 RUNS = COMMON | {"datasets": ["emoji"], "reported": None}
 ALONG = RUNS | {"estimand": "recall_at_1"}
 PREMISE = {"minimum_share": 0.1, "because": "chosen for a test"}
