@@ -80,6 +80,12 @@ def clear(folder: Path, *patterns: str) -> None:
         folder.rmdir()
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Delete what killed processes were writing to a folder; for work that one process does at a time, as in ``alone``."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink()
+
+
 def shown(path: Path) -> Path:
     """A path as it is told: from the current folder, where it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path

@@ -20,7 +20,7 @@ from suite.data.archives.editions import Edition
 from suite.data.archives.identify import Identified
 from suite.data.archives.shards import SHARD_IMAGES, Job, Shard, Site, finished, in_archive_order, write_shards
 from suite.errors import SuiteError
-from suite.files import read_json, write_json
+from suite.files import clear_unfinished, read_json, write_json
 from suite.hashing import sha256_file, sha256_value
 from suite.progress import progress_bar
 
@@ -114,8 +114,7 @@ def _prepare(site: Site, key: str) -> None:
         write_json(kept, key)
     site.shards.mkdir(parents=True, exist_ok=True)
     for folder in (site.shards, site.notes):
-        for path in folder.glob(".*.tmp"):
-            path.unlink()
+        clear_unfinished(folder)
 
 
 def _holds(path: Path, key: str) -> bool:

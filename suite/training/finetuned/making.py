@@ -18,7 +18,7 @@ from rich.progress import Progress, TaskID
 
 from suite.data.table import ImageTable
 from suite.errors import SuiteError
-from suite.files import replacing, write_json
+from suite.files import clear_unfinished, replacing, write_json
 from suite.hashing import sha256_file
 from suite.processes import in_parallel
 from suite.progress import progress_bar
@@ -120,7 +120,7 @@ def _assembled(
 
 
 class _Made:
-    """The files of a folder that are done; those that were made from something else are deleted.
+    """The files of a folder that are done; those that were made from something else, or cut by a kill, are deleted.
 
     Args:
         folder: of the views.
@@ -138,6 +138,7 @@ class _Made:
         known: Any = manifest.get("files") if isinstance(manifest, dict) else None
         if isinstance(known, dict) and manifest.get("made_from") == made_from:
             self._files = known
+            clear_unfinished(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
