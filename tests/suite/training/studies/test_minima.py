@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suite.training.studies import minima
 from suite.training.studies.minima import FIRST_STEP, STEPS, Decay, basin_radius, flow, meets_condition
 from suite.training.studies.proxy_geometry import beside
 from tests.helpers.synthetic import unit_points as points
@@ -132,6 +133,20 @@ def test_every_flow_from_within_the_basin_ends_at_its_embedding(alpha, delta, se
     starts = beside(z, (delta + 0.98 * (radius - delta))[:, None], np.random.default_rng(seed + 1000))
     gaps = np.diag(end_distances(starts, z, decay))
     assert (gaps[held] <= 1.001 * delta).all()
+
+
+def test_shorter_steps_keep_every_particle_of_a_basin_barely_wider_than_delta(monkeypatch):
+    """Nine sources at one place leave a basin of 1.02 delta; a first step of delta / 20 may lead out of it."""
+    aside, around = 2 * np.arcsin(0.157), np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    sources = np.array([[1, 0, 0]] + 9 * [[np.cos(aside), np.sin(aside), 0]])
+    decay = Decay(2.0, 0.1)
+    radius = basin_radius(sources[:1], sources[1:], decay)[0]
+    assert 1.02 * decay.delta < radius < 1.021 * decay.delta
+    out = 2 * np.arcsin((decay.delta + 0.98 * (radius - decay.delta)) / 2)
+    starts = np.stack([np.full(60, np.cos(out)), np.sin(out) * np.cos(around), np.sin(out) * np.sin(around)], axis=1)
+    monkeypatch.setattr(minima, "FIRST_STEP", FIRST_STEP / 10)
+    monkeypatch.setattr(minima, "STEPS", STEPS * 10)
+    assert (end_distances(starts, sources, decay)[:, 0] <= 1.001 * decay.delta).all()
 
 
 def test_beyond_the_basin_a_flow_may_end_elsewhere():
