@@ -69,7 +69,8 @@ _EXPLAINED = """\
 Each claim is judged on each data set; `all` counts the data sets. No verdict outweighs another. "Not found" is said
 of a regime that the paper does not speak of; it says nothing about the paper's own. Claims about retrieval are judged
 by R@1 and by MAP@R: where the two differ, the verdict says which gave what. p belongs to the verdict given, by R@1;
-where that is inconclusive, p is that of support. It is two-sided and adjusted by Holm over the family, at 5 %.
+where that is inconclusive, p is that of support. It is two-sided and adjusted by Holm over the family, at 5 %: over its
+results that were run, so that verdicts of a family that was not run in full can change when the others are.
 claims.json has p for every verdict. *Beyond the smallest effect*: whether an effect that is shown is also shown to be
 larger than the smallest effect of interest. n: units of inference, searches where there are several, else seeds.
 *Fragile*: another look at the records changes the verdict; see [sensitivity.md](sensitivity.md). Verdicts in

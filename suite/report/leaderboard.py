@@ -32,8 +32,9 @@ from suite.judging.leaderboard.table import comparisons, leaderboard
 from suite.judging.leaderboard.verdicts import user_losses, verdicts
 from suite.report.budgets import with_trials
 from suite.report.figures.noise import draw_noise_figure
+from suite.report.kinds import kinds_section
 from suite.report.over_frozen import gains_over_frozen, gains_section
-from suite.report.studied import with_studies
+from suite.report.studied import under_other_kinds, with_studies
 from suite.report.tables import OF_STUDY, leaderboard_latex, leaderboard_page
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
 from suite.settings.params import Settings
@@ -59,8 +60,10 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     grid = read_records(record_files(settings))
     records = with_studies(grid)
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
-    further = _further(records, grid)
-    return _write_board(records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), further)
+    further, kinds = _further(records, grid), _other_kinds(grid, frozen)
+    return _write_board(
+        records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), further, kinds
+    )
 
 
 def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[str]]:
@@ -83,7 +86,7 @@ def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[
     on_frozen = read_csv(RECORDS_FILE) if RECORDS_FILE.is_file() else None
     gains = gains_over_frozen(to_table(records), on_frozen)
     frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in whole])
-    sections = [gains_section(gains)]
+    sections = [*_other_kinds(grid, frozen), gains_section(gains)]
     if notes:
         sections.append("## Not complete\n\n" + "".join(f"- {note}\n" for note in notes))
     handed_in = load_handed_in(settings)
@@ -112,6 +115,12 @@ def write_benchmark_leaderboard(settings: BenchmarkSettings) -> pd.DataFrame:
 def _further(records: Sequence[Record], grid: Sequence[Record]) -> set[str]:
     """Losses that the grid does not run."""
     return {record.loss for record in records} - {record.loss for record in grid}
+
+
+def _other_kinds(grid: Sequence[Record], frozen: pd.DataFrame) -> list[str]:
+    """The section on kinds of label noise that the grid does not have; none without records of them."""
+    section = kinds_section(under_other_kinds(grid), frozen, [record.loss for record in grid])
+    return [section] if section else []
 
 
 def _write_board(

@@ -23,6 +23,19 @@ def with_studies(records: list[Record]) -> list[Record]:
     return [*records, *_at_paper_values(records), *_extended(records)]
 
 
+def under_other_kinds(records: Sequence[Record]) -> list[Record]:
+    """Records of the study ``extended`` under kinds of label noise that the grid does not have, of any loss.
+
+    Args:
+        records: of the grid, of one regime; at least one.
+
+    Raises:
+        SuiteError: a record of the study is malformed.
+    """
+    kinds = {record.noise_kind for record in records}
+    return [record for record in beside(records, _alike(EXTENDED, records)) if record.noise_kind not in kinds]
+
+
 def _at_paper_values(records: Sequence[Record]) -> list[Record]:
     """Of the losses and the kinds and levels of noise that the grid has."""
     conditions = {(record.loss, record.noise_kind, record.noise_level) for record in records}

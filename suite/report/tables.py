@@ -43,7 +43,7 @@ TRACKS = {
 """How values were chosen, in a sentence; ``trials`` is what ``of_trials`` says."""
 LEGEND = (
     "R@1 on test classes in percent, mean ± half-width of the 95 % t-interval over {units}. **Bold**: cannot be told "
-    "apart from the best at its noise level, with at most 5 % error for the {count} losses together, and lies above the "
+    "apart from the best at its noise level, with at most 5 % error for all losses of a table together, and lies above the "
     "frozen backbone."
 )
 ONE_SEED = "R@1 on test classes in percent, of one seed: it has no interval, and nothing is told apart."
@@ -81,7 +81,7 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
         user: losses that the section of verdicts is about.
     """
     parts = ["# Leaderboard\n", _glance(_first_part(board)), EXPLANATION]
-    parts += [EXTENDED_LOSSES] if OF_STUDY in board else []
+    parts += [EXTENDED_LOSSES + _lacking(board)] if OF_STUDY in board else []
     parts += [section for section in (_handed_in(board), to_section(verdicts, user)) if section]
     for (regime, track), rows in board.groupby(["regime", "track"], sort=False):
         parts.append(f"## Regime `{regime}`, tuning track `{track}`\n\n{REGIMES[str(regime)]} {_chosen(rows)}\n")
@@ -90,6 +90,18 @@ def leaderboard_page(board: pd.DataFrame, verdicts: pd.DataFrame, user: Collecti
             for dataset, mine in rows.groupby("dataset", sort=False)
         ]
     return "\n".join(parts)
+
+
+def _lacking(board: pd.DataFrame) -> str:
+    """On which data sets of the board losses of the study ``extended`` have no records; empty where they have all."""
+    there = board[board[OF_STUDY].astype(bool)].groupby("loss", sort=False)["dataset"].agg(set)
+    names = list(dict.fromkeys(board["dataset"]))
+    told = [
+        f"{escaped(loss)} on {', '.join(gaps)}"
+        for loss, has in there.items()
+        if (gaps := [name for name in names if name not in has])
+    ]
+    return f"There are none of {'; '.join(told)}.\n" if told else ""
 
 
 def shown_name(rows: pd.DataFrame, loss: str) -> str:
@@ -129,10 +141,10 @@ def _glance(rows: pd.DataFrame) -> str:
     """One regime and track: a table for each data set, losses down, noise levels across, and remarks."""
     first, trained = rows.iloc[0], rows[rows["loss"] != FROZEN]
     seeds = trained["runs"].max()
-    legend = LEGEND.format(units=_units(trained), count=trained["loss"].nunique()) if seeds > 1 else ONE_SEED
+    legend = LEGEND.format(units=_units(trained)) if seeds > 1 else ONE_SEED
     parts = [f"{REGIMES[first['regime']]} {legend} {_chosen(rows)}\n"]
     for dataset, mine in rows.groupby("dataset", sort=False):
-        parts.append(f"## {dataset}, {first['regime']}\n\n{_across(mine)}{_remarks(mine)}")
+        parts.append(f"## {dataset}, {first['regime']}\n\n{across(mine)}{_remarks(mine)}")
     return "\n".join(parts)
 
 
@@ -147,8 +159,9 @@ def _chosen(rows: pd.DataFrame) -> str:
     return TRACKS[str(rows["track"].iloc[0])].format(trials=of_trials(rows))
 
 
-def _across(rows: pd.DataFrame) -> str:
-    columns = _columns_of(rows)
+def across(rows: pd.DataFrame, *, name_kinds: bool = False) -> str:
+    """A table of one data set, losses down, noise across, its kinds by name where they are several or this is asked for."""
+    columns = _columns_of(rows, name_kinds=name_kinds)
     cells = [
         [
             escaped(shown_name(rows, loss)),
@@ -165,9 +178,9 @@ def share(row: pd.Series) -> str:
     return f"**{text}**" if is_bold(row) else text
 
 
-def _columns_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _columns_of(rows: pd.DataFrame, *, name_kinds: bool = False) -> dict[str, pd.DataFrame]:
     """The tables of a data set side by side: head of the column, and its rows by loss."""
-    kinds = len(set(rows["noise_kind"])) > 1
+    kinds = name_kinds or len(set(rows["noise_kind"])) > 1
     return {
         f"{kind if kinds else 'noise'} {level:g}": mine.set_index("loss", drop=False)
         for (kind, level), mine in rows.groupby(["noise_kind", "noise_level"], sort=False)

@@ -8,6 +8,7 @@ from typing import Any
 from suite.errors import counted_noun
 from suite.judging.claims.evidence import Verdict
 from suite.judging.claims.words import verdict_word
+from suite.judging.leaderboard.verdicts import METHOD
 from suite.judging.statistics.estimates import t_interval
 from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said_by, was_run
 
@@ -40,8 +41,8 @@ TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
         "the trained field has a minimum near each embedding that meets the condition for it": ("proposition-1",),
     },
     {
-        "Smooth-AP retrieves better under wrong labels than each loss that is not made for them": ("smooth_ap-above",),
-        "PRISM retrieves better under wrong labels than each of these": ("prism-above",),
+        "Smooth-AP retrieves better under wrong labels than PFML and four baselines": ("smooth_ap-above",),
+        "PRISM retrieves better under wrong labels than these": ("prism-above",),
         "PRISM does as well as its base loss, cross-batch memory, without wrong labels": ("prism-base-clean",),
         "it retrieves better than that with 40 % wrong labels": ("prism-base-noise",),
     },
@@ -115,9 +116,14 @@ def _judged(claims: Sequence[ClaimJson], regime: str, *, names: bool = True) -> 
 
 
 def _of_claims(claims: Sequence[ClaimJson], verdict: Verdict) -> str:
-    """Of how many claims the results are that showed something."""
-    number = sum(any(line["verdict"] == verdict for line in _results([claim])) for claim in claims)
-    return f" (of {counted_noun(number, 'claim')})" if verdict in _DEFINITE else ""
+    """Of how many claims the results are that showed something, and how many of them say it of another loss than PFML."""
+    if verdict not in _DEFINITE:
+        return ""
+    shown = [[line for line in _results([claim]) if line["verdict"] == verdict] for claim in claims]
+    subjects = Counter(next(iter(line.get("gains_over_frozen") or [METHOD])) for lines in shown for line in lines)
+    others = [f"{count} of {loss}" for loss, count in subjects.items() if loss != METHOD]
+    told = ", ".join([f"of {counted_noun(sum(map(bool, shown)), 'claim')}", *others])
+    return f" ({told})"
 
 
 def _against(lines: Sequence[Mapping[str, Any]], verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from suite.report.leaderboard import (
     write_leaderboard,
 )
 from suite.report.results import read_boards
+from suite.report.tables import leaderboard_page
 from suite.report.times import write_benchmark_times, write_times
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import LossSettings, load_settings
@@ -131,6 +133,38 @@ def test_losses_that_the_grid_does_not_run_stand_in_its_tables_with_a_mark(setti
     judged = pd.read_csv(VERDICTS_FILE)
     best = judged[(judged["against"] == "best baseline") & (judged["loss"] == "pfml") & (judged["track"] == "tuned")]
     assert best["other"].tolist() == ["triplet"] * 2
+
+
+def test_on_which_data_sets_such_a_loss_has_no_records_is_said(settings):
+    runs = [record("supcon", level, seed, 0.6 + seed / 100) for level in LEVELS for seed in range(2)]
+    write_records(Path("results/studies/extended/emoji-supcon.jsonl"), runs)
+    board = write_leaderboard(settings)
+    judged = pd.read_csv(VERDICTS_FILE)
+    assert "There are none of" not in leaderboard_page(board, judged)
+    other = board[board["loss"] != "supcon"].assign(dataset="furniture")
+    assert "There are none of supcon on furniture.\n" in leaderboard_page(pd.concat([board, other]), judged)
+
+
+def test_other_kinds_of_noise_have_tables_of_their_own_where_a_loss_of_the_grid_was_run(settings):
+    write_leaderboard(settings)
+    assert "Other kinds" not in Path("results/leaderboard.md").read_text()
+    for loss, recall in (("pfml", 0.3), ("supcon", 0.6)):
+        runs = [
+            record(loss, level, seed, recall + seed / 100, noise_kind="small_cluster", track=track)
+            for track in ("tuned", "tuned_under_noise")
+            for level in (0.2, 0.4)
+            for seed in range(2)
+        ]
+        runs = [run for run in runs if run.track == "tuned" or loss == "supcon"]
+        write_records(Path(f"results/studies/extended/emoji-{loss}.jsonl"), runs)
+    board = write_leaderboard(settings)
+    assert set(board["noise_kind"]) == {"symmetric"}
+    _, section = Path("results/leaderboard.md").read_text().split("## Other kinds of label noise\n")
+    assert re.findall("^### (.*)$", section, re.MULTILINE) == ["emoji, frozen, tuned, other kinds"]
+    heads, _, *rows = re.findall(r"^\|.*\|$", section, re.MULTILINE)
+    assert heads == "| loss | small_cluster 0.2 | small_cluster 0.4 |"
+    assert [row.split(" | ")[0] for row in rows] == ["| supcon (extended)", "| frozen backbone", "| pfml"]
+    assert "60.50 ±" in rows[0]
 
 
 def test_a_metric_that_was_not_measured_is_empty_in_csv(settings):
