@@ -120,9 +120,14 @@ def _of_claims(claims: Sequence[ClaimJson], verdict: Verdict) -> str:
     if verdict not in _DEFINITE:
         return ""
     shown = [[line for line in _results([claim]) if line["verdict"] == verdict] for claim in claims]
-    subjects = Counter(next(iter(line.get("gains_over_frozen") or [METHOD])) for lines in shown for line in lines)
+    pairs = [
+        line for claim, lines in zip(claims, shown, strict=True) if claim.get("kind") in _OF_PAIRS for line in lines
+    ]
+    subjects = Counter(next(iter(line.get("gains_over_frozen") or [METHOD])) for line in pairs)
     others = [f"{count} of {loss}" for loss, count in subjects.items() if loss != METHOD]
-    told = ", ".join([f"of {counted_noun(sum(map(bool, shown)), 'claim')}", *others])
+    told = f"of {counted_noun(sum(map(bool, shown)), 'claim')}" + (
+        f"; of the results {', '.join(others)}" if others else ""
+    )
     return f" ({told})"
 
 
