@@ -1,6 +1,6 @@
 """Retrieval under kinds of label noise that the grid does not have: a section of the leaderboard."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ level are a table of their own. Whether PFML loses less than another loss under 
 """
 
 
-def kinds_section(records: Sequence[Record], frozen: pd.DataFrame, grid: Sequence[str]) -> str:
+def kinds_section(records: Sequence[Record], frozen: pd.DataFrame, grid: Collection[str]) -> str:
     """The section, of tuning tracks and data sets with a loss of the grid; empty without them.
 
     Args:

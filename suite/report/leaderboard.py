@@ -119,7 +119,7 @@ def _further(records: Sequence[Record], grid: Sequence[Record]) -> set[str]:
 
 def _other_kinds(grid: Sequence[Record], frozen: pd.DataFrame) -> list[str]:
     """The section on kinds of label noise that the grid does not have; none without records of them."""
-    section = kinds_section(under_other_kinds(grid), frozen, [record.loss for record in grid])
+    section = kinds_section(under_other_kinds(grid), frozen, {record.loss for record in grid})
     return [section] if section else []
 
 
