@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from suite.cli.shared import Benchmarks, Dataset, Loss, Regime, RegimeOption, check_one, console, search_tools
+from suite.cli.shared import (
+    Benchmarks,
+    Dataset,
+    Loss,
+    Regime,
+    RegimeOption,
+    check_one,
+    console,
+    search_tools,
+    tell_kept,
+)
 from suite.errors import SuiteError
 
 
@@ -141,6 +151,8 @@ def leaderboard(*, benchmarks: Benchmarks = False, regime: RegimeOption = Regime
     else:
         write_leaderboard(load_settings())
     console.print((folder / "leaderboard.md").read_text(encoding="utf-8"), markup=False)
+    if not benchmarks:
+        tell_kept(regime)
 
 
 def claims(
@@ -182,6 +194,8 @@ def claims(
     )
     for line in claims_summary(found):
         console.print(line, markup=False, highlight=False)
+    if not benchmarks:
+        tell_kept(regime)
 
 
 def freeze(

@@ -50,6 +50,15 @@ def check_one(regime: Regime, *, benchmarks: bool) -> None:
         raise SuiteError(f"--benchmarks and --regime {regime.value} exclude each other; allowed: one of them")
 
 
+def tell_kept(regime: Regime) -> None:
+    """Say how many cells of the grid were read from git, where this checkout has no runs of them."""
+    from suite.evaluation.cells import note_on_kept
+    from suite.settings.params import load_settings
+
+    if note := note_on_kept(load_settings(), regime.value):
+        console.print("[yellow]note:[/] " + escape(note))
+
+
 def search_tools(regime: Regime) -> "Callable[[], Tools] | None":
     """What searches of a regime need; None for the frozen one."""
     if regime == Regime.frozen:

@@ -107,7 +107,7 @@ def search(
 
 
 def promote() -> None:
-    """Copy finished searches to recipes/ and finished studies to results/studies, where dvc repro reads them."""
+    """Copy finished searches to recipes/, finished studies to results/studies and records of the grid to results/runs."""
     from suite.training.studies.promote import promote as promote_found
 
     for path in promote_found():

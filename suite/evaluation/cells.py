@@ -1,8 +1,8 @@
 """Files of records, cell by cell: a cell is a loss on a data set, at all levels and seeds.
 
-Runs in which the network learns take hours, and the folder that they lie in is not in git. So such a cell is kept in git
-as soon as it is finished, at ``results/finetuned/runs/DATASET-LOSS/records.jsonl``. Where this checkout has no runs of a
-cell, those in git are read.
+Runs take from minutes to hours, and the folder that they lie in is not in git. So the records of a finished cell are kept in
+git, at ``results/runs/DATASET-LOSS/records.jsonl`` and, where the network learns, ``results/finetuned/runs/``. Where this
+checkout has no runs of a cell, those in git are read: anyone may judge them again without computing them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,50 +11,66 @@ from pathlib import Path
 from suite.errors import SuiteError, allowed
 from suite.evaluation.records import Record
 from suite.settings.params import Settings
-from suite.settings.paths import FINETUNED_RESULTS, FOLDERS, RECORDS_NAME, RUNS_FOLDER
-
-_COMPUTED, _KEPT = FOLDERS["finetuned"] / RUNS_FOLDER, FINETUNED_RESULTS / RUNS_FOLDER
+from suite.settings.paths import RECORDS_NAME, RESULTS_OF, RUNS_FOLDER
+from suite.settings.plans import PLANS, Regime, folder_of
 
 
 def record_files(settings: Settings) -> list[Path]:
-    """Record files of ``dvc repro``: one for each data set and loss."""
+    """Record files of the grid, one for each data set and loss; of a cell that is not finished, where it will lie."""
     return [
-        RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME for dataset in settings.datasets for loss in settings.losses
+        cell_file(dataset, loss, "frozen") or RUNS_FOLDER / f"{dataset}-{loss}" / RECORDS_NAME
+        for dataset in settings.datasets
+        for loss in settings.losses
     ]
 
 
 def cells_to_keep() -> dict[Path, Path]:
     """Record files of finished cells, each with its place in git."""
-    return {path: _KEPT / path.relative_to(_COMPUTED) for path in sorted(_COMPUTED.glob(f"*/{RECORDS_NAME}"))}
+    return {
+        path: RESULTS_OF[regime] / path.relative_to(folder_of(regime))
+        for regime in PLANS
+        for path in sorted((folder_of(regime) / RUNS_FOLDER).glob(f"*/{RECORDS_NAME}"))
+    }
 
 
-def cell_files(names: Iterable[str], root: Path = Path()) -> list[Path]:
+def cell_files(names: Iterable[str], regime: Regime, root: Path = Path()) -> list[Path]:
     """The record files of finished cells: those of their runs, else those in git.
 
     Args:
         names: of cells, ``DATASET-LOSS``; patterns may stand for several.
-        root: folder that holds ``finetuned`` and ``results``.
+        regime: of the cells.
+        root: folder that holds ``results`` and the folder of the regime.
     """
     found = {
         path.parent.name: path
         for name in names
-        for folder in (_KEPT, _COMPUTED)
-        for path in sorted((root / folder).glob(f"{name}/{RECORDS_NAME}"))
+        for folder in (RESULTS_OF[regime], folder_of(regime))
+        for path in sorted((root / folder / RUNS_FOLDER).glob(f"{name}/{RECORDS_NAME}"))
     }
     return [*found.values()]
 
 
-def cell_file(dataset: str, loss: str) -> Path | None:
+def note_on_kept(settings: Settings, regime: Regime) -> str | None:
+    """A line on the cells of the grid whose records in git are read; None where there is none."""
+    names = [path.parent.name for path in record_files(settings)]
+    kept = [path for path in cell_files(names, regime) if path.is_relative_to(RESULTS_OF[regime])]
+    if not kept:
+        return None
+    where = RESULTS_OF[regime] / RUNS_FOLDER
+    return f"{len(kept)} of {len(names)} cells are read from {where}: this checkout has no runs of them"
+
+
+def cell_file(dataset: str, loss: str, regime: Regime) -> Path | None:
     """The record file of a cell; None where it is not finished."""
-    return next(iter(cell_files([f"{dataset}-{loss}"])), None)
+    return next(iter(cell_files([f"{dataset}-{loss}"], regime)), None)
 
 
 def whole_datasets(datasets: Iterable[str], losses: Sequence[str]) -> tuple[dict[str, list[Path]], list[str]]:
-    """The record files of each data set all of whose cells are finished, and a line on each other one."""
+    """Where the network learns: record files of each data set all of whose cells are finished, a line on each other one."""
     whole: dict[str, list[Path]] = {}
     notes = []
     for dataset in datasets:
-        files = {loss: cell_file(dataset, loss) for loss in losses}
+        files = {loss: cell_file(dataset, loss, "finetuned") for loss in losses}
         missing = [loss for loss, path in files.items() if path is None]
         if missing:
             notes.append(f"{dataset} is left out: there are no runs yet of {allowed(missing)}.")
@@ -80,7 +96,9 @@ def check_cells(records: Iterable[Record], seeds: int, levels: Sequence[float], 
         cells.setdefault((record.dataset, record.loss), []).append(record)
     first: dict[str, Record] = {}
     for (dataset, loss), mine in cells.items():
-        again = f"run: suite train {dataset} {loss} --regime finetuned"
+        again = (
+            f"run: suite train {dataset} {loss}{'' if mine[0].regime == 'frozen' else f' --regime {mine[0].regime}'}"
+        )
         for record in mine:
             other = first.setdefault(dataset, record)
             if record.views_sha256 != other.views_sha256:

@@ -6,12 +6,14 @@ from suite.errors import SuiteError
 from suite.evaluation.records import contradiction
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import read_json
-from suite.settings.paths import FROZEN_METRICS
+from suite.settings.paths import FROZEN_METRICS, RESULTS_FOLDER
 
 
 def backbone_file(dataset: str, root: Path = Path()) -> Path:
-    """Where the features stage leaves the metrics of a data set."""
-    return root / FROZEN_METRICS.format(dataset=dataset)
+    """Metrics of a data set, as the features stage leaves them; where this checkout has none, those in git."""
+    path = Path(FROZEN_METRICS.format(dataset=dataset))
+    kept = root / RESULTS_FOLDER / path
+    return kept if kept.is_file() and not (root / path).is_file() else root / path
 
 
 def backbone_metrics(dataset: str, root: Path = Path()) -> dict[str, float]:

@@ -48,8 +48,7 @@ from suite.settings.paths import (
     BENCHMARKS_FOLDER,
     CLAIMS_FILE,
     CLAIMS_FOLDER,
-    FINETUNED_RESULTS,
-    RESULTS_FOLDER,
+    RESULTS_OF,
     RUNS_FOLDER,
 )
 from suite.settings.plans import Regime, folder_of
@@ -80,7 +79,7 @@ kind of claim is judged: `docs/claims.md`.
 
 
 def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regime = "frozen") -> dict[str, Any]:
-    """Judge all claims by what lies in ``runs/``, ``results/studies/`` and ``docs/figures/``; gives the report.
+    """Judge all claims by records of the grid and of studies, and by ``docs/figures/``; gives the report.
 
     In the regime ``finetuned`` the same claims are judged by its runs and studies, and reported in its folder of results.
     Claims whose records are missing or too few are "not run". Nothing is written if anything is wrong.
@@ -88,15 +87,12 @@ def write_claims(settings: Settings, folder: Path = CLAIMS_FOLDER, regime: Regim
     Raises:
         SuiteError: the grid has not run, a claim file is refused, or records are malformed or contradict each other.
     """
-    runs = record_files(settings)
-    if regime == "finetuned":
-        runs = cell_files(path.parent.name for path in runs)
-    if not any(path.is_file() for path in runs):
+    if not cell_files((path.parent.name for path in record_files(settings)), regime):
         again = "dvc repro" if regime == "frozen" else f"dvc repro pipelines/{regime}/dvc.yaml"
         where = folder_of(regime) / RUNS_FOLDER
         raise SuiteError(f"{where}/ holds no run of the losses and data sets of params.yaml; run: {again}")
     files = claims_within(settings, regime, folder)
-    results = RESULTS_FOLDER if regime == "frozen" else FINETUNED_RESULTS
+    results = RESULTS_OF[regime]
     cut = {name: entry.max_classes is not None for name, entry in settings.datasets.items()}
 
     def is_planned(record: Record) -> bool:

@@ -58,6 +58,7 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
         SuiteError: a record or a metric of the frozen backbone is missing or malformed; nothing is written then.
     """
     grid = read_records(record_files(settings))
+    check_cells(grid, settings.seeds, settings.noise.levels, settings.recipe.file)
     records = with_studies(grid)
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
     further, kinds = _further(records, grid), _other_kinds(grid, frozen)

@@ -37,6 +37,7 @@ FOUND_RECIPE = "{track}-{number}.yaml"
 """A tuned recipe that a search has found: beside a complete plan, or in a folder of ``searches``."""
 FEATURES = "features/{dataset}.safetensors"
 FROZEN_METRICS = "frozen/{dataset}.json"
+"""Metrics of the frozen backbone; results/ has them at the same place, in git."""
 RUNS_FOLDER = Path("runs")
 """A folder for each train stage."""
 RECORDS_NAME = "records.jsonl"
@@ -91,6 +92,8 @@ VIEW_PLAN = "finetuned/plan/views/{dataset}.json"
 FOLDERS = {"finetuned": Path("finetuned")}
 """Regimes whose plans, searches, runs, run cache and times lie in a folder of their own."""
 FINETUNED_RESULTS = RESULTS_FOLDER / "finetuned"
+RESULTS_OF = {"frozen": RESULTS_FOLDER, "finetuned": FINETUNED_RESULTS, "published": BENCHMARK_RESULTS}
+"""The folder of a regime's results."""
 
 WRITTEN_FOLDERS = (
     DATA_FOLDER,

@@ -20,7 +20,7 @@ from suite.files import write_json
 from suite.hashing import sha256_value
 from suite.settings.finetuned import FinetunedRecipe
 from suite.settings.params import Recipe, TuningTrack
-from suite.settings.paths import FINETUNED_RESULTS, FOLDERS, PLAN, RESULTS_FOLDER, STUDIES, TUNED_PLAN
+from suite.settings.paths import FOLDERS, PLAN, RESULTS_OF, STUDIES, TUNED_PLAN
 from suite.settings.reading import NoiseLevel, Seeds, damage
 
 Hyperparameters = dict[str, Any]
@@ -240,7 +240,7 @@ def folder_of(regime: Regime) -> Path:
 
 def studies_of(regime: Regime) -> Path:
     """What the records of a regime's studies lie in, in git."""
-    return (FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER) / STUDIES
+    return RESULTS_OF[regime] / STUDIES
 
 
 PlanKind = Literal["tuned", "searches", "paper_values", "extended"]

@@ -19,7 +19,7 @@ from suite.files import read_json, shown, write_json
 from suite.judging.claims.design import Design
 from suite.judging.claims.load import ClaimFile
 from suite.settings.params import Settings
-from suite.settings.paths import BOARD_FILE, CLAIMS_FOLDER, FINETUNED_RESULTS, RESULTS_FOLDER
+from suite.settings.paths import BOARD_FILE, CLAIMS_FOLDER, RESULTS_OF
 from suite.settings.reading import explain_first
 
 FROZEN_NAME = "frozen.json"
@@ -150,7 +150,7 @@ def design_anew(regime: str, settings: Settings, folder: Path = CLAIMS_FOLDER) -
     path, before = _own(folder), load_frozen(folder)
     if before is None:
         raise SuiteError(f"{shown(path)} is missing: there is no design to replace; run: suite claims freeze")
-    results = (FINETUNED_RESULTS if regime == "finetuned" else RESULTS_FOLDER) / BOARD_FILE.name
+    results = RESULTS_OF[regime] / BOARD_FILE.name
     if results.exists():
         raise SuiteError(f"regime {regime} has results, {shown(results)}; a design is replaced before there are any")
     design = Design.of(settings)

@@ -20,11 +20,9 @@ from suite.settings.paths import (
     GEOMETRY,
     INFLUENCE_FILE,
     PAPER_VALUES,
-    RECORDS_NAME,
-    RUNS_FOLDER,
     SPLITS,
 )
-from suite.settings.plans import Regime, folder_of, studies_of
+from suite.settings.plans import Regime, studies_of
 
 
 def read_measured(
@@ -38,7 +36,7 @@ def read_measured(
 
     Args:
         datasets: data sets of ``params.yaml``, and whether it cuts them down. Records of others are left out.
-        root: folder that holds ``runs``, ``results`` and ``docs``.
+        root: folder that holds ``runs``, ``results`` and ``docs``; cells without runs are read from ``results``.
         in_grid: which records of ``runs`` count; None for all.
         regime: whose runs and studies are read, where several are below one root.
         losses: losses whose folders in ``runs`` are read; None for all. Folders of losses that are run no more stay there.
@@ -47,11 +45,7 @@ def read_measured(
         SuiteError: a record is malformed, stands twice, or had other data than the rest.
     """
     folders = ["*"] if losses is None else [f"{dataset}-{loss}" for dataset in datasets for loss in losses]
-    if regime == "finetuned":
-        found = [record for path in cell_files(folders, root) for record in read_records([path])]
-    else:
-        place = root / folder_of(regime) / RUNS_FOLDER
-        found = [record for name in folders for record in _read(place, f"{name}/{RECORDS_NAME}")]
+    found = [record for path in cell_files(folders, regime, root) for record in read_records([path])]
     runs = [record for record in found if in_grid is None or in_grid(record)]
     studies = [
         record

@@ -158,7 +158,7 @@ def read_inputs(settings: Settings) -> Inputs:
         curves=curves,
         records=records,
         studied=tuple(each for each in _study(EXTENDED) if each.loss not in settings.losses),
-        finetuned=tuple(read_records(cell_files(["*"]))),
+        finetuned=tuple(read_records(cell_files(["*"], "finetuned"))),
         fresh=tuple(same_values(records, _study(FRESH_SEEDS))),
         splits=tuple(_study(SPLITS)),
         times=_read(TIMES_FILE, lambda path: read_csv(path, TIMES_COLUMNS, "make it anew: suite times")),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ from suite.report.times import write_benchmark_times, write_times
 from suite.settings.benchmarks import BenchmarkSettings
 from suite.settings.params import LossSettings, load_settings
 from suite.settings.paths import RECORDS_FILE, TIMES_FILE, VERDICTS_FILE
+from suite.training.studies.promote import promote
 from tests.helpers.paths import ROOT
 from tests.helpers.records import record
 
@@ -100,6 +102,31 @@ def test_the_same_records_give_the_same_bytes_in_another_process_without_torch(s
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS], check=True, env=environment)
     assert results() == first
+
+
+def test_what_promote_keeps_in_git_gives_the_same_board_without_runs(settings):
+    write_leaderboard(settings)
+    first = results()
+    assert set(promote()) == {
+        *(Path(f"results/runs/emoji-{loss}/records.jsonl") for loss in settings.losses),
+        Path("results/frozen/emoji.json"),
+    }
+    for folder in ("runs", "frozen"):
+        shutil.rmtree(folder)
+    write_leaderboard(settings)
+    assert results() == first
+
+
+def test_records_in_git_of_fewer_runs_than_the_settings_ask_for_are_refused(settings):
+    promote()
+    shutil.rmtree("runs")
+    pattern = (
+        r"^results/runs/emoji-pfml/records\.jsonl lacks 2 runs that params\.yaml asks for, noise 0 seed 2 among them; "
+        "run: suite train emoji pfml$"
+    )
+    with pytest.raises(SuiteError, match=pattern):
+        write_leaderboard(settings.model_copy(update={"seeds": 3}))
+    assert not Path("results/leaderboard.csv").exists()
 
 
 def test_the_flat_records_are_the_records(settings):
