@@ -61,6 +61,35 @@ def interval(values):
     return [values.mean(), values.mean() - half, values.mean() + half]
 
 
+@pytest.mark.parametrize("folder", ["", "finetuned"])
+def test_the_table_of_runs_has_what_the_records_of_the_grid_say(folder):
+    place, names = RESULTS / folder, ["track", "dataset", "loss", "noise_kind", "noise_level", "seed"]
+    rows = [json.loads(line) for path in sorted((place / "runs").glob("*/*")) for line in path.read_text().splitlines()]
+    of_grid = {(row["track"], row["loss"]) for row in rows}
+    table = pd.read_csv(place / "records.csv").set_index(names)
+    table = table[[(track, loss) in of_grid for track, _, loss, *_ in table.index]]
+    assert len(rows) == len(table) > 200
+    for row in rows:
+        told, metrics = table.loc[tuple(row[name] for name in names)], row["metrics"]
+        assert told["config_sha256"] == row["config_sha256"]
+        assert [told["search"], told["status"], told["recall_at_1"], told["map_at_r"]] == pytest.approx(
+            [row["search"], row["status"], metrics.get("recall_at_1", np.nan), metrics.get("map_at_r", np.nan)],
+            nan_ok=True,
+        )
+        if metrics:
+            hits, queries = sum(row["class_hits"]), sum(row["class_queries"])
+            assert metrics["recall_at_1"] == pytest.approx(hits / queries)
+
+
+@pytest.mark.parametrize("dataset", ["emoji", "furniture", "typefaces"])
+def test_the_board_has_the_metrics_of_the_frozen_backbone(dataset):
+    metrics = json.loads((RESULTS / f"frozen/{dataset}.json").read_text())["metrics"]
+    board = pd.read_csv(RESULTS / "leaderboard.csv").query("loss == 'frozen backbone' and dataset == @dataset")
+    assert len(board)
+    for name in ("recall_at_1", "map_at_r"):
+        np.testing.assert_allclose(board[name], 100 * metrics[name], atol=1e-4)
+
+
 def test_effects_and_intervals_of_the_grid_and_the_extended_grid(claims):
     grid = pd.read_csv(RESULTS / "records.csv").rename(columns={"recall_at_1": "value"})
     frame = pd.concat([grid[[*BASE, "value"]], of_study("extended")[[*BASE, "value"]]])
