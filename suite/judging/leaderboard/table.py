@@ -130,7 +130,8 @@ def _clean(records: pd.DataFrame, where: dict[str, Any], loss: str) -> pd.DataFr
 
 def _drop(mine: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
     """Mean loss of R@1 against the run of the same seed without noise, in points, with its interval."""
-    pairs = clean.merge(mine, on="seed", suffixes=("_clean", "_noisy"))
+    columns = ["seed", "search", MAIN_METRIC]
+    pairs = clean[columns].merge(mine[columns], on="seed", suffixes=("_clean", "_noisy"))
     drops = PERCENT * (pairs[f"{MAIN_METRIC}_clean"] - pairs[f"{MAIN_METRIC}_noisy"])
     interval = t_interval(over_units(pairs, drops, "search_clean", "search_noisy"))
     return {"drop_from_clean": interval.mean, "drop_low": interval.low, "drop_high": interval.high}
@@ -138,11 +139,11 @@ def _drop(mine: pd.DataFrame, clean: pd.DataFrame) -> dict[str, float]:
 
 def over_units(runs: pd.DataFrame, values: pd.Series, *searches: str) -> list[float]:
     """Means of values of runs over each unit; runs that failed count in none."""
-    finished = values.notna()
-    if not finished.any():
+    rows = zip(values.tolist(), *(_searches(runs[name]) for name in searches), strict=True)
+    finished = [(value, found) for value, *found in rows if not math.isnan(value)]
+    if not finished:
         return []
-    found = runs.loc[finished, list(searches)].astype(object).replace({pd.NA: None}).to_numpy().tolist()
-    return list(by_unit(values[finished].to_numpy(dtype=np.float64), units(found)))
+    return list(by_unit(np.array([value for value, _ in finished]), units([found for _, found in finished])))
 
 
 def paired_values(runs: pd.DataFrame, losses: Sequence[str], metric: str = MAIN_METRIC) -> Array:
@@ -150,12 +151,24 @@ def paired_values(runs: pd.DataFrame, losses: Sequence[str], metric: str = MAIN_
 
     A unit is a set of seeds on which each loss has the values of one search.
     """
-    values = runs.pivot_table(index="seed", columns="loss", values=metric).reindex(columns=list(losses)).dropna()
-    if not len(values):
+    keys = zip(runs["seed"].tolist(), runs["loss"].tolist(), strict=True)
+    numbers = runs[metric].to_numpy(dtype=np.float64).tolist()
+    measured = dict(zip(keys, zip(numbers, _searches(runs["search"]), strict=True), strict=True))
+    seeds = [
+        found
+        for seed in sorted(set(runs["seed"]))
+        if None not in (found := [measured.get((seed, loss)) for loss in losses])
+        and not any(math.isnan(value) for value, _ in found)
+    ]
+    if not seeds:
         return np.empty((0, len(losses)))
-    searches = runs.astype({"search": object}).pivot(index="seed", columns="loss", values="search")  # noqa: PD010
-    found = searches.loc[values.index, list(losses)].replace({pd.NA: None}).to_numpy().tolist()
-    return by_unit(values.to_numpy(dtype=np.float64).T, units(found)).T
+    values = np.array([[value for value, _ in found] for found in seeds])
+    return by_unit(values.T, units([[search for _, search in found] for found in seeds])).T
+
+
+def _searches(column: pd.Series) -> list[Any]:
+    """Numbers of searches; None where there was none."""
+    return [None if pd.isna(search) else search for search in column.tolist()]
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
