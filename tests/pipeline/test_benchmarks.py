@@ -115,7 +115,7 @@ def test_two_epochs_beat_the_frozen_backbone_on_held_out_training_classes(projec
         assert record["recipe"]["schedule"]["length"] == 2
         after, before = record["metrics"], record["before_training"]
         assert after["map_at_r"] > 1.05 * before["map_at_r"]  # it was 1.11 and 1.17 times that
-        # R@1 of 261 queries moves in steps. That of multi_similarity stays: one hit more or less, by the processor's last bits.
+        # R@1 of 261 queries moves in steps. That of multi_similarity stays: a hit more or less, by the processor
         assert after["recall_at_1"] > before["recall_at_1"] - 3 / 261
     assert after["recall_at_1"] > before["recall_at_1"] + 5 / 261, "pfml had 15 hits more"
 
