@@ -154,16 +154,12 @@ def paired_values(runs: pd.DataFrame, losses: Sequence[str], metric: str = MAIN_
     keys = zip(runs["seed"].tolist(), runs["loss"].tolist(), strict=True)
     numbers = runs[metric].to_numpy(dtype=np.float64).tolist()
     measured = dict(zip(keys, zip(numbers, _searches(runs["search"]), strict=True), strict=True))
-    seeds = [
-        found
-        for seed in sorted(set(runs["seed"]))
-        if None not in (found := [measured.get((seed, loss)) for loss in losses])
-        and not any(math.isnan(value) for value, _ in found)
-    ]
-    if not seeds:
+    of_seeds = [[measured.get((seed, loss), (np.nan, None)) for loss in losses] for seed in sorted(set(runs["seed"]))]
+    finished = [found for found in of_seeds if not any(math.isnan(value) for value, _ in found)]
+    if not finished:
         return np.empty((0, len(losses)))
-    values = np.array([[value for value, _ in found] for found in seeds])
-    return by_unit(values.T, units([[search for _, search in found] for found in seeds])).T
+    values = np.array([[value for value, _ in found] for found in finished])
+    return by_unit(values.T, units([[search for _, search in found] for found in finished])).T
 
 
 def _searches(column: pd.Series) -> list[Any]:
