@@ -783,7 +783,7 @@ PLANS = [
         ("params.yaml",),
     ),
     Odd("a new loss of a name that is taken", lambda: _write("mine.py", "x"), "new-loss mine", ("mine.py exists",)),
-    Odd("nothing to promote", lambda: None, "promote", ("no finished search",)),
+    Odd("nothing to promote", lambda: shutil.rmtree("runs"), "promote", ("no finished search",)),
 ]
 
 CASES = [*SETTINGS, *LOSSES, *IMAGES, *RECORDS, *ARCHIVES, *PLANS]

@@ -37,7 +37,7 @@ def promote() -> list[Path]:
     metrics = {path: RESULTS_FOLDER / path for path in sorted(Path().glob(FROZEN_METRICS.format(dataset="*")))}
     if not found and not studies and not cells:
         raise SuiteError(
-            "there is no finished search or study; run: dvc repro pipelines/tuning/dvc.yaml, "
+            "there is no finished search, study or run of the grid; run: dvc repro pipelines/tuning/dvc.yaml, "
             "or: dvc repro pipelines/studies/dvc.yaml"
         )
     recipes = [load_tuned(path) for path in found]

@@ -94,7 +94,7 @@ def test_an_axis_without_values_leaves_an_empty_file_that_promotion_leaves(workp
     assert path == Path("studies/ablations/emoji-delta.jsonl")
     assert path.read_bytes() == b""
     assert console.file.getvalue() == "note: params.yaml: ablation.emoji.delta has no values: nothing is run\n"
-    with pytest.raises(SuiteError, match="there is no finished search or study"):
+    with pytest.raises(SuiteError, match="there is no finished search, study or run of the grid"):
         promote()
 
 
