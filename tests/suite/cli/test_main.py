@@ -68,7 +68,7 @@ def data(workplace, monkeypatch):
             ["search", "emoji", "pfml"],
             "error: plan plan/searches/emoji-pfml.json is missing: name its data set under datasets",
         ),
-        (["promote"], "error: there is no finished search, study or run of the grid; run: dvc repro pipelines/tuning/dvc.yaml"),
+        (["promote"], "error: there is no finished search, study or run of the grid; run: dvc repro pipelines/tuning"),
         (["ablation", "emoji", "alpha"], "error: settings file params.yaml is missing; run from the project's root"),
         (["geometry", "emoji", "pfml"], "error: settings file params.yaml is missing; run from the project's root"),
         (["figures"], "error: settings file params.yaml is missing; run from the project's root"),

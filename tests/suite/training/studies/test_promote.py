@@ -80,7 +80,8 @@ def test_records_of_finished_cells_are_kept_where_the_network_learns(workplace):
 
 def test_nothing_to_promote(workplace):
     pattern = (
-        r"there is no finished search, study or run of the grid; run: dvc repro pipelines/tuning/dvc\.yaml, or: .*/studies/dvc\.yaml"
+        r"there is no finished search, study or run of the grid; run: dvc repro pipelines/tuning/dvc\.yaml, "
+        r"or: .*/studies/dvc\.yaml"
     )
     with pytest.raises(SuiteError, match=pattern):
         promote()
