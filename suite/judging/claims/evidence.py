@@ -7,6 +7,7 @@ has an example of each.
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -212,18 +213,26 @@ def share_reached(ended: Any, started: Any, target: float, margin: float) -> Evi
     ended, started = np.asarray(ended, dtype=np.int64), np.asarray(started, dtype=np.int64)
     estimate = mean_of(ended / started)
     bound = target - margin
-    total = stats.binomtest(int(ended.sum()), int(started.sum()), bound, alternative="greater")
-    fewer = stats.binomtest(int(ended.sum()), int(started.sum()), bound, alternative="less")
-    exact = stats.binomtest(int(ended.sum()), int(started.sum())).proportion_ci(0.95, "exact")
+    above, below, exact_low, exact_high = _exact(int(ended.sum()), int(started.sum()), bound)
     low, high = estimate.interval()
     # Where all seeds agree they say nothing of their scatter; the number of flows still does.
     agree = estimate.error == 0
     p = {
-        Verdict.SUPPORTED: np.maximum(np.where(agree, 0.0, estimate.p_above(bound)), total.pvalue),
-        Verdict.CONTRADICTED: np.maximum(np.where(agree, 0.0, estimate.p_below(bound)), fewer.pvalue),
+        Verdict.SUPPORTED: np.maximum(np.where(agree, 0.0, estimate.p_above(bound)), above),
+        Verdict.CONTRADICTED: np.maximum(np.where(agree, 0.0, estimate.p_below(bound)), below),
     }
-    low, high = np.clip(np.fmin(low, exact.low), 0, 1), np.clip(np.fmax(high, exact.high), 0, 1)
+    low, high = np.clip(np.fmin(low, exact_low), 0, 1), np.clip(np.fmax(high, exact_high), 0, 1)
     return Evidence(estimate.mean, low, high, len(ended), p, estimate.error, estimate.degrees)
+
+
+@cache
+def _exact(ended: int, started: int, bound: float) -> tuple[float, float, float, float]:
+    """Of ended among started: p that the share is above and below the bound, and Clopper and Pearson's 95 % interval."""
+    above, below = (
+        float(stats.binomtest(ended, started, bound, alternative=side).pvalue) for side in ("greater", "less")
+    )
+    interval = stats.binomtest(ended, started).proportion_ci(0.95, "exact")
+    return above, below, float(interval.low), float(interval.high)
 
 
 def superiority_with_failures(subject: Any, reference: Any, smallest: float) -> Evidence:
