@@ -1,9 +1,7 @@
 """Functions run in parallel processes with one thread each, and code of others inside a process.
 
-One thread a process is what makes results independent of the number of processes: a sum split over threads rounds
-differently. Workers are forked where the platform allows it, so that they start with all modules loaded and share what the
-parent holds. They end by themselves when their parent was killed. What a worker runs of others' code it says in memory that
-its parent shares, so that the parent can tell what has killed a worker.
+One thread a process makes results independent of the number of processes: a sum split over threads rounds differently.
+Forked workers start with what their parent has loaded, end when it was killed, and tell it what they run of others' code.
 """
 
 import contextlib
@@ -119,6 +117,8 @@ def in_parallel(
             wait(running)  # the pool ends each as broken; one cancelled before would make its thread fail
             raise
     if isinstance(failure, BrokenProcessPool) or not complete:
+        for worker in workers:  # the pool's thread may have died before it ended them
+            worker.terminate()
         raise SuiteError(f"{killed(workers)}; {_CURE}") from failure
     if failure is not None:
         raise failure
@@ -144,7 +144,7 @@ def _as_they_finish(
 
 def killed(workers: Sequence[BaseProcess], otherwise: str = "a worker process") -> str:
     """What was at work in processes that were killed, in a line; those that were ended for that are not counted."""
-    dead = [worker for worker in workers if worker.exitcode != -signal.SIGTERM] or workers
+    dead = [worker for worker in workers if worker.exitcode not in {None, -signal.SIGTERM}] or workers
     told = []
     for worker in dead:
         words = _words_of(worker.pid or 0)

@@ -4,6 +4,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import psutil
 import pytest
@@ -45,9 +46,38 @@ def test_a_killed_worker_is_an_error_for_the_user():
         list(in_parallel(tasks.die, None, [1, 2]))
 
 
+THREAD_DIES = pytest.mark.filterwarnings("ignore:Exception in thread:pytest.PytestUnhandledThreadExceptionWarning")
+"""The thread of CPython 3.11's pool may, by a race, where a worker dies while a task is handed over."""
+
+
+@THREAD_DIES
 def test_a_worker_that_dies_while_tasks_are_handed_over_is_one_too():
     with pytest.raises(SuiteError, match=r"a worker process was killed by SIGKILL"):
         list(in_parallel(tasks.die, None, range(30_000)))
+
+
+@THREAD_DIES
+def test_workers_end_where_the_thread_that_ends_them_has_died(monkeypatch, tmp_path):
+    """The command would never end otherwise."""
+
+    def broken(manager, cause):
+        for item in manager.pending_work_items.values():
+            item.future.set_exception(BrokenProcessPool("a worker died"))
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setenv("SUITE_WORKERS", "2")
+    monkeypatch.setattr("concurrent.futures.process._ExecutorManagerThread.terminate_broken", broken)
+    before = multiprocessing.active_children()
+    with pytest.raises(SuiteError, match=r"^task 2 was killed, with its process, by SIGKILL, perhaps"):
+        list(in_parallel(tasks.linger_or_die, str(tmp_path), [1, 2]))
+    ended = time.monotonic() + 30
+    while (
+        left := [each for each in multiprocessing.active_children() if each not in before]
+    ) and time.monotonic() < ended:
+        time.sleep(0.05)
+    for each in left:
+        each.kill()
+    assert not left
 
 
 def test_processes_of_others_are_left_alone():
