@@ -110,7 +110,7 @@ def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> tuple[str, ...]:
         if total := len(mine):
             told.append(
                 f"on track {track} it is ahead in {_tables(mine, 'ahead')} of {total}, behind in "
-                f"{_tables(mine, 'behind')}, another loss ahead in {_beaten(rows)}"
+                f"{_tables(mine, 'behind')}, another loss ahead of PFML in {_beaten(rows)}"
             )
     return tuple(told)
 
@@ -171,7 +171,7 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> t
     told = (
         f"it is ahead of the best baseline in {_tables(verdicts, 'ahead')} of {len(verdicts)} comparisons of R@1, behind it "
         f"in {_tables(verdicts, 'behind')}, and not told apart from it in {counts.get('not told apart', 0)}{unjudged}; "
-        f"another loss, tested by itself, is ahead in {beaten}; its mean lies above the frozen backbone's in "
+        f"another loss, tested by itself, is ahead of PFML in {beaten}; its mean lies above the frozen backbone's in "
         f"{int((gains > 0).sum())} of {len(gains)}"
     )
     return outcome, told, ", ".join(extent)

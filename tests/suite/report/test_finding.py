@@ -38,8 +38,8 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
         (
             "Where an embedding layer learns on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win: it is "
             "ahead of the best baseline in 0 of 3 comparisons of R@1, behind it in 3 (on emoji), and not told apart from it "
-            "in 0; another loss, tested by itself, is ahead in 3; its mean lies above the frozen backbone's in 3 of 3 (1 "
-            "data set, their stored class split, 3 levels of label noise, 3 runs of each loss, tuned with equal budgets on "
+            "in 0; another loss, tested by itself, is ahead of PFML in 3; its mean lies above the frozen backbone's in 3 of 3 "
+            "(1 data set, their stored class split, 3 levels of label noise, 3 runs of each loss, tuned with equal budgets on "
             "true labels)."
         ),
         (
@@ -104,7 +104,7 @@ def test_a_baseline_that_is_ahead_counts_although_another_one_has_the_greater_me
     )
     (told,) = found(runs)
     assert (
-        "behind it in 0, and not told apart from it in 1; another loss, tested by itself, is ahead in 1;"
+        "behind it in 0, and not told apart from it in 1; another loss, tested by itself, is ahead of PFML in 1;"
         in told.comparisons
     )
 
@@ -303,7 +303,7 @@ def test_other_tuning_tracks_follow():
     (both,) = found(under_noise, records())
     assert "does not win" in both.outcome
     assert both.comparisons.endswith(
-        "); on track tuned_under_noise it is ahead in 3 (on emoji) of 3, behind in 0, another loss ahead in 0."
+        "); on track tuned_under_noise it is ahead in 3 (on emoji) of 3, behind in 0, another loss ahead of PFML in 0."
     )
     (brief,) = both.brief()
     assert "of 3; on track tuned_under_noise it is ahead in 3 (on emoji) of 3" in brief
