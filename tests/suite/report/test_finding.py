@@ -39,8 +39,8 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
             "Where an embedding layer learns on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win: it is "
             "ahead of the best baseline in 0 of 3 comparisons of R@1, behind it in 3 (on emoji), and not told apart from it "
             "in 0; another loss, tested by itself, is ahead of PFML in 3; its mean lies above the frozen backbone's in 3 of "
-            "3 (1 data set, their stored class split, 3 levels of label noise, 3 runs of each loss, tuned with equal budgets "
-            "on true labels)."
+            "3 (1 data set, their stored class split, 3 levels of label noise, 3 runs of each loss, tuned with equal "
+            "budgets on true labels)."
         ),
         (
             "With 40 % wrong labels the highest mean R@1 is that of cpml on emoji. There PFML has place 2 of 2 (not the "
