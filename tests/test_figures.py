@@ -1,0 +1,270 @@
+"""Figures in the pages of docs, computed once more from the results in git: a board that is made anew leaves none behind.
+
+A sentence is written here with its figures computed, and must stand in the page word for word but for line breaks.
+"""
+
+import json
+import re
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from tests.helpers.paths import ROOT
+
+RESULTS = ROOT / "results"
+GRID = {"pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity"}
+DATASETS = ["emoji", "furniture", "typefaces"]
+
+
+@cache
+def page(name):
+    return " ".join((ROOT / name).read_text().split())
+
+
+@cache
+def table(name):
+    return pd.read_csv(RESULTS / name)
+
+
+@cache
+def lines_of_claims(start):
+    claims = json.loads((RESULTS / "claims.json").read_text())["claims"]
+    return [(claim["id"], line) for claim in claims if claim["id"].startswith(start) for line in claim["lines"]]
+
+
+def mean(loss, dataset, level, track="tuned", metric="recall_at_1"):
+    board = table("leaderboard.csv")
+    chosen = board[
+        (board["regime"] == "frozen")
+        & (board["track"] == track)
+        & (board["dataset"] == dataset)
+        & (board["noise_level"] == level)
+        & (board["loss"] == loss)
+    ]
+    assert len(chosen) == 1
+    return chosen[metric].iloc[0]
+
+
+def pair(first, second, dataset, level, track="tuned"):
+    return f"{mean(first, dataset, level, track):.2f} against {mean(second, dataset, level, track):.2f}"
+
+
+def verdicts(loss, against="best baseline", noisy=False):
+    rows = table("verdicts.csv")
+    rows = rows[(rows["regime"] == "frozen") & (rows["loss"] == loss) & (rows["against"] == against)]
+    return rows[rows["noise_level"] > 0] if noisy else rows
+
+
+def by_other(start, *, datasets=DATASETS):
+    """How many results of claims on a loss are supported by R@1, by the other loss, and how many there are."""
+    lines = [(name, line) for name, line in lines_of_claims(f"{start}-above-") if line["dataset"] in datasets]
+    won = [re.match(rf"{start}-above-(\w+)-noise", name)[1] for name, line in lines if line["verdict"] == "supported"]
+    assert all(line["verdict"] in {"supported", "inconclusive"} for _, line in lines)
+    return pd.Series(won).value_counts().to_dict(), len(lines)
+
+
+def test_claims_on_smooth_ap():
+    won, total = by_other("smooth_ap")
+    assert (
+        f"Of {total} results of its claims, that it is above PFML or one of four baselines under noise, {sum(won.values())} "
+        f"are supported ({won['triplet']} against triplet, {won['pfml']} against PFML, {won['proxy_anchor']} against "
+        f"Proxy-Anchor, one against Multi-Similarity), {total - sum(won.values())} inconclusive, and none is against it."
+    ) in page("docs/losses.md")
+    assert won["multi_similarity"] == 1
+    new, of = by_other("smooth_ap", datasets=["emoji", "typefaces"])
+    assert (
+        f"On emoji and typefaces, not seen before, {sum(new.values())} of its {of} results are supported by R@1"
+        in page("docs/dev/objections.md")
+    )
+    assert "pfml" not in new
+
+
+def test_claims_on_prism():
+    won, total = by_other("prism")
+    assert (
+        f"PRISM: of {total} results of its claims, that it is above PFML or one of four baselines under noise, "
+        f"{sum(won.values())} are supported: against triplet on emoji and furniture (3 of 3 each), and on emoji at 40 % "
+        "with values chosen under noise against Proxy-Anchor and, by R@1 only, Multi-Similarity. The other "
+        f"{total - sum(won.values())} are inconclusive."
+    ) in page("docs/losses.md")
+    assert won == {"triplet": 6, "proxy_anchor": 1, "multi_similarity": 1}
+
+
+def test_prism_beside_its_base_loss():
+    told = page("docs/losses.md")
+    clean = {line["dataset"]: line for _, line in lines_of_claims("prism-base-clean")}
+    noisy = {
+        line["dataset"]: line for name, line in lines_of_claims("prism-base-noise-40") if name == "prism-base-noise-40"
+    }
+    pairs = {
+        (dataset, level, track): pair("prism", "cross_batch_memory", dataset, level, track)
+        for dataset in DATASETS
+        for level, track in [(0, "tuned"), (0.4, "tuned"), (0.4, "tuned_under_noise")]
+    }
+    p = {name: line["adjusted_p"]["supported"] for name, line in clean.items()}
+    assert (
+        f"is supported on typefaces (mean {pairs['typefaces', 0, 'tuned']}) and inconclusive on furniture "
+        f"({pairs['furniture', 0, 'tuned']}, adjusted p {p['furniture']:.3f}".replace(" 0.", " .")
+        + f") and emoji ({pairs['emoji', 0, 'tuned']}). On emoji the 95 % interval of the difference, "
+        f"{clean['emoji']['low']:.2f} to {clean['emoji']['high']:.2f}, is below 0"
+    ) in told
+    assert {name: line["verdict"] for name, line in clean.items()} == {
+        "emoji": "inconclusive",
+        "furniture": "inconclusive",
+        "typefaces": "supported",
+    }
+    assert {line["other_metric"]["verdict"] for line in clean.values()} == {"supported"}
+    assert (
+        f"is supported on typefaces ({pairs['typefaces', 0.4, 'tuned']}, adjusted p "
+        f"{noisy['typefaces']['adjusted_p']['supported']:.4f}: at the edge".replace("p 0.", "p .")
+    ) in told
+    assert set(noisy["typefaces"]["flips"].values()) == {"inconclusive"}
+    assert (
+        f"inconclusive on furniture ({pairs['furniture', 0.4, 'tuned']}) and emoji ({pairs['emoji', 0.4, 'tuned']})"
+        in told
+    )
+    assert (
+        "with values chosen under noise it is inconclusive on typefaces ({}), furniture ({}) and emoji ({}).".format(
+            *(pairs[dataset, 0.4, "tuned_under_noise"] for dataset in reversed(DATASETS))
+        )
+    ) in told
+
+
+def test_tables_against_the_best_baseline():
+    told = page("docs/losses.md")
+    memory = verdicts("cross_batch_memory")
+    assert (memory["verdict"] == "not told apart").sum() == 14
+    assert "In 14 of 15 tables it is not told apart from the best baseline" in told
+    assert len(memory) == 15
+    (behind,) = memory[memory["verdict"] == "behind"].itertuples()
+    assert (behind.dataset, behind.noise_level, behind.track) == ("typefaces", 0.4, "tuned")
+    assert f"it is behind it and PFML ({behind.first:.2f} against {behind.second:.2f} and" in told
+    ahead = {
+        loss: {
+            (row.dataset, row.noise_level, row.track)
+            for row in verdicts(loss, noisy=True).itertuples()
+            if row.verdict == "ahead"
+        }
+        for loss in ("smooth_ap", "prism", "sub_center_arcface")
+    }
+    noisy = "tuned_under_noise"
+    assert ahead == {
+        "smooth_ap": {
+            ("furniture", 0.4, "tuned"),
+            ("furniture", 0.4, noisy),
+            ("typefaces", 0.2, noisy),
+            ("typefaces", 0.4, noisy),
+        },
+        "prism": {("emoji", 0.2, noisy), ("emoji", 0.4, noisy)},
+        "sub_center_arcface": {
+            ("typefaces", 0.4, "tuned"),
+            ("typefaces", 0.4, noisy),
+            ("emoji", 0.2, noisy),
+            ("emoji", 0.4, noisy),
+        },
+    }
+    assert (
+        "Smooth-AP is ahead of the best baseline on furniture at 40 % on both tracks and not at 20 %, on typefaces"
+        in told
+    )
+    assert (
+        f"({pair('prism', 'cpml', 'emoji', 0.2, noisy)} of cpml at 20 %, "
+        f"{pair('prism', 'cpml', 'emoji', 0.4, noisy)} at 40 %)"
+    ) in told
+
+
+def test_means_of_sub_center_arcface():
+    cells = [
+        " and ".join(f"{mean('sub_center_arcface', dataset, level, track):.2f}" for level in (0.2, 0.4))
+        for dataset in DATASETS
+        for track in ("tuned", "tuned_under_noise")
+    ]
+    assert (
+        "mean R@1 at 20 and 40 % {} on emoji ({} with values chosen under noise), {} on furniture ({}), {} on typefaces "
+        "({}).".format(*cells)
+    ) in page("docs/losses.md")
+
+
+def test_shares_that_searches_of_prism_leave_out():
+    def shares(dataset, track):
+        files = (ROOT / "recipes" / track / dataset).glob("prism-*.yaml")
+        found = [yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["best"]["noise_rate"] for path in files]
+        assert len(found) == 5
+        return f"{min(found):.2f} to {max(found):.2f}"
+
+    every = [
+        shares(dataset, track)
+        for dataset in ("furniture", "typefaces", "emoji")
+        for track in ("tuned", "tuned_under_noise")
+    ]
+    assert (
+        "on furniture five searches took {}, and with 20 % wrong labels {}; on typefaces {} and {}; on emoji {} and "
+        "{}.".format(*every)
+    ) in page("docs/losses.md")
+
+
+def test_pairs_that_a_board_tells_apart():
+    rows = table("comparisons.csv")
+    rows = rows[(rows["regime"] == "frozen") & (rows["track"] == "tuned") & (rows["noise_kind"] == "symmetric")]
+    (size,) = set(rows.groupby(["dataset", "noise_level"]).size())
+    five = rows[rows["loss"].isin(GRID) & rows["other"].isin(GRID)]
+    told, by_ten = (five["p_adjusted"] <= 0.05).sum(), (five["p"] * 10 <= 0.05).sum()
+    assert (
+        f"which makes {size} pairs in place of 10: of the {len(five)} pairs of the five losses {told} are told apart. "
+        f"By 10 pairs it would be {by_ten};"
+    ) in page("docs/protocol.md")
+
+
+def test_a_margin_of_repulsion():
+    rows = table("ablations.csv")
+    rows = rows[(rows["axis"] == "repulsion_margin") & (rows["value"] == 0.2) & (rows["metric"] == "recall_at_1")]
+    gain = rows.set_index("dataset")["difference"]
+    assert (
+        f"a margin of 0.2 has a higher mean on emoji and furniture, by {gain['emoji']:.2f} and {gain['furniture']:.2f} points, "
+        f"and a lower one on typefaces, by {-gain['typefaces']:.2f}."
+    ) in page("docs/protocol.md")
+
+
+def test_pfml_at_the_values_of_its_paper():
+    both = [[f"{mean('pfml', dataset, 0, track):.2f}" for dataset in DATASETS] for track in ("tuned", "paper_values")]
+    told = page("docs/reference/pfml.md")
+    assert "for an R@1 of {}, {} and {} where the paper's values give {}, {} and {}".format(*both[0], *both[1]) in told
+
+
+def test_what_is_gained_where_the_network_learns():
+    told = page("docs/finetuning.md")
+    gains = table("finetuned/over_frozen.csv")
+    gains = gains[gains["metric"] == "recall_at_1"].set_index(["dataset", "loss"])["difference"].dropna()
+    for dataset, (least, most), unit in [
+        ("emoji", ("pfml", "multi_similarity"), " points of R@1"),
+        ("furniture", ("proxy_anchor", "multi_similarity"), ""),
+        ("typefaces", ("pfml", "multi_similarity"), ""),
+    ]:
+        by_loss = gains[dataset]
+        assert (by_loss.idxmin(), by_loss.idxmax()) == (least, most)
+        assert f"on {dataset} {by_loss.min():.2f} ({least}) to {by_loss.max():.2f}{unit} ({most})" in told
+
+
+@pytest.mark.parametrize(
+    ("dataset", "loss", "sentence"),
+    [
+        ("emoji", "cpml", "{0:.2f} ({1:.2f} to {2:.2f}) and"),
+        ("emoji", "pfml", "and {0:.2f} points ({1:.2f} to {2:.2f})"),
+        ("typefaces", "multi_similarity", "by {0:.2f} ({1:.2f} to {2:.2f})"),
+        ("typefaces", "cpml", "and {0:.2f} ({1:.2f} to {2:.2f})"),
+        ("furniture", "triplet", "triplet on furniture, which loses {3:.2f} points ({4:.2f} to {5:.2f})"),
+    ],
+)
+def test_what_is_gained_under_noise_where_the_network_learns(dataset, loss, sentence):
+    def runs(name):
+        rows = table(name)
+        rows = rows[(rows["track"] == "tuned") & (rows["noise_kind"] == "symmetric") & (rows["noise_level"] == 0.4)]
+        return rows[(rows["dataset"] == dataset) & (rows["loss"] == loss)].set_index("seed")["recall_at_1"]
+
+    gain = 100 * (runs("finetuned/records.csv") - runs("records.csv")).dropna()
+    low, high = stats.t.interval(0.95, len(gain) - 1, np.mean(gain), stats.sem(gain))
+    assert sentence.format(gain.mean(), low, high, -gain.mean(), -high, -low) in page("docs/finetuning.md")
