@@ -110,7 +110,7 @@ def _on_further_tracks(verdicts: pd.DataFrame, main: str) -> tuple[str, ...]:
         if total := len(mine):
             told.append(
                 f"on track {track} it is ahead in {_tables(mine, 'ahead')} of {total}, behind in "
-                f"{_tables(mine, 'behind')}, another loss ahead of PFML in {_beaten(rows)}"
+                f"{_tables(mine, 'behind')}, another loss ahead in {_beaten(rows)}"
             )
     return tuple(told)
 
@@ -170,8 +170,8 @@ def found_on_board(rows: pd.DataFrame, verdicts: pd.DataFrame, beaten: int) -> t
     unjudged = f" ({', '.join(others)})" if others else ""
     told = (
         f"it is ahead of the best baseline in {_tables(verdicts, 'ahead')} of {len(verdicts)} comparisons of R@1, behind it "
-        f"in {_tables(verdicts, 'behind')}, and not told apart from it in {counts.get('not told apart', 0)}{unjudged}; "
-        f"another loss, tested by itself, is ahead of PFML in {beaten}; its mean lies above the frozen backbone's in "
+        f"in {_tables(verdicts, 'behind')}, and not told apart in {counts.get('not told apart', 0)}{unjudged}; "
+        f"another loss, tested by itself, is ahead of PFML in {beaten}; PFML's mean is above the frozen backbone's in "
         f"{int((gains > 0).sum())} of {len(gains)}"
     )
     return outcome, told, ", ".join(extent)
@@ -183,11 +183,9 @@ def _runs(rows: pd.DataFrame) -> str:
     if "searches" in rows:
         searches = int(rows.loc[rows["runs"] > 0, "searches"].min())
     if searches < 2:
-        return f"{runs} of each loss, all of one search" if searches else f"{runs} of each loss"
+        return f"{runs} a loss, all of one search" if searches else f"{runs} a loss"
     alone = searches == rows["runs"].max()
-    return f"{runs} of each loss, " + (
-        "each of another search and seed" if alone else f"seeds within {searches} searches"
-    )
+    return f"{runs} a loss, " + ("each of another search and seed" if alone else f"seeds within {searches} searches")
 
 
 def _budget(rows: pd.DataFrame) -> str:

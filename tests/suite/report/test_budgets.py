@@ -57,7 +57,7 @@ def test_equal_numbers_are_said_to_be_so(workplace):
     assert "the best of 25 trials for every loss, by MAP@R" in page
     assert "the best of 25 trials for every loss" in leaderboard_latex(found)
     assert found_on_board(found, verdicts(table, ["mine"]), 0)[2].endswith(
-        "3 runs of each loss, tuned with equal budgets on true labels"
+        "3 runs a loss, tuned with equal budgets on true labels"
     )
 
 
