@@ -91,25 +91,36 @@ def check_cells(records: Iterable[Record], seeds: int, levels: Sequence[float], 
     Raises:
         SuiteError: they do not.
     """
+    check_views(records := list(records))
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         cells.setdefault((record.dataset, record.loss), []).append(record)
-    first: dict[str, Record] = {}
-    for (dataset, loss), mine in cells.items():
-        again = (
-            f"run: suite train {dataset} {loss}{'' if mine[0].regime == 'frozen' else f' --regime {mine[0].regime}'}"
-        )
-        for record in mine:
-            other = first.setdefault(dataset, record)
-            if record.views_sha256 != other.views_sha256:
-                raise SuiteError(
-                    f"views_sha256 of {record.where} differs from that of {other.where}: other views; {again}"
-                )
+    for mine in cells.values():
         runs = {(record.noise_level, record.seed) for record in mine if record.track == "tuned"}
         lacking = [(level, seed) for level in levels for seed in range(seeds) if (level, seed) not in runs]
         if lacking:
             level, seed = lacking[0]
             raise SuiteError(
                 f"{mine[0].file} lacks {len(lacking)} runs that {settings_file} asks for, noise {level:g} seed {seed} among "
-                f"them; {again}"
+                f"them; {_again(mine[0])}"
             )
+
+
+def check_views(records: Iterable[Record]) -> None:
+    """Check that runs of cells on a data set learned from the same views.
+
+    Raises:
+        SuiteError: they did not.
+    """
+    first: dict[str, Record] = {}
+    for record in records:
+        other = first.setdefault(record.dataset, record)
+        if record.views_sha256 != other.views_sha256:
+            raise SuiteError(
+                f"views_sha256 of {record.where} differs from that of {other.where}: other views; {_again(record)}"
+            )
+
+
+def _again(record: Record) -> str:
+    regime = "" if record.regime == "frozen" else f" --regime {record.regime}"
+    return f"run: suite train {record.dataset} {record.loss}{regime}"

@@ -5,13 +5,14 @@ from collections.abc import Hashable, Sequence
 
 from suite.evaluation.records import CONDITION, TABLE, Record
 from suite.hashing import sha256_value
+from suite.judging.comparable import left_out
 
 _SEARCHED = ("learning_rate", "proxy_learning_rate", "epochs")
 """Parts of a recipe that differ from loss to loss."""
 
 
 def beside(grid: Sequence[Record], extended: Sequence[Record]) -> list[Record]:
-    """Those that can be paired with the grid, condition by condition.
+    """Those that can be paired with the grid, condition by condition; ``unpaired`` tells of the others.
 
     The grid has no run of the condition; its runs are of the grid's recipe, but for what is searched, and of all seeds that
     the grid has on the data set; where the grid has this kind and level of noise, they have its noisy labels too.
@@ -31,6 +32,17 @@ def beside(grid: Sequence[Record], extended: Sequence[Record]) -> list[Record]:
         return {seed for seed, _ in runs} == seeds.get(_training(record)) and runs == draws.get(table, runs)
 
     return [record for record in extended if _values(record, CONDITION) not in own and pairs(record)]
+
+
+def unpaired(grid: Sequence[Record], extended: Sequence[Record]) -> list[str]:
+    """A line on the records of each data set that cannot be paired with the grid; those that it has itself need none."""
+    own = {_values(record, CONDITION) for record in grid}
+    datasets, kept = {record.dataset for record in grid}, {record.where for record in beside(grid, extended)}
+    return left_out(
+        (record, "have other seeds, noisy labels or training settings than those of the grid")
+        for record in extended
+        if record.dataset in datasets and record.where not in kept and _values(record, CONDITION) not in own
+    )
 
 
 def _condition(record: Record) -> Hashable:

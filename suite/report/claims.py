@@ -33,6 +33,7 @@ from suite.report.text import (
     adjusted_p_text,
     beyond_text,
     effect_text,
+    left_out_section,
     markdown_table,
     other_effect_text,
     place_of,
@@ -142,7 +143,8 @@ def _judge(
     claims = [file.claim for file in files]
     judged = judge(claims, measured)
     looks = sensitivity(claims, measured, judged)
-    found = report(files, judged, looks, measured.counts(), measured.datasets(), frozen, changes, settings)
+    present, left_out = measured.datasets(), measured.left_out
+    found = report(files, judged, looks, measured.counts(), present, frozen, changes, settings, left_out)
     write_json(folder / CLAIMS_FILE.name, found)
     write_text(folder / "claims.md", claims_page(found))
     write_text(folder / "sensitivity.md", sensitivity_page(found))
@@ -153,7 +155,7 @@ def claims_page(report: ReportJson) -> str:
     """A summary, then all claims that were run, by speaker and family, and lists of those that were not and cannot be."""
     digest = f"Digest of the claim files: sha256 {report['claims_sha256']}."
     parts = ["# Claims\n", f"{totals(report)}\n", f"{standing_sentence(report)}\n", family_table(report)]
-    parts += [f"{_EXPLAINED}\n{digest}\n", plan_section(report["plan"])]
+    parts += [f"{_EXPLAINED}\n{digest}\n", *left_out_section(report["left_out"]), plan_section(report["plan"])]
     for speaker, words in SPEAKERS.items():
         run: dict[str, list[ClaimJson]] = {}
         for claim in report["claims"]:

@@ -34,8 +34,9 @@ from suite.report.budgets import with_trials
 from suite.report.figures.noise import draw_noise_figure
 from suite.report.kinds import kinds_section
 from suite.report.over_frozen import gains_over_frozen, gains_section
-from suite.report.studied import under_other_kinds, with_studies
+from suite.report.studied import Studied, with_studies
 from suite.report.tables import OF_STUDY, leaderboard_latex, leaderboard_page
+from suite.report.text import left_out_section
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -59,11 +60,11 @@ def write_leaderboard(settings: Settings) -> pd.DataFrame:
     """
     grid = read_records(record_files(settings))
     check_cells(grid, settings.seeds, settings.noise.levels, settings.recipe.file)
-    records = with_studies(grid)
+    studied = with_studies(grid)
     frozen = pd.DataFrame([{"dataset": name} | backbone_metrics(name) for name in settings.datasets])
-    further, kinds = _further(records, grid), _other_kinds(grid, frozen)
+    further, sections = _further(studied.records, grid), _of_studies(studied, grid, frozen)
     return _write_board(
-        records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), further, kinds
+        studied.records, frozen, user_losses(settings), RESULTS_FOLDER, load_handed_in(settings), further, sections
     )
 
 
@@ -83,11 +84,12 @@ def write_finetuned_leaderboard(settings: Settings) -> tuple[pd.DataFrame, list[
         raise SuiteError(f"no data set is complete; {' '.join(notes)} run: dvc repro pipelines/finetuned/dvc.yaml")
     grid = read_records(path for paths in whole.values() for path in paths)
     check_cells(grid, settings.seeds, settings.noise.levels, settings.recipe.file)
-    records = with_studies(grid)
+    studied = with_studies(grid)
+    records = studied.records
     on_frozen = read_csv(RECORDS_FILE) if RECORDS_FILE.is_file() else None
     gains = gains_over_frozen(to_table(records), on_frozen)
     frozen = pd.DataFrame([{"dataset": dataset} | backbone_metrics(dataset) for dataset in whole])
-    sections = [*_other_kinds(grid, frozen), gains_section(gains)]
+    sections = [*_of_studies(studied, grid, frozen), gains_section(gains)]
     if notes:
         sections.append("## Not complete\n\n" + "".join(f"- {note}\n" for note in notes))
     handed_in = load_handed_in(settings)
@@ -118,10 +120,10 @@ def _further(records: Sequence[Record], grid: Sequence[Record]) -> set[str]:
     return {record.loss for record in records} - {record.loss for record in grid}
 
 
-def _other_kinds(grid: Sequence[Record], frozen: pd.DataFrame) -> list[str]:
-    """The section on kinds of label noise that the grid does not have; none without records of them."""
-    section = kinds_section(under_other_kinds(grid), frozen, {record.loss for record in grid})
-    return [section] if section else []
+def _of_studies(studied: Studied, grid: Sequence[Record], frozen: pd.DataFrame) -> list[str]:
+    """Sections on kinds of label noise that the grid does not have, and on what is left out; each if there is any."""
+    section = kinds_section(studied.other_kinds, frozen, {record.loss for record in grid})
+    return [*([section] if section else []), *left_out_section(studied.notes)]
 
 
 def _write_board(

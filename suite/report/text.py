@@ -156,3 +156,9 @@ def is_bold(row: BoardRow) -> bool:
     A loss whose runs scatter widely cannot be told apart from any; bold would then reward it for that.
     """
     return bool(row["ties_best"]) and not (pd.notna(row["gain_over_frozen"]) and row["gain_over_frozen"] <= 0)
+
+
+def left_out_section(notes: Sequence[str]) -> list[str]:
+    """The section on records of studies that are left out, a line each; none without any."""
+    head = "## Left out\n\nRecords of studies in git that cannot be compared with the runs of the grid:\n\n"
+    return [head + "".join(f"- {note}\n" for note in notes)] if notes else []

@@ -82,6 +82,7 @@ class Measured:
         backbone: metrics of the frozen backbone on test classes, as shares, by data set.
         splits: the same under further splits of the classes, by the split's number.
         fresh: the same on fresh seeds alone; None where there are none.
+        left_out: a line on the records of each study and data set that cannot be compared with the runs.
     """
 
     runs: dict[Condition, BySeed] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Measured:
     backbone: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     splits: Mapping[int, "Measured"] = field(default_factory=dict)
     fresh: "Measured | None" = None
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.cells import cell_files
+from suite.evaluation.cells import cell_files, check_views
 from suite.evaluation.records import Record, check_records, read_records
 from suite.judging.backbone import backbone_file, backbone_metrics
 from suite.judging.claims.measured import Measured
-from suite.judging.extended import beside
+from suite.judging.comparable import comparable
+from suite.judging.extended import beside, unpaired
 from suite.settings.paths import (
     ABLATIONS,
     CROSSED,
@@ -34,6 +35,9 @@ def read_measured(
 ) -> Measured:
     """Read and check the folders of the pipeline; what is missing is empty.
 
+    Records of ``paper_values`` and ``extended`` that learned from other views than the runs are left out, as are those of
+    ``extended`` that cannot be paired with them; ``left_out`` says which. On other data all is refused.
+
     Args:
         datasets: data sets of ``params.yaml``, and whether it cuts them down. Records of others are left out.
         root: folder that holds ``runs``, ``results`` and ``docs``; cells without runs are read from ``results``.
@@ -42,20 +46,26 @@ def read_measured(
         losses: losses whose folders in ``runs`` are read; None for all. Folders of losses that are run no more stay there.
 
     Raises:
-        SuiteError: a record is malformed, stands twice, or had other data than the rest.
+        SuiteError: a record is malformed, stands twice, or had other data than the rest, or runs learned from other views.
     """
     folders = ["*"] if losses is None else [f"{dataset}-{loss}" for dataset in datasets for loss in losses]
     found = [record for path in cell_files(folders, regime, root) for record in read_records([path])]
     runs = [record for record in found if in_grid is None or in_grid(record)]
+    check_views(runs)
+    of_studies = root / studies_of(regime)
     studies = [
-        record
-        for kind in (PAPER_VALUES, ABLATIONS, CROSSED, GEOMETRY, SPLITS)
-        for record in _read(root / studies_of(regime) / kind, "*.jsonl")
+        record for kind in (ABLATIONS, CROSSED, GEOMETRY, SPLITS) for record in _read(of_studies / kind, "*.jsonl")
     ]
-    studies += beside(runs, _read(root / studies_of(regime) / EXTENDED, "*.jsonl"))
-    fresh = [
-        record for record in _read(root / studies_of(regime) / FRESH_SEEDS, "*.jsonl") if record.dataset in datasets
-    ]
+    notes: list[str] = []
+    for kind in (PAPER_VALUES, EXTENDED):
+        kept, others = comparable(runs, _read(of_studies / kind, "*.jsonl"), ["views_sha256"])
+        notes += others
+        if kind == EXTENDED:
+            # On data that are cut down no claim is judged.
+            notes += unpaired([run for run in runs if not datasets.get(run.dataset)], kept)
+            kept = beside(runs, kept)
+        studies += kept
+    fresh = [record for record in _read(of_studies / FRESH_SEEDS, "*.jsonl") if record.dataset in datasets]
     records = [record for record in (*runs, *studies) if record.dataset in datasets]
     # Studies in git are of whole data sets, and have other test classes than runs on a part.
     check_records([record for record in (*records, *fresh) if not datasets[record.dataset]])
@@ -69,6 +79,7 @@ def read_measured(
     backbone = {name: backbone_metrics(name, root) for name in there}
     return replace(
         measured,
+        left_out=tuple(notes),
         backbone=backbone,
         fresh=replace(Measured.of(fresh, cut=cut), backbone=backbone) if fresh else None,
         splits={split: Measured.of(of_split[split], cut=cut) for split in sorted(of_split)},

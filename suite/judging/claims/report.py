@@ -46,6 +46,7 @@ def report(
     frozen: Frozen | None = None,
     changes: Sequence[str] = (),
     settings: Settings | None = None,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything that was concluded, and from what.
 
@@ -58,6 +59,7 @@ def report(
         frozen: what was preregistered before the runs, if anything was.
         changes: what is other than it was preregistered, besides the claims.
         settings: of the regime, which say what is planned; without them all is.
+        left_out: a line on the records of each study and data set that were not judged.
     """
     claims = []
     for file in files:
@@ -69,6 +71,7 @@ def report(
         "claims_sha256": claims_hash(files),
         "level": LEVEL,
         "rows": counts,
+        "left_out": list(left_out),
         "frozen": frozen and _preregistered(frozen, changes),
         "plan": as_json(plan_families([file.claim for file in files], judged, settings)),
         "claims": claims,

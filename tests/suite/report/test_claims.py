@@ -54,6 +54,18 @@ def test_report_and_pages(project):
     assert "| first | emoji | supported | not run | same |" in Path("results/sensitivity.md").read_text()
 
 
+def test_what_cannot_be_compared_is_named_in_page_and_report(project):
+    write("runs", runs(52 + WIGGLE) + runs(50 - WIGGLE / 2, loss="cpml"))
+    assert write_claims(load_settings(), project / "claims")["left_out"] == []
+    assert "## Left out" not in Path("results/claims.md").read_text()
+    write("extended", runs(50 + WIGGLE[1:], loss="supcon"))
+    (told,) = write_claims(load_settings(), project / "claims")["left_out"]
+    assert told.startswith("results/studies/extended: runs of supcon on emoji have other seeds")
+    page = Path("results/claims.md").read_text()
+    head = "## Left out\n\nRecords of studies in git that cannot be compared with the runs of the grid:\n\n"
+    assert f"{head}- {told}\n" in page
+
+
 def test_each_regime_has_its_own_verdicts(project):
     """The same claim, supported on frozen features and contradicted where the last stages learn."""
     settings = load_settings()

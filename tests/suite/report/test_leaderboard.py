@@ -327,6 +327,22 @@ def keep(dataset, losses, **place):
         write_records(Path(f"results/finetuned/runs/{dataset}-{loss}/records.jsonl"), runs)
 
 
+def test_a_board_names_the_studies_that_it_leaves_out(settings):
+    keep("emoji", {"pfml": 0.6, "triplet": 0.4})
+    runs = [record("supcon", 0, seed, 0.6, regime="finetuned", views_sha256="w") for seed in range(2)]
+    write_records(Path("results/finetuned/studies/extended/emoji-supcon.jsonl"), runs)
+    write_records(Path("results/studies/extended/emoji-supcon.jsonl"), [record("supcon", 0, 0, 0.6)])
+    assert "supcon" not in [*write_finetuned_leaderboard(settings)[0]["loss"], *write_leaderboard(settings)["loss"]]
+    told = {
+        "results": "have other seeds, noisy labels or training settings than those of the grid",
+        "results/finetuned": "are of other views (views_sha256 w; that of the grid is v)",
+    }
+    for folder, reason in told.items():
+        page = Path(f"{folder}/leaderboard.md").read_text()
+        assert page.count("## Left out") == 1
+        assert f"\n- {folder}/studies/extended: runs of supcon on emoji {reason}\n" in page
+
+
 def test_a_board_is_made_of_the_data_sets_that_are_complete(settings):
     more = settings.model_copy(update={"datasets": settings.datasets | {"furniture": settings.datasets["emoji"]}})
     keep("furniture", {"pfml": 0.7})

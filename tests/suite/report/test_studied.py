@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from suite.evaluation.records import Record, write_records
-from suite.report.studied import with_studies
+from suite.report.studied import Studied, with_studies
 from tests.helpers.records import record
 
 GRID = [record(loss, level, seed, 0.5) for loss in ("pfml", "triplet") for level in (0, 0.2) for seed in (0, 1)]
@@ -17,7 +17,7 @@ def beside(study, *runs, grid=GRID):
     """What is kept of the records of a study: loss, noise level, seed and status of each."""
     if runs:
         write_records(Path(f"results/studies/{study}/runs.jsonl"), runs)
-    both = with_studies(grid)
+    both = with_studies(grid).records
     assert both[: len(grid)] == grid
     return [(run.loss, run.noise_level, run.seed, run.status) for run in both[len(grid) :]]
 
@@ -31,7 +31,7 @@ def extended(level=0, seeds=(0, 1), recall=0.3, loss="supcon", **other):
 
 
 def test_without_studies_in_git_there_is_the_grid_alone():
-    assert with_studies(GRID) == GRID
+    assert with_studies(GRID) == Studied(records=GRID, other_kinds=[], notes=[])
 
 
 def test_runs_at_papers_values_of_the_same_conditions_are_kept():
@@ -111,3 +111,51 @@ def test_losses_share_a_recipe_but_for_what_is_searched():
 
 def test_a_loss_that_came_into_the_grid_is_taken_from_there():
     assert beside("extended", *extended(loss="triplet", recall=0.9)) == []
+
+
+SEEN, OTHER = "a" * 64, "b" * 64
+"""Digests of views."""
+
+
+def of_views(sha256, *runs):
+    return [Record(**run.model_dump() | {"regime": "finetuned", "views_sha256": sha256}) for run in runs]
+
+
+def told_of(grid, *, folder="results/studies", **files):
+    """Notes on the records of files of the study ``extended``."""
+    for name, runs in files.items():
+        write_records(Path(f"{folder}/extended/{name}.jsonl"), runs)
+    return with_studies(grid).notes
+
+
+def test_a_file_of_other_views_is_left_out_by_itself_and_named():
+    """Not by what the first file of the study has."""
+    grid, place = of_views(SEEN, *GRID), "results/finetuned/studies"
+    alike, others = of_views(SEEN, *extended(loss="circle")), of_views(OTHER, *extended(), *extended(level=0.2))
+    told = "are of other views (views_sha256 bbbbbbbb; that of the grid is aaaaaaaa)"
+    for names in ({"a": others, "b": alike}, {"a": alike, "b": others}):
+        assert told_of(grid, folder=place, **names) == [f"{place}/extended: runs of supcon on emoji {told}"]
+        assert [run.loss for run in with_studies(grid).records[len(grid) :]] == ["circle", "circle"]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"data_sha256": "second"}, "are of other data (data_sha256 second; that of the grid is emoji)"),
+        (
+            {"backbone": "resnet18"},
+            "are of another backbone (backbone resnet18; that of the grid is tf_efficientnet_lite0)",
+        ),
+        ({"class_hits": [3000, 3000], "class_queries": [5000, 5000], "recall": 0.6}, "are of other test classes"),
+        ({"seeds": (0,)}, "have other seeds, noisy labels or training settings than those of the grid"),
+        ({"recipe": RECIPE}, "have other seeds, noisy labels or training settings than those of the grid"),
+    ],
+    ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
+)
+def test_what_is_left_out_is_told_once_with_its_losses(other, told):
+    files = {loss: [*extended(loss=loss, **other), *extended(0.2, loss=loss, **other)] for loss in ("circle", "supcon")}
+    assert told_of(GRID, **files) == [f"results/studies/extended: runs of circle, supcon on emoji {told}"]
+
+
+def test_nothing_is_told_of_other_data_sets_or_of_losses_that_came_into_the_grid():
+    assert told_of(GRID, here=extended(), there=extended(dataset="furniture"), again=extended(loss="triplet")) == []

@@ -1,5 +1,7 @@
 """Records that contradict each other or are malformed are refused, by file and field."""
 
+from pathlib import Path
+
 import pytest
 
 from suite.errors import SuiteError
@@ -8,6 +10,7 @@ from suite.judging.claims.read import read_measured
 from tests.suite.judging.claims.synthetic import DATASETS, along, claim, judged, model, run, runs, write
 
 pytestmark = pytest.mark.usefixtures("workplace")
+LEARNING = Path("results/finetuned")
 FIVE = [50.1, 50.2, 49.9, 50.0, 50.3]
 
 
@@ -164,6 +167,49 @@ def test_where_the_network_learns_cells_kept_in_git_stand_for_runs_that_are_not_
     (place,) = read_measured(DATASETS, regime="finetuned").runs
     assert (place.loss, place.regime) == ("pfml", "finetuned")
     assert not read_measured(DATASETS).runs
+
+
+@pytest.fixture
+def learning(monkeypatch):
+    """Records are written where those of the regime finetuned are kept in git."""
+    for name in ("runs", "studies"):
+        monkeypatch.setattr(f"tests.suite.judging.claims.synthetic.{name.upper()}_FOLDER", LEARNING / name)
+
+
+def of_views(sha256, records):
+    return [one | {"regime": "finetuned", "views_sha256": sha256} for one in records]
+
+
+def test_studies_of_other_views_are_left_out_and_named(learning):
+    """Records of other views are not paired, be they of losses beyond the grid or at the paper's values."""
+    write("runs", of_views("seen", runs(FIVE)))
+    write("extended", of_views("other", runs(FIVE, loss="supcon")), "emoji-supcon")
+    write("extended", of_views("seen", runs(FIVE, loss="circle")), "emoji-circle")
+    write("paper_values", of_views("other", runs(FIVE, track="paper_values")))
+    read = read_measured(DATASETS, regime="finetuned")
+    assert {(each.loss, each.track) for each in read.runs} == {("pfml", "tuned"), ("circle", "tuned")}
+    reason = "other views (views_sha256 other; that of the grid is seen)"
+    assert read.left_out == (
+        f"results/finetuned/studies/paper_values: runs of pfml on emoji are of {reason}",
+        f"results/finetuned/studies/extended: runs of supcon on emoji are of {reason}",
+    )
+
+
+def test_runs_of_other_views_are_refused(learning):
+    write("runs", of_views("seen", runs(FIVE)) + of_views("other", runs(FIVE, loss="cpml")))
+    with pytest.raises(SuiteError) as caught:
+        read_measured(DATASETS, regime="finetuned")
+    first, second = (f"{LEARNING}/runs/emoji-{loss}/records.jsonl, line 1" for loss in ("cpml", "pfml"))
+    wanted = f"views_sha256 of {second} differs from that of {first}: other views; run: suite train emoji pfml"
+    assert str(caught.value) == f"{wanted} --regime finetuned"
+
+
+def test_losses_that_cannot_be_paired_are_named_but_on_data_that_are_cut_down():
+    write("runs", runs(FIVE))
+    write("extended", runs(FIVE[1:], loss="supcon"))
+    told = "results/studies/extended: runs of supcon on emoji have other seeds, noisy labels or training settings"
+    assert read_measured(DATASETS).left_out == (f"{told} than those of the grid",)
+    assert read_measured(DATASETS | {"emoji": True}).left_out == ()
 
 
 def test_each_kind_of_record_is_counted():
