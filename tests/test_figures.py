@@ -250,7 +250,7 @@ def test_what_is_gained_where_the_network_learns():
     gains = gains[gains["metric"] == "recall_at_1"].set_index(["dataset", "loss"])["difference"].dropna()
     for dataset, (least, most), unit in [
         ("emoji", ("pfml", "multi_similarity"), " points of R@1"),
-        ("furniture", ("proxy_anchor", "multi_similarity"), ""),
+        ("furniture", ("prism", "multi_similarity"), ""),
         ("typefaces", ("pfml", "multi_similarity"), ""),
     ]:
         by_loss = gains[dataset]
