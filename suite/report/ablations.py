@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from suite.evaluation.cells import cell_files
 from suite.evaluation.records import Record, read_records
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.evaluation.tables import read_csv, to_table
 from suite.files import write_text
+from suite.judging.comparable import comparable, left_out
 from suite.judging.leaderboard.contrast import number
 from suite.judging.leaderboard.table import over_units
 from suite.judging.statistics.estimates import PERCENT, t_interval
-from suite.report.text import NOTHING, escaped, markdown_table, value_text, with_half_width
+from suite.report.text import NOTHING, escaped, left_out_section, markdown_table, value_text, with_half_width
 from suite.settings.paths import ABLATIONS, RECORDS_FILE
 from suite.settings.plans import Regime, studies_of
 from suite.settings.tuned_recipes import load_tuned, tuned_path
@@ -63,7 +65,11 @@ def write_ablations(regime: Regime) -> pd.DataFrame:
     option = "" if regime == "frozen" else f" --regime {regime}"
     studies = studies_of(regime)
     paths, results = sorted((studies / ABLATIONS).glob("*.jsonl")), studies.parent
-    table = ablation_table(read_records(paths) if paths else [], read_csv(results / RECORDS_FILE.name))
+    grid = read_csv(results / RECORDS_FILE.name)
+    records, notes = comparable(
+        read_records(cell_files(["*"], regime)), read_records(paths) if paths else [], ["views_sha256"]
+    )
+    table = ablation_table(records, grid)
     page = _EXPLAINED.format(regime=regime, option=option)
     if table.empty:
         page += _NONE.format(option=option)
@@ -71,6 +77,7 @@ def write_ablations(regime: Regime) -> pd.DataFrame:
         page += (
             f"\n## {escaped(str(dataset))}, {axis}\n\n{_found(str(dataset), str(axis), regime)}\n\n{_markdown(rows)}"
         )
+    page = "\n".join([page, *left_out_section([*notes, *_unpaired(records, table)])])
     write_text(results / "ablations.csv", table.to_csv(index=False, float_format="%.6g"))
     write_text(results / "ablations.md", page)
     return table
@@ -107,6 +114,16 @@ def ablation_table(records: Sequence[Record], grid: pd.DataFrame) -> pd.DataFram
         numbers = {"runs": len(runs), "failed": int((runs["status"] != "ok").sum())}
         rows += [where | {"metric": metric} | _row(runs, pairs, metric) | numbers for metric in SHOWN]
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _unpaired(records: Sequence[Record], table: pd.DataFrame) -> list[str]:
+    """A line on the records of each data set that are not in the table; crossed ablations have no place there."""
+    shown = set(table[_PLACE].itertuples(index=False, name=None))
+    return left_out(
+        (record, f"along {point.axis} have no run of the grid of the same images and seed")
+        for record in records
+        if (point := record.ablation) and not point.crossed and (record.dataset, point.axis, point.value) not in shown
+    )
 
 
 def _row(runs: pd.DataFrame, pairs: pd.DataFrame, metric: str) -> dict[str, float]:

@@ -15,6 +15,7 @@ from tests.helpers.paths import ROOT
 from tests.helpers.records import record, runs
 
 TUNED = [0.5, 0.52, 0.57]
+LEFT_OUT = "Records of studies in git that cannot be compared with the runs of the grid:"
 VARIED = {1.0: [0.49, 0.5, 0.58], 0.0: [0.4, 0.45, 0.44], 10.0: [0.3, None, 0.36]}
 
 
@@ -124,6 +125,32 @@ def test_the_page_has_a_table_for_each_axis_and_what_searches_found(tmp_path, mo
     assert margin.startswith("repulsion_margin\n\nNo search varies it.\n\n" + head)
     assert "| 0 | 53.00 ± 8.96 | +0.00 |" in margin
     assert len(pd.read_csv(Path(results, "ablations.csv"))) == 2 * 4
+
+
+def test_the_page_names_what_it_leaves_out(tmp_path, monkeypatch):
+    """Data sets and seeds that the grid does not have."""
+    monkeypatch.chdir(tmp_path)
+    write("results", ablation())
+    write_ablations("frozen")
+    assert "## Left out" not in Path("results/ablations.md").read_text()
+    write_records(Path("results/studies/ablations/furniture-alpha.jsonl"), ablation(dataset="furniture"))
+    assert set(write_ablations("frozen")["dataset"]) == {"emoji"}
+    reason = "have no run of the grid of the same images and seed"
+    told = f"results/studies/ablations: runs of pfml on furniture along alpha {reason}"
+    assert Path("results/ablations.md").read_text().endswith(f"{LEFT_OUT}\n\n- {told}\n")
+
+
+def test_ablations_of_other_views_than_the_grids_are_left_out_and_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("results/finetuned", ablation(regime="finetuned", views_sha256="other"), regime="finetuned")
+    runs_of_grid = [each.model_copy(update={"views_sha256": "seen"}) for each in grid(regime="finetuned")]
+    path = Path("results/finetuned/runs/emoji-pfml/records.jsonl")
+    write_records(path, [each for each in runs_of_grid if each.loss == "pfml"])
+    assert write_ablations("finetuned").empty
+    reason = "are of other views (views_sha256 other; that of the grid is seen)"
+    told = f"results/finetuned/studies/ablations: runs of pfml on emoji {reason}"
+    page = Path("results/finetuned/ablations.md").read_text()
+    assert page.endswith(f"## Left out\n\n{LEFT_OUT}\n\n- {told}\n")
 
 
 def test_a_data_set_without_a_search_in_git_is_said_to_have_none(tmp_path, monkeypatch):
