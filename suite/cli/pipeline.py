@@ -16,6 +16,7 @@ from suite.cli.shared import (
     console,
     search_tools,
     tell_kept,
+    tell_views,
 )
 from suite.errors import SuiteError
 
@@ -72,6 +73,7 @@ def views(dataset: Dataset) -> None:
     from suite.training.finetuned.stage import make_views
 
     make_views(dataset, console)
+    tell_views(dataset)
 
 
 def tune(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen) -> None:

@@ -59,6 +59,19 @@ def tell_kept(regime: Regime) -> None:
         console.print("[yellow]note:[/] " + escape(note))
 
 
+def tell_views(dataset: str) -> None:
+    """Say so where the views of a data set are not those that the grid's runs learned from.
+
+    Raises:
+        SuiteError: they are missing, stale, incomplete, cut short or altered, or the data are others now.
+    """
+    from suite.evaluation.cells import note_on_views
+    from suite.training.finetuned.stage import views_of
+
+    if note := note_on_views(dataset, views_of(dataset).sha256):
+        console.print("[yellow]note:[/] " + escape(note))
+
+
 def search_tools(regime: Regime) -> "Callable[[], Tools] | None":
     """What searches of a regime need; None for the frozen one."""
     if regime == Regime.frozen:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools, study_tools
+from suite.cli.shared import Dataset, Loss, Regime, RegimeOption, console, search_tools, study_tools, tell_views
 from suite.errors import SuiteError, allowed
 
 
@@ -70,6 +70,8 @@ def extended(dataset: Dataset, loss: Loss, regime: RegimeOption = Regime.frozen)
 
     settings = settings_of(regime)
     _check_set(f"{settings.recipe.file}: extended.losses", "loss", loss, settings.extended.losses)
+    if regime == Regime.finetuned:
+        tell_views(dataset)
     console.print(f"wrote {run_extended(dataset, loss, settings, console, search_tools(regime))}")
 
 

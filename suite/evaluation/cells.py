@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from suite.errors import SuiteError, allowed
-from suite.evaluation.records import Record
+from suite.evaluation.records import Record, read_records
 from suite.settings.params import Settings
 from suite.settings.paths import RECORDS_NAME, RESULTS_OF, RUNS_FOLDER
 from suite.settings.plans import PLANS, Regime, folder_of
@@ -58,6 +58,25 @@ def note_on_kept(settings: Settings, regime: Regime) -> str | None:
         return None
     where = RESULTS_OF[regime] / RUNS_FOLDER
     return f"{len(kept)} of {len(names)} cells are read from {where}: this checkout has no runs of them"
+
+
+def note_on_views(dataset: str, sha256: str) -> str | None:
+    """A line on views of a data set that are not those of the grid's runs; None where they are, or where there are no runs.
+
+    Args:
+        dataset: its name.
+        sha256: digest of the views.
+    """
+    of_grid = (read_records([path])[0] for path in cell_files([f"{dataset}-*"], "finetuned"))
+    first = next((record for record in of_grid if record.dataset == dataset), None)
+    theirs = first.views_sha256 if first else None
+    if first is None or theirs is None or theirs == sha256:
+        return None
+    return (
+        f"these views of {dataset} have the digest {sha256[:8]}, those of the grid's runs {theirs[:8]} ({first.file}): "
+        "board and claims leave out runs on them, as long as the grid is not run on them, too; why they can differ, and "
+        "what helps: docs/finetuning.md, What it costs"
+    )
 
 
 def cell_file(dataset: str, loss: str, regime: Regime) -> Path | None:

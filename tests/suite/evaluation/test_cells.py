@@ -12,6 +12,7 @@ from suite.evaluation.cells import (
     cells_to_keep,
     check_cells,
     note_on_kept,
+    note_on_views,
     record_files,
     whole_datasets,
 )
@@ -73,6 +74,20 @@ def test_which_cells_of_the_grid_are_read_from_git_is_told(workplace):
     assert note_on_kept(settings, "frozen") == told
     write_records(second, cell("cpml", regime="frozen", views=None))
     assert note_on_kept(settings, "frozen") is None
+
+
+def test_views_that_are_not_those_of_the_grid_are_told(workplace):
+    assert note_on_views("emoji", "seen") is None
+    write_records(Path("results/finetuned/runs/emoji-large-a/records.jsonl"), cell(dataset="emoji-large", views="a"))
+    assert note_on_views("emoji", "seen") is None
+    write_records(KEPT, cell(views="seen"))
+    assert note_on_views("emoji", "seen") is None
+    told = (
+        f"these views of emoji have the digest others, those of the grid's runs seen ({KEPT}): board and claims leave"
+    )
+    assert note_on_views("emoji", "others").startswith(f"{told} out runs on them")
+    write_records(FRESH, cell(views="others"))
+    assert note_on_views("emoji", "others") is None
 
 
 def test_names_may_stand_for_several_cells_below_any_folder(workplace):

@@ -1,6 +1,7 @@
 """Studies in which the network learns, as typed, on own images: ablations, fresh seeds, extended grid and geometry."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -80,6 +81,26 @@ def test_the_extended_grid_searches_and_runs_a_loss_that_the_grid_does_not_run(p
     recipe = load_tuned(project / "recipes/finetuned/tuned/birds/prism-0.yaml")
     assert found.recipe["learning_rate"] == recipe.best["learning_rate"]
     assert not (project / "finetuned/plan/extended/birds-circle.json").exists()  # the regime does not name it
+
+
+def test_runs_on_other_views_than_the_grids_are_told_before_and_left_out_after(project, tmp_path):
+    """As where the grid's runs came from a machine whose digits are others."""
+    path = tmp_path / "project"
+    shutil.copytree(project, path, symlinks=True)
+    commands = ("views", "birds"), ("extended", "birds", "prism", *REGIME)
+    assert not any("note: these views of birds" in suite(path, *words) for words in commands)
+    (run,) = records(path, "extended/birds-prism")
+    cell = path / "finetuned/runs/birds-pfml/records.jsonl"
+    cell.write_text(cell.read_text().replace(run.views_sha256, "a" * 64))
+    for words in commands:
+        told = f"note: these views of birds have the digest {run.views_sha256[:8]}, those of the grid's runs aaaaaaaa ("
+        assert told in suite(path, *words)
+    write_json(path / FROZEN_METRICS.format(dataset="birds"), {"metrics": run.metrics})
+    reason = f"are of other views (views_sha256 {run.views_sha256[:8]}; that of the grid is aaaaaaaa)"
+    told = f"- results/finetuned/studies/extended: runs of prism on birds {reason}\n"
+    assert told in suite(path, "leaderboard", *REGIME)
+    board = json.loads((path / "results/finetuned/leaderboard.json").read_text())
+    assert {row["loss"] for row in board if row["runs"]} == {"pfml"}
 
 
 def test_the_leaderboard_of_the_regime_has_it_with_a_mark(project):
