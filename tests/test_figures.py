@@ -198,6 +198,51 @@ def test_means_of_sub_center_arcface():
     ) in page("docs/losses.md")
 
 
+def test_prism_where_the_network_learns():
+    told, board = page("docs/losses.md"), table("finetuned/leaderboard.csv")
+    found = board.pivot_table(index=["loss", "noise_level"], columns="dataset", values="recall_at_1")[DATASETS]
+    gains = table("finetuned/over_frozen.csv").set_index(["metric", "loss", "dataset"])["difference"].sort_index()
+    gained = gains.loc["recall_at_1", "prism"][DATASETS]
+    assert "gains {:.2f}, {:.2f} and {:.2f} points over frozen features on emoji".format(*gained) in told
+    tests = table("finetuned/verdicts.csv").set_index(["loss", "noise_level", "against", "dataset"]).sort_index()
+    clean = tests.loc[("prism", 0, "best baseline")]
+    assert clean["verdict"][DATASETS].tolist() == ["behind", "not told apart", "behind"]
+    assert {*clean["other"]} == {"multi_similarity"}
+    pairs = [f"{row.first:.2f} against {row.second:.2f}" for row in clean.loc[DATASETS].itertuples()]
+    p = f"{clean.loc['furniture', 'p_adjusted']:.3f}"[1:]
+    assert (
+        f"Multi-Similarity, on emoji ({pairs[0]}) and typefaces ({pairs[2]}), and not told apart from it on furniture "
+        f"({pairs[1]}, adjusted p {p})"
+    ) in told
+    noisy = tests.loc["prism"].drop(0, level="noise_level")
+    assert ({*noisy["verdict"]}, len(noisy)) == ({"not told apart"}, 12)
+    claims = json.loads(committed("finetuned/claims.json"))["claims"]
+    lines = [line for claim in claims if claim["id"].startswith("prism-above") for line in claim["lines"]]
+    verdicts = [line["verdict"] for line in lines if line["planned"]]
+    assert {*verdicts} == {"inconclusive"}
+    assert f"all {len(verdicts)} results of its claims are inconclusive" in told
+    above = found.loc["prism"] > found.loc["pfml"]
+    assert above.loc[[0.2, 0.4]].to_numpy().tolist() == [[True] * 3, [False] * 3]
+    cells = [cell for loss in ("prism", "pfml") for cell in found.loc[(loss, 0.4)]]
+    assert "all three ({:.2f}, {:.2f} and {:.2f} against {:.2f}, {:.2f} and {:.2f})".format(*cells) in told
+
+
+def test_what_prisms_runs_scatter_where_the_network_learns():
+    rows = table("finetuned/records.csv").query("loss == 'prism' and noise_level == 0.4")
+    rows = rows.set_index(["dataset", "search"])["recall_at_1"] * 100
+    ends = [f"{rows[dataset].min():.2f} to {rows[dataset].max():.2f} on {dataset}" for dataset in DATASETS]
+    assert f"Its runs at 40 % scatter: {', '.join(ends)}." in page("docs/losses.md")
+    rates = {
+        (dataset, number): yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["best"]["noise_rate"]
+        for dataset in DATASETS
+        for number in range(5)
+        for path in [ROOT / f"recipes/finetuned/tuned/{dataset}/prism-{number}.yaml"]
+    }
+    low, high = min(rates.values()), max(rates.values())
+    assert f"took a `noise_rate` of {low:.2f} to {high:.2f}. The run with the highest" in page("docs/losses.md")
+    assert max(rates, key=rates.get) == ("emoji", rows["emoji"].idxmax())
+
+
 def test_shares_that_searches_of_prism_leave_out():
     def shares(dataset, track):
         files = (ROOT / "recipes" / track / dataset).glob("prism-*.yaml")
@@ -249,7 +294,7 @@ def test_what_is_gained_where_the_network_learns():
     gains = table("finetuned/over_frozen.csv")
     gains = gains[gains["metric"] == "recall_at_1"].set_index(["dataset", "loss"])["difference"].dropna()
     for dataset, (least, most), unit in [
-        ("emoji", ("pfml", "multi_similarity"), " points of R@1"),
+        ("emoji", ("prism", "multi_similarity"), " points of R@1"),
         ("furniture", ("prism", "multi_similarity"), ""),
         ("typefaces", ("pfml", "multi_similarity"), ""),
     ]:
