@@ -227,6 +227,21 @@ def test_prism_where_the_network_learns():
     assert "all three ({:.2f}, {:.2f} and {:.2f} against {:.2f}, {:.2f} and {:.2f})".format(*cells) in told
 
 
+def test_sub_center_arcface_where_the_network_learns():
+    told, rows = page("docs/losses.md"), table("finetuned/records.csv").query("loss == 'sub_center_arcface'")
+    runs = 100 * rows.pivot_table(index=["dataset", "noise_level"], columns="seed", values="recall_at_1")
+    assert (
+        "Sub-center ArcFace on furniture: {:.2f}, {:.2f} and {:.2f} at".format(*runs.loc["furniture"].mean(axis=1))
+        in told
+    )
+    tests = table("finetuned/verdicts.csv").query("loss == 'sub_center_arcface'")
+    assert ({*tests["dataset"]}, {*tests["verdict"]}, len(tests)) == ({"furniture"}, {"not told apart"}, 6)
+    gains = table("finetuned/over_frozen.csv").set_index(["loss", "dataset", "metric"])["difference"].sort_index()
+    assert f"It gains {gains['sub_center_arcface', 'furniture', 'recall_at_1']:.2f} points over frozen" in told
+    least, *others = sorted(runs.loc[("furniture", 0.4)])
+    assert f"runs at 40 % have {others[0]:.2f} to {others[-1]:.2f}, the fifth {least:.2f}." in told
+
+
 def test_what_prisms_runs_scatter_where_the_network_learns():
     rows = table("finetuned/records.csv").query("loss == 'prism' and noise_level == 0.4")
     rows = rows.set_index(["dataset", "search"])["recall_at_1"] * 100
