@@ -34,7 +34,8 @@ def comparable(
         for record in study:
             mine = theirs.get(record.dataset) if field == "class_queries" else getattr(record, field)
             wanted = ours.get(record.dataset, mine)
-            if mine is not None and mine != wanted:
+            all_failed = field == "class_queries" and mine is None  # then the data must do
+            if mine != wanted and not all_failed:
                 reasons.setdefault(_file(record), f"are of {_WORDS[field]}{_told(field, mine, wanted)}")
     kept = [record for record in study if _file(record) not in reasons]
     return kept, left_out((record, reasons[_file(record)]) for record in study if _file(record) in reasons)

@@ -56,15 +56,11 @@ def read_measured(
     studies = [
         record for kind in (ABLATIONS, CROSSED, GEOMETRY, SPLITS) for record in _read(of_studies / kind, "*.jsonl")
     ]
-    notes: list[str] = []
-    for kind in (PAPER_VALUES, EXTENDED):
-        kept, others = comparable(runs, _read(of_studies / kind, "*.jsonl"), ["views_sha256"])
-        notes += others
-        if kind == EXTENDED:
-            # On data that are cut down no claim is judged.
-            notes += unpaired([run for run in runs if not datasets.get(run.dataset)], kept)
-            kept = beside(runs, kept)
-        studies += kept
+    at_paper_values, notes = comparable(runs, _read(of_studies / PAPER_VALUES, "*.jsonl"), ["views_sha256"])
+    extended, others = comparable(runs, _read(of_studies / EXTENDED, "*.jsonl"), ["views_sha256"])
+    studies += [*at_paper_values, *beside(runs, extended)]
+    whole = [run for run in runs if not datasets.get(run.dataset)]  # on data that are cut down no claim is judged
+    left_out = (*notes, *others, *unpaired(whole, extended))
     fresh = [record for record in _read(of_studies / FRESH_SEEDS, "*.jsonl") if record.dataset in datasets]
     records = [record for record in (*runs, *studies) if record.dataset in datasets]
     # Studies in git are of whole data sets, and have other test classes than runs on a part.
@@ -79,7 +75,7 @@ def read_measured(
     backbone = {name: backbone_metrics(name, root) for name in there}
     return replace(
         measured,
-        left_out=tuple(notes),
+        left_out=left_out,
         backbone=backbone,
         fresh=replace(Measured.of(fresh, cut=cut), backbone=backbone) if fresh else None,
         splits={split: Measured.of(of_split[split], cut=cut) for split in sorted(of_split)},

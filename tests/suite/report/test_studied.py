@@ -138,6 +138,12 @@ def test_a_file_of_other_views_is_left_out_by_itself_and_named():
         assert [run.loss for run in with_studies(grid).records[len(grid) :]] == ["circle", "circle"]
 
 
+def test_runs_that_do_not_name_their_views_are_left_out():
+    grid, place = of_views(SEEN, *GRID), "results/finetuned/studies"
+    (note,) = told_of(grid, folder=place, a=of_views(None, *extended()))
+    assert note.endswith("runs of supcon on emoji are of other views (views_sha256 None; that of the grid is aaaaaaaa)")
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [
