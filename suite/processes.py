@@ -32,8 +32,7 @@ Result = TypeVar("Result")
 MOST_LINES = 20
 """Lines that code of others may print at a time; further ones are left out."""
 _PRINTED = "the last line that it printed"
-_POLL_SECONDS = 0.2
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_POLL_SECONDS, _PATIENCE_SECONDS = 0.2, 5.0
 _PLACES, _BYTES = 1024, 1024
 _WORDS = mmap.mmap(-1, _PLACES * _BYTES)
 """Memory that forked processes share: a place for each, by its number, with what it runs of others' code."""
@@ -63,17 +62,15 @@ def worker_count(tasks: int) -> int:
 @cache
 def processor_kind() -> str:
     """The kind of this machine's processor, e.g. ``AMD EPYC 7B13``: another kind may round differently."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def limit_threads() -> None:
     """One thread for torch and faiss in this process and, through the environment, for those that it starts."""
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     if "faiss" in sys.modules:
@@ -119,6 +116,8 @@ def in_parallel(
     if isinstance(failure, BrokenProcessPool) or not complete:
         for worker in workers:  # the pool's thread may have died before it ended them
             worker.terminate()
+        for worker in workers:  # the system tells how one has ended a while after its files have closed
+            worker.join(_PATIENCE_SECONDS)
         raise SuiteError(f"{killed(workers)}; {_CURE}") from failure
     if failure is not None:
         raise failure
@@ -144,7 +143,8 @@ def _as_they_finish(
 
 def killed(workers: Sequence[BaseProcess], otherwise: str = "a worker process") -> str:
     """What was at work in processes that were killed, in a line; those that were ended for that are not counted."""
-    dead = [worker for worker in workers if worker.exitcode not in {None, -signal.SIGTERM}] or workers
+    ended = [worker for worker in workers if worker.exitcode is not None]
+    dead = [worker for worker in ended if worker.exitcode != -signal.SIGTERM] or ended
     told = []
     for worker in dead:
         words = _words_of(worker.pid or 0)

@@ -57,7 +57,8 @@ def test_a_worker_that_dies_while_tasks_are_handed_over_is_one_too():
 
 
 @THREAD_DIES
-def test_workers_end_where_the_thread_that_ends_them_has_died(monkeypatch, tmp_path):
+@pytest.mark.parametrize("task", [tasks.linger_or_die, tasks.linger_or_die_slowly])
+def test_workers_end_where_the_thread_that_ends_them_has_died(monkeypatch, tmp_path, task):
     """The command would never end otherwise."""
 
     def broken(manager, cause):
@@ -69,7 +70,7 @@ def test_workers_end_where_the_thread_that_ends_them_has_died(monkeypatch, tmp_p
     monkeypatch.setattr("concurrent.futures.process._ExecutorManagerThread.terminate_broken", broken)
     before = multiprocessing.active_children()
     with pytest.raises(SuiteError, match=r"^task 2 was killed, with its process, by SIGKILL, perhaps"):
-        list(in_parallel(tasks.linger_or_die, str(tmp_path), [1, 2]))
+        list(in_parallel(task, str(tmp_path), [1, 2]))
     ended = time.monotonic() + 30
     while (
         left := [each for each in multiprocessing.active_children() if each not in before]
@@ -112,10 +113,11 @@ def test_the_code_that_kills_a_worker_is_named(monkeypatch, how, told):
     assert str(caught.value).startswith(f"task 2 was killed, with its process, {told}")
 
 
-def test_a_worker_beside_the_killed_one_is_not_blamed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("task", [tasks.linger_or_die, tasks.linger_or_die_slowly])
+def test_a_worker_beside_the_killed_one_is_not_blamed(tmp_path, monkeypatch, task):
     monkeypatch.setenv("SUITE_WORKERS", "2")
     with pytest.raises(SuiteError) as caught:
-        list(in_parallel(tasks.linger_or_die, str(tmp_path), [1, 2]))
+        list(in_parallel(task, str(tmp_path), [1, 2]))
     assert str(caught.value).startswith("task 2 was killed, with its process, by SIGKILL")
     assert "task 1" not in str(caught.value)
 
