@@ -60,7 +60,7 @@ BUILT_IN = {
     "pfml_growing_force": "baselines.constant_force:GrowingForceLoss",
     "pfml_two_radii": "baselines.two_radii:TwoRadiiLoss",
 }
-DEFAULT = ("pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity")
+DEFAULT = ("pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity", "prism", "sub_center_arcface")
 """Built-in losses that `params.yaml` names as it comes; the others are the extended ones, which run by name."""
 
 Hyperparameters = dict[str, Any]

@@ -42,10 +42,10 @@ def test_epochs_of_a_data_set_have_the_range_of_the_recipes(workplace, epochs):
 def test_further_losses_are_those_that_studies_of_the_regime_name(workplace):
     whole = load_settings(ROOT / "params.yaml")
     mine = changed(
-        extended={"losses": {"prism": {}}}, geometry={"datasets": {"emoji": {}}, "losses": {"soft_triple": {}}}
+        extended={"losses": {"smooth_ap": {}}}, geometry={"datasets": {"emoji": {}}, "losses": {"soft_triple": {}}}
     ).within(whole)
-    assert list(mine.tuning.also) == ["soft_triple", "prism"]
-    assert mine.tuning.also["prism"] == whole.tuning.also["prism"]
+    assert list(mine.tuning.also) == ["soft_triple", "smooth_ap"]
+    assert mine.tuning.also["smooth_ap"] == whole.tuning.also["smooth_ap"]
     assert mine.tuning.folds == load_finetuned().tuning.folds != whole.tuning.folds
 
 
@@ -66,7 +66,7 @@ def test_a_loss_that_params_yaml_does_not_have_is_told(workplace):
     assert [line for line in mine.unused if line.startswith(start)]
 
 
-@pytest.mark.parametrize("extended", [{"tracks": ["noisy"]}, {"losses": {"prism": {"tracks": ["noisy"]}}}])
+@pytest.mark.parametrize("extended", [{"tracks": ["noisy"]}, {"losses": {"smooth_ap": {"tracks": ["noisy"]}}}])
 def test_a_track_that_the_regime_does_not_search_is_refused(workplace, extended):
     with pytest.raises(
         SuiteError, match=r"finetuned/params\.yaml: extended\.\S*tracks: noisy is not searched; allowed: tun"
@@ -105,7 +105,7 @@ def test_losses_of_the_file_of_the_regime_are_named_by_it(workplace):
     whole = load_settings(ROOT / "params.yaml")
     mine = changed(tuning=tuning | {"also": {"own": {"params": {"alpha": 9}}}}).within(whole)
     assert (mine.place_of("own"), mine.file_of("own")) == ("tuning.also", FINETUNED_FILE)
-    assert (mine.place_of("prism"), mine.file_of("prism")) == ("tuning.also", Path("params.yaml"))
+    assert (mine.place_of("smooth_ap"), mine.file_of("smooth_ap")) == ("tuning.also", Path("params.yaml"))
     alike = changed(tuning=tuning | {"also": {"PFML": {}}})
     with pytest.raises(SuiteError, match=r"finetuned/params\.yaml: tuning\.also: pfml, PFML differ in case alone"):
         alike.within(whole)

@@ -16,12 +16,12 @@ from tests.suite.judging.claims.synthetic import EXAMPLES, claim
 
 UNDER_NOISE = "tuned_under_noise"
 NOISY = {"kind": "asymmetric", "level": 0.4}
-PRISM = {"subject": "pfml", "reference": "prism"}
+SMOOTH_AP = {"subject": "pfml", "reference": "smooth_ap"}
 SOFT_TRIPLE = {"subject": "pfml", "reference": "soft_triple"}
 KINDS = [
     ("superiority", {}),
     ("superiority", {"noise": NOISY}),
-    ("superiority", {"contrast": PRISM, "noise": NOISY, "track": UNDER_NOISE}),
+    ("superiority", {"contrast": SMOOTH_AP, "noise": NOISY, "track": UNDER_NOISE}),
     ("equivalence", {"track": UNDER_NOISE}),
     ("robustness", {}),
     ("insensitivity", {}),
@@ -65,7 +65,7 @@ def test_nothing_is_lacking_of_what_the_settings_plan(settings, kind, changes):
         ("superiority", {"noise": NOISY}, "noise.kind", "asymmetric", None),
         ("superiority", {"noise": NOISY}, "extended.losses", {}, "extended.losses has no pfml"),
         ("superiority", {}, "extended.losses", {}, None),  # the grid has both
-        ("robustness", {"contrast": PRISM}, "extended.losses", {}, "extended.losses has no prism"),
+        ("robustness", {"contrast": SMOOTH_AP}, "extended.losses", {}, "extended.losses has no smooth_ap"),
         (
             "equivalence",
             {"track": UNDER_NOISE},
@@ -76,10 +76,10 @@ def test_nothing_is_lacking_of_what_the_settings_plan(settings, kind, changes):
         ("superiority", {"track": "paper_values"}, "tuning.tracks", ("tuned",), None),
         (
             "superiority",
-            {"contrast": PRISM, "track": UNDER_NOISE},
+            {"contrast": SMOOTH_AP, "track": UNDER_NOISE},
             "extended.losses",
-            {"prism": ExtendedLoss(tracks=("tuned",))},
-            "extended.losses.prism.tracks has no tuned_under_noise",
+            {"smooth_ap": ExtendedLoss(tracks=("tuned",))},
+            "extended.losses.smooth_ap.tracks has no tuned_under_noise",
         ),
         ("insensitivity", {}, "ablation", {}, "ablation.emoji has no delta"),
         ("trend", {}, "ablation", {"furniture": AblationAxes()}, "ablation.emoji has no repulsion_margin"),

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from suite.losses.registry import BUILT_IN
+from suite.losses.registry import BUILT_IN, DEFAULT
 from suite.report.figures.style import (
     _FIXED,
     MARKERS,
@@ -34,8 +34,9 @@ def test_no_look_changes_when_a_loss_is_added():
 
 def test_built_in_losses_have_looks_of_their_own():
     assert sorted(_FIXED) == sorted(BUILT_IN)
-    styles = list(loss_styles(_FIXED).values())
-    assert len({look.color for look in styles[:7]}) == len({look.marker for look in styles[:7]}) == len(MARKERS)
+    assert set(_FIXED[: len(MARKERS)]) == set(DEFAULT)
+    styles = list(loss_styles(DEFAULT).values())
+    assert len({look.color for look in styles}) == len({look.marker for look in styles}) == len(MARKERS)
 
 
 def test_a_legend_has_as_many_columns_as_fit():

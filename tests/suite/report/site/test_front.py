@@ -79,15 +79,15 @@ def test_each_regime_has_a_table_and_filters_choose_among_them(front):
 
 def test_default_and_extended_losses_are_told_apart_in_tables_and_charts(front):
     choose(front, "regime", "frozen")
-    assert losses(front) == ["triplet", "prism", "pfml", FORMULA]
+    assert losses(front) == ["triplet", "smooth_ap", "pfml", FORMULA]
     figure = front.locator("figure[data-regime=frozen][data-dataset=emoji] svg .mark-symbol path")
     assert figure.count() == 8
     choose(front, "losses", "default")
     assert losses(front) == ["triplet", "pfml"]
     expect(figure).to_have_count(4)
-    assert front.locator("label:visible", has_text="prism").count() == 0
+    assert front.locator("label:visible", has_text="smooth_ap").count() == 0
     choose(front, "losses", "extended")
-    assert losses(front) == ["prism"]
+    assert losses(front) == ["smooth_ap"]
 
 
 def test_a_row_that_was_handed_in_says_so_and_no_other_does(front):
@@ -127,7 +127,7 @@ def test_the_navigation_keeps_them_over_pages_that_cannot_choose(visit, two_regi
         return page
 
     assert follow("Results").locator("select[data-filter=regime]").input_value() == "finetuned"
-    assert losses(page) == ["prism", "pfml", FORMULA]
+    assert losses(page) == ["smooth_ap", "pfml", FORMULA]
     page.get_by_role("link", name="pfml", exact=True).first.click()
     page.wait_for_selector("html[data-ready=yes]")
     follow("Claims")
@@ -162,8 +162,8 @@ def test_what_is_shown_can_be_saved(front):
     name, text = saved(front, "JSON")
     rows = json.loads(text)
     assert name == "gains.json"
-    assert {row["loss"] for row in rows} == {"pfml", "prism", FORMULA, "frozen backbone"}
-    best = next(row for row in rows if row["loss"] == "prism")
+    assert {row["loss"] for row in rows} == {"pfml", "smooth_ap", FORMULA, "frozen backbone"}
+    best = next(row for row in rows if row["loss"] == "smooth_ap")
     assert best["gain_over_frozen"] == pytest.approx(15.2)
     assert (best["recall_at_1_low"] + best["recall_at_1_high"]) / 2 == pytest.approx(55.2)
 
@@ -171,12 +171,12 @@ def test_what_is_shown_can_be_saved(front):
 def test_a_loss_that_is_not_ticked_is_neither_shown_nor_saved(front):
     choose(front, "regime", "frozen")
     front.locator("input[data-loss=triplet]").uncheck()
-    assert losses(front) == ["prism", "pfml", FORMULA]
+    assert losses(front) == ["smooth_ap", "pfml", FORMULA]
     rows = list(csv.DictReader(saved(front, "CSV")[1].splitlines()))
-    assert {row["loss"] for row in rows} == {"prism", "pfml", f"'{FORMULA}", "frozen backbone"}
+    assert {row["loss"] for row in rows} == {"smooth_ap", "pfml", f"'{FORMULA}", "frozen backbone"}
     front.locator("input[data-loss=triplet]").check()
     choose(front, "losses", "extended")
-    assert losses(front) == ["prism"]
+    assert losses(front) == ["smooth_ap"]
 
 
 def test_the_leaderboard_leaves_it_out_as_well(visit, two_regimes):

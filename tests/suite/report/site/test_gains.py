@@ -39,28 +39,28 @@ def test_gains_are_points_of_recall_above_the_frozen_backbone_with_half_the_inte
     assert [cell.gain for cell in triplet.cells] == ["+20.20 ± 0.50", "+10.20 ± 0.50", "+15.20 ± 0.50", "+5.20 ± 0.50"]
     assert {(cell.rank, cell.tied) for cell in triplet.cells} == {("1", True)}
     assert found.frozen == ["40.00"] * 4
-    assert [row.loss for row in found.rows] == ["triplet", "prism", "pfml", FORMULA]
+    assert [row.loss for row in found.rows] == ["triplet", "smooth_ap", "pfml", FORMULA]
 
 
 def test_a_loss_that_did_not_finish_or_was_not_run_says_so():
-    runs = table(("pfml", 0, [0.5, 0.51, 0.52]), ("triplet", 0, [None, None, None]), ("prism", 0, [0.6, None, 0.6]))
+    runs = table(("pfml", 0, [0.5, 0.51, 0.52]), ("triplet", 0, [None, None, None]), ("smooth_ap", 0, [0.6, None, 0.6]))
     (found,) = tables(runs, table(("pfml", 0.2, [0.5, 0.51, 0.52])))
     shown = {row.loss: row.cells for row in found.rows}
     assert shown["triplet"][0].gain == "no run finished"
     assert shown["triplet"][1].gain == "–"
     assert shown["triplet"][1].gap
-    assert shown["prism"][0].gain == "+20.00 (no interval) (2 of 3 runs)"  # both runs gave .6
-    assert not shown["prism"][0].tied
+    assert shown["smooth_ap"][0].gain == "+20.00 (no interval) (2 of 3 runs)"  # both runs gave .6
+    assert not shown["smooth_ap"][0].tied
 
 
 @pytest.mark.parametrize(
     ("loss", "declared", "told"),
     [
         ("triplet", None, "default"),
-        ("prism", None, "extended"),
+        ("smooth_ap", None, "extended"),
         ("mine", None, "others"),
         ("triplet", LossSettings(target="my.py:Triplet"), "others"),
-        ("prism", LossSettings(), "extended"),
+        ("smooth_ap", LossSettings(), "extended"),
     ],
 )
 def test_losses_are_default_extended_or_of_people(loss, declared, told):

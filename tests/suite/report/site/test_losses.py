@@ -88,21 +88,21 @@ def test_a_loss_of_another_regime_alone_is_not_called_not_run(workplace):
 
 def test_a_loss_of_a_study_is_told_from_those_of_the_grid(workplace):
     """As in a fresh clone: records of the study are in git, those of the grid are not."""
-    rows = [row("tuned", "shapes", loss, 0, 50.0) for loss in ("pfml", "triplet", "prism")]
+    rows = [row("tuned", "shapes", loss, 0, 50.0) for loss in ("pfml", "triplet", "smooth_ap")]
     Path("results").mkdir()
     Path("results/leaderboard.json").write_text(json.dumps(rows))
-    page = page_of("prism")
-    assert "To make them, run <code>suite extended DATASET prism</code>, then <code>suite promote</code>." in page
-    kept = record("prism", 0, 0, 0.5, dataset="shapes", recipe={"learning_rate": 0.007})
-    write_records(Path("results/studies/extended/shapes-prism.jsonl"), [kept])
-    page = page_of("prism")
+    page = page_of("smooth_ap")
+    assert "To make them, run <code>suite extended DATASET smooth_ap</code>, then <code>suite promote</code>." in page
+    kept = record("smooth_ap", 0, 0, 0.5, dataset="shapes", recipe={"learning_rate": 0.007})
+    write_records(Path("results/studies/extended/shapes-smooth_ap.jsonl"), [kept])
+    page = page_of("smooth_ap")
     assert '<th scope="row">learning_rate</th><td>0.007</td>' in page
-    assert "suite extended DATASET prism" in page
+    assert "suite extended DATASET smooth_ap" in page
     for wrong in ("lie in <code>runs/</code>", "<code>dvc repro</code>", "suite figures", "suite times"):
         assert wrong not in page, wrong
     Path("results/leaderboard.json").write_text(json.dumps([each | {"regime": "finetuned"} for each in rows]))
-    assert "<code>suite extended DATASET prism --regime finetuned</code>" in page_of("prism")
+    assert "<code>suite extended DATASET smooth_ap --regime finetuned</code>" in page_of("smooth_ap")
     Path("results/leaderboard.json").write_text(json.dumps(rows))
-    page_of("prism")
+    page_of("smooth_ap")
     provenance = Path("results/site/provenance.html").read_text()
     assert "2 of 2 pairs of data set and loss of the grid" in provenance
