@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from functools import cache
+from io import StringIO
 
 import numpy as np
 import pandas as pd
@@ -281,6 +282,53 @@ def test_fresh_seeds():
     assert all(name.endswith("tuned_under_noise") for name, _ in settled)
     assert "Smooth-AP has neither fresh seeds nor further splits" in TOLD
     assert not any(line["fresh_seeds"] or line["splits"] for line in results("frozen", "smooth_ap-"))
+
+
+def test_what_two_more_baselines_changed():
+    """From the board before they joined the grid to that after it."""
+    told, commits = page("docs/protocol.md"), ("7c3ea92", "e48c954")
+    keys = ["track", "dataset", "noise_level", "loss", "against"]
+    tables = {
+        regime: [pd.read_csv(StringIO(committed(f"{folder}verdicts.csv", each))).set_index(keys) for each in commits]
+        for regime, folder in FOLDERS.items()
+    }
+    both = {regime: [each["verdict"] for each in found] for regime, found in tables.items()}
+    others = [(len(old), (old != new.reindex(old.index)).sum()) for old, new in both.values()]
+    (frozen, moved), (learning, changed) = others
+    assert (
+        f"of {frozen} verdicts of tables on frozen features {moved} are others, of {learning} where the network" in TOLD
+    )
+    assert f"learns {changed}. On frozen features PFML" in TOLD
+    assert (
+        f"{moved} of {frozen} verdicts of tables on frozen features are others and {changed} of {learning} where"
+        in told
+    )
+
+    def counted(regime, track, loss, verdict):
+        rows = [each.loc[track].xs((loss, "best baseline"), level=("loss", "against")) for each in both[regime]]
+        return [(each == verdict).sum() for each in rows], len(rows[0])
+
+    (old, new), total = counted("frozen", "tuned", "pfml", "behind")
+    assert (old, new, total) == (4, 3, 9)
+    (under_old, under_new), under = counted("frozen", "tuned_under_noise", "pfml", "behind")
+    for text in (TOLD, told):
+        assert f"PFML is behind the best baseline in {new} of {total} comparisons in place of {old}" in text
+        assert f"with values chosen under noise in {under_new} of {under} in place of {under_old}" in text
+    (old, new), total = counted("finetuned", "tuned", "pfml", "behind")
+    assert (old, f"where the network learns in {new} of {total}, as before." in TOLD) == (new, True)
+    ahead = [counted("frozen", track, "smooth_ap", "ahead") for track in ("tuned", "tuned_under_noise")]
+    old, new = np.sum([each for each, _ in ahead], axis=0)
+    assert f"Smooth-AP ahead of it in {new} of {sum(total for _, total in ahead)} in place of {old}" in told
+    p = [each["p_adjusted"] for each in tables["frozen"]]
+    for words, where in [
+        ("adjusted p {} before, {} now", ("tuned", "furniture", 0, "pfml", "best baseline")),
+        ("(furniture at 40 %: {}, {})", ("tuned_under_noise", "furniture", 0.4, "pfml", "best baseline")),
+    ]:
+        assert words.format(*(f"{each[where]:.3f}"[1:] for each in p)) in told
+    for folder in FOLDERS.values():
+        found = [json.loads(committed(f"{folder}claims.json", each))["claims"] for each in commits]
+        lines = [[[line["verdict"] for line in claim["lines"]] for claim in each] for each in found]
+        assert lines[0] == lines[1]
 
 
 def test_other_kinds_of_label_noise():
