@@ -18,6 +18,7 @@ from suite.evaluation.records import Record, check_records, read_records
 from suite.evaluation.tables import read_csv, to_table, write_csv, write_parquet
 from suite.files import write_json, write_text
 from suite.judging.backbone import backbone_metrics
+from suite.judging.comparable import comparable
 from suite.judging.handed_in.folder import (
     CHECK,
     MARK,
@@ -36,7 +37,7 @@ from suite.report.kinds import kinds_section
 from suite.report.over_frozen import gains_over_frozen, gains_section
 from suite.report.studied import Studied, with_studies
 from suite.report.tables import OF_STUDY, leaderboard_latex, leaderboard_page
-from suite.report.text import left_out_section
+from suite.report.text import left_out_section, other_views_section
 from suite.settings.benchmarks import BenchmarkSettings, user_rows
 from suite.settings.params import Settings
 from suite.settings.paths import (
@@ -140,6 +141,7 @@ def _write_board(
     records = [*own, *others]
     if others:
         check_records(records)
+    sections = [*sections, *other_views_section(comparable(own, others, ["views_sha256"])[1])]
     user = [*user, *dict.fromkeys(record.loss for record in others)]
     table = with_marks(to_table(records), handed_in, (MARK,))
     board = with_trials(leaderboard(table, frozen), own, trials_of(handed_in, regime))

@@ -160,5 +160,17 @@ def is_bold(row: BoardRow) -> bool:
 
 def left_out_section(notes: Sequence[str]) -> list[str]:
     """The section on records of studies that are left out, a line each; none without any."""
-    head = "## Left out\n\nRecords of studies in git that cannot be compared with the runs of the grid:\n\n"
-    return [head + "".join(f"- {note}\n" for note in notes)] if notes else []
+    return _section("Left out", "Records of studies in git that cannot be compared with the runs of the grid", notes)
+
+
+def other_views_section(notes: Sequence[str]) -> list[str]:
+    """The section on runs in the tables that others have handed in and that saw other images; none without any."""
+    told = (
+        "Runs that were handed in and stand in the tables, though they saw other images than those of the grid: they are "
+        "paired by seed, and their differences hold the chance of the views as well"
+    )
+    return _section("Of other views", told, notes)
+
+
+def _section(title: str, told: str, notes: Sequence[str]) -> list[str]:
+    return [f"## {title}\n\n{told}:\n\n" + "".join(f"- {note}\n" for note in notes)] if notes else []

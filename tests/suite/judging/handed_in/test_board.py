@@ -11,9 +11,9 @@ from suite.errors import SuiteError
 from suite.hashing import sha256_file
 from suite.judging.handed_in.folder import load_handed_in
 from suite.judging.handed_in.merge import merge
-from suite.report.leaderboard import write_leaderboard
+from suite.report.leaderboard import write_finetuned_leaderboard, write_leaderboard
 from suite.settings.params import load_settings
-from suite.settings.paths import FINETUNED_FILE
+from suite.settings.paths import FINETUNED_FILE, FINETUNED_RESULTS
 from tests.suite.judging.handed_in.test_merge import as_lines, write_changed
 from tests.suite.judging.handed_in.test_tampered import RECORDS, records_of
 
@@ -79,6 +79,26 @@ def test_a_board_that_has_changed_refuses_what_was_merged(board, submitted):
     FINETUNED_FILE.write_text(yaml.safe_dump(late))
     with pytest.raises(SuiteError, match=r"finetuned\.tuning\.trials = 1; allowed: 9"):
         load_handed_in(load_settings())
+
+
+def test_runs_of_other_views_than_the_grids_are_named(board, submitted, contents):
+    """They stand in the tables, for another processor makes other views."""
+    merge([submitted / "own.zip"], load_settings())
+    rows = records_of(contents, "records/finetuned/emoji.jsonl")
+    views = rows[0]["views_sha256"]
+    grid = Path("finetuned/runs/emoji-triplet/records.jsonl")
+    grid.parent.mkdir(parents=True)
+    for ours in (views, "0" * 64):
+        grid.write_bytes(as_lines([each | {"loss": "triplet", "views_sha256": ours} for each in rows]))
+        found, _ = write_finetuned_leaderboard(load_settings())
+        assert {"own", "triplet"} <= set(found["loss"])
+        page = (FINETUNED_RESULTS / "leaderboard.md").read_text()
+        _, head, told = page.partition("## Of other views\n")
+        assert bool(head) == (ours != views)
+    assert told.endswith(
+        "own.zip: records/finetuned: runs of own on emoji are of other views "
+        f"(views_sha256 {views[:8]}; that of the grid is 00000000)\n"
+    )
 
 
 def test_a_check_that_drew_nothing_of_the_bundle_is_no_check(board, submitted):
