@@ -164,10 +164,11 @@ def left_out_section(notes: Sequence[str]) -> list[str]:
 
 
 def other_views_section(notes: Sequence[str]) -> list[str]:
-    """The section on runs in the tables that others have handed in and that saw other images; none without any."""
+    """The section on runs in the tables that others have handed in and that learned from other views; none without any."""
     told = (
-        "Runs that were handed in and stand in the tables, though they saw other images than those of the grid: they are "
-        "paired by seed, and their differences hold the chance of the views as well"
+        "Runs that were handed in and stand in the tables, though they learned from other views than the grid's, and be it "
+        "by the last bits of another processor: their differences from the grid's runs, paired by seed, hold that of the "
+        "views as well"
     )
     return _section("Of other views", told, notes)
 
