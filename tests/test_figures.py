@@ -260,6 +260,36 @@ def test_prism_where_the_network_learns():
     assert "all three ({:.2f}, {:.2f} and {:.2f} against {:.2f}, {:.2f} and {:.2f})".format(*cells) in told
 
 
+def test_prism_beside_its_base_loss_where_the_network_learns():
+    told, rows = page("docs/losses.md"), table("finetuned/records.csv").query("dataset == 'emoji'")
+    runs = 100 * rows.pivot_table(index=["loss", "noise_level"], columns="seed", values="recall_at_1")
+    means = runs.mean(axis=1)
+    both = [
+        f"{one:.2f}, {two:.2f} and {three:.2f}" for one, two, three in (means["prism"], means["cross_batch_memory"])
+    ]
+    assert f"its means are lower at all levels, {both[0]} against {both[1]}." in told
+    assert (means["prism"] < means["cross_batch_memory"]).all()
+    gaps = [runs.loc[("prism", level)] - runs.loc[("cross_batch_memory", level)] for level in (0, 0.4)]
+    clean, noisy = (
+        "{:.2f}, {:.2f} to {:.2f}".format(gap.mean(), *stats.ttest_1samp(gap, 0).confidence_interval()) for gap in gaps
+    )
+    assert (
+        f"without noise ({clean.replace(',', ' points,', 1)}: it is behind) and that PRISM is above at 40 % ({noisy}; one"
+        in told
+    )
+    least = [runs.loc[(loss, 0.4)].min() for loss in ("prism", "cross_batch_memory")]
+    assert "one of its runs there has {:.2f}, one of the base loss {:.2f})".format(*least) in told
+    claims = json.loads(committed("finetuned/claims.json"))["claims"]
+    lines = [
+        (claim["id"], line["dataset"], line["verdict"])
+        for claim in claims
+        if claim["id"].startswith("prism-base")
+        for line in claim["lines"]
+        if line["verdict"] != "not run"
+    ]
+    assert lines == [(name, "emoji", "inconclusive") for name in ("prism-base-clean", "prism-base-noise-40")]
+
+
 def test_sub_center_arcface_where_the_network_learns():
     told, rows = page("docs/losses.md"), table("finetuned/records.csv").query("loss == 'sub_center_arcface'")
     runs = 100 * rows.pivot_table(index=["dataset", "noise_level"], columns="seed", values="recall_at_1")
