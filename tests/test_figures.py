@@ -261,8 +261,20 @@ def test_prism_where_the_network_learns():
 
 
 def test_prism_beside_its_base_loss_where_the_network_learns():
-    told, rows = page("docs/losses.md"), table("finetuned/records.csv").query("dataset == 'emoji'")
-    runs = 100 * rows.pivot_table(index=["loss", "noise_level"], columns="seed", values="recall_at_1")
+    told, rows = page("docs/losses.md"), table("finetuned/records.csv")
+    runs, other = (
+        100
+        * rows[rows["dataset"] == dataset].pivot_table(
+            index=["loss", "noise_level"], columns="seed", values="recall_at_1"
+        )
+        for dataset in ("emoji", "typefaces")
+    )
+    pair = [other.loc[loss].mean(axis=1) for loss in ("prism", "cross_batch_memory")]
+    cells = ["{:.2f}, {:.2f} and {:.2f}".format(*each) for each in pair]
+    assert "On typefaces neither is shown to be above the other: {} against {}.".format(*cells) in told
+    gaps = [other.loc[("prism", level)] - other.loc[("cross_batch_memory", level)] for level in (0, 0.4)]
+    ends = [each for gap in gaps for each in (gap.mean(), *stats.ttest_1samp(gap, 0).confidence_interval())]
+    assert "({:.2f} points, {:.2f} to {:.2f}, and {:.2f}, {:.2f} to {:.2f}).".format(*ends) in told
     means = runs.mean(axis=1)
     both = [
         f"{one:.2f}, {two:.2f} and {three:.2f}" for one, two, three in (means["prism"], means["cross_batch_memory"])
@@ -287,7 +299,8 @@ def test_prism_beside_its_base_loss_where_the_network_learns():
         for line in claim["lines"]
         if line["verdict"] != "not run"
     ]
-    assert lines == [(name, "emoji", "inconclusive") for name in ("prism-base-clean", "prism-base-noise-40")]
+    names = "prism-base-clean", "prism-base-noise-40"
+    assert lines == [(name, dataset, "inconclusive") for name in names for dataset in ("emoji", "typefaces")]
 
 
 def test_sub_center_arcface_where_the_network_learns():

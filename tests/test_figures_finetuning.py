@@ -111,7 +111,11 @@ def test_gains_that_are_not_shown():
     low_high = ends(stats.ttest_1samp(alone, 0).confidence_interval())
     zero, less = noisy.apply(p_of, axis=1) > 0.05, noisy.mean(axis=1) < 0
     lower = noisy[zero & less].reset_index().groupby("dataset")["loss"].agg(" ".join).tolist()
-    assert lower == ["multi_similarity prism proxy_anchor triplet", "prism sub_center_arcface", "pfml prism"]
+    assert lower == [
+        "multi_similarity prism proxy_anchor triplet",
+        "prism sub_center_arcface",
+        "cross_batch_memory pfml prism",
+    ]
     assert [*noisy.index[~zero & less]] == [("furniture", "triplet")]
     gaining = {dataset: {*noisy.loc[dataset].index[~zero.loc[dataset] & ~less.loc[dataset]]} for dataset in DATASETS}
     assert gaining == {
@@ -124,7 +128,8 @@ def test_gains_that_are_not_shown():
     says("4.68); sub_center_arcface gains on both, by {} and {}. The interval of every other", *told)
     says("interval, by five seeds, is {}, as one run has {:.2f} and the others {}, and", low_high, least, ends(others))
     says(
-        "and triplet on emoji, of pfml on typefaces, of prism on all three and of sub_center_arcface on furniture are lower"
+        "and triplet on emoji, of pfml and cross_batch_memory on typefaces, of prism on all three and of "
+        "sub_center_arcface on furniture are lower"
     )
 
 
@@ -172,26 +177,30 @@ def test_pfml_and_the_best_baseline_and_its_ranks():
         behind[where] = {*p[p <= 0.05].index}
         assert (board[(*where, "pfml")] == 1) == (not behind[where])
         assert all(board[(*where, loss)] == number for loss in rows[rows.isna().any(axis=1)].index)
-    assert [where for where in EVERY if not behind[where]] == [(0, "emoji"), *EVERY[3:6]]
+    assert [where for where in EVERY if not behind[where]] == [(0, "emoji"), *EVERY[3:6], EVERY[7]]
     assert [behind[where] for where in EVERY[6:]] == [
         {"cpml", "multi_similarity", "sub_center_arcface"},
-        {"cpml"},
+        set(),
         {"multi_similarity"},
     ]
     pairs = {dataset: sum(range(len(gaps().loc[(0, dataset)]))) for dataset in DATASETS}
-    assert pairs["furniture"] == pairs["typefaces"]
+    assert pairs["emoji"] == pairs["typefaces"]
     says(
-        "all losses of a table, {emoji} on emoji and {furniture} on furniture and typefaces in place of the ten",
+        "all losses of a table, {emoji} on emoji and typefaces and {furniture} on furniture in place of the ten",
         **pairs,
     )
-    close = {where: p_of(gaps().loc[where]) for where in ((0.2, "furniture", "cpml"), (0, "typefaces", "triplet"))}
+    near = (0.2, "furniture", "cpml"), (0, "typefaces", "triplet"), (0.2, "typefaces", "cpml")
+    close = {where: p_of(gaps().loc[where]) for where in near}
     told = [short(number * p) for where, p in close.items() for number in (pairs[where[1]], 10)]
-    says("to PFML on emoji without noise and on furniture at every level; on furniture they show it behind no loss")
+    says(
+        "to PFML on emoji without noise, on furniture at every level and on typefaces at 20 %; on furniture they show it"
+    )
     says(
         "(cpml at 20 %: p {}, by ten pairs {}), on typefaces behind multi_similarity, cpml and sub_center_arcface",
         *told[:2],
     )
-    says("(triplet: {}, by ten pairs {}), behind cpml at 20 % and behind multi_similarity at 40 %.", *told[2:])
+    says("(triplet: {}, by ten pairs {}), behind none at 20 % (cpml: {}, by ten pairs {}) and behind", *told[2:])
+    says("and behind multi_similarity at 40 %. A loss with a failed run is last.")
 
 
 def test_claims_on_pfml_and_a_baseline():
@@ -373,8 +382,10 @@ def test_what_it_costs_and_would_cost_without_views():
     sizes = table("finetuned/records.csv").groupby(["dataset", "loss"])["search"].agg(["nunique", "size"])
     (grid,) = sizes[sizes.index.isin(LOSSES, level="loss")].groupby("dataset").sum().drop_duplicates().to_numpy()
     says("Emoji, furniture and typefaces: {} searches and {} runs each", *grid)
-    assert sizes.drop(LOSSES, level="loss").T.to_dict("list") == {("emoji", "cross_batch_memory"): [5, 15]}
-    says("has five searches and 15 runs on emoji, and no other has been run.")
+    assert sizes.drop(LOSSES, level="loss").T.to_dict("list") == {
+        (dataset, "cross_batch_memory"): [5, 15] for dataset in ("emoji", "typefaces")
+    }
+    says("has five searches and 15 runs on emoji and as many on typefaces, and no other has been run.")
     hours = (sum(each["seconds"] for each in searches().values()) + times["seconds"].sum()) / 2 / 3600
     says(
         "The {} searches and 225 runs of the first five losses took both cores of such machines {:.0f} hours",
