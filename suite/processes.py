@@ -62,8 +62,9 @@ def worker_count(tasks: int) -> int:
 @cache
 def processor_kind() -> str:
     """The kind of this machine's processor, e.g. ``AMD EPYC 7B13``: another kind may round differently."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    lines = list[str]()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
@@ -129,8 +130,7 @@ def _as_they_finish(
     """Give results as they finish; returns the first exception. After it only those that have begun are waited for."""
     failure: BaseException | None = None
     while running:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
             task, error = running.pop(future), future.exception()
             if error is None:
                 yield task, future.result()

@@ -29,13 +29,15 @@ def page(name):
     return " ".join((ROOT / name).read_text().split())
 
 
-def committed(name, commit="HEAD"):
+@cache
+def stored(path, commit="HEAD"):
     if subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, check=False).returncode:
         pytest.skip(f"this clone has no commit {commit}")
-    shown = subprocess.run(
-        ["git", "show", f"{commit}:results/{name}"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return shown.stdout
+    return subprocess.run(["git", "show", f"{commit}:{path}"], cwd=ROOT, capture_output=True, check=True).stdout
+
+
+def committed(name, commit="HEAD"):
+    return stored(f"results/{name}", commit).decode()
 
 
 @cache

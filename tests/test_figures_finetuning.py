@@ -6,18 +6,15 @@ made here from runs, without code of the suite. What the page says of earlier re
 
 import io
 import json
-import subprocess
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pandas as pd
-import pytest
 import yaml
 from scipy import stats
 
-from tests.helpers.paths import ROOT
-from tests.test_figures import DATASETS, mean, page, table
+from tests.test_figures import DATASETS, mean, page, stored, table
 
 CLAIMED = ["cpml", "multi_similarity", "proxy_anchor", "triplet"]
 ADDED = ["prism", "sub_center_arcface"]  # to the grid, after its results
@@ -43,13 +40,6 @@ def ends(values, form=".2f"):
 
 def in_row(values, sign=", "):
     return sign.join(f"{each:.2f}" for each in values).replace("nan", "failed")
-
-
-@cache
-def stored(path, commit="HEAD"):
-    if subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, check=False).returncode:
-        pytest.skip(f"this clone has no commit {commit}")
-    return subprocess.run(["git", "show", f"{commit}:{path}"], cwd=ROOT, capture_output=True, check=True).stdout
 
 
 def rows_of(path, commit="HEAD"):

@@ -166,9 +166,8 @@ def left_out_section(notes: Sequence[str]) -> list[str]:
 def other_views_section(notes: Sequence[str]) -> list[str]:
     """The section on runs in the tables that others have handed in and that learned from other views; none without any."""
     told = (
-        "Runs that were handed in and stand in the tables, though they learned from other views than the grid's, and be it "
-        "by the last bits of another processor: their differences from the grid's runs, paired by seed, hold that of the "
-        "views as well"
+        "Runs that were handed in and stand in the tables, though they learned from other views than the grid's, even if "
+        "only by the last bits of another processor: their differences from the grid's runs hold that of the views as well"
     )
     return _section("Of other views", told, notes)
 
