@@ -95,7 +95,7 @@ class GeometryChanges(Strict):
 class GeometryOfRegime(GeometrySettings):
     """The study of geometry, on some of the data sets, for cost."""
 
-    datasets: dict[Name, GeometryChanges] = {}
+    datasets: Annotated[dict[Name, GeometryChanges], Filled] = {}
 
     @model_validator(mode="after")
     def _has_datasets(self) -> Self:

@@ -127,8 +127,9 @@ def test_the_study_of_geometry_may_have_a_rate_of_the_blocks_of_its_own(workplac
     def study(**datasets):
         return changed(geometry={"losses": {"pfml": {}}, "datasets": datasets}).geometry
 
-    found = study(emoji={"backbone_rate": 0}, furniture={})
-    assert [found.in_recipe(name) for name in ("emoji", "furniture")] == [{"backbone_rate": 0}, {}]
+    found = study(emoji={"backbone_rate": 0}, furniture={}, typefaces=None)  # `typefaces:` with nothing behind it
+    assert [found.in_recipe(name) for name in ("emoji", "furniture", "typefaces")] == [{"backbone_rate": 0}, {}, {}]
+    assert found.on("typefaces")
     for wrong in (-0.1, 1.5, "fast"):
         with pytest.raises(SuiteError, match=rf"datasets\.emoji\.backbone_rate = '?{wrong}'?; allowed: numbers"):
             study(emoji={"backbone_rate": wrong})
