@@ -1,4 +1,4 @@
-"""Who is best under label noise, and where PFML stands: two sentences on a regime."""
+"""Who is best under label noise, and where PFML stands: in two sentences on a regime, or a cell of a table each."""
 
 from collections.abc import Callable, Iterable
 from typing import get_args
@@ -16,23 +16,33 @@ def best_under_noise(board: pd.DataFrame) -> tuple[str, ...]:
     Args:
         board: rows of one regime on the leaderboard.
     """
-    noisy = board[(board["noise_level"] > 0) & (board["runs"] > 0)]
-    noisy = noisy[noisy["noise_kind"] == noisy["noise_kind"].iloc[0]] if len(noisy) else noisy
-    noisy = noisy[noisy["noise_level"] == noisy["noise_level"].max()]
-    compared = noisy.loc[noisy["loss"] == METHOD, ["track", "dataset"]].drop_duplicates()
-    noisy = noisy.merge(compared)  # tables in which PFML was run
-    noisy = noisy[
-        noisy.groupby(["track", "dataset"])["recall_at_1"].transform("count") > 0
-    ]  # and in which any run finished
+    noisy = at_most_noise(board)
     tables = [
         (track, noisy[noisy["track"] == track]) for track in get_args(TuningTrack) if track in set(noisy["track"])
     ]
     if not tables:
         return ()
-    level = f"{100 * noisy['noise_level'].iloc[0]:g} % wrong labels"
-    leaders = _by_track((track, _each_dataset(rows, _leader)) for track, rows in tables)
-    places = _by_track((track, _each_dataset(rows, _place)) for track, rows in tables)
-    return (f"With {level} the highest mean R@1 is that of {leaders}.", f"There PFML has place {places}.")
+    leaders = _by_track((track, _each_dataset(rows, leader)) for track, rows in tables)
+    places = _by_track((track, _each_dataset(rows, place)) for track, rows in tables)
+    return (f"With {level_of(noisy)} the highest mean R@1 is that of {leaders}.", f"There PFML has place {places}.")
+
+
+def at_most_noise(board: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first kind of label noise at its highest level, of tables in which PFML was run and any run finished.
+
+    Args:
+        board: rows of one regime on the leaderboard.
+    """
+    noisy = board[(board["noise_level"] > 0) & (board["runs"] > 0)]
+    noisy = noisy[noisy["noise_kind"] == noisy["noise_kind"].iloc[0]] if len(noisy) else noisy
+    noisy = noisy[noisy["noise_level"] == noisy["noise_level"].max()]
+    noisy = noisy.merge(noisy.loc[noisy["loss"] == METHOD, ["track", "dataset"]].drop_duplicates())
+    return noisy[noisy.groupby(["track", "dataset"])["recall_at_1"].transform("count") > 0]
+
+
+def level_of(noisy: pd.DataFrame) -> str:
+    """The level of rows of one level."""
+    return f"{100 * noisy['noise_level'].iloc[0]:g} % wrong labels"
 
 
 def _by_track(told: Iterable[tuple[str, str]]) -> str:
@@ -49,18 +59,18 @@ def _each_dataset(rows: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str
     return ", ".join(f"{what} on {' and '.join(names)}" for what, names in found.items())
 
 
-def _leader(rows: pd.DataFrame) -> str:
-    """The loss with the highest mean, and how many others may be the best: none was shown to be better than they are.
+def leader(rows: pd.DataFrame) -> str:
+    """The loss of a table with the highest mean, and how many others may be the best: none is shown to be better than they.
 
     As on the leaderboard, a loss that finished every run stands before one that did not.
     """
     first = rows.sort_values(["failures", "recall_at_1"], ascending=[True, False]).iloc[0]
-    level = int(_may_be_best(rows).drop(first.name).sum())
-    return f"{first['loss']} ({counted_noun(level, 'other')} may be the best)" if level else str(first["loss"])
+    others = int(_may_be_best(rows).drop(first.name).sum())
+    return f"{first['loss']} ({counted_noun(others, 'other')} may be the best)" if others else str(first["loss"])
 
 
-def _place(rows: pd.DataFrame) -> str:
-    """Where PFML stands by the number of failed runs and its mean, as on the leaderboard."""
+def place(rows: pd.DataFrame) -> str:
+    """Where PFML stands in a table by the number of failed runs and its mean, as on the leaderboard."""
     mine = rows[rows["loss"] == METHOD].iloc[0]
     failures, mean = int(mine["failures"]), rows["recall_at_1"].fillna(-1)
     before = (rows["failures"] < failures) | ((rows["failures"] == failures) & (mean > mean[mine.name]))

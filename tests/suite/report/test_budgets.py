@@ -6,7 +6,7 @@ from suite.evaluation.tables import to_table
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.budgets import TRIALS, has_equal_budgets, of_trials, with_trials
-from suite.report.finding import found_on_board
+from suite.report.outcomes import outcomes
 from suite.report.tables import leaderboard_latex, leaderboard_page
 from suite.settings.tuned_recipes import TunedRecipe, save_tuned, tuned_path
 from tests.helpers.records import frozen, runs
@@ -56,9 +56,8 @@ def test_equal_numbers_are_said_to_be_so(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert "the best of 25 trials for every loss, by MAP@R" in page
     assert "the best of 25 trials for every loss" in leaderboard_latex(found)
-    assert found_on_board(found, verdicts(table, ["mine"]), 0)[2].endswith(
-        "3 runs a loss, tuned with equal budgets on true labels"
-    )
+    (fared,) = outcomes(found, verdicts(table, ["mine"]))
+    assert fared.extent.endswith("3 runs a loss, tuned with equal budgets on true labels")
 
 
 def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):
@@ -70,7 +69,8 @@ def test_unequal_numbers_are_printed_and_no_equal_budget_is_claimed(workplace):
     page = leaderboard_page(found, verdicts(table, ["mine"]))
     assert f"the best of {told}" in page
     assert "every loss" not in page
-    assert "equal budgets" not in found_on_board(found, verdicts(table, ["mine"]), 0)[2]
+    (fared,) = outcomes(found, verdicts(table, ["mine"]))
+    assert "equal budgets" not in fared.extent
 
 
 def test_the_fewest_trials_of_several_searches_count(workplace):
@@ -93,9 +93,8 @@ def test_values_by_hand_and_recipes_that_are_gone(workplace):
     assert counted(found) == {}
     assert of_trials(found) == "an unknown number of trials"
     assert not has_equal_budgets(found)
-    assert found_on_board(found, verdicts(to_table(runs(("pfml", 0, [0.5]), ("triplet", 0, [0.4]))), []), 0)[
-        2
-    ].endswith("values from an unknown number of trials")
+    (fared,) = outcomes(found, verdicts(to_table(runs(("pfml", 0, [0.5]), ("triplet", 0, [0.4]))), []))
+    assert fared.extent.endswith("values from an unknown number of trials")
 
 
 def test_each_data_set_counts(workplace):

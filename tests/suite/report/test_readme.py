@@ -8,7 +8,7 @@ from suite.files import write_json, write_text
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.finding import findings
-from suite.report.readme import compact_table, update_readme, with_results
+from suite.report.readme import compact_table, found_text, update_readme, with_results
 from tests.helpers.paths import ROOT
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
@@ -36,14 +36,89 @@ def board_and_verdicts(records):
 def test_results_stand_between_the_markers_and_can_be_renewed():
     board, judged = board_and_verdicts(results())
     updated = with_results(README, board, judged, REPORT)
-    (found,) = findings(board, judged, REPORT)
-    assert updated.startswith(f"# Title\n\n<!-- found -->\n{found.markdown()}\n<!-- end of found -->")
-    outcome, noisy, counts, weakened = found.markdown().splitlines()
-    assert outcome == f"**{found.outcome}** {found.comparisons}"
-    assert (noisy, counts, weakened) == (found.under_noise, found.by_verdict, found.claims[-1])
+    found = findings(board, judged, REPORT)
+    assert updated.startswith(f"# Title\n\n<!-- found -->\n{found_text(found)}\n<!-- end of found -->")
     assert f"<!-- table -->\n{compact_table(board)}\n<!-- end of table -->\nLast\n" in updated
     assert "stale" not in updated
     assert with_results(updated, board, judged, REPORT) == updated
+
+
+def test_what_was_found_is_said_in_bold_then_in_a_table_then_claim_by_claim():
+    found = findings(*board_and_verdicts(results()), REPORT)
+    learns = "Where an embedding layer learns on frozen features"
+    extent = (
+        "1 data set, their stored class split, 3 levels of label noise, 3 runs a loss, values from an unknown number of"
+    )
+    assert found_text(found).splitlines() == [
+        f"**{learns}, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win.**",
+        "",
+        "| R@1 | `frozen`, track `tuned` |",
+        "|---|---|",
+        "| PFML against the best baseline | ahead in 0, behind in 3 (on emoji), not told apart in 0, of 3 |",
+        "| another loss, tested by itself, is ahead of PFML | in 3 of 3 |",
+        "| PFML's mean is above the frozen backbone's | in 3 of 3 |",
+        "| best mean with 40 % wrong labels, emoji | cpml; PFML has place 2 of 2 (not the best) |",
+        f"| rests on | {extent} trials |",
+        "",
+        f"- `frozen`: {found[0].by_verdict} {found[0].claims[-1]}",
+    ]
+    (unclaimed,) = findings(*board_and_verdicts(results()), None)
+    assert found_text([unclaimed]).endswith(" |")
+    assert found_text([]) == ""
+
+
+def test_what_was_found_has_a_column_for_each_regime_and_track_and_a_row_for_each_data_set():
+    tables = [
+        results(),
+        results(0.6, track="tuned_under_noise"),
+        results(0.6).assign(regime="finetuned", dataset="furniture"),
+    ]
+    every = pd.concat(tables, ignore_index=True)
+    every = every[~((every["track"] == "tuned_under_noise") & (every["noise_level"] == 0))]
+    frozen_on_both = pd.concat([frozen(0.3), frozen(0.3, "furniture")], ignore_index=True)
+    text = found_text(findings(leaderboard(every, frozen_on_both), verdicts(every, []), None))
+    assert text.splitlines()[0].count("**") == 4
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert cells[0] == [
+        "R@1",
+        "`frozen`, track `tuned`",
+        "`frozen`, track `tuned_under_noise`",
+        "`finetuned`, track `tuned`",
+    ]
+    told = {name: rest for name, *rest in cells[1:]}
+    assert [each.split(", ")[0] for each in told["PFML against the best baseline"]] == [
+        "ahead in 0",
+        "ahead in 2 (on emoji)",
+        "ahead in 3 (on furniture)",
+    ]
+    assert told["another loss, tested by itself, is ahead of PFML"] == ["in 3 of 3", "in 0 of 2", "in 0 of 3"]
+    assert told["best mean with 40 % wrong labels, emoji"] == [
+        "cpml; PFML has place 2 of 2 (not the best)",
+        "pfml; PFML has place 1 of 2",
+        "–",
+    ]
+    assert told["best mean with 40 % wrong labels, furniture"] == ["–", "–", "pfml; PFML has place 1 of 2"]
+
+
+def test_a_loss_that_is_ahead_of_pfml_and_not_the_best_baseline_counts_and_so_does_the_frozen_backbone():
+    runs = table(
+        ("pfml", 0, [0.4, 0.401, 0.402]),
+        ("cpml", 0, [0.45, 0.452, 0.454]),
+        ("triplet", 0, [0.4, 0.6, 0.5]),
+    )
+    text = found_text(findings(leaderboard(runs, frozen(0.5)), verdicts(runs, []), None))
+    assert "| ahead in 0, behind in 0, not told apart in 1, of 1 |" in text
+    assert "| another loss, tested by itself, is ahead of PFML | in 1 of 1 |" in text
+    assert "| PFML's mean is above the frozen backbone's | in 0 of 1 |" in text
+
+
+def test_what_no_test_judged_is_counted_in_the_table():
+    one = results()
+    (found,) = findings(*board_and_verdicts(one[one["seed"] == 0]), None)
+    assert "| ahead in 0, behind in 0, not told apart in 0, 3 not judged on one seed, of 3 |" in found_text([found])
+    clean = results()
+    (without,) = findings(*board_and_verdicts(clean[clean["noise_level"] == 0]), None)
+    assert "best mean" not in found_text([without])
 
 
 def test_the_table_shows_the_least_and_the_greatest_noise_and_the_best_loss_first():
@@ -60,10 +135,13 @@ def test_other_tracks_are_not_mixed_in_and_another_regime_has_sentences_of_its_o
     before = with_results(README, *board_and_verdicts(mine), REPORT)
     after = with_results(README, *board_and_verdicts(pd.concat(others, ignore_index=True)), REPORT)
     learns = "the backbone's last stages learn too, with fine-tuning on embedded data"
-    added = f"\n\n**Where {learns}, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:** it is ahead"
-    assert after.count(added) == 1
-    start = after.index(added)
-    assert after[:start] + after[after.index("\n<!-- end of found -->") :] == before
+    assert after.count(f" **Where {learns}, PFML (Bhatnagar & Ahuja, CVPR 2025) wins.**\n") == 1
+    heads = next(line for line in after.splitlines() if line.startswith("| R@1 |"))
+    assert heads == "| R@1 | `frozen`, track `tuned` | `finetuned`, track `tuned` |"
+    firsts = [["|".join(line.split("|")[:3]) for line in text.splitlines()[5:10]] for text in (before, after)]
+    assert firsts[0] == firsts[1]
+    last = "<!-- end of found -->"
+    assert after[after.index(last) :] == before[before.index(last) :]
 
 
 @pytest.mark.parametrize("part", ["found", "table"])
@@ -96,8 +174,8 @@ def test_it_reads_the_results_of_other_regimes_below_the_folder(workplace):
         write_text(place / "verdicts.csv", judged.to_csv(index=False))
     update_readme(folder, workplace / "README.md")
     text = (workplace / "README.md").read_text()
-    assert "on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win:" in text
-    assert "learn too, with fine-tuning on embedded data, PFML (Bhatnagar & Ahuja, CVPR 2025) wins:" in text
+    assert "on frozen features, PFML (Bhatnagar & Ahuja, CVPR 2025) does not win.**" in text
+    assert "learn too, with fine-tuning on embedded data, PFML (Bhatnagar & Ahuja, CVPR 2025) wins.**" in text
 
 
 def test_losses_that_the_grid_does_not_run_stand_on_the_leaderboard_alone():

@@ -89,7 +89,7 @@ def test_what_is_found_is_found_without_it():
         pd.DataFrame(own + [other | {"handed_in": "not rerun"} for other in others]).fillna({"handed_in": ""})
         for own, others in ((rows, [better, elsewhere]), (judged, [forged]))
     ]
-    assert findings(*marked, None) == alone
+    assert [each.text() for each in findings(*marked, None)] == [each.text() for each in alone]
     assert "behind it in 1" in alone[0].comparisons
 
 
