@@ -9,6 +9,7 @@ from typing import Self
 from rich.markup import escape
 
 _TORCH = "torch"
+_SUITE = Path(__file__).parent
 """Its folder: the line there at which one of its functions raises tells less than the line that calls it."""
 _LONGEST = 1000
 """Characters of an error's line."""
@@ -82,7 +83,10 @@ def all_of(number: int, noun: str) -> str:
 
 
 def told(error: BaseException, most: int = 300) -> str:
-    """An exception of somebody else's code in one line: its type, its message, and the last line outside torch."""
+    """An exception of somebody else's code in one line: its type, its message, and the last line outside torch.
+
+    No line is told where that is one of the suite's: it is not where the fault lies.
+    """
     try:
         text = shortened(str(error), most)
     except Exception:  # its own message raises: its type says what there is
@@ -90,7 +94,9 @@ def told(error: BaseException, most: int = 300) -> str:
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     every = traceback.extract_tb(error.__traceback__)
     frames = [frame for frame in every if _TORCH not in Path(frame.filename).parts] or every
-    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text
+    if not frames or Path(frames[-1].filename).is_relative_to(_SUITE):
+        return text
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def as_markup(text: str) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from suite.cli.shared import AsJson, note_place, show
-from suite.errors import SuiteError
+from suite.errors import SuiteError, counted_noun
 from suite.settings.paths import PARAMS_FILE
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def check(
         console.print(f"[{_COLOURS[finding.status]}]{finding.status}[/]  {finding.check}: {escape(finding.found)}")
         if finding.meaning:
             console.print(f"      in training: {escape(finding.meaning)}")
-    console.print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['note']} notes")
+    console.print(f"{counts['pass']} passed, {counts['fail']} failed, {counted_noun(counts['note'], 'note')}")
     raise typer.Exit(1 if counts["fail"] else 0)
 
 

@@ -1,6 +1,6 @@
 """The batches on which a loss is tested: one like those of training, and odd ones that training meets too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ NUM_CLASSES = 7
 EMBEDDING_DIM = 16
 """Not a multiple of the number of classes, so that the shape of a parameter tells whether it holds proxies."""
 PER_CLASS = 4
+FULL_PER_CLASS = 18
+"""Images a class of a batch that is as large as those of training, of 120 images."""
 EPOCH = 10
 """The number of the epoch that a loss is told, if it asks: past a warm-up."""
 LATE = 100
@@ -77,6 +79,21 @@ def ordinary(dim: int = EMBEDDING_DIM) -> list[Batch]:
     return [typical(dim), crowded(dim), separated(dim)]
 
 
+def doubled(dim: int = EMBEDDING_DIM) -> Batch:
+    """A typical batch with each image twice."""
+    batch = typical(dim)
+    return Batch(
+        "a batch with each image twice", batch.embeddings.repeat(2, 1), batch.labels.repeat(2), batch.indices.repeat(2)
+    )
+
+
+def full(dim: int = EMBEDDING_DIM) -> Batch:
+    """As typical, with as many images as a batch of training has, and a few more; they are of no other batch."""
+    size, taken = NUM_CLASSES * FULL_PER_CLASS, set(typical(dim).indices.tolist())
+    rows = torch.tensor([row for row in range(size + len(taken)) if row not in taken])
+    return replace(typical(dim, FULL_PER_CLASS), name=f"a batch of {size} images", rows=rows)
+
+
 def one_class(dim: int = EMBEDDING_DIM) -> Batch:
     """Four images of one class: no negative."""
     embeddings = _directions("one class", count=PER_CLASS, dim=dim)
@@ -110,6 +127,11 @@ def duplicated(dim: int = EMBEDDING_DIM) -> list[Batch]:
         Batch("a batch with equal embeddings of two classes", across, batch.labels),
         Batch("a batch of equal embeddings", same, batch.labels),
     ]
+
+
+def odd(dim: int = EMBEDDING_DIM) -> list[Batch]:
+    """What small data, short last batches and wrong labels bring about."""
+    return [one_class(dim), strangers(dim), *pairs(dim), *duplicated(dim), few_classes(dim)]
 
 
 def few_classes(dim: int = EMBEDDING_DIM) -> Batch:

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from suite.losses.checks.batches import EMBEDDING_DIM, Batch
-from suite.losses.checks.subject import Subject, given_to
+from suite.losses.checks.subject import Broken, Subject, given_to
 from suite.losses.registry import BUILT_IN, load_target
 
 PEER = "proxy_anchor"
@@ -103,7 +103,10 @@ def _batch(dim: int) -> Batch:
 def _step(loss: nn.Module, dim: int) -> None:
     batch = _batch(dim)
     loss.zero_grad()
-    loss(batch.embeddings.requires_grad_(), batch.labels, **given_to(loss, batch)).backward()
+    value = loss(batch.embeddings.requires_grad_(), batch.labels, **given_to(loss, batch))
+    if not torch.isfinite(value):
+        raise Broken(f"on a batch of {BATCH} images of {CLASSES} classes it gives {value.item()}")
+    value.backward()
 
 
 def _peak(loss: nn.Module, dim: int) -> int:

@@ -1,15 +1,18 @@
 """Checks of arithmetic and of side effects: precision, derivatives, inputs left alone, repeatability."""
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from suite.losses.build import Parts, construct
-from suite.losses.checks.batches import NUM_CLASSES, Batch, crowded, separated, typical
-from suite.losses.checks.subject import Broken, Evaluation, Subject, evaluate, given_to, raising
-from suite.losses.checks.symmetry import Incomparable, compare
-from suite.randomness import stream
+from suite.losses.checks.batches import EPOCH, LATE, NUM_CLASSES, Batch, full, odd, typical
+from suite.losses.checks.subject import Broken, Evaluation, Raised, Subject, given_to, raising
+from suite.losses.checks.symmetry import Incomparable, check_comparable, compare
+from suite.randomness import stream, torch_seed
 
 _PRECISION = 1e-2
 _STEP = 1e-6
@@ -18,8 +21,7 @@ _SLOPES = 5
 
 def agrees_in_double(subject: Subject) -> str:
     """The same value and gradient in float32 and float64."""
-    if subject.draws_random_numbers:
-        raise Incomparable("it draws random numbers, which differ between the two types")
+    check_comparable(subject)
     return compare(_in_double(subject), subject.evaluate(typical(subject.dim)), _PRECISION)
 
 
@@ -33,10 +35,10 @@ def _in_double(subject: Subject) -> Evaluation:
 def gradient_is_the_slope(subject: Subject) -> str:
     """The gradient beside central differences of the value along random directions, in float64."""
     batch, analytic = typical(subject.dim), _in_double(subject)
-    random = stream("checks", "slopes")
+    directions = stream("checks", "slopes")
     worst = 0.0
     for _ in range(_SLOPES):
-        direction = torch.from_numpy(random.standard_normal(tuple(batch.embeddings.shape)))
+        direction = torch.from_numpy(directions.standard_normal(tuple(batch.embeddings.shape)))
         expected = (analytic.gradient * direction).sum().item()
         slope = (_value(subject, direction * _STEP) - _value(subject, direction * -_STEP)) / (2 * _STEP)
         size = max(analytic.gradient.norm().item() * direction.norm().item() / direction.numel() ** 0.5, 1e-9)
@@ -53,76 +55,63 @@ def _value(subject: Subject, shift: Tensor) -> float:
 
 
 def leaves_inputs_alone(subject: Subject) -> str:
-    """Embeddings, labels and the working folder as they were before the call."""
-    batch, here, entry = typical(subject.dim), Path.cwd(), subject.entry
-    embeddings, labels = batch.embeddings.clone().requires_grad_() * 1, batch.labels.clone()
+    """Embeddings, labels, indices and the working folder as they were before the call, on any batch and in any epoch."""
+    dim = subject.dim
+    for batch in (typical(dim), full(dim), *odd(dim)):
+        for epoch in (EPOCH, 1, LATE) if "epoch" in given_to(subject.build(), batch) else (EPOCH,):
+            try:
+                _leaves_alone(subject, batch, epoch)
+            except Raised:
+                if batch.name == typical(dim).name:
+                    raise  # what it raises on others is told by the checks of these
+    return "embeddings, labels and indices keep their values"
+
+
+def _leaves_alone(subject: Subject, batch: Batch, epoch: int) -> None:
+    here, entry = Path.cwd(), subject.entry
+    given = {"the embeddings": batch.embeddings, "the labels": batch.labels, "the indices": batch.indices}
+    embeddings, labels, indices = (each.clone() for each in given.values())
+    shown = replace(batch, rows=indices)
     with raising(f"on {batch.name}"), torch.random.fork_rng(devices=[]):
         parts = Parts(entry.cls, entry.wrapped, entry.miner)
         loss = construct(parts, subject.values, NUM_CLASSES, subject.dim, entry.name)
-        loss(embeddings, labels, **given_to(loss, batch))
+        shown_embeddings = embeddings.requires_grad_() * 1
+        loss(shown_embeddings, labels, **given_to(loss, shown, epoch))
         if (moved := Path.cwd()) != here:
             raise Broken(f"it changes the working folder to {moved}")
-    if not torch.equal(embeddings, batch.embeddings):
-        raise Broken("it changes the embeddings in place")
-    if not torch.equal(labels, batch.labels):
-        raise Broken("it changes the labels in place")
-    return "embeddings and labels keep their values"
+    for (name, before), after in zip(given.items(), (shown_embeddings, labels, indices), strict=True):
+        if not torch.equal(before, after):
+            raise Broken(f"on {batch.name} it changes {name} in place")
 
 
 def is_repeatable(subject: Subject) -> str:
-    """The same bits from two new losses under the same seed."""
+    """The same bits from two new losses under the same seed, which neither sets."""
+    before = _other_generators()
     first, second = subject.evaluate(typical(subject.dim)), subject.evaluate(typical(subject.dim))
+    used = [name for name, state in _other_generators().items() if state != before[name]]
+    drawn = f": it draws from {' and '.join(used)}, which no run seeds" if used else ""
     if first.value != second.value:
-        raise Broken(f"two new losses under one seed give {first.value:.9g} and {second.value:.9g}")
+        raise Broken(f"two new losses under one seed give {first.value:.9g} and {second.value:.9g}{drawn}")
     if not torch.equal(first.gradient, second.gradient):
-        raise Broken("two new losses under one seed give different gradients")
+        raise Broken(f"two new losses under one seed give different gradients{drawn}")
+    _leaves_the_seed_alone(subject)
     return "the same bits twice"
 
 
-def keeps_runs_apart(subject: Subject) -> str:
-    """The same bits from a new loss whatever other losses of its kind have seen."""
-    before = subject.evaluate(typical(subject.dim))
-    used = subject.build()
-    for batch in (crowded(subject.dim), separated(subject.dim), crowded(subject.dim)):
-        evaluate(used, batch)
-    after = subject.evaluate(typical(subject.dim))
-    if before.value != after.value or not torch.equal(before.gradient, after.gradient):
-        raise Broken(
-            f"a new loss gives {before.value:.6g}, and {after.value:.6g} once another one has seen batches: they share a "
-            "memory, of the class or of the module"
-        )
-    return "a new loss knows nothing of others"
+def _other_generators() -> dict[str, str]:
+    """The states of generators that are not torch's."""
+    of_numpy = np.random.get_state(legacy=False)  # noqa: NPY002 - of the generator that losses may draw from
+    return {"random": repr(random.getstate()), "numpy.random": repr(of_numpy)}
 
 
-def draws_nothing(subject: Subject) -> str:
-    """No random numbers during an evaluation."""
-    if subject.draws_random_numbers:
-        raise Broken("its value depends on the seed")
-    return "the value does not depend on the seed"
-
-
-def forgets_batches(subject: Subject) -> str:
-    """The same value for a batch whatever came before it."""
-    if subject.draws_random_numbers:
-        raise Incomparable("it draws random numbers, so that two evaluations differ anyway")
-    loss, values = subject.build(), list[float]()
-    for batch in (typical, typical, crowded, separated, typical):
-        value = evaluate(loss, batch(subject.dim)).value
-        if batch is typical:
-            values.append(value)
-    if len(set(values)) > 1:
-        raise Broken(f"the same batch, twice and after others, gives {', '.join(f'{value:.6g}' for value in values)}")
-    return "the same value for the same batch each time"
-
-
-def goes_on_from_its_state(subject: Subject) -> str:
-    """The same value from a loss that went on and from a new one that was given its state dict."""
-    loss, other = subject.build(), subject.build()
-    for batch in (crowded(subject.dim), separated(subject.dim)):
-        evaluate(loss, batch)
-    with raising("load_state_dict:"):
-        other.load_state_dict(loss.state_dict())
-    went_on, resumed = (evaluate(each, typical(subject.dim)).value for each in (loss, other))
-    if went_on != resumed:
-        raise Broken(f"a loss that went on gives {went_on:.6g}, one that was given its state dict {resumed:.6g}")
-    return "a state dict holds what it remembers"
+def _leaves_the_seed_alone(subject: Subject) -> None:
+    batch, seed = typical(subject.dim), torch_seed("checks", "seed")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        loss = subject.entry.build(subject.values, NUM_CLASSES, subject.dim)
+        if torch.initial_seed() != seed:
+            raise Broken(f"its constructor seeds torch with {torch.initial_seed()}, so that all runs start alike")
+        with raising(f"on {batch.name}"):
+            loss(batch.embeddings.clone().requires_grad_() * 1, batch.labels.clone(), **given_to(loss, batch))
+        if torch.initial_seed() != seed:
+            raise Broken(f"forward seeds torch with {torch.initial_seed()}, and with it all that is drawn after it")

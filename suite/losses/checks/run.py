@@ -8,8 +8,9 @@ from typing import Literal
 
 from suite.errors import SuiteError, told
 from suite.losses.apart import KilledError
-from suite.losses.checks import cost, numerics, scale, shape, symmetry, training, values
-from suite.losses.checks.subject import Broken, Raised, Subject, raising, silent
+from suite.losses.checks import cost, memory, numerics, scale, shape, symmetry, training, values
+from suite.losses.checks.batches import typical
+from suite.losses.checks.subject import Broken, Raised, Subject, check_arguments, raising, silent
 from suite.losses.checks.symmetry import Incomparable
 
 Status = Literal["pass", "fail", "note", "info"]
@@ -141,6 +142,11 @@ CHECKS = (
         otherwise="note",
     ),
     Check(
+        "full batch",
+        values.bears_full_batches,
+        "a batch of training has 120 images: look for numbers of images or classes that are written in the loss",
+    ),
+    Check(
         "one class only",
         values.survives_one_class,
         "a batch without negatives, as small data sets and strong noise give, ends the run",
@@ -169,30 +175,31 @@ CHECKS = (
     Check(
         "repeatable",
         numerics.is_repeatable,
-        "a run cannot be repeated: draw random numbers from torch, whose seed each run sets",
+        "a run cannot be repeated, or all are alike: draw random numbers from torch, whose seed each run sets, and keep "
+        "what is remembered in the instance",
     ),
     Check(
         "memory between runs",
-        numerics.keeps_runs_apart,
+        memory.keeps_runs_apart,
         "what one seed saw leaks into the next; keep a memory in buffers of the instance (register_buffer)",
     ),
     Check(
         "random numbers",
-        numerics.draws_nothing,
+        memory.draws_nothing,
         "runs can be repeated, as the seed is set; but part of the spread over seeds is the loss's own",
         otherwise="note",
     ),
     Check(
         "memory between batches",
-        numerics.forgets_batches,
+        memory.forgets_batches,
         "the loss keeps a state between batches; each run starts with a new one",
         otherwise="note",
     ),
     Check(
         "memory in the state dict",
-        numerics.goes_on_from_its_state,
+        memory.goes_on_from_its_state,
         "a run that was interrupted goes on otherwise than one that was not; keep what is remembered in buffers "
-        "(register_buffer)",
+        "(register_buffer, and not persistent=False)",
         otherwise="note",
     ),
     Check(
@@ -207,27 +214,36 @@ CHECKS = (
 )
 RAISED = "a run ends with this line"
 """What it means that a loss raises something, whatever the check looks for."""
+_NEEDED = 2
+"""Checks at the start without which there is nothing else to look at."""
+_NEEDS = "they call backward() on the value of a typical batch"
 INFORMATION = {"cost": cost.compare_cost}
-"""Measured, and never passed or failed."""
+"""Measured; what cannot be has failed."""
 
 
 def run_checks(subject: Subject) -> Iterator[Finding]:
-    """Run all checks; one that raises something unforeseen has failed. Without a scalar there is nothing else to look at."""
-    first, *others = CHECKS
-    found = _run(first, subject)
-    yield found
-    if found.status == "fail":
-        yield Finding("all other checks", "note", "not run", "they call backward() on the value of a batch")
-        return
-    for check in others:
-        yield _run(check, subject)
+    """Run all checks; one that raises something unforeseen has failed. Without a finite value no others are run."""
+    for number, check in enumerate(CHECKS):
+        found = _run(check, subject)
+        yield found
+        if found.status == "fail" and number < _NEEDED and not _bears_a_typical_batch(subject):
+            yield Finding("all other checks", "note", "not run", _NEEDS)
+            return
     for name, measure in INFORMATION.items():
         try:
             with silent(), contextlib.chdir(Path.cwd()), raising("at that size"):
-                found_out = measure(subject)
+                found = Finding(name, "info", measure(subject))
         except Broken as error:
-            found_out = f"cannot be measured: {error}"
-        yield Finding(name, "info", found_out)
+            found = Finding(name, "fail", f"cannot be measured: {error}", RAISED)
+        yield found
+
+
+def _bears_a_typical_batch(subject: Subject) -> bool:
+    with silent(), contextlib.chdir(Path.cwd()), contextlib.suppress(Broken, SuiteError):
+        check_arguments(subject.build())
+        subject.evaluate(typical(subject.dim))
+        return True
+    return False
 
 
 def until_killed(found: Iterator[str | Finding]) -> Iterator[str | Finding]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from suite.losses.checks.subject import INFLUENCE_DISTANCES, Broken, Subject
-from suite.losses.checks.symmetry import check_placed
+from suite.losses.checks.symmetry import check_comparable, check_placed
 from suite.losses.influence.scene import PAIRS
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -17,7 +17,7 @@ def pulls_positives(subject: Subject) -> str:
     shares = _shares(subject, "positive")
     text = f"pull of a positive {_bars(shares)}, {_highest(shares)} {_RANGE}"
     if -shares.min() > shares.max() or shares.max() <= 0:
-        check_placed(subject)
+        _check_told(subject)
     if shares.max() <= 0:
         raise Broken(f"positives are not pulled at any distance {_RANGE}")
     if -shares.min() > shares.max():
@@ -39,8 +39,19 @@ def describe_influence(subject: Subject) -> str:
             wrong.append(f"{pair}s are {opposite} at distance {INFLUENCE_DISTANCES[int(shares.argmin())]:g}")
     text = f"{'; '.join(texts)} {_RANGE}"
     if wrong:
+        _check_told(subject)
         raise Broken(f"{'; '.join(wrong)}: {text}")
     return text
+
+
+def _check_told(subject: Subject) -> None:
+    """Check that a curve tells how a loss moves points.
+
+    Raises:
+        Incomparable: its proxies cannot be placed, or the curve is of one draw of its random numbers.
+    """
+    check_placed(subject)
+    check_comparable(subject)
 
 
 def _shares(subject: Subject, pair: str) -> np.ndarray:

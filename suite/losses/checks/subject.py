@@ -25,7 +25,7 @@ from suite.losses.build import (
     scalar,
 )
 from suite.losses.by_hand import check_by_hand, values_by_hand
-from suite.losses.checks.batches import EMBEDDING_DIM, EPOCH, NUM_CLASSES, Batch, typical
+from suite.losses.checks.batches import EMBEDDING_DIM, EPOCH, NUM_CLASSES, Batch, crowded, typical
 from suite.losses.influence.curve import influence_curves
 from suite.losses.registry import BUILT_IN, Hyperparameters, LossEntry, check_hyperparameters, find_loss, load_target
 from suite.processes import guarded
@@ -37,6 +37,8 @@ Prepare = Callable[[nn.Module], None]
 INFLUENCE_DISTANCES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7)
 _EVERY = 4
 _DIMENSIONS = range(2, 4097)
+_KEPT_GRAPH = ("through the graph a second time", "; detach() what it keeps from one batch to the next")
+RANDOM, UNREPEATABLE = "it draws random numbers", "two new losses differ under one seed"
 _LABELLED = 2
 """Arguments of ``forward`` that every loss is given: embeddings and labels."""
 
@@ -92,9 +94,19 @@ class Subject:
         return evaluate(loss, batch, dtype, seed)
 
     @cached_property
-    def draws_random_numbers(self) -> bool:
-        """Whether the value depends on torch's random numbers at the time of the evaluation."""
-        return len({self.evaluate(typical(self.dim), seed=seed).value for seed in range(3)}) > 1
+    def varies(self) -> str:
+        """Why two new losses differ on one batch: ``RANDOM``, or ``UNREPEATABLE``; empty where they do not."""
+        first = self.evaluate(typical(self.dim)).value
+        if self.bears(crowded(self.dim)) and self.evaluate(typical(self.dim)).value != first:
+            return UNREPEATABLE
+        return RANDOM if any(self.evaluate(typical(self.dim), seed=seed).value != first for seed in (1, 2)) else ""
+
+    def bears(self, batch: Batch) -> bool:
+        """Whether it can be evaluated on a batch."""
+        with contextlib.suppress(Broken):
+            self.evaluate(batch)
+            return True
+        return False
 
     @cached_property
     def influence(self) -> pd.DataFrame:
@@ -127,7 +139,10 @@ def find_subject(target: str, params: str | None = None, miner: str | None = Non
         entry, values = _found(target, asked, miner, wraps)
         check_hyperparameters(entry, given, f"{asked} --params")
         subject = Subject(entry, values | given)
-        subject.build()
+        if "_modules" not in vars(subject.build()):
+            raise SuiteError(
+                f"{asked}: its constructor does not call super().__init__(); allowed: one that calls it first"
+            )
         return replace(subject, dim=_dimension(subject))
 
 
@@ -230,26 +245,27 @@ def evaluate(
     Raises:
         Broken: see `Subject.evaluate`.
     """
-    embeddings = batch.embeddings.to(dtype).clone().requires_grad_()
+    embeddings, given = batch.embeddings.to(dtype).clone().requires_grad_(), given_to(loss, batch, epoch)
+    name = f"{batch.name} in epoch {epoch}" if "epoch" in given else batch.name
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed("checks", "forward", seed))
-        with raising(f"on {batch.name}"):
+        with raising(f"on {name}"):
             # A view of the leaf, as a head's output is no leaf either.
-            value = loss(embeddings * 1, batch.labels.clone(), **given_to(loss, batch, epoch))
+            value = loss(embeddings * 1, batch.labels.clone(), **given)
         try:
             value = scalar(value, "it")
         except SuiteError as error:
-            raise Broken(f"on {batch.name} {error}") from error
+            raise Broken(f"on {name} {error}") from error
         if not torch.isfinite(value):
-            raise Broken(f"on {batch.name} it gives {value.item()}")
+            raise Broken(f"on {name} it gives {value.item()}")
         if not value.requires_grad:
-            raise Broken(f"on {batch.name} its value has no gradient, so that backward() raises")
-        with raising(f"in backward() on {batch.name}"):
+            raise Broken(f"on {name} its value has no gradient, so that backward() raises")
+        with raising(f"in backward() on {name}"):
             torch.autograd.backward(value)
     gradient = torch.zeros_like(embeddings) if embeddings.grad is None else embeddings.grad
-    for name, each in [("the embeddings", gradient), *((name, p.grad) for name, p in loss.named_parameters())]:
+    for place, each in [("the embeddings", gradient), *((place, p.grad) for place, p in loss.named_parameters())]:
         if each is not None and not torch.isfinite(each).all():
-            raise Broken(f"on {batch.name} the gradient on {name} is not finite")
+            raise Broken(f"on {name} the gradient on {place} is not finite")
     return Evaluation(value.item(), gradient, loss)
 
 
@@ -264,6 +280,6 @@ def raising(where: str) -> Iterator[None]:
             except Broken as broken:
                 found.append(broken)
     except SuiteError as error:
-        raise Raised(str(error)) from error
+        raise Raised(f"{error}{_KEPT_GRAPH[1] if _KEPT_GRAPH[0] in str(error) else ''}") from error
     if found:
         raise found[0]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from suite.losses.checks.batches import NUM_CLASSES, Batch, ordinary, typical
+from suite.losses.checks.batches import NUM_CLASSES, Batch, full, ordinary, typical
 from suite.losses.checks.subject import Broken, Evaluation, Raised, Subject
 from suite.losses.influence.proxies import find_proxies, unplaced
 from suite.randomness import stream
@@ -20,10 +20,19 @@ class Incomparable(Exception):  # noqa: N818 - a finding, not an error
 
 def ignores_order(subject: Subject) -> str:
     """The same value for the images in another order, and the same gradient on each."""
-    batch = typical(subject.dim)
+    told = _in_another_order(subject, typical(subject.dim))
+    if subject.bears(full(subject.dim)):  # else the check of that says so
+        try:
+            _in_another_order(subject, full(subject.dim))
+        except Broken as error:
+            raise Broken(f"on {full(subject.dim).name} {error}") from error
+    return told
+
+
+def _in_another_order(subject: Subject, batch: Batch) -> str:
     order = torch.from_numpy(stream("checks", "order").permutation(len(batch.labels)))
     shuffled = Batch(batch.name, batch.embeddings[order], batch.labels[order], batch.indices[order])
-    return _compare(subject, shuffled, lambda gradient: gradient[order])
+    return _compare(subject, batch, shuffled, lambda gradient: gradient[order])
 
 
 def ignores_class_numbers(subject: Subject) -> str:
@@ -32,7 +41,9 @@ def ignores_class_numbers(subject: Subject) -> str:
     numbers = torch.from_numpy(stream("checks", "numbers").permutation(NUM_CLASSES))
     renamed = Batch(batch.name, batch.embeddings, numbers[batch.labels])
     try:
-        return _compare(subject, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers, subject.dim))
+        return _compare(
+            subject, batch, renamed, lambda gradient: gradient, lambda loss: _rename(loss, numbers, subject.dim)
+        )
     except Raised:
         raise
     except Broken:
@@ -69,19 +80,29 @@ def ignores_axes(subject: Subject) -> str:
     square = torch.from_numpy(stream("checks", "axes").standard_normal((subject.dim, subject.dim)))
     rotation = torch.linalg.qr(square)[0].float()
     turned = Batch(batch.name, batch.embeddings @ rotation, batch.labels)
-    return _compare(subject, turned, lambda gradient: gradient @ rotation, lambda loss: _rotate(loss, rotation))
+    return _compare(subject, batch, turned, lambda gradient: gradient @ rotation, lambda loss: _rotate(loss, rotation))
 
 
 def _compare(
     subject: Subject,
+    batch: Batch,
     other: Batch,
     expected: Callable[[Tensor], Tensor],
     prepare: Callable[[nn.Module], None] | None = None,
 ) -> str:
-    if subject.draws_random_numbers:
-        raise Incomparable("it draws random numbers, so that two evaluations differ anyway")
-    first, second = subject.evaluate(typical(subject.dim)), subject.evaluate(other, prepare=prepare)
+    check_comparable(subject)
+    first, second = subject.evaluate(batch), subject.evaluate(other, prepare=prepare)
     return compare(Evaluation(first.value, expected(first.gradient), first.loss), second, TOLERANCE)
+
+
+def check_comparable(subject: Subject) -> None:
+    """Check that a new loss gives the same whenever it is asked.
+
+    Raises:
+        Incomparable: two evaluations differ whatever is compared.
+    """
+    if subject.varies:
+        raise Incomparable(f"{subject.varies}, so that two evaluations differ anyway")
 
 
 def compare(first: Evaluation, second: Evaluation, tolerance: float) -> str:

@@ -6,6 +6,7 @@ from itertools import product
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from suite.losses.checks import batches
 from suite.losses.checks.batches import Batch, ordinary
@@ -13,6 +14,8 @@ from suite.losses.checks.subject import Broken, Subject, check_arguments, evalua
 
 FEW = 0.01
 """Share of pairs below which hardly any are at work."""
+_AGAINST = -0.3
+"""Cosine below which gradients oppose each other."""
 _MOST_TOLD = 3
 _OF_MODULES = set(vars(nn.Module()))
 """What torch itself keeps in a module."""
@@ -40,7 +43,24 @@ def gives_a_scalar(subject: Subject) -> str:
 def is_finite(subject: Subject) -> str:
     """Finite values and gradients, early, in the middle and late in training."""
     values = [f"{subject.evaluate(batch).value:.4g} on {batch.name}" for batch in ordinary(subject.dim)]
+    if "epoch" in given_to(subject.build(), batches.typical(subject.dim)):
+        for epoch in (1, batches.LATE):
+            evaluate(subject.build(), batches.typical(subject.dim), epoch=epoch)
     return ", ".join(values)
+
+
+def bears_full_batches(subject: Subject) -> str:
+    """A batch as large as those of training: finite, and its images are moved as in a part of it, of four a class."""
+    batch = batches.full(subject.dim)
+    rows = torch.cat(
+        [torch.where(batch.labels == label)[0][: batches.PER_CLASS] for label in range(batches.NUM_CLASSES)]
+    )
+    part = Batch(f"{len(rows)} of them", batch.embeddings[rows], batch.labels[rows], batch.indices[rows])
+    whole, small = subject.evaluate(batch), subject.evaluate(part)
+    cosine = functional.cosine_similarity(whole.gradient[rows].flatten(), small.gradient.flatten(), dim=0).item()
+    if cosine < _AGAINST:
+        raise Broken(f"{batch.name} moves them against what {part.name} do: cosine {cosine:.2f} of the gradients")
+    return f"{whole.value:.4g} on {batch.name}; cosine {cosine:.2f} with the gradient of {part.name}"
 
 
 def moves_the_embeddings(subject: Subject) -> str:

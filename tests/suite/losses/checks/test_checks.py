@@ -33,6 +33,7 @@ WRONG = {
     "rotation": broken.ByAxis,
     "float32 against float64": broken.Rounded,
     "gradient against slope": broken.PartlyDetached,
+    "full batch": broken.Turns,
     "one class only": broken.NeedsNegatives,
     "one image a class": broken.NeedsPositives,
     "batch of two": broken.NeedsThree,
@@ -77,7 +78,25 @@ MORE = [
     ("learns a toy set", broken.IgnoresLabels, "labels make no difference"),
     ("learns a toy set", broken.Tiny, ""),
     ("mean over the batch", broken.SummedPairs, "a sum over pairs, not a mean"),
+    ("mean over the batch", broken.SummedMeans, "a sum over images, not a mean"),
+    ("finite value and gradient", broken.LateNotFinite, "on a typical batch in epoch 100 it gives nan"),
+    ("full batch", broken.Turns, "a batch of 126 images moves them against what 28 of them do: cosine -"),
+    ("full batch", broken.FixedSize, "on a batch of 126 images it raised RuntimeError: The size of tensor"),
+    ("full batch", broken.LargeNotFinite, "on a batch of 126 images it gives nan"),
+    ("order of the batch", broken.FirstOnes, "on a batch of 126 images the value changes from"),
     ("inputs unchanged", broken.InPlaceLabels, "it changes the labels in place"),
+    ("inputs unchanged", broken.InPlaceWhereOdd, "on a batch of one image a class it changes the labels in place"),
+    ("inputs unchanged", broken.InPlaceLate, "it changes the embeddings in place"),
+    ("inputs unchanged", broken.InPlaceIndices, "it changes the indices in place"),
+    ("memory in the state dict", broken.Fills, "after 64 batches a loss that went on gives "),
+    ("memory in the state dict", broken.Counts, "self.steps counts batches, the value follows it, and no state dict"),
+    ("memory between runs", broken.CountsTogether, "CountsTogether.steps counts what all losses of its kind have seen"),
+    ("memory between runs", broken.CountsInFile, "tests.suite.losses.checks.broken._calls counts what all"),
+    ("memory between runs", broken.LeaksWhenLarge, " on a batch of 126 images, and "),
+    ("repeatable", broken.Seeds, "forward seeds torch with 0"),
+    ("repeatable", broken.SeedsAtOnce, "its constructor seeds torch with 0"),
+    ("repeatable", broken.ChanceOfPython, ": it draws from random, which no run seeds"),
+    ("repeatable", broken.ChanceOfNumpy, ": it draws from numpy.random, which no run seeds"),
     ("scalar output", broken.RowsForPlaces, "it raised IndexError"),
     ("inputs unchanged", broken.Leaves, "it changes the working folder to /"),
     ("inputs unchanged", broken.LeavesAtOnce, "it changes the working folder to /"),
@@ -139,6 +158,82 @@ def test_what_the_suite_offers_may_be_asked_for():
 def test_an_image_keeps_its_row_in_another_order_and_in_each_epoch():
     for name in ("order of the batch", "learns a toy set", "memory between runs", "inputs unchanged"):
         assert finding(name, broken.PerImage).status == "pass"
+
+
+def test_a_mean_whose_gradients_grow_with_other_images_is_no_sum():
+    assert finding("mean over the batch", broken.Prototypes).status == "pass"
+
+
+def test_what_a_loss_counts_and_keeps_for_people_is_no_memory():
+    for name in ("memory between runs", "memory between batches", "memory in the state dict"):
+        assert finding(name, broken.Logs).status == "pass"
+
+
+def test_a_count_is_put_back_after_the_check():
+    """Else one check would change what the next one finds."""
+    before = broken.CountsTogether.steps
+    finding("memory between runs", broken.CountsTogether)
+    assert broken.CountsTogether.steps < before + 100
+
+
+@pytest.mark.parametrize("cls", [broken.Leaks, broken.OwnChance, broken.ChanceOfPython])
+def test_what_is_repeated_under_no_seed_is_not_blamed_for_anything_else(cls):
+    noted = ("random numbers", "order of the batch", "numbers of the classes", "rotation", "float32 against float64")
+    for name in (*noted, "memory between batches", "unit rows"):
+        found = finding(name, cls)
+        assert (found.status, found.meaning) == ("note", "this check says nothing about the loss")
+        assert found.found == "two new losses differ under one seed, so that two evaluations differ anyway"
+    assert finding("memory between runs", cls).status == "fail"
+
+
+def test_one_draw_of_random_numbers_tells_no_direction():
+    for name in ("positives are pulled", "influence"):
+        assert finding(name, broken.Drops).status in {"note", "pass"}
+    assert finding("learns a toy set", broken.Drops).status == "pass"
+
+
+@pytest.mark.parametrize("cls", [broken.NotFinite, broken.NeedsEpoch])
+def test_without_a_finite_value_on_a_typical_batch_nothing_else_is_looked_at(cls):
+    statuses = [(each.check, each.status, each.found) for each in run_checks(subject(cls))]
+    assert [each[:2] for each in statuses[:2]] == [("scalar output", "pass"), ("finite value and gradient", "fail")]
+    assert statuses[2:] == [("all other checks", "note", "not run")]
+
+
+def test_the_epoch_is_named_where_a_loss_asks_for_it():
+    found = finding("finite value and gradient", broken.NeedsEpoch)
+    assert found.found == "on a typical batch in epoch 10 its value has no gradient, so that backward() raises"
+
+
+def test_a_loss_that_cannot_be_measured_at_the_size_of_training_has_failed(quick):
+    last = list(run_checks(subject(broken.FixedClasses)))[-1]
+    assert (last.check, last.status, last.meaning) == ("cost", "fail", RAISED)
+    assert "cannot be measured: at that size it raised IndexError: Target " in last.found
+    last = list(run_checks(subject(broken.LargeNotFinite)))[-1]
+    assert (last.status, last.found) == (
+        "fail",
+        "cannot be measured: on a batch of 120 images of 390 classes it gives nan",
+    )
+
+
+def test_a_fault_on_full_batches_is_told_once():
+    for cls in (broken.FixedSize, broken.LargeNotFinite):
+        for name in ("order of the batch", "inputs unchanged", "memory between runs"):
+            assert finding(name, cls).status == "pass"
+
+
+def test_a_line_of_the_suite_is_not_told():
+    (first, _) = run_checks(subject(broken.NoForward))
+    assert first.found.endswith('Module [NoForward] is missing the required "forward" function')
+    assert finding("learns a toy set", broken.KeepsGraph).found.endswith(
+        "; detach() what it keeps from one batch to the next"
+    )
+
+
+def test_a_constructor_without_that_of_torch_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("bare.py").write_text("from tests.suite.losses.checks.broken import NoSuper\n")
+    with pytest.raises(SuiteError, match=r"suite check bare\.py:NoSuper: its constructor does not call super"):
+        find_subject("bare.py:NoSuper")
 
 
 @pytest.mark.parametrize("cls", [broken.Vector, broken.Exits, broken.Complex, broken.WantsMore])
@@ -306,8 +401,8 @@ def test_memory_counts_what_is_alive_at_once():
 
 
 def test_batches_are_unit_vectors_with_labels_of_the_classes():
-    every = [batches.typical(), batches.crowded(), batches.separated(), batches.one_class(), batches.strangers()]
-    for batch in [*every, *batches.pairs(), *batches.duplicated(), batches.few_classes()]:
+    every = [*batches.ordinary(), batches.full(), batches.doubled()]
+    for batch in [*every, *batches.odd()]:
         torch.testing.assert_close(batch.embeddings.norm(dim=1), torch.ones(len(batch.labels)))
         assert set(batch.labels.tolist()) <= set(range(batches.NUM_CLASSES))
 
