@@ -234,6 +234,11 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
             f"{places['wrapped']} = {parts.wrapped!r}: {cls.__name__} wraps no loss; allowed: losses whose constructor "
             f"has a parameter {WRAPPED}"
         )
+    if parts.wrapped and constructor_parameters(classes["wrapped"]).get(WRAPPED, "") is inspect.Parameter.empty:
+        raise SuiteError(
+            f"{places['wrapped']} = {parts.wrapped!r}: {classes['wrapped'].__name__} wraps a loss itself; allowed: losses "
+            "that wrap none"
+        )
     if parts.miner and not takes_pairs(cls):
         raise SuiteError(
             f"{places['miner']} = {parts.miner!r}: {cls.__name__} takes no pairs from a miner; allowed: losses whose "
@@ -256,6 +261,7 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
             raise SuiteError(
                 f"{places[part]} = {getattr(parts, part)!r}: {asks.__name__} asks for {allowed(sorted(names))}, "
                 "which nothing hands on to it there; allowed: losses that do not ask for it"
+                + (f", or a {cls.__name__} that asks for it and hands it on" if part == "wrapped" else "")
             )
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
     return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting or entry)

@@ -285,6 +285,14 @@ def test_a_bad_search_space_fails(command, first_checks, space, message):
             "PotentialFieldLoss wraps no loss; allowed: losses whose",
         ),
         (
+            [
+                "baselines.cross_batch_memory:CrossBatchMemoryLoss",
+                "--wraps",
+                "pytorch_metric_learning.losses:CrossBatchMemory",
+            ],
+            ": CrossBatchMemory wraps a loss itself; allowed: losses that wrap none",
+        ),
+        (
             ["pytorch_metric_learning.losses:CrossBatchMemory"],
             ": CrossBatchMemory wraps another loss; name it: wraps: {target: module:Class} (suite check: --wraps module:Cl",
         ),
