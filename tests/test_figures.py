@@ -327,6 +327,10 @@ def test_sub_center_arcface_where_the_network_learns():
     assert (
         f"it lies {open_.difference:.2f} points above PFML, p {open_.p:.3f} by itself and {open_.p_adjusted:.3f} among"
     ).replace(" 0.", " .") in told
+    whole = table("finetuned/verdicts.csv").query("loss == 'pfml' and other == 'sub_center_arcface'")
+    (mine,) = whole.query("dataset == 'typefaces' and noise_level == 0.4").itertuples()
+    assert mine.verdict == "behind"
+    assert f"the same difference has {mine.p_adjusted:.3f}: README counts".replace(" 0.", " .") in told
     gains = table("finetuned/over_frozen.csv").set_index(["metric", "loss", "dataset"])["difference"].sort_index()
     gained = gains.loc["recall_at_1", "sub_center_arcface"][DATASETS]
     assert "Without noise it gains {:.2f}, {:.2f} and {:.2f} points over frozen features.".format(*gained) in told
@@ -429,3 +433,23 @@ def test_what_is_gained_under_noise_where_the_network_learns(dataset, loss, sent
     gain = 100 * (runs("finetuned/records.csv") - runs("records.csv")).dropna()
     low, high = stats.t.interval(0.95, len(gain) - 1, np.mean(gain), stats.sem(gain))
     assert sentence.format(gain.mean(), low, high, -gain.mean(), -high, -low) in page("docs/finetuning.md")
+
+
+def test_what_readme_says_of_values_and_searches():
+    found = {
+        (dataset, number): yaml.safe_load(stored(f"recipes/tuned/{dataset}/pfml-{number}.yaml"))
+        for dataset in DATASETS
+        for number in range(5)
+    }
+    deltas = [each["best"]["delta"] for each in found.values()]
+    lost = [mean("pfml", each, 0) - mean("pfml", each, 0, "paper_values") for each in DATASETS]
+    assert (
+        f"on frozen features they lose {min(lost):.0f} to {max(lost):.0f} points of R@1 to searched ones, whose `delta` is "
+        f"{min(deltas):.2f} to {max(deltas):.2f}:"
+    ) in page("README.md")
+    proxies = [found["emoji", number] for number in range(5)]
+    assert {max(each["search_space"]["proxies_per_class"]["values"]) for each in proxies} == {2}
+    assert sum(each["best"]["proxies_per_class"] == 0 for each in proxies) == 3
+    assert "On emoji, searches had at most two proxies a class, and three of PFML's five took none." in page(
+        "README.md"
+    )

@@ -2,9 +2,10 @@
 
 The first sentence says how often PFML was ahead of the best baseline in one tuning track: ``tuned`` where the regime has it,
 else its first. Then who is best under noise, and where PFML stands. The others say how claims of the regime were judged: a
-sentence a topic, then what weakens them all. The README has the same in a table, and counts of all claims.
+sentence a topic, then what weakens them all. The README has the same in tables.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +15,7 @@ from suite.judging.leaderboard.table import TIES_OWN
 from suite.report.families import ReportJson
 from suite.report.outcomes import Outcome, outcomes
 from suite.report.tables import REGIMES
-from suite.report.topics import found_by_verdict, found_of_claims
+from suite.report.topics import counts_by_subject, found_of_claims
 from suite.report.under_noise import best_under_noise
 
 PAPER = "PFML (Bhatnagar & Ahuja, CVPR 2025)"
@@ -29,14 +30,14 @@ class Finding:
         outcomes: how PFML fared on the main tuning track, then on each further one.
         under_noise: who is best under label noise and where PFML stands, in one string; empty where there is no noise.
         claims: sentences on how claims were judged; none where none was.
-        by_verdict: how many results of claims had which verdict, in one sentence; empty where none was judged.
+        by_subject: how many results of claims had which verdict, by who says it and of what; empty where none was judged.
     """
 
     regime: str
     outcomes: tuple[Outcome, ...]
     under_noise: str
     claims: tuple[str, ...]
-    by_verdict: str
+    by_subject: Mapping[str, str]
 
     @property
     def outcome(self) -> str:
@@ -102,7 +103,7 @@ def findings(board: pd.DataFrame, verdicts: pd.DataFrame | None, claims: ReportJ
         rows = board[board["regime"] == regime]
         if fared := outcomes(rows, verdicts[verdicts["regime"] == regime]):
             told = found_of_claims(claims, regime) if claims is not None else ()
-            counts = found_by_verdict(claims, regime) if claims is not None else ""
+            counts = counts_by_subject(claims, regime) if claims is not None else {}
             found.append(Finding(regime, fared, " ".join(best_under_noise(rows)), told, counts))
     return found
 

@@ -13,6 +13,12 @@ from suite.report.budgets import has_equal_budgets, of_trials
 from suite.settings.params import TuningTrack
 
 TUNED = "tuned"
+HOW_TUNED = {
+    TUNED: "on true labels",
+    "tuned_under_noise": "under label noise",
+    "tuned_with_noisy_validation": "under label noise, chosen by it too",
+}
+"""How values of a tuning track were found, after the word "tuned"."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ def _runs(rows: pd.DataFrame) -> str:
 def _budget(rows: pd.DataFrame) -> str:
     """What may be said of the trials: the same number for all, or which were how many."""
     track = str(rows["track"].iloc[0])
-    if track != TUNED:
+    if track not in HOW_TUNED:
         return f"tuning track {track}"
-    return "tuned with equal budgets on true labels" if has_equal_budgets(rows) else f"values from {of_trials(rows)}"
+    return (
+        f"tuned with equal budgets {HOW_TUNED[track]}" if has_equal_budgets(rows) else f"values from {of_trials(rows)}"
+    )

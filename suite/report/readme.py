@@ -15,13 +15,14 @@ from suite.evaluation.retrieval import MAIN_METRIC
 from suite.evaluation.tables import handed_in_losses
 from suite.files import read_text, write_text
 from suite.judging.leaderboard.table import FROZEN
+from suite.judging.leaderboard.verdicts import METHOD
 from suite.report.families import ReportJson
-from suite.report.finding import Finding, findings
-from suite.report.outcomes import main_track
+from suite.report.finding import PAPER, Finding, findings
+from suite.report.outcomes import HOW_TUNED, Outcome, main_track
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
-from suite.report.tables import OF_STUDY, losses_of, share, shown_name
+from suite.report.tables import OF_STUDY, REGIMES, losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
-from suite.report.under_noise import at_most_noise, leader, level_of, place
+from suite.report.under_noise import at_most_noise, first_of, level_of, others_at_the_top, place
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
 README = Path("README.md")
@@ -82,26 +83,36 @@ def _between(text: str, part: str, content: str) -> str:
 
 
 def found_text(found: Sequence[Finding]) -> str:
-    """Whether PFML wins in each regime, in bold; a table of how it fared; then how claims were judged, an item each."""
+    """How often PFML is ahead in each regime, in bold; a table of how it fared; one of how claims were judged."""
     if not found:
         return ""
-    wins = [f"**{each.outcome.rstrip(':')}.**" for each in found]
-    items = [
-        f"- `{each.regime}`: {' '.join((each.by_verdict, *each.claims[-1:]))}" for each in found if each.by_verdict
-    ]
-    return "\n\n".join(filter(None, (" ".join(wins), _table_of_outcomes(found), "\n".join(items))))
+    first, *others = found
+    told = [f"{_learns(first)}, {PAPER} is {_ahead(first.outcomes[0], ' comparisons of R@1')}"]
+    told += [f"{_learns(each)}, it is {_ahead(each.outcomes[0])}" for each in others]
+    parts = (f"**{'. '.join(told)}.**", _table_of_outcomes(found), _table_of_claims([f for f in found if f.by_subject]))
+    return "\n\n".join(filter(None, parts))
+
+
+def _learns(finding: Finding) -> str:
+    words = REGIMES[finding.regime].rstrip(".")
+    return f"Where {words[0].lower()}{words[1:]} (`{finding.regime}`)"
+
+
+def _ahead(outcome: Outcome, noun: str = "") -> str:
+    number = [outcome.number(each) for each in ("ahead", "behind")]
+    return f"ahead of the best baseline in {number[0]} of {len(outcome.compared)}{noun}, and behind it in {number[1]}"
 
 
 def _table_of_outcomes(found: Sequence[Finding]) -> str:
     """How PFML fared, a column for each regime and tuning track: verdicts on R@1, then who is best under the most noise."""
     columns = [(each.regime, outcome) for each in found for outcome in each.outcomes]
-    heads = ["R@1", *(f"`{regime}`, track `{outcome.track}`" for regime, outcome in columns)]
-    of_all: dict[str, list[str]] = {
-        "PFML against the best baseline": [],
-        "another loss, tested by itself, is ahead of PFML": [],
-        "PFML's mean is above the frozen backbone's": [],
-    }
-    rests_on = [outcome.extent for _, outcome in columns]
+    heads = ["R@1, %", *(f"`{regime}`, tuned {HOW_TUNED.get(each.track, each.track)}" for regime, each in columns)]
+    names = (
+        "PFML against the best baseline",
+        "some other loss is ahead of PFML, by tests of that loss alone",
+        "PFML's mean is above the frozen backbone's",
+    )
+    rows: dict[str, dict[int, str]] = {name: {} for name in names}
     best: dict[str, dict[int, str]] = {}
     for number, (_, outcome) in enumerate(columns):
         total, (above, of) = len(outcome.compared), outcome.above_frozen
@@ -112,16 +123,35 @@ def _table_of_outcomes(found: Sequence[Finding]) -> str:
             *filter(None, [outcome.unjudged]),
         ]
         cells = (f"{', '.join(verdicts)}, of {total}", f"in {outcome.beaten} of {total}", f"in {above} of {of}")
-        for row, cell in zip(of_all.values(), cells, strict=True):
-            row.append(cell)
+        for row, cell in zip(rows.values(), cells, strict=True):
+            row[number] = cell
         noisy = at_most_noise(outcome.rows)
-        for dataset, rows in noisy.groupby("dataset", sort=False):
-            label = f"best mean with {level_of(noisy)}, {escaped(str(dataset))}"
-            best.setdefault(label, {})[number] = f"{escaped(leader(rows))}; PFML has place {place(rows)}"
-    body = [[name, *cells] for name, cells in of_all.items()]
-    body += [[label, *(cells.get(n, NOTHING) for n in range(len(columns)))] for label, cells in best.items()]
-    body.append(["rests on", *rests_on])
+        for dataset, mine in noisy.groupby("dataset", sort=False):
+            label = f"highest mean with {level_of(mine)}, {escaped(str(dataset))}"
+            best.setdefault(label, {})[number] = _leader_and_pfml(mine)
+    rows |= best | {"rests on": {number: outcome.extent for number, (_, outcome) in enumerate(columns)}}
+    body = [[name, *(cells.get(number, NOTHING) for number in range(len(columns)))] for name, cells in rows.items()]
     return markdown_table(heads, body).rstrip()
+
+
+def _leader_and_pfml(rows: pd.DataFrame) -> str:
+    """Who has the highest mean in a table, and where PFML stands, with their means."""
+    first, mine = first_of(rows), rows[rows["loss"] == METHOD].iloc[0]
+    alone = " (shown to be the best)" if not others_at_the_top(rows) else ""
+    if first["loss"] == METHOD:
+        return f"{METHOD} {mine[MAIN_METRIC]:.2f}{alone}"
+    own = f" {mine[MAIN_METRIC]:.2f}" if mine[MAIN_METRIC] == mine[MAIN_METRIC] else ""
+    return f"{escaped(str(first['loss']))} {first[MAIN_METRIC]:.2f}{alone}; {METHOD}{own}, place {place(rows)}"
+
+
+def _table_of_claims(found: Sequence[Finding]) -> str:
+    """How claims were judged, a column for each regime, and what weakens that."""
+    if not found:
+        return ""
+    subjects = dict.fromkeys(subject for each in found for subject in each.by_subject)
+    body = [[subject, *(each.by_subject.get(subject, NOTHING) for each in found)] for subject in subjects]
+    body.append(["how firm", *(each.claims[-1] for each in found)])
+    return markdown_table(["results of claims", *(f"`{each.regime}`" for each in found)], body).rstrip()
 
 
 def compact_table(rows: pd.DataFrame) -> str:

@@ -1,8 +1,9 @@
-"""What claims of a regime say together: counts by verdict; a sentence a topic, then what weakens them all."""
+"""What claims of a regime say together: counts by subject; a sentence a topic, then what weakens them all."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from suite.errors import counted_noun
@@ -15,6 +16,8 @@ from suite.report.families import SPEAKERS, ClaimJson, ReportJson, fragile, said
 _DEFINITE = {Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT}
 _OF_PAIRS = {"superiority", "robustness", "equivalence"}
 """Kinds of claims that compare two losses."""
+_SUBJECTS = "PFML against other losses", "other losses", "parameters, proxies and minima of PFML"
+_BY = {"paper": "the paper", "suite": "the suite"}
 
 TOPICS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {
@@ -74,13 +77,43 @@ def found_of_claims(claims: ReportJson, regime: str) -> tuple[str, ...]:
     return (*sentences, _weakened(mine, claims["claims"] if regime == first else ()))
 
 
-def found_by_verdict(claims: ReportJson, regime: str) -> str:
-    """One sentence: how many results of a regime had which verdict, what is shown of how many claims; empty if none ran."""
+def counts_by_subject(claims: ReportJson, regime: str) -> dict[str, str]:
+    """How many results of a regime had which verdict, by who says it and of what; none where none was run.
+
+    PFML against other losses, other losses against each other, and what is said of parameters, proxies and minima stand
+    apart: a theorem that holds says nothing about retrieval.
+    """
     mine = [claim for claim in claims["claims"] if claim["regime"] == regime]
-    counts = _judged(mine, regime, names=False)
-    return (
-        f"Results of claims, one for each data set and point of a study, retrieval by R@1: {counts}." if counts else ""
-    )
+    if not any(map(was_run, mine)):
+        return {}
+    found: dict[str, Counter[Verdict]] = {}
+    for speaker, subject in product(SPEAKERS, _SUBJECTS):
+        verdicts = [
+            line["verdict"]
+            for claim in mine
+            if said_by(claim) == speaker
+            for line in _results([claim])
+            if _subject(claim, line) == subject
+        ]
+        if verdicts:
+            found[f"{_BY[speaker]}: {subject}"] = Counter(verdicts)
+    always = (Verdict.SUPPORTED, Verdict.CONTRADICTED)
+    return {
+        name: ", ".join(f"{counts[each]} {_words(each)}" for each in Verdict if counts[each] or each in always)
+        for name, counts in found.items()
+    }
+
+
+def _subject(claim: ClaimJson, line: Mapping[str, Any]) -> str:
+    """What a result is of, by ``_SUBJECTS``."""
+    of_pfml, of_others, rest = _SUBJECTS
+    if claim.get("kind") not in _OF_PAIRS:
+        return rest
+    return of_pfml if next(iter(line.get("gains_over_frozen") or [METHOD])) == METHOD else of_others
+
+
+def _words(verdict: Verdict) -> str:
+    return "not found" if verdict == Verdict.CONTRADICTED else str(verdict)
 
 
 def _topic(family: str) -> str:
@@ -89,13 +122,12 @@ def _topic(family: str) -> str:
     return begins.get(max((name for name in begins if family.startswith(name)), key=len, default=""), _OTHERS)
 
 
-def _judged(claims: Sequence[ClaimJson], regime: str, *, names: bool = True) -> str:
+def _judged(claims: Sequence[ClaimJson], regime: str) -> str:
     """Results by verdict, of what the paper says and of what the suite has carried on apart.
 
     Args:
         claims: those to count.
         regime: what learns.
-        names: whether to name the losses of differences that were shown; else it is said of how many claims they are.
     """
     told = []
     if not any(map(was_run, claims)):
@@ -107,28 +139,12 @@ def _judged(claims: Sequence[ClaimJson], regime: str, *, names: bool = True) -> 
             pairs = _results(claim for claim in mine if claim.get("kind") in _OF_PAIRS)
             results = Counter(line["verdict"] for line in lines)
             verdicts = ", ".join(
-                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each) if names else _of_claims(mine, each)}"
+                f"{results[each]} {verdict_word(each, regime)}{_against(pairs, each)}"
                 for each in Verdict
                 if results[each]
             )
             told.append(f"{verdicts} (on {words})")
     return " and ".join(told)
-
-
-def _of_claims(claims: Sequence[ClaimJson], verdict: Verdict) -> str:
-    """Of how many claims the results are that showed something, and how many of them say it of another loss than PFML."""
-    if verdict not in _DEFINITE:
-        return ""
-    shown = [[line for line in _results([claim]) if line["verdict"] == verdict] for claim in claims]
-    pairs = [
-        line for claim, lines in zip(claims, shown, strict=True) if claim.get("kind") in _OF_PAIRS for line in lines
-    ]
-    subjects = Counter(next(iter(line.get("gains_over_frozen") or [METHOD])) for line in pairs)
-    others = [f"{count} of {loss}" for loss, count in subjects.items() if loss != METHOD]
-    told = f"of {counted_noun(sum(map(bool, shown)), 'claim')}" + (
-        f"; of the results {', '.join(others)}" if others else ""
-    )
-    return f" ({told})"
 
 
 def _against(lines: Sequence[Mapping[str, Any]], verdict: Verdict) -> str:
@@ -158,7 +174,7 @@ def _weakened(claims: Sequence[ClaimJson], every: Sequence[ClaimJson]) -> str:
         f"Of {counted_noun(len(lines), 'result')} run {len(definite)} are definite, {len(undecided)} inconclusive"
         + _blind(claims),
         ", ".join(filter(None, looks)),
-        *([] if tried else ["further class splits were not tried"]),
+        *([] if tried else ["further class splits not tried"]),
     ]
     if missing := len(every_line) - len(lines):
         unplanned = sum(not line.get("planned", True) for line in every_line)
@@ -173,7 +189,8 @@ def _other_looks(definite: Sequence[Mapping[str, Any]], undecided: Sequence[Mapp
     changed = fragile(definite)
     open_ = {verdict for line in changed for verdict in line["flips"].values()} == {Verdict.INCONCLUSIVE}
     settled = sum(not _DEFINITE.isdisjoint((line.get("flips") or {}).values()) for line in undecided)
-    return f"another look {'leaves open' if open_ else 'changes'} {len(changed)} and settles {settled}"
+    told, turn = ("turn inconclusive", "") if open_ else ("change", "turn ")
+    return f"by another look {len(changed)} {told}, {settled} {turn}definite"
 
 
 def _fresh_seeds(definite: Sequence[Mapping[str, Any]], undecided: Sequence[Mapping[str, Any]]) -> str:
@@ -182,7 +199,7 @@ def _fresh_seeds(definite: Sequence[Mapping[str, Any]], undecided: Sequence[Mapp
     late = [line["fresh_seeds"]["verdict"] in _DEFINITE for line in undecided if line.get("fresh_seeds")]
     told = [f"change {sum(anew)} of {len(anew)}"] if anew else []
     told += [f"settle {sum(late)} of {len(late)}"] if late else []
-    return f"fresh seeds {' and '.join(told)}" if told else ""
+    return f"fresh seeds {', '.join(told)}" if told else ""
 
 
 def _other_splits(definite: Sequence[Mapping[str, Any]]) -> str:
@@ -196,7 +213,7 @@ def _other_splits(definite: Sequence[Mapping[str, Any]]) -> str:
         further = [math.copysign(1, line["effect"]) * float(each) for each in line["splits"].values()]
         turned += min(further) <= 0
         shown += t_interval(further).low > 0
-    told = f"further class splits change the sign of {turned} of {len(lines)} and alone show {shown}"
+    told = f"further class splits turn the sign of {turned} of {len(lines)}, alone show {shown}"
     return told if lines else ""
 
 

@@ -60,13 +60,25 @@ def _each_dataset(rows: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str
 
 
 def leader(rows: pd.DataFrame) -> str:
-    """The loss of a table with the highest mean, and how many others may be the best: none is shown to be better than they.
+    """The loss of a table with the highest mean, and how many others are not shown to be worse."""
+    first, others = first_of(rows)["loss"], others_at_the_top(rows)
+    verb = "is" if others == 1 else "are"
+    told = f" ({counted_noun(others, 'other')} above the frozen backbone {verb} not shown to be worse)"
+    return f"{first}{told if others else ''}"
 
-    As on the leaderboard, a loss that finished every run stands before one that did not.
+
+def first_of(rows: pd.DataFrame) -> pd.Series:
+    """The loss of a table with the highest mean; as on the leaderboard, those that finished every run come first."""
+    return rows.sort_values(["failures", "recall_at_1"], ascending=[True, False]).iloc[0]
+
+
+def others_at_the_top(rows: pd.DataFrame) -> int:
+    """How many losses besides the first are not shown to be worse than any.
+
+    One whose mean does not exceed the frozen backbone's does not count: it scatters too much to be told from others.
     """
-    first = rows.sort_values(["failures", "recall_at_1"], ascending=[True, False]).iloc[0]
-    others = int(_may_be_best(rows).drop(first.name).sum())
-    return f"{first['loss']} ({counted_noun(others, 'other')} may be the best)" if others else str(first["loss"])
+    may = _may_be_best(rows) & (rows["gain_over_frozen"] > 0)
+    return int(may.drop(first_of(rows).name).sum())
 
 
 def place(rows: pd.DataFrame) -> str:
@@ -79,7 +91,7 @@ def place(rows: pd.DataFrame) -> str:
         return (
             f"{told} ({'no run finished' if failures == mine['runs'] else counted_noun(failures, 'run') + ' failed'})"
         )
-    return told if _may_be_best(rows)[mine.name] else f"{told} (not the best)"
+    return told if _may_be_best(rows)[mine.name] else f"{told} (shown to be worse)"
 
 
 def _may_be_best(rows: pd.DataFrame) -> pd.Series:

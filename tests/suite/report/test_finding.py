@@ -6,7 +6,7 @@ import pytest
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.finding import findings
-from suite.report.topics import found_by_verdict, found_of_claims
+from suite.report.topics import counts_by_subject, found_of_claims
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
 
@@ -43,8 +43,8 @@ def test_the_first_sentence_follows_from_the_verdicts_against_the_best_baseline(
             "labels)."
         ),
         (
-            "With 40 % wrong labels the highest mean R@1 is that of cpml on emoji. There PFML has place 2 of 2 (not the "
-            "best) on emoji."
+            "With 40 % wrong labels the highest mean R@1 is that of cpml on emoji. There PFML has place 2 of 2 (shown to "
+            "be worse) on emoji."
         ),
     ]
     (won,) = found(records(0.6))
@@ -114,31 +114,36 @@ def test_a_sentence_a_topic_counts_the_claims_of_the_regime_by_speaker_and_the_l
     )
     assert others == "Other claims: 1 equivalent (on what the paper says)."
     assert weakened == (
-        "Of 5 results run 4 are definite, 1 inconclusive; another look changes 1 and settles 0; "
-        "further class splits were not tried; not run: 2."
+        "Of 5 results run 4 are definite, 1 inconclusive; by another look 1 change, 0 turn "
+        "definite; "
+        "further class splits not tried; not run: 2."
     )
     assert found_of_claims(REPORT, "published") == ()
 
 
-def test_one_sentence_counts_all_claims_of_the_regime_by_verdict():
-    own = {"claims": [*REPORT["claims"], REPORT["claims"][4] | {"said_by": "suite"}]}
-    assert found_by_verdict(own, "frozen") == (
-        "Results of claims, one for each data set and point of a study, retrieval by R@1: 2 supported (of 2 claims), 1 "
-        "not found on frozen features (of 1 claim), 1 equivalent (of 1 claim), 1 inconclusive, 2 not run (on what the paper "
-        "says) "
-        "and 1 not found on frozen features (of 1 claim), 1 inconclusive (on what the suite has carried on)."
-    )
-    assert found_by_verdict(own, "published") == ""
+def test_results_are_counted_by_who_says_it_and_of_what():
+    """A theorem on minima that holds is no support for retrieval, and what PRISM does is none for PFML."""
 
+    def claim(kind, by, *verdicts, loss="pfml"):
+        lines = [{"verdict": each, "counts": True, "gains_over_frozen": {loss: 1.0, "cpml": 2.0}} for each in verdicts]
+        return {"kind": kind, "said_by": by, "family": "a", "regime": "frozen", "lines": lines}
 
-def test_results_on_another_loss_than_pfml_are_counted_apart():
-    lines = [line | {"gains_over_frozen": {"supcon": 2.0, "pfml": 1.0}} for line in REPORT["claims"][6]["lines"]]
-    of_supcon = REPORT["claims"][6] | {"kind": "superiority", "lines": lines}
-    of_values = of_supcon | {"kind": "plateau"}
-    own = {"claims": [*REPORT["claims"], of_supcon, of_values]}
-    (before, after) = (found_by_verdict(each, "frozen") for each in (REPORT, own))
-    assert "retrieval by R@1: 2 supported (of 2 claims), 1 " in before
-    assert "retrieval by R@1: 4 supported (of 4 claims; of the results 1 of supcon), 1 " in after
+    claims = [
+        claim("superiority", "paper", "contradicted", "inconclusive", "not run"),
+        claim("robustness", "paper", "inconclusive"),
+        claim("theorem", "paper", "supported", "premise not met"),
+        claim("equivalence", "suite", "equivalent", loss="prism"),
+        claim("plateau", "suite", "supported") | {"regime": "finetuned"},
+    ]
+    claims[0]["lines"].append(claims[0]["lines"][0] | {"counts": False})
+    assert counts_by_subject({"claims": claims}, "frozen") == {
+        "the paper: PFML against other losses": "0 supported, 1 not found, 2 inconclusive, 1 not run",
+        "the paper: parameters, proxies and minima of PFML": "1 supported, 0 not found, 1 premise not met",
+        "the suite: other losses": "0 supported, 0 not found, 1 equivalent",
+    }
+    assert counts_by_subject({"claims": claims}, "published") == {}
+    unrun = [claim("superiority", "paper", "not run")]
+    assert counts_by_subject({"claims": unrun}, "frozen") == {}
 
 
 def test_what_the_suite_has_carried_on_stands_apart():
@@ -168,8 +173,9 @@ def test_fresh_seeds_further_splits_and_what_cannot_be_run_weaken_the_verdicts()
         "the bound of its repulsion searched anew on true labels: 1 supported, 1 inconclusive (on what the paper says)."
     )
     assert weakened == (
-        "Of 2 results run 1 are definite, 1 inconclusive; another look changes 0 and settles 0, fresh seeds change 0 of 1 "
-        "and settle 1 of 1, further class splits change the sign of 1 of 1 and alone show 0; out of reach: 1 claim."
+        "Of 2 results run 1 are definite, 1 inconclusive; by another look 0 change, 0 turn definite, "
+        "fresh seeds change 0 of 1, settle 1 of 1, further class splits turn the sign of 1 of 1, alone show 0; "
+        "out of reach: 1 claim."
     )
     both = [*claims, {"family": "interaction-alpha", "lines": [tried], "regime": "finetuned"}]
     assert found_of_claims({"claims": both}, "frozen")[-1] == weakened
@@ -186,20 +192,20 @@ def test_what_could_not_be_shown_and_what_fresh_seeds_show_weaken_verdicts_in_bo
     ]
     claims = {"claims": [{"family": "interaction-a", "lines": lines, "regime": "frozen", "smallest_effect": 0.5}]}
     told = found_of_claims(claims, "frozen")[-1]
-    assert (
-        " are definite, 3 inconclusive (1 of 2 could not show twice the smallest effect of interest); another" in told
-    )
-    assert ", fresh seeds change 0 of 1 and settle 1 of 2; " in told
+    assert " are definite, 3 inconclusive (1 of 2 could not show twice the smallest effect of interest); by" in told
+    assert ", fresh seeds change 0 of 1, settle 1 of 2; " in told
 
 
-@pytest.mark.parametrize(("other", "told"), [("inconclusive", "leaves open"), ("contradicted", "changes")])
+@pytest.mark.parametrize(
+    ("other", "told"), [("inconclusive", "turn inconclusive, 0 "), ("contradicted", "change, 0 turn ")]
+)
 def test_other_looks_that_only_show_less_are_told_from_those_that_show_something_else(other, told):
     lines = [
         {"verdict": "supported", "counts": True, "flips": {"without seed 0": each}, "effect": 1.0}
         for each in ("inconclusive", other)
     ]
     claims = {"claims": [{"family": "interaction-a", "lines": lines, "regime": "frozen"}]}
-    assert f"; another look {told} 2 and settles 0; " in found_of_claims(claims, "frozen")[-1]
+    assert f"; by another look 2 {told}definite; " in found_of_claims(claims, "frozen")[-1]
 
 
 def test_a_difference_that_was_shown_names_the_other_loss_and_the_data_sets():
@@ -229,7 +235,7 @@ def test_differences_alone_have_a_sign_to_keep():
     lines = [shown, shown | {"effect": -1.5}, *(shown | {"verdict": each} for each in ("equivalent", "inconclusive"))]
     claims = {"claims": [{"family": "interaction-alpha", "lines": lines, "regime": "frozen"}]}
     weakened = found_of_claims(claims, "frozen")[-1]
-    assert ", further class splits change the sign of 1 of 2 and alone show 0." in weakened
+    assert ", further class splits turn the sign of 1 of 2, alone show 0." in weakened
 
 
 def test_further_splits_show_a_difference_by_themselves_where_their_interval_lies_on_its_side():
@@ -238,7 +244,7 @@ def test_further_splits_show_a_difference_by_themselves_where_their_interval_lie
     lines = [line | {"splits": each} for each in (*spread, {"1": -1.0})]
     claims = {"claims": [{"family": "interaction-alpha", "lines": lines, "regime": "frozen"}]}
     told = found_of_claims(claims, "frozen")[-1]
-    assert ", further class splits change the sign of 1 of 4 and alone show 1." in told
+    assert ", further class splits turn the sign of 1 of 4, alone show 1." in told
 
 
 def test_other_looks_settle_what_is_inconclusive():
@@ -251,7 +257,9 @@ def test_other_looks_settle_what_is_inconclusive():
     )
     claims = {"claims": [{"family": "a", "lines": [line | {"flips": each} for each in flips], "regime": "frozen"}]}
     told = found_of_claims(claims, "frozen")[-1]
-    assert told.startswith("Of 4 results run 0 are definite, 4 inconclusive; another look changes 0 and settles 2; ")
+    assert told.startswith(
+        "Of 4 results run 0 are definite, 4 inconclusive; by another look 0 change, 2 turn definite; "
+    )
 
 
 def test_claims_on_values_chosen_under_noise_stand_apart():
