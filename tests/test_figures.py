@@ -302,7 +302,36 @@ def test_prism_beside_its_base_loss_where_the_network_learns():
         if line["verdict"] != "not run"
     ]
     names = "prism-base-clean", "prism-base-noise-40"
-    assert lines == [(name, dataset, "inconclusive") for name in names for dataset in ("emoji", "typefaces")]
+    assert lines == [(name, dataset, "inconclusive") for name in names for dataset in DATASETS]
+    furniture = 100 * rows[rows["dataset"] == "furniture"].pivot_table(
+        index=["loss", "noise_level"], columns="seed", values="recall_at_1"
+    )
+    mine, base = (furniture.loc[loss] for loss in ("prism", "cross_batch_memory"))
+    gap = {level: stats.ttest_1samp(mine.loc[level] - base.loc[level], 0) for level in (0, 0.2, 0.4)}
+    low, high = gap[0].confidence_interval()
+    assert gap[0.2].pvalue > 0.05
+    assert (
+        f"behind its base loss without noise, by {-(mine - base).loc[0].mean():.2f} points ({-high:.2f} to {-low:.2f}), and"
+        in told
+    )
+    cells = ["{:.2f}, {:.2f} and {:.2f}".format(*each.mean(axis=1)) for each in (mine, base)]
+    noisy = "{:.2f}, {:.2f} to {:.2f}".format((mine - base).loc[0.4].mean(), *gap[0.4].confidence_interval())
+    least = mine.loc[0.4].min(), base.loc[0.4].min()
+    assert (
+        "{} against {} (at 40 % {}; one of its runs has {:.2f}, one of the base loss {:.2f}).".format(
+            *cells, noisy, *least
+        )
+        in told
+    )
+    gains = table("finetuned/over_frozen.csv").query("loss == 'cross_batch_memory' and metric == 'recall_at_1'")
+    gained = gains.set_index("dataset")["difference"][DATASETS]
+    assert "The base loss gains {:.2f}, {:.2f} and {:.2f} points over frozen".format(*gained) in told
+    tests = table("finetuned/verdicts.csv").query("loss == 'cross_batch_memory' and verdict != 'not told apart'")
+    assert {*zip(tests["dataset"], tests["noise_level"], tests["against"], tests["verdict"], strict=True)} == {
+        ("emoji", 0.2, "pfml", "ahead"),
+        ("emoji", 0.2, "best baseline", "behind"),
+        ("typefaces", 0, "best baseline", "behind"),
+    }
 
 
 def test_sub_center_arcface_where_the_network_learns():

@@ -92,8 +92,8 @@ def counts_by_subject(claims: ReportJson, regime: str) -> dict[str, str]:
             line["verdict"]
             for claim in mine
             if said_by(claim) == speaker
+            if _subject(claim) == subject
             for line in _results([claim])
-            if _subject(claim, line) == subject
         ]
         if verdicts:
             found[f"{_BY[speaker]}: {subject}"] = Counter(verdicts)
@@ -104,12 +104,12 @@ def counts_by_subject(claims: ReportJson, regime: str) -> dict[str, str]:
     }
 
 
-def _subject(claim: ClaimJson, line: Mapping[str, Any]) -> str:
-    """What a result is of, by ``_SUBJECTS``."""
+def _subject(claim: ClaimJson) -> str:
+    """What a claim is of, by ``_SUBJECTS``."""
     of_pfml, of_others, rest = _SUBJECTS
     if claim.get("kind") not in _OF_PAIRS:
         return rest
-    return of_pfml if next(iter(line.get("gains_over_frozen") or [METHOD])) == METHOD else of_others
+    return of_pfml if claim.get("subject", METHOD) == METHOD else of_others
 
 
 def _words(verdict: Verdict) -> str:

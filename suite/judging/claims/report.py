@@ -126,6 +126,7 @@ def _claim(
     return {
         "id": claim.id,
         "kind": claim.kind,
+        "subject": getattr(getattr(claim, "contrast", None), "subject", None),
         "regime": regime,
         "statement": claim.statement,
         "said_by": claim.said_by,

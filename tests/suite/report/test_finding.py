@@ -125,21 +125,21 @@ def test_results_are_counted_by_who_says_it_and_of_what():
     """A theorem on minima that holds is no support for retrieval, and what PRISM does is none for PFML."""
 
     def claim(kind, by, *verdicts, loss="pfml"):
-        lines = [{"verdict": each, "counts": True, "gains_over_frozen": {loss: 1.0, "cpml": 2.0}} for each in verdicts]
-        return {"kind": kind, "said_by": by, "family": "a", "regime": "frozen", "lines": lines}
+        lines = [{"verdict": each, "counts": True} for each in verdicts]
+        return {"kind": kind, "subject": loss, "said_by": by, "family": "a", "regime": "frozen", "lines": lines}
 
     claims = [
         claim("superiority", "paper", "contradicted", "inconclusive", "not run"),
         claim("robustness", "paper", "inconclusive"),
         claim("theorem", "paper", "supported", "premise not met"),
-        claim("equivalence", "suite", "equivalent", loss="prism"),
+        claim("equivalence", "suite", "equivalent", "not run", loss="prism"),
         claim("plateau", "suite", "supported") | {"regime": "finetuned"},
     ]
     claims[0]["lines"].append(claims[0]["lines"][0] | {"counts": False})
     assert counts_by_subject({"claims": claims}, "frozen") == {
         "the paper: PFML against other losses": "0 supported, 1 not found, 2 inconclusive, 1 not run",
         "the paper: parameters, proxies and minima of PFML": "1 supported, 0 not found, 1 premise not met",
-        "the suite: other losses": "0 supported, 0 not found, 1 equivalent",
+        "the suite: other losses": "0 supported, 0 not found, 1 equivalent, 1 not run",
     }
     assert counts_by_subject({"claims": claims}, "published") == {}
     unrun = [claim("superiority", "paper", "not run")]
