@@ -22,7 +22,7 @@ from suite.report.outcomes import HOW_TUNED, Outcome, main_track
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
 from suite.report.tables import OF_STUDY, REGIMES, losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
-from suite.report.under_noise import at_most_noise, first_of, level_of, others_at_the_top, place
+from suite.report.under_noise import at_most_noise, first_of, is_shown_best, level_of, place
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
 README = Path("README.md")
@@ -137,7 +137,7 @@ def _table_of_outcomes(found: Sequence[Finding]) -> str:
 def _leader_and_pfml(rows: pd.DataFrame) -> str:
     """Who has the highest mean in a table, and where PFML stands, with their means."""
     first, mine = first_of(rows), rows[rows["loss"] == METHOD].iloc[0]
-    alone = " (shown to be the best)" if not others_at_the_top(rows) else ""
+    alone = " (shown to be the best)" if is_shown_best(rows) else ""
     if first["loss"] == METHOD:
         return f"{METHOD} {mine[MAIN_METRIC]:.2f}{alone}"
     own = f" {mine[MAIN_METRIC]:.2f}" if mine[MAIN_METRIC] == mine[MAIN_METRIC] else ""

@@ -72,6 +72,11 @@ def first_of(rows: pd.DataFrame) -> pd.Series:
     return rows.sort_values(["failures", "recall_at_1"], ascending=[True, False]).iloc[0]
 
 
+def is_shown_best(rows: pd.DataFrame) -> bool:
+    """Whether all other losses of a table are shown to be worse than some."""
+    return int(_may_be_best(rows).sum()) == 1
+
+
 def others_at_the_top(rows: pd.DataFrame) -> int:
     """How many losses besides the first are not shown to be worse than any.
 

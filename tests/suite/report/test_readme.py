@@ -119,6 +119,8 @@ def test_a_highest_mean_that_is_not_shown_to_be_the_best_is_not_said_to_be():
     )
     text = found_text(findings(leaderboard(level, frozen(0.3)), verdicts(level, []), None))
     assert "| cpml 43.00; pfml 42.33, place 2 of 2 |" in text
+    above_it_alone = found_text(findings(leaderboard(level, frozen(0.425)), verdicts(level, []), None))
+    assert "| cpml 43.00; pfml 42.33, place 2 of 2 |" in above_it_alone
     failed = results()
     failed.loc[(failed["loss"] == "pfml") & (failed["noise_level"] == 0.4) & (failed["seed"] == 1), "status"] = "failed"
     text = found_text(findings(leaderboard(failed, frozen(0.3)), verdicts(failed, []), None))

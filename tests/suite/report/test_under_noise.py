@@ -24,6 +24,18 @@ def test_the_highest_level_counts_and_the_frozen_backbone_has_no_place():
     )
 
 
+def test_losses_that_scatter_below_the_frozen_backbone_do_not_count():
+    runs = table(
+        ("pfml", 0.2, [0.40, 0.46, 0.41]),
+        ("cpml", 0.2, [0.44, 0.40, 0.45]),
+        ("triplet", 0.2, [0.41, 0.44, 0.42]),
+    )
+    (first, _) = best_under_noise(leaderboard(runs, frozen(0.4234)))
+    assert first.endswith(" of cpml on emoji.")
+    (first, _) = best_under_noise(leaderboard(runs, frozen(0.4233)))
+    assert first.endswith(" of cpml (2 others above the frozen backbone are not shown to be worse) on emoji.")
+
+
 def test_losses_that_may_be_the_best_as_well_are_counted():
     found = leaderboard(
         table(
