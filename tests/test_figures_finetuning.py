@@ -372,7 +372,7 @@ def test_what_it_costs_and_would_cost_without_views():
     assert sizes.drop(LOSSES, level="loss").T.to_dict("list") == {
         (dataset, "cross_batch_memory"): [5, 15] for dataset in DATASETS
     }
-    says("has five searches and 15 runs on each of them; of smooth_ap one search of five is made,")
+    says("has five searches and 15 runs on each of them; of smooth_ap 4 searches of five are made,")
     hours = (sum(each["seconds"] for each in searches().values()) + times["seconds"].sum()) / 2 / 3600
     says(
         "The {} searches and 225 runs of the first five losses took both cores of such machines {:.0f} hours",
