@@ -40,11 +40,15 @@ class Finding:
     by_subject: Mapping[str, str]
 
     @property
+    def where(self) -> str:
+        """What learns, as the beginning of a sentence."""
+        learns = REGIMES[self.regime].rstrip(".")
+        return f"Where {learns[0].lower()}{learns[1:]}"
+
+    @property
     def outcome(self) -> str:
         """Whether PFML wins, up to a colon."""
-        learns = REGIMES[self.regime].rstrip(".")
-        wins = "wins" if self.outcomes[0].wins else "does not win"
-        return f"Where {learns[0].lower()}{learns[1:]}, {PAPER} {wins}:"
+        return f"{self.where}, {PAPER} {'wins' if self.outcomes[0].wins else 'does not win'}:"
 
     @property
     def counts(self) -> str:

@@ -20,7 +20,7 @@ from suite.report.families import ReportJson
 from suite.report.finding import PAPER, Finding, findings
 from suite.report.outcomes import HOW_TUNED, Outcome, main_track
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
-from suite.report.tables import OF_STUDY, REGIMES, losses_of, share, shown_name
+from suite.report.tables import OF_STUDY, losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
 from suite.report.under_noise import at_most_noise, first_of, is_shown_best, level_of, place
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
@@ -87,15 +87,10 @@ def found_text(found: Sequence[Finding]) -> str:
     if not found:
         return ""
     first, *others = found
-    told = [f"{_learns(first)}, {PAPER} is {_ahead(first.outcomes[0], ' comparisons of R@1')}"]
-    told += [f"{_learns(each)}, it is {_ahead(each.outcomes[0])}" for each in others]
+    told = [f"{first.where} (`{first.regime}`), {PAPER} is {_ahead(first.outcomes[0], ' comparisons of R@1')}"]
+    told += [f"{each.where} (`{each.regime}`), it is {_ahead(each.outcomes[0])}" for each in others]
     parts = (f"**{'. '.join(told)}.**", _table_of_outcomes(found), _table_of_claims([f for f in found if f.by_subject]))
     return "\n\n".join(filter(None, parts))
-
-
-def _learns(finding: Finding) -> str:
-    words = REGIMES[finding.regime].rstrip(".")
-    return f"Where {words[0].lower()}{words[1:]} (`{finding.regime}`)"
 
 
 def _ahead(outcome: Outcome, noun: str = "") -> str:

@@ -12,7 +12,7 @@ from suite.losses.checks.cost import PeakMemory
 from suite.losses.checks.run import CHECKS, RAISED, _run, run_checks
 from suite.losses.checks.subject import Subject, find_subject
 from suite.losses.registry import BUILT_IN, LossEntry, load_target
-from tests.suite.losses.checks import broken
+from tests.suite.losses.checks import broken, hidden
 
 WRONG = {
     "scalar output": broken.Vector,
@@ -33,7 +33,7 @@ WRONG = {
     "rotation": broken.ByAxis,
     "float32 against float64": broken.Rounded,
     "gradient against slope": broken.PartlyDetached,
-    "full batch": broken.Turns,
+    "full batch": hidden.Turns,
     "one class only": broken.NeedsNegatives,
     "one image a class": broken.NeedsPositives,
     "batch of two": broken.NeedsThree,
@@ -78,25 +78,25 @@ MORE = [
     ("learns a toy set", broken.IgnoresLabels, "labels make no difference"),
     ("learns a toy set", broken.Tiny, ""),
     ("mean over the batch", broken.SummedPairs, "a sum over pairs, not a mean"),
-    ("mean over the batch", broken.SummedMeans, "a sum over images, not a mean"),
-    ("finite value and gradient", broken.LateNotFinite, "on a typical batch in epoch 100 it gives nan"),
-    ("full batch", broken.Turns, "a batch of 126 images moves them against what 28 of them do: cosine -"),
-    ("full batch", broken.FixedSize, "on a batch of 126 images it raised RuntimeError: The size of tensor"),
-    ("full batch", broken.LargeNotFinite, "on a batch of 126 images it gives nan"),
-    ("order of the batch", broken.FirstOnes, "on a batch of 126 images the value changes from"),
+    ("mean over the batch", hidden.SummedMeans, "a sum over images, not a mean"),
+    ("finite value and gradient", hidden.LateNotFinite, "on a typical batch in epoch 100 it gives nan"),
+    ("full batch", hidden.Turns, "a batch of 126 images moves them against what 28 of them do: cosine -"),
+    ("full batch", hidden.FixedSize, "on a batch of 126 images it raised RuntimeError: The size of tensor"),
+    ("full batch", hidden.LargeNotFinite, "on a batch of 126 images it gives nan"),
+    ("order of the batch", hidden.FirstOnes, "on a batch of 126 images the value changes from"),
     ("inputs unchanged", broken.InPlaceLabels, "it changes the labels in place"),
-    ("inputs unchanged", broken.InPlaceWhereOdd, "on a batch of one image a class it changes the labels in place"),
-    ("inputs unchanged", broken.InPlaceLate, "it changes the embeddings in place"),
-    ("inputs unchanged", broken.InPlaceIndices, "it changes the indices in place"),
-    ("memory in the state dict", broken.Fills, "after 64 batches a loss that went on gives "),
-    ("memory in the state dict", broken.Counts, "self.steps counts batches, the value follows it, and no state dict"),
-    ("memory between runs", broken.CountsTogether, "CountsTogether.steps counts what all losses of its kind have seen"),
-    ("memory between runs", broken.CountsInFile, "tests.suite.losses.checks.broken._calls counts what all"),
-    ("memory between runs", broken.LeaksWhenLarge, " on a batch of 126 images, and "),
-    ("repeatable", broken.Seeds, "forward seeds torch with 0"),
-    ("repeatable", broken.SeedsAtOnce, "its constructor seeds torch with 0"),
-    ("repeatable", broken.ChanceOfPython, ": it draws from random, which no run seeds"),
-    ("repeatable", broken.ChanceOfNumpy, ": it draws from numpy.random, which no run seeds"),
+    ("inputs unchanged", hidden.InPlaceWhereOdd, "on a batch of one image a class it changes the labels in place"),
+    ("inputs unchanged", hidden.InPlaceLate, "it changes the embeddings in place"),
+    ("inputs unchanged", hidden.InPlaceIndices, "it changes the indices in place"),
+    ("memory in the state dict", hidden.Fills, "after 64 batches a loss that went on gives "),
+    ("memory in the state dict", hidden.Counts, "self.steps counts batches, the value follows it, and no state dict"),
+    ("memory between runs", hidden.CountsTogether, "CountsTogether.steps counts what all losses of its kind have seen"),
+    ("memory between runs", hidden.CountsInFile, "tests.suite.losses.checks.hidden._calls counts what all"),
+    ("memory between runs", hidden.LeaksWhenLarge, " on a batch of 126 images, and "),
+    ("repeatable", hidden.Seeds, "forward seeds torch with 0"),
+    ("repeatable", hidden.SeedsAtOnce, "its constructor seeds torch with 0"),
+    ("repeatable", hidden.ChanceOfPython, ": it draws from random, which no run seeds"),
+    ("repeatable", hidden.ChanceOfNumpy, ": it draws from numpy.random, which no run seeds"),
     ("scalar output", broken.RowsForPlaces, "it raised IndexError"),
     ("inputs unchanged", broken.Leaves, "it changes the working folder to /"),
     ("inputs unchanged", broken.LeavesAtOnce, "it changes the working folder to /"),
@@ -161,22 +161,22 @@ def test_an_image_keeps_its_row_in_another_order_and_in_each_epoch():
 
 
 def test_a_mean_whose_gradients_grow_with_other_images_is_no_sum():
-    assert finding("mean over the batch", broken.Prototypes).status == "pass"
+    assert finding("mean over the batch", hidden.Prototypes).status == "pass"
 
 
 def test_what_a_loss_counts_and_keeps_for_people_is_no_memory():
     for name in ("memory between runs", "memory between batches", "memory in the state dict"):
-        assert finding(name, broken.Logs).status == "pass"
+        assert finding(name, hidden.Logs).status == "pass"
 
 
 def test_a_count_is_put_back_after_the_check():
     """Else one check would change what the next one finds."""
-    before = broken.CountsTogether.steps
-    finding("memory between runs", broken.CountsTogether)
-    assert broken.CountsTogether.steps < before + 100
+    before = hidden.CountsTogether.steps
+    finding("memory between runs", hidden.CountsTogether)
+    assert hidden.CountsTogether.steps < before + 100
 
 
-@pytest.mark.parametrize("cls", [broken.Leaks, broken.OwnChance, broken.ChanceOfPython])
+@pytest.mark.parametrize("cls", [broken.Leaks, broken.OwnChance, hidden.ChanceOfPython])
 def test_what_is_repeated_under_no_seed_is_not_blamed_for_anything_else(cls):
     noted = ("random numbers", "order of the batch", "numbers of the classes", "rotation", "float32 against float64")
     for name in (*noted, "memory between batches", "unit rows"):
@@ -188,11 +188,11 @@ def test_what_is_repeated_under_no_seed_is_not_blamed_for_anything_else(cls):
 
 def test_one_draw_of_random_numbers_tells_no_direction():
     for name in ("positives are pulled", "influence"):
-        assert finding(name, broken.Drops).status in {"note", "pass"}
-    assert finding("learns a toy set", broken.Drops).status == "pass"
+        assert finding(name, hidden.Drops).status in {"note", "pass"}
+    assert finding("learns a toy set", hidden.Drops).status == "pass"
 
 
-@pytest.mark.parametrize("cls", [broken.NotFinite, broken.NeedsEpoch])
+@pytest.mark.parametrize("cls", [broken.NotFinite, hidden.NeedsEpoch])
 def test_without_a_finite_value_on_a_typical_batch_nothing_else_is_looked_at(cls):
     statuses = [(each.check, each.status, each.found) for each in run_checks(subject(cls))]
     assert [each[:2] for each in statuses[:2]] == [("scalar output", "pass"), ("finite value and gradient", "fail")]
@@ -200,15 +200,15 @@ def test_without_a_finite_value_on_a_typical_batch_nothing_else_is_looked_at(cls
 
 
 def test_the_epoch_is_named_where_a_loss_asks_for_it():
-    found = finding("finite value and gradient", broken.NeedsEpoch)
+    found = finding("finite value and gradient", hidden.NeedsEpoch)
     assert found.found == "on a typical batch in epoch 10 its value has no gradient, so that backward() raises"
 
 
 def test_a_loss_that_cannot_be_measured_at_the_size_of_training_has_failed(quick):
-    last = list(run_checks(subject(broken.FixedClasses)))[-1]
+    last = list(run_checks(subject(hidden.FixedClasses)))[-1]
     assert (last.check, last.status, last.meaning) == ("cost", "fail", RAISED)
     assert "cannot be measured: at that size it raised IndexError: Target " in last.found
-    last = list(run_checks(subject(broken.LargeNotFinite)))[-1]
+    last = list(run_checks(subject(hidden.LargeNotFinite)))[-1]
     assert (last.status, last.found) == (
         "fail",
         "cannot be measured: on a batch of 120 images of 390 classes it gives nan",
@@ -216,13 +216,13 @@ def test_a_loss_that_cannot_be_measured_at_the_size_of_training_has_failed(quick
 
 
 def test_a_fault_on_full_batches_is_told_once():
-    for cls in (broken.FixedSize, broken.LargeNotFinite):
+    for cls in (hidden.FixedSize, hidden.LargeNotFinite):
         for name in ("order of the batch", "inputs unchanged", "memory between runs"):
             assert finding(name, cls).status == "pass"
 
 
 def test_a_line_of_the_suite_is_not_told():
-    (first, _) = run_checks(subject(broken.NoForward))
+    (first, _) = run_checks(subject(hidden.NoForward))
     assert first.found.endswith('Module [NoForward] is missing the required "forward" function')
     assert finding("learns a toy set", broken.KeepsGraph).found.endswith(
         "; detach() what it keeps from one batch to the next"
@@ -231,7 +231,7 @@ def test_a_line_of_the_suite_is_not_told():
 
 def test_a_constructor_without_that_of_torch_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("bare.py").write_text("from tests.suite.losses.checks.broken import NoSuper\n")
+    Path("bare.py").write_text("from tests.suite.losses.checks.hidden import NoSuper\n")
     with pytest.raises(SuiteError, match=r"suite check bare\.py:NoSuper: its constructor does not call super"):
         find_subject("bare.py:NoSuper")
 
