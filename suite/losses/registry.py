@@ -6,7 +6,7 @@ at ``proxy_learning_rate``. Losses and miners of pytorch-metric-learning fit as 
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from suite.hashing import PACKAGES
 from suite.losses.apart import must_survive, survive_import
 from suite.losses.build import (
     MINER_PREFIX,
-    OFFERED,
     TRAINING_SETTINGS,
     WITH_MINER,
     WRAPPED,
@@ -31,8 +30,8 @@ from suite.losses.build import (
     load_class,
     parts_of,
     sha256_target,
-    takes_pairs,
 )
+from suite.losses.fit import check_fit
 from suite.processes import guarded
 from suite.settings.params import LossSettings
 from suite.settings.paths import PARAMS_FILE
@@ -64,6 +63,7 @@ DEFAULT = ("pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity", "prism
 """Built-in losses that `params.yaml` names as it comes; the others are the extended ones, which run by name."""
 
 Hyperparameters = dict[str, Any]
+_OPTIONS = {"loss": ".target", "wrapped": ".wraps.target", "miner": ".miner"}
 _LARGE = 200
 """Whole numbers above it may be numbers of proxies that do not fit the memory."""
 _MOST_BYTES = 2**28
@@ -204,7 +204,13 @@ def target_of(name: str, settings: LossSettings, losses: str = "losses", file: P
     return target + wrapped + miner
 
 
-def load_target(name: str, target: str, setting: str | None = None, entry: str | None = None) -> LossEntry:
+def load_target(
+    name: str,
+    target: str,
+    setting: str | None = None,
+    entry: str | None = None,
+    options: Mapping[str, str] = _OPTIONS,
+) -> LossEntry:
     """Import ``module:Class`` or ``path/file.py:Class``, with what it wraps and its miner.
 
     Args:
@@ -212,15 +218,14 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
         target: what to import.
         setting: what names the target, for error messages; by default that of the entry.
         entry: the entry that names it; by default that of the loss among ``losses``.
+        options: how the entry names each part of the target, where ``setting`` is not given.
 
     Raises:
-        SuiteError: the target is malformed, cannot be imported, is no ``nn.Module``, wraps no loss, takes no pairs, asks
-            for what it is not given behind a miner or where it is wrapped, or has a parameter that would not reach it.
+        SuiteError: the target is malformed, cannot be imported or is no ``nn.Module``, or its parts do not fit.
     """
     entry = entry or entry_of(name)
-    options = {"loss": "target", "wrapped": "wraps.target", "miner": "miner"}
     parts = parts_of(target)
-    places = {part: setting or f"{entry}.{option}" for part, option in options.items()}
+    places = {part: setting or entry + option for part, option in options.items()}
     classes: dict[str, type[nn.Module]] = {}
     for part, value in parts._asdict().items():
         if value:
@@ -228,43 +233,10 @@ def load_target(name: str, target: str, setting: str | None = None, entry: str |
             survive_import(value, where)
             with guarded(f"{where}: its import"):
                 classes[part] = load_class(value, where)
-    cls = classes["loss"]
-    if parts.wrapped and WRAPPED not in constructor_parameters(cls):
-        raise SuiteError(
-            f"{places['wrapped']} = {parts.wrapped!r}: {cls.__name__} wraps no loss; allowed: losses whose constructor "
-            f"has a parameter {WRAPPED}"
-        )
-    if parts.wrapped and constructor_parameters(classes["wrapped"]).get(WRAPPED, "") is inspect.Parameter.empty:
-        raise SuiteError(
-            f"{places['wrapped']} = {parts.wrapped!r}: {classes['wrapped'].__name__} wraps a loss itself; allowed: losses "
-            "that wrap none"
-        )
-    if parts.miner and not takes_pairs(cls):
-        raise SuiteError(
-            f"{places['miner']} = {parts.miner!r}: {cls.__name__} takes no pairs from a miner; allowed: losses whose "
-            "forward is (embeddings, labels, indices_tuple)"
-        )
-    reserved = tuple(
-        prefix for part, prefix in (("miner", MINER_PREFIX), ("wrapped", WRAPPED_PREFIX)) if part in classes
-    )
-    for parameter in constructor_parameters(cls):
-        if parameter in TRAINING_SETTINGS or (reserved and parameter.startswith(reserved)):
-            raise SuiteError(
-                f"{places['loss']} = {parts.loss!r}: {cls.__name__} has a parameter {parameter}, which here is a setting of "
-                "its training, its miner or what it wraps, and would never reach it; rename it"
-            )
-    of_miner = _asked(cls) if parts.miner else set[str]()
-    lost = {"wrapped": _asked(classes.get("wrapped")) - _asked(cls), "miner": of_miner}
-    for part, names in lost.items():
-        if names:
-            asks = classes["wrapped"] if part == "wrapped" else cls
-            raise SuiteError(
-                f"{places[part]} = {getattr(parts, part)!r}: {asks.__name__} asks for {allowed(sorted(names))}, "
-                "which nothing hands on to it there; allowed: losses that do not ask for it"
-                + (f", or a {cls.__name__} that asks for it and hands it on" if part == "wrapped" else "")
-            )
+    check_fit(parts, classes, places)
     digest = sha256_target(target, f"{places['loss']} = {target!r}")
-    return LossEntry(name, target, cls, digest, classes.get("wrapped"), classes.get("miner"), setting or entry)
+    wrapped, miner = classes.get("wrapped"), classes.get("miner")
+    return LossEntry(name, target, classes["loss"], digest, wrapped, miner, setting or entry)
 
 
 def _needs(missing: Sequence[str]) -> str:
@@ -275,11 +247,6 @@ def _needs(missing: Sequence[str]) -> str:
     return (
         f"needs {allowed(missing)}, which has no default; give it: params: {values} (suite check: --params '{values}')"
     )
-
-
-def _asked(cls: type[nn.Module] | None) -> set[str]:
-    """Which of the arguments that the suite offers ``forward`` names."""
-    return set() if cls is None else OFFERED & inspect.signature(cls.forward).parameters.keys()
 
 
 def check_hyperparameters(entry: LossEntry, values: Hyperparameters, origin: str) -> None:

@@ -169,7 +169,8 @@ def _loaded(name: str, target: str, asked: str, miner: str | None, wraps: str | 
     parts = parts_of(target)
     inner, before = wraps or parts.wrapped, miner or parts.miner
     whole = parts.loss + (f"{WRAPS}{inner}" if inner else "") + (f"{WITH_MINER}{before}" if before else "")
-    return replace(load_target(name, whole, "suite check: target"), setting=asked)
+    options = {"loss": "target", "wrapped": "--wraps" if wraps else "target", "miner": "--miner" if miner else "target"}
+    return replace(load_target(name, whole, entry="suite check: ", options=options), setting=asked)
 
 
 def _given(asked: str, params: str | None) -> Hyperparameters:

@@ -282,7 +282,7 @@ def test_a_bad_search_space_fails(command, first_checks, space, message):
         (["pfml", "--wraps", "x:Y"], "suite check: --wraps = 'x:Y': cannot import x"),
         (
             ["pfml", "--wraps", "baselines.triplet:TripletLoss"],
-            "PotentialFieldLoss wraps no loss; allowed: losses whose",
+            "error: suite check: --wraps = 'baselines.triplet:TripletLoss': PotentialFieldLoss wraps no loss; allowed: l",
         ),
         (
             [
@@ -291,6 +291,22 @@ def test_a_bad_search_space_fails(command, first_checks, space, message):
                 "pytorch_metric_learning.losses:CrossBatchMemory",
             ],
             ": CrossBatchMemory wraps a loss itself; allowed: losses that wrap none",
+        ),
+        (
+            ["torch.nn:Linear"],
+            "suite check: target = 'torch.nn:Linear': Linear takes no batch, its forward is (self, input: torch.Te",
+        ),
+        (
+            ["baselines.super_loss:SuperLoss", "--miner", "pytorch_metric_learning.distances:CosineSimilarity"],
+            "suite check: --miner = 'pytorch_metric_learning.distances:CosineSimilarity': SuperLoss takes no pairs from a m",
+        ),
+        (
+            ["baselines.cross_batch_memory:CrossBatchMemoryLoss", "--wraps", "torch.nn:Linear"],
+            "suite check: --wraps = 'torch.nn:Linear': Linear takes no batch, its forward is (self, input: torch.Te",
+        ),
+        (
+            ["triplet", "--miner", "torch.nn:ReLU"],
+            "suite check: --miner = 'torch.nn:ReLU': ReLU takes no batch, its forward is (self, input: torch.Te",
         ),
         (
             ["pytorch_metric_learning.losses:CrossBatchMemory"],
