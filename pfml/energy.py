@@ -52,6 +52,7 @@ def total_energy(
         tensor(0.)
     """
     points, classes = checked_batch(embeddings, labels)
+    points = points.to(torch.promote_types(points.dtype, torch.float32))
     if (proxies is None) != (proxy_labels is None):
         raise ValueError("proxies and proxy_labels must be given together")
     if proxies is not None and proxy_labels is not None and len(proxies) > 0:

@@ -20,6 +20,7 @@ Deviations and readings of what the paper leaves open:
   no direction, but any distance between them does, and where a whole batch coincides, that of rounding.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ from pfml.pairwise import PairwiseLoss
 
 _SCALES = ("paper", "dimensionless")
 _STEEPEST = 1e30
+_WIDEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,11 @@ class PotentialFieldLoss(PairwiseLoss):
             raise ValueError(
                 f"alpha = {alpha:g} with delta = {delta:g} and repulsion bounded at {ratio * radius:g}: "
                 "forces leave the range of float32; lower alpha, or raise delta or min_distance_ratio"
+            )
+        if max(alpha, 2.0) * math.log(max(delta, radius)) > math.log(_WIDEST):
+            raise ValueError(
+                f"alpha = {alpha:g} with delta = {delta:g} and delta_repulsion = {radius:g}: "
+                "forces vanish in float32; lower alpha or the radii"
             )
         super().__init__(num_classes, embedding_dim, proxies_per_class, potential, embedding_lengths)
         self.alpha, self.delta, self.delta_repulsion = alpha, delta, radius

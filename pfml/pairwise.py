@@ -86,7 +86,8 @@ class PairwiseLoss(nn.Module):
 
         Returns:
             Scalar >= 0, zero only where no pair exerts a force; float64 if embeddings or proxies are, else float32, under
-            autocast too. On the dense and listed `path` a label out of range gives NaN: an error would wait for the device.
+            autocast too. On the dense and listed `path` a label out of range makes it and its gradient NaN: an error would
+            wait for the device.
 
         Raises:
             ValueError: a shape, a type, a label or a length is not as above.
@@ -110,7 +111,7 @@ class PairwiseLoss(nn.Module):
     def _energy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         free = embeddings.new_empty(0, self.embedding_dim) if self.proxy_vectors is None else self.proxy_vectors
         dtype = torch.promote_types(torch.promote_types(embeddings.dtype, free.dtype), torch.float32)
-        embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype)
+        embeddings, free = self._on_sphere(embeddings.to(dtype)), free.to(dtype).contiguous()
         layout = kernel.Layout(labels, self.proxy_labels, self.proxies_per_class, self._neighbours)
         path, found, sizes = checked_choice("path", self.path, _PATHS), None, (len(embeddings), len(free))
         if path == "dense" or (path == "auto" and kernel.is_dense(embeddings.device, sum(sizes))):
@@ -123,7 +124,8 @@ class PairwiseLoss(nn.Module):
             return energy
         energy, counts = found
         self._counts = self._counts if kernel.is_transformed() else counts
-        return torch.where(((labels >= 0) & (labels < self.num_classes)).all(), energy, torch.nan)
+        valid = ((labels >= 0) & (labels < self.num_classes)).all()
+        return energy * torch.where(valid, 1.0, torch.nan)  # a factor, so that the gradient is NaN, too
 
     def _on_sphere(self, embeddings: Tensor) -> Tensor:
         """Embeddings (B, D) as ``embedding_lengths`` wants them."""

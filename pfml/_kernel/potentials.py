@@ -2,14 +2,19 @@
 
 With s = d^2, both potentials of the paper are g(s; R) = R^-alpha - s^(-alpha/2), up to sign and a constant, R the radius:
 attraction (Eq. 1) is g where s > R^2, repulsion (Eq. 2) is -g where s < R^2. Near s = R^2 the difference would cancel, so
-it is written with expm1: g = -R^-alpha expm1(-alpha/2 log(s / R^2)).
+it is written with expm1: g = -R^-alpha expm1(-alpha/2 log(s / R^2)). The derivative has exp in its place, which is
+expm1 + 1 near the radius and, where that would cancel, is taken by itself.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
+
+# Below this exponent exp is taken in place of expm1 + 1, which has lost three of seven digits there.
+_FAR = -7.0
 
 
 class PairPotential(Protocol):
@@ -74,8 +79,12 @@ class PotentialField:
         if self.alpha == 0:
             return log_ratio * (0.5 * sign), (0.5 * sign) / squared
         unit = sign * radius**-self.alpha
-        decay = (log_ratio * (-0.5 * self.alpha)).expm1()
-        return decay * -unit, (decay + 1).mul_(0.5 * self.alpha * unit).div_(squared)
+        exponent = log_ratio * (-0.5 * self.alpha)
+        decay = exponent.expm1()
+        share = decay + 1
+        if sign > 0:  # only attraction reaches to where 1 cancels: without this its force far away would end in float32
+            share = torch.where(exponent < _FAR, exponent.exp(), share)
+        return decay * -unit, share.mul_(0.5 * self.alpha * unit).div_(squared)
 
     def bounded(self, squared: Tensor) -> Tensor:
         """Pairs closer than the bound."""

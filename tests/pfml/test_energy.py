@@ -62,6 +62,15 @@ def test_bound_keeps_coinciding_classes_finite() -> None:
     assert bool(embeddings.grad.isfinite().all())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
+    embeddings, labels, *_ = configuration(6, 0)
+    narrow = embeddings.detach().to(dtype)
+    found = total_energy(narrow, labels, alpha=3.0, delta=0.2)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, total_energy(narrow.float(), labels, alpha=3.0, delta=0.2))
+
+
 def test_errors_are_clear() -> None:
     embeddings, labels, proxies, proxy_labels = configuration(4, 2)
     with pytest.raises(ValueError, match="together"):

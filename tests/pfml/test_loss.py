@@ -90,6 +90,15 @@ def test_near_duplicates_of_two_classes_keep_their_digits_in_float32(settings: d
     )
 
 
+@pytest.mark.parametrize(
+    ("alpha", "delta", "length"), [(3.0, 0.2, 1), (6.0, 0.1, 1), (7.0, 0.1, 1), (6.0, 0.05, 1), (3.0, 0.2, 100)]
+)
+def test_forces_that_decay_by_many_orders_keep_their_digits_in_float32(alpha: float, delta: float, length: int) -> None:
+    embeddings, labels = batch(30, 10, 64, torch.float32)
+    far = (length * embeddings.detach()).requires_grad_()
+    check_against_oracle(make_loss(10, 64, 2, torch.float32, alpha=alpha, delta=delta), far, labels, 2e-5)
+
+
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_gradcheck(settings: dict[str, Any]) -> None:
     embeddings, labels = batch(7, 3, 3, torch.float64, seed=3)
@@ -274,6 +283,9 @@ def test_value_without_gradient_is_the_same() -> None:
         ({"embedding_dim": True}, "embedding_dim = True"),
         ({"alpha": 30.0}, "range of float32"),
         ({"alpha": 400.0, "delta": 1e-3}, "range of float32"),
+        ({"delta": 1e200}, r"delta = 1e\+200 and delta_repulsion = 1e\+200: forces vanish in float32"),
+        ({"alpha": 0, "delta_repulsion": 1e16}, "forces vanish in float32"),
+        ({"alpha": 1000.0, "delta": 1.9, "min_distance_ratio": 1.0}, "forces vanish in float32"),
     ],
 )
 def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:

@@ -133,13 +133,17 @@ def test_choice_by_device_and_size() -> None:
     assert not is_dense(torch.device("cuda"), sop)
 
 
-def test_a_label_out_of_range_is_nan_where_raising_would_wait() -> None:
+@pytest.mark.parametrize("path", ["dense", "listed"])
+def test_a_label_out_of_range_is_nan_where_raising_would_wait(path: str) -> None:
     loss = PotentialFieldLoss(3, 4, 2)
-    loss.path = "dense"
-    points = normalize(torch.randn(2, 4))
+    loss.path = path
+    points = normalize(torch.randn(2, 4)).requires_grad_()
     assert loss(points, torch.tensor([0, 2])).isfinite()
-    assert loss(points, torch.tensor([0, 3])).isnan()
-    assert loss(points, torch.tensor([-1, 0])).isnan()
+    for labels in ([0, 3], [-1, 0]):
+        value = loss(points, torch.tensor(labels))
+        assert value.isnan()
+        for gradient in torch.autograd.grad(value, [points, loss.proxy_vectors]):
+            assert gradient.isnan().all()  # else a step that looks at gradients alone would go on
 
 
 @pytest.mark.parametrize("proxies", [0, 2])

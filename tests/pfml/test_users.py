@@ -180,6 +180,18 @@ def test_a_loss_made_without_data_takes_a_state() -> None:
     assert torch.equal(empty(points, labels), loss(points, labels))
 
 
+@pytest.mark.parametrize("path", ["sparse", "listed", "dense"])
+def test_proxies_in_any_order_of_memory(path: str) -> None:
+    loss, points, labels = setup()
+    loss.path = path
+    other = copy.deepcopy(loss)
+    state = loss.state_dict()
+    other.load_state_dict(state | {"proxy_vectors": state["proxy_vectors"].t().contiguous().t()}, assign=True)
+    assert not other.proxy_vectors.is_contiguous()
+    gradients = [torch.autograd.grad(each(points, labels), each.proxy_vectors)[0] for each in (loss, other)]
+    assert torch.equal(*gradients)
+
+
 def dense_value(loss: PotentialFieldLoss, points: Tensor, labels: Tensor) -> Tensor:
     twin = copy.deepcopy(loss)
     twin.path = "dense"
