@@ -1,16 +1,19 @@
 """A few runs computed anew, past the run cache: what a doubter compares with the records in git."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, allowed
+from suite.evaluation.cells import cell_files
+from suite.evaluation.records import read_records
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.processes import in_parallel
 from suite.settings.params import Settings
-from suite.settings.plans import FinetunedPlan, Run, plan_path, read_plan_file, runs_of, tuned_plan_path
+from suite.settings.paths import EXTENDED
+from suite.settings.plans import FinetunedPlan, Run, plan_path, read_plan_file, runs_of, studies_of, tuned_plan_path
 from suite.training.finetuned.planner import REGIME
 from suite.training.finetuned.run import run_finetuned
 from suite.training.finetuned.stage import make_views, views_of
@@ -39,7 +42,8 @@ class Wanted:
 def rerun(wanted: Sequence[Wanted], settings: Settings, console: Console) -> list[float | None]:
     """Compute runs anew, in parallel processes; gives R@1 of each in [0, 1], None for one that failed.
 
-    Views that lack are made.
+    Views that lack are made. The code of a loss may be another than that of its record: then it is told, and what is compared
+    is what it does.
 
     Args:
         wanted: the runs, of the grid or of the study ``extended``.
@@ -50,6 +54,11 @@ def rerun(wanted: Sequence[Wanted], settings: Settings, console: Console) -> lis
         SuiteError: a run is not planned: its settings, its loss or the code that trains are others now.
     """
     runs = [_planned(each, settings) for each in wanted]
+    changed = sorted(
+        {run.plan.loss for run, each in zip(runs, wanted, strict=True) if run.config_sha256 != each.config_sha256}
+    )
+    if changed:
+        console.print(f"note: the code of {allowed(changed)} is another than that of the records; it runs as it is now")
     found: dict[int, float | None] = {}
     for dataset in dict.fromkeys(each.dataset for each in wanted):
         make_views(dataset, console)
@@ -62,13 +71,23 @@ def rerun(wanted: Sequence[Wanted], settings: Settings, console: Console) -> lis
 
 
 def _planned(wanted: Wanted, settings: Settings) -> Run[FinetunedPlan]:
+    code_then = _loss_code(wanted)
     for run in _runs_of(wanted.dataset, wanted.loss, settings):
-        if run.config_sha256 == wanted.config_sha256:
+        then = run if code_then is None else replace(run, plan=replace(run.plan, loss_sha256=code_then))
+        if wanted.config_sha256 in (run.config_sha256, then.config_sha256):
             return run
     raise SuiteError(
         f"{wanted.name} is not planned: its settings, its loss or the code that trains are others than those of the "
         "record, or its values are neither in git nor searched here; check out the commit of the records"
     )
+
+
+def _loss_code(wanted: Wanted) -> str | None:
+    """Digest of the loss's code in the record of a run, where this checkout has it."""
+    name = f"{wanted.dataset}-{wanted.loss}"
+    study = studies_of(REGIME) / EXTENDED / f"{name}.jsonl"
+    records = read_records([*cell_files([name], REGIME), *([study] if study.is_file() else [])])
+    return next((each.loss_sha256 for each in records if each.config_sha256 == wanted.config_sha256), None)
 
 
 def _runs_of(dataset: str, loss: str, settings: Settings) -> Iterator[Run[Any]]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ import yaml
 from PIL import Image
 
 from suite.evaluation.records import read_records
-from suite.settings.plans import plan_path, read_plan_file
+from suite.settings.plans import plan_path, read_plan_file, runs_of
 from tests.helpers.locks import taken_elsewhere
 from tests.helpers.paths import ROOT
 from tests.suite.training.finetuned.birds import FOLDER, REGIME, make_project, suite, trained, tuned, write_params
@@ -228,6 +229,37 @@ def test_leaderboard_and_spot_check(done, copy):
     out = suite(copy, *check, status=2)
     assert "is not planned: its settings, its loss or the code that trains are others than those of the record" in out
     assert "--regime finetuned and --sample go together" in suite(copy, "verify", "--sample", "3", status=2)
+
+
+def test_a_spot_check_runs_the_loss_as_it_is_now(done, copy):
+    """A record of other code of the loss is checked as well, if the rest is as it was, and that is said."""
+    shutil.copytree(done[2] / FOLDER, copy / FOLDER, dirs_exist_ok=True)
+    suite(copy, "plan")
+    suite(copy, "features", "birds")
+    suite(copy, "leaderboard", *REGIME)
+    suite(copy, "promote")
+    suite(copy, "plan", *REGIME)
+    plans = [plan for plan, _ in read_plan_file(copy / plan_path("tuned", "birds", "multi_similarity", "finetuned"))]
+    changed = {
+        run.config_sha256: replace(run, plan=replace(run.plan, loss_sha256="a" * 64)).config_sha256
+        for plan in plans
+        for run in runs_of(plan)
+    }
+    for path in (copy / "results/finetuned/records.csv", copy / FOLDER / "runs/birds-multi_similarity/records.jsonl"):
+        text = path.read_text()
+        assert all(before in text for before in changed)
+        for before, after in changed.items():
+            text = text.replace(before, after)
+        path.write_text(text.replace(plans[0].loss_sha256, "a" * 64))
+    check = ("verify", "results/finetuned/records.csv", *REGIME, "--sample", "4")
+    out = suite(copy, *check)
+    assert "note: the code of multi_similarity is another than that of the records; it runs as it is now" in out
+    assert out.endswith("reproduced: all 4 runs gave the same values\n")
+    shutil.rmtree(copy / FOLDER / "runs")  # without the record its code is not known, nor whether the rest is as it was
+    shutil.rmtree(copy / "results/finetuned/runs")
+    assert "is not planned: its settings, its loss or the code that trains are others than" in suite(
+        copy, *check, status=2
+    )
 
 
 SEARCHED = {"trials": 1, "folds": 2}
