@@ -42,8 +42,8 @@ class Wanted:
 def rerun(wanted: Sequence[Wanted], settings: Settings, console: Console) -> list[float | None]:
     """Compute runs anew, in parallel processes; gives R@1 of each in [0, 1], None for one that failed.
 
-    Views that lack are made. The code of a loss may be another than that of its record: then it is told, and what is compared
-    is what it does.
+    Views that lack are made. Where the code of a loss is another than that of its record, this is told: what is compared is
+    what it does.
 
     Args:
         wanted: the runs, of the grid or of the study ``extended``.
