@@ -28,7 +28,7 @@ ListedKind = Literal["prism_symmetric", "prism_small_cluster"]
 LISTED_KINDS: tuple[ListedKind, ...] = get_args(ListedKind)
 """Noise kinds that come from lists: what ``noise.kind`` of the benchmarks and claims about them may name besides."""
 
-_Number = Annotated[int, Field(ge=0, strict=True)]
+_Number = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -31,6 +31,7 @@ from suite.settings.reading import LEAST_LEVEL
 RATE_TOLERANCE = 0.05
 """Of the share of wrong labels around the level: coins of 5,864 images stray by .01, a wrong matching by far more."""
 _SECOND = "_2"
+_DIGITS = 9
 _NAME = re.compile(r"_(0\.\d+)(smallcluster)?noised")
 _ARCHIVES_OF_CARS = ("train_images", "test_images")
 _RIGHT = "images of the training classes"
@@ -77,10 +78,10 @@ def add_noise(dataset: str, file: Path, asked: Asked) -> NoiseList:
     matching = Matching(images.labels, numbers, file, by_folders=dataset == "cars")
     given, kept_true, undecided = matching.classes(kind, repair=asked.repair)
     realised = float((given != images.labels).mean())
-    if abs(realised - level) > RATE_TOLERANCE:
+    if abs(realised - level) > RATE_TOLERANCE or not realised:
         raise SuiteError(
-            f"{file}: {realised:.4f} of the labels are wrong, and its level is {level:g}; allowed: within {RATE_TOLERANCE} "
-            "of the level, which its name or --level says"
+            f"{file}: {realised:.4f} of the labels are wrong, and its level is {level:g}; allowed: above 0 and within "
+            f"{RATE_TOLERANCE} of the level, which its name or --level says"
         )
     found = NoiseList.model_validate(
         {
@@ -127,19 +128,24 @@ def _kind_and_level(file: Path, asked: Asked) -> tuple[str, float]:
     if kind not in LISTED_KINDS:
         raise SuiteError(f"--kind {kind!r}; allowed: {allowed(LISTED_KINDS)}")
     if not LEAST_LEVEL <= level < 1 or f"{level:g}" != str(level):
-        raise SuiteError(f"--level {level}; allowed: numbers from {LEAST_LEVEL} to below 1, of at most 6 digits")
+        told = f"{file}: its name says level {level}" if asked.level is None else f"--level {level}"
+        raise SuiteError(f"{told}; allowed: numbers from {LEAST_LEVEL} to below 1, of at most 6 digits")
     return kind, level
 
 
 def _lines(file: Path) -> Iterator[tuple[int, PurePosixPath, int]]:
     """Number, path and label of each line."""
     empty = True
-    for number, line in enumerate(read_text(file, "allowed: lines PATH,LABEL").splitlines(), 1):
+    text = read_text(file, "allowed: lines PATH,LABEL").removeprefix("\ufeff")
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         path, comma, label = line.strip().rpartition(",")
-        if not comma or not path or not label.isdecimal():
-            raise SuiteError(f"{file}, line {number} is {line[:80]!r}; allowed: PATH,LABEL, the label a whole number")
+        if not comma or not path or not label.isdecimal() or len(label) > _DIGITS:
+            raise SuiteError(
+                f"{file}, line {number} is {line[:80]!r}; allowed: PATH,LABEL, the label a whole number of up to {_DIGITS} "
+                "digits"
+            )
         empty = False
         yield number, PurePosixPath(path), int(label)
     if empty:
@@ -158,6 +164,11 @@ class _Images:
                 "form; allowed: a cache made of cars_train.tgz, cars_test.tgz, car_devkit.tgz and "
                 "cars_test_annos_withlabels.mat; the list that it gives fits both"
             )
+        if self._of_cars and cache.meta["unusable"]:
+            raise SuiteError(
+                f"{file}: the cache {cache.folder} leaves out images, and which of two that share class and number a list "
+                "names could then be mistaken; allowed: a cache of all images"
+            )
         training = cache.column("training")
         self._rows: dict[Key, list[int]] = {}
         names = zip(cache.table["name"].to_pylist(), cache.table["class_name"].to_pylist(), strict=True)
@@ -168,7 +179,7 @@ class _Images:
             for rows in self._rows.values():
                 rows.sort(key=lambda row: _ARCHIVES_OF_CARS.index(archives[row]))
         self._names = cache.table["name"].to_pylist()
-        self._left_out = {PurePosixPath(each["name"]).name for each in cache.meta["unusable"]}
+        self._left_out = {_last_two(PurePosixPath(each["name"])) for each in cache.meta["unusable"]}
         self._training = training
         self._place = np.cumsum(training) - 1
         self.labels: Labels = cache.column("label")[training].astype(np.int64)
@@ -180,18 +191,22 @@ class _Images:
             SuiteError: a line names no image, a test image, or one that another line names; or a training image is missing.
         """
         found = [(number, path, self._row(path), label) for number, path, label in lines]
+        without = {number: _last_two(path) for number, path, row, _ in found if row is None}
         unknown = [
-            (number, str(path)) for number, path, row, _ in found if row is None and path.name not in self._left_out
+            (number, str(path))
+            for number, path, *_ in found
+            if number in without and without[number] not in self._left_out
         ]
         self._refuse(unknown, f"no image of {self._dataset}", _RIGHT)
         known = [(number, path, row, label) for number, path, row, label in found if row is not None]
         test = [(number, str(path)) for number, path, row, _ in known if not self._training[row]]
         self._refuse(test, "images of test classes", _RIGHT)
-        first: dict[int, int] = {}
-        for number, path, row, _ in known:
-            if first.setdefault(row, number) != number:
+        first: dict[int | Key, int] = {}
+        for number, path, row, _ in found:
+            image = without[number] if row is None else row
+            if first.setdefault(image, number) != number:
                 raise SuiteError(
-                    f"{self._file}: lines {first[row]} and {number} both name {path}; allowed: each training image once"
+                    f"{self._file}: lines {first[image]} and {number} both name {path}; allowed: each training image once"
                 )
         missing = [self._names[row] for row in np.flatnonzero(self._training) if row not in first]
         if missing:

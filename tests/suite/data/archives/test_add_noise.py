@@ -301,6 +301,14 @@ def test_images_that_the_cache_leaves_out_may_be_named(tmp_path, monkeypatch):
     found = add_noise("cub", path, Asked(folder=tmp_path))
     assert len(found.labels) == TRAINING * EACH - 1
     assert found.realised == 5 / 23
+    (line,) = (line for line in listed("cub", FLIPPED).splitlines() if names_of("cub")[1, 5] in line)
+    for wrong, message in (
+        (line, "lines 6 and 25 both name "),
+        (line.replace("001.Bird_1", "999.Bird_9"), "lines that name no image of cub: 1, first line 25, "),
+    ):
+        path.write_text(listed("cub", FLIPPED) + wrong + "\n")
+        with pytest.raises(SuiteError, match=message):
+            add_noise("cub", path, Asked(folder=tmp_path))
 
 
 # Cars.
@@ -317,6 +325,27 @@ def test_cars_images_that_share_class_and_number(added, caches):
         found = added("cars", listed("cars", given, NUMBERS["cars"]), "CARS_0.1noised_train.csv")
         assert found.labels == expected("cars", given, caches)
         assert found.swappable == swappable
+
+
+def test_cars_without_an_image_takes_no_list(tmp_path, monkeypatch):
+    """Its class and number may be those of another image, which would then get its label."""
+    monkeypatch.setenv("SUITE_WORKERS", "1")
+    pictures = factory.images(CLASSES, EACH) | {(2, 1): b"no JPEG"}
+    files = factory.cars_split(tmp_path / "in", pictures, CARS)
+    counts = {"training_images": TRAINING * EACH, "test_images": (CLASSES - TRAINING) * EACH}
+    editions = factory.write_editions(
+        tmp_path / "editions.yaml", files, classes=CLASSES, training_classes=TRAINING, **counts
+    )
+    add("cars", files, Options(tmp_path, editions, max_unusable=1, track=False), silent())
+    path = tmp_path / "CARS_0.2noised.csv"
+    path.write_text(listed("cars", FLIPPED, NUMBERS["cars"]))
+    with pytest.raises(SuiteError, match=r"leaves out images, and which of two .*; allowed: a cache of all images"):
+        add_noise("cars", path, Asked(folder=tmp_path))
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(added, caches):
+    text = listed("cub", FLIPPED).replace("/data/CUB_200_2011/images/", "")
+    assert added("cub", "\ufeff" + text).labels == expected("cub", FLIPPED, caches)
 
 
 def test_the_other_form_of_cars_is_refused_and_takes_the_list_of_the_first(added, caches, tmp_path):
@@ -340,6 +369,11 @@ def test_the_other_form_of_cars_is_refused_and_takes_the_list_of_the_first(added
         ("a/b.jpg 1\n", "line 1 is 'a/b.jpg 1'; allowed: PATH,LABEL"),
         ("a/b.jpg,-1\n", "line 1 is 'a/b.jpg,-1'; allowed: PATH,LABEL"),
         (",1\n", "line 1 is ',1'; allowed: PATH,LABEL"),
+        (
+            "a/b.jpg,9999999999\n",
+            "line 1 is 'a/b.jpg,9999999999'; allowed: PATH,LABEL, the label a whole number of up to 9",
+        ),
+        (f"a/b.jpg,{'9' * 5000}\n", "allowed: PATH,LABEL, the label a whole number of up to 9 digits"),
     ],
 )
 def test_malformed_lists(refused, text, message):
@@ -355,9 +389,13 @@ def test_a_list_that_is_no_text(caches, tmp_path):
 
 def test_the_rate_is_compared_with_the_level(refused, added):
     message = refused("cub", listed("cub", FLIPPED), "CUB_0.5noised_train.csv")
-    assert "0.2083 of the labels are wrong, and its level is 0.5; allowed: within 0.05 of the level" in message
+    assert (
+        "0.2083 of the labels are wrong, and its level is 0.5; allowed: above 0 and within 0.05 of the level" in message
+    )
     message = refused("cub", listed("cub", TRUE), "CUB_0.2noised_train.csv")
     assert "0.0000 of the labels are wrong" in message
+    message = refused("cub", listed("cub", TRUE), "CUB_0.05noised_train.csv")
+    assert "0.0000 of the labels are wrong, and its level is 0.05; allowed: above 0 and" in message
     # Numbers of another count of the classes.
     assert "of the labels are wrong" in refused("cub", listed("cub", FLIPPED, {1: 2, 2: 3, 3: 4, 4: 1}))
     assert added("cub", listed("cub", FLIPPED), "mine.csv", kind="prism_symmetric", level=0.25).level == 0.25
@@ -369,6 +407,8 @@ def test_the_rate_is_compared_with_the_level(refused, added):
         ("mine.csv", {}, "its name says neither kind nor level; allowed: names with _0.2noised or"),
         ("mine.csv", {"level": 0.2}, "its name says neither kind nor level"),
         ("mine.csv", {"level": 0.2, "kind": "symmetric"}, "--kind 'symmetric'; allowed: prism_symmetric, "),
+        ("X_0.0noised.csv", {}, "X_0.0noised.csv: its name says level 0.0; allowed: numbers from 0.001 to below 1"),
+        ("X_0.2000001noised.csv", {}, "X_0.2000001noised.csv: its name says level 0.2000001; allowed: numbers"),
         ("X_0.2noised.csv", {"level": 1.0}, "--level 1.0; allowed: numbers from 0.001 to below 1"),
         ("X_0.2noised.csv", {"level": 0.0}, "--level 0.0; allowed: numbers from 0.001 to below 1"),
         ("X_0.2noised.csv", {"level": float("nan")}, "--level nan; allowed: numbers"),

@@ -145,6 +145,8 @@ def test_a_list_that_is_missing_damaged_or_of_other_images(add_list, row, comman
     whole = path.read_text()
     path.write_text(whole.replace('"labels":[', '"labels":[3,', 1))
     assert f"list {path} is damaged: labels are not those of labels_sha256" in refused()
+    path.write_text(whole.replace('"labels":[', f'"labels":[{10**30},', 1))
+    assert f"list {path} is damaged: labels.0 = {10**30} cannot be; delete it and add it again with: " in refused()
     path.write_text(whole.replace('"level":0.2', '"level":"x"'))
     assert f"list {path} is damaged: level = 'x' cannot be; delete it and add it again with: " in refused()
     path.write_text(whole.replace('"level":0.2', '"level":0.25'))
