@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +72,13 @@ def measured_part(dataset: str, table: ImageTable, features: Features) -> str:
         ["classes", *(str(len(np.unique(table.labels[part]))) for part in (~test, test))],
         ["images", *(str(int(part.sum())) for part in (~test, test))],
     ]
-    within, across = zip(*(identical_images(table, part) for part in (~test, test)), strict=True)
+    pixels = digests_of_pixels(table)
+    within, across = zip(*(identical_images(pixels, table.labels, part) for part in (~test, test)), strict=True)
     rows.append(["images equal to another of their class", *map(str, within)])
     rows.append(["images equal to one of another class", *map(str, across)])
+    rows.append(
+        ["images equal to one of the other half", *(str(shared_images(pixels, each)) for each in (~test, test))]
+    )
     found = baseline_table(table, features)
     for name, parts in found.items():
         rows.append([f"R@1 of {name} (%)", *(f"{100 * each.metrics[MAIN_METRIC]:.1f}" for each in parts.values())])
@@ -84,17 +89,30 @@ def measured_part(dataset: str, table: ImageTable, features: Features) -> str:
     return f"Printed by `suite data sheet {dataset}`:\n\n{shown}\n{images}\n"
 
 
-def identical_images(table: ImageTable, chosen: NDArray[np.bool_]) -> tuple[int, int]:
+def digests_of_pixels(table: ImageTable) -> list[bytes]:
+    """A digest of the pixels of each image (N,)."""
+    rows = range(len(table.labels))
+    return [hashlib.sha256(table.decode(np.array([row])).tobytes()).digest() for row in rows]
+
+
+def shared_images(pixels: Sequence[bytes], chosen: NDArray[np.bool_]) -> int:
+    """How many of the chosen images (N,) have the pixels (N,) of one that is not chosen."""
+    others = {each for each, mine in zip(pixels, chosen, strict=True) if not mine}
+    return sum(each in others for each, mine in zip(pixels, chosen, strict=True) if mine)
+
+
+def identical_images(pixels: Sequence[bytes], labels: NDArray[np.int64], chosen: NDArray[np.bool_]) -> tuple[int, int]:
     """How many images have the pixels of another one of their class, and how many those of an image of another class.
 
     Args:
-        table: the images.
+        pixels: (N,) digests of the images' pixels.
+        labels: (N,) their classes.
         chosen: (N,) which of them are looked at.
     """
     labels_of: dict[bytes, list[int]] = {}
-    for row in np.flatnonzero(chosen):
-        pixels = table.decode(np.array([row])).tobytes()
-        labels_of.setdefault(hashlib.sha256(pixels).digest(), []).append(int(table.labels[row]))
+    for each, label, mine in zip(pixels, labels.tolist(), chosen, strict=True):
+        if mine:
+            labels_of.setdefault(each, []).append(label)
     copies = [Counter(labels) for labels in labels_of.values() if len(labels) > 1]
     within = sum(count for each in copies for count in each.values() if count > 1)
     return within, sum(each.total() for each in copies if len(each) > 1)

@@ -39,6 +39,7 @@ def test_the_sheet_is_filled_and_renewed(small):
     assert "| images | 3200 | 3200 |" in measured
     assert "| images equal to another of their class | 0 | 0 |" in measured
     assert "| images equal to one of another class | 0 | 0 |" in measured
+    assert "| images equal to one of the other half | 0 | 0 |" in measured
     assert re.search(r"\| hubness of frozen backbone \| -?\d\.\d\d \| -?\d\.\d\d \|", measured)
     assert measured in text
     assert "old" not in text
@@ -59,9 +60,13 @@ def test_equal_images_are_counted_within_and_across_classes():
     a, b, c = (png(value) for value in (10, 90, 170))
     images, labels = [a, a, b, b, b, b, c, c], np.array([0, 0, 1, 1, 1, 2, 2, 3])
     table = ImageTable(images, labels, list("abcd"), ["s"] * 8, ["l"] * 8)
-    assert sheet.identical_images(table, labels < 3) == (2 + 3, 4)
-    assert sheet.identical_images(table, labels < 2) == (2 + 3, 0)
-    assert sheet.identical_images(table, labels > 1) == (0, 2)
+    pixels = sheet.digests_of_pixels(table)
+    assert sheet.identical_images(pixels, labels, labels < 3) == (2 + 3, 4)
+    assert sheet.identical_images(pixels, labels, labels < 2) == (2 + 3, 0)
+    assert sheet.identical_images(pixels, labels, labels > 1) == (0, 2)
+    assert [sheet.shared_images(pixels, part) for part in (labels < 2, labels > 1)] == [3, 1]
+    assert [sheet.shared_images(pixels, part) for part in (labels < 3, labels > 2)] == [1, 1]
+    assert sheet.shared_images(pixels, labels >= 0) == 0
 
 
 def test_features_of_another_backbone_are_not_taken(small, monkeypatch):
