@@ -23,7 +23,7 @@ LOSSES = FIVE + ADDED
 STUDIED, LEVELS, HELD = ["furniture", "typefaces"], [0, 0.2, 0.4], [0.05, 0.1, 0.3]
 EVERY = [(level, dataset) for dataset in DATASETS for level in LEVELS]
 BEFORE = "edff2a7"  # the last commit that has results without a warm-up epoch
-COUNT = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
+COUNT = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 def says(sentence, *figures, **named):
