@@ -2,9 +2,9 @@
 
 import re
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rich.markup import escape
 
@@ -70,6 +70,11 @@ class Interrupted(BaseException):
 def allowed(values: Iterable[object]) -> str:
     """List allowed values for an error message, e.g. ``emoji, furniture``."""
     return ", ".join(str(value) for value in values)
+
+
+def named(values: Mapping[str, Any]) -> str:
+    """What tells runs apart, in words: ``dataset emoji, seed 3``."""
+    return allowed(f"{key} {each:g}" if isinstance(each, float) else f"{key} {each}" for key, each in values.items())
 
 
 def counted_noun(number: int, noun: str, nouns: str = "") -> str:

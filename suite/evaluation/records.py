@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from suite.errors import SuiteError, allowed
+from suite.errors import SuiteError, named
 from suite.evaluation.record_parts import (
     PART,
     AblationPoint,
@@ -22,6 +22,7 @@ from suite.evaluation.record_parts import (
 )
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import ANEW, read_text, write_text
+from suite.losses.code_changes import latest_code
 from suite.settings.paths import (
     ABLATIONS,
     CROSSED,
@@ -116,6 +117,10 @@ class Record(BaseModel):
         if self.ablation is not None:
             return (CROSSED if self.ablation.crossed else ABLATIONS,)
         return (SPLITS,) if self.split else (PAPER_VALUES,) if self.track == PAPER_VALUES else (FRESH_SEEDS, EXTENDED)
+
+    def compared(self, field: str) -> Any:
+        """The value of a field as it is compared with those of other records: code is the same across harmless changes."""
+        return latest_code(self.loss_sha256) if field == "loss_sha256" else getattr(self, field)
 
     @property
     def where(self) -> str:
@@ -243,17 +248,12 @@ def _check_constant(records: Sequence[Record], field: str, group: Sequence[str],
     for record in records:
         place = tuple(getattr(record, name) for name in group)
         first = firsts.setdefault((record.split, place, *(getattr(record, name) for name in unnamed)), record)
-        if getattr(first, field) != getattr(record, field):
+        if first.compared(field) != record.compared(field):
             where = named(dict(zip(group, place, strict=True)))
             raise SuiteError(
                 f"{field} of {record.where} differs from that of {first.where} for {where}; "
                 "delete the older file and run: dvc repro"
             )
-
-
-def named(values: Mapping[str, Any]) -> str:
-    """What tells runs apart, in words: ``dataset emoji, seed 3``."""
-    return allowed(f"{key} {each:g}" if isinstance(each, float) else f"{key} {each}" for key, each in values.items())
 
 
 def contradiction(metrics: Mapping[str, float]) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from suite.errors import SuiteError, allowed
-from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction, named
+from suite.errors import SuiteError, allowed, named
+from suite.evaluation.records import CONDITION, KEY, TABLE, Record, contradiction
 from suite.evaluation.retrieval import MAIN_METRIC, METRICS
 from suite.files import replacing, write_text
 

@@ -42,7 +42,7 @@ def same_values(first: Iterable[Record], further: Iterable[Record]) -> list[Reco
 
 def _trained(record: Record) -> Hashable:
     place = (record.regime, record.track, record.dataset, record.loss, record.noise_kind, record.noise_level)
-    how = (record.search, record.data_sha256, record.loss_sha256)
+    how = (record.search, record.data_sha256, record.compared("loss_sha256"))
     return (*place, *how, sha256_value([record.hyperparameters, record.recipe]))
 
 
