@@ -1,6 +1,9 @@
 """Features of a data set: the same bytes for any number of workers, and the frozen backbone's metrics."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from suite.settings.paths import DATA_FOLDER
 from suite.training import features as features_module
 from suite.training.backbone import load_backbone
 from suite.training.features import features_of, load_dataset_plan, write_features
+from tests.helpers.paths import ROOT
 from tests.helpers.synthetic import silent, write_images
 
 
@@ -55,6 +59,28 @@ def test_the_same_bytes_for_any_number_of_workers(planned, monkeypatch):
     assert (frozen["dataset"], frozen["backbone"]) == ("emoji", "tf_efficientnet_lite0")
     assert set(frozen["metrics"]) == set(MEASURED)
     assert list(json.loads(Path("times/features-emoji.json").read_text())["runs"]) == ["features"]
+
+
+_COMMAND = """
+from dataclasses import replace
+from suite.cli.pipeline import features
+from suite.data import catalog
+from suite.hashing import sha256_file
+from suite.settings.paths import DATA_FOLDER
+found = sha256_file(DATA_FOLDER / "emoji.parquet")
+catalog.EMBEDDED["emoji"] = replace(catalog.EMBEDDED["emoji"], sha256=found)
+features("emoji")
+"""
+
+
+def test_the_command_takes_instructions_that_every_processor_has(planned):
+    found = set()
+    for chosen in ({}, {"ONEDNN_MAX_CPU_ISA": "AVX2"}):
+        environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"} | chosen
+        environment["PYTHONPATH"] = str(ROOT)
+        subprocess.run([sys.executable, "-c", _COMMAND], check=True, env=environment)
+        found.add(sha256_file(Path("features/emoji.safetensors")))
+    assert len(found) == 1
 
 
 def test_another_network_gives_features_and_metrics_of_its_own(planned, one_worker):
