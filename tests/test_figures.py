@@ -22,6 +22,8 @@ FIVE = {"pfml", "cpml", "proxy_anchor", "triplet", "multi_similarity"}
 GRID = FIVE | {"prism", "sub_center_arcface"}
 BEYOND_FIVE = ("smooth_ap", "prism", "sub_center_arcface", "cross_batch_memory")
 DATASETS = ["emoji", "furniture", "typefaces"]
+ADDED = ["cross_batch_memory", "pfml_constant_force", "pfml_growing_force", "smooth_ap"]
+EXTENDED_TABLE = re.compile(r"^\| loss of `extended` \|.*?\n\n", re.DOTALL | re.MULTILINE)
 
 
 @cache
@@ -219,6 +221,27 @@ def test_prism_and_sub_center_arcface_among_the_baselines():
     assert (two.min() > board.drop(two.index).max()).all()
     cells = [cell for level in (0.2, 0.4) for cell in two[level]]
     assert "({:.2f} and {:.2f} at 20 %, {:.2f} and {:.2f} at 40 %), and while neither".format(*cells) in told
+
+
+def standing(loss, against):
+    """In how many tables a loss is ahead, behind and not told apart."""
+    found = verdicts(loss, against)["verdict"]
+    return ", ".join(str((found == verdict).sum()) for verdict in ("ahead", "behind", "not told apart"))
+
+
+def test_losses_of_the_study_extended():
+    board = table("leaderboard.csv").query("regime == 'frozen'")
+    losses = sorted(set(board.loc[board["extended"], "loss"]))
+    assert losses == ADDED
+    header, _, *lines = EXTENDED_TABLE.search((ROOT / "docs/losses.md").read_text())[0].strip().splitlines()
+    assert header.split(" | ")[1:4] == DATASETS
+    for loss, line in zip(losses, lines, strict=True):
+        means = [", ".join(f"{mean(loss, dataset, level):.2f}" for level in (0, 0.2, 0.4)) for dataset in DATASETS]
+        cells = [f"`{loss}`", *means, standing(loss, "pfml"), standing(loss, "best baseline")]
+        assert line == f"| {' | '.join(cells)} |"
+    clean = board.query("noise_level == 0 and track == 'tuned' and loss in @losses")
+    assert len(clean) == len(losses) * len(DATASETS)
+    assert clean["gain_over_frozen"].min() > 0
 
 
 def test_means_of_sub_center_arcface():
