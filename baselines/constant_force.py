@@ -5,10 +5,10 @@ control is this project's own. With d the distance and p = 1 (a constant force) 
 
     psi_att(d) = max(d, delta)^p        psi_rep(d) = -min(d, delta_rep)^p
 
-These are Eq. 1 and 2 at alpha = -p. So attraction acts beyond delta only and repulsion within delta_rep only, as in
-`pfml.PotentialFieldLoss`, and nothing differs from it but how force depends on distance: the same sources, the same proxies
-from the same random draws, the same floor, the same scale. `baselines.cpml` is another control: it has no dead zone, and its
-repulsion falls linearly to zero at its radius.
+These are Eq. 1 and 2 at alpha = -p with the sign reversed. So attraction acts beyond delta only and repulsion within
+delta_rep only, as in `pfml.PotentialFieldLoss`, and nothing differs from it but how force depends on distance: the same
+sources, the same proxies from the same random draws, the same floor, the same scale. `baselines.cpml` is another control: it
+has no dead zone, and its repulsion falls linearly to zero at its radius.
 
 Repulsion at coinciding points is bounded as in `pfml.potential`: for d < m = min_distance_ratio * delta_rep the potential
 goes on as the parabola that matches its value and slope at m. With p = 2 it is that parabola already.

@@ -6,7 +6,8 @@ the contrastive loss (Hadsell, Chopra & LeCun, CVPR 2006):
 
     psi_att(d) = d^2        psi_rep(d) = max(0, margin - d)^2
 
-So the only difference from `pfml.PotentialFieldLoss` is how force depends on distance.
+It differs from `pfml.PotentialFieldLoss` in how force depends on distance, and has no dead zone: attraction acts at every
+distance, and repulsion falls linearly to zero at the margin. `baselines.constant_force` is the control with PFML's radii.
 """
 
 from dataclasses import dataclass

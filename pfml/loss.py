@@ -76,9 +76,8 @@ class PotentialFieldLoss(PairwiseLoss):
 
     Which delta is right depends on what learns. The default, 0.2, is for networks that are fine-tuned, whose classes become
     tight: from 0.1 to 0.35 the paper's R@1 on CUB moves between 73.1 and 73.4 only. On frozen features classes stay wide:
-    almost no pair repels within 0.2, and almost every pair of a class attracts. On the suite's emoji, furniture and
-    typefaces searches chose 0.96, 0.95 and 0.90, for an R@1 of 52.1, 48.7 and 33.4 where the paper's values gave 36.4, 29.6
-    and 27.8. `active_shares` says how many pairs are at work.
+    almost no pair repels within 0.2, and almost every pair of a class attracts; searches on the suite's data sets chose
+    about 0.9 there. `active_shares` says how many pairs are at work.
 
     Args:
         num_classes: C.
