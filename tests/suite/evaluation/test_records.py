@@ -13,7 +13,7 @@ from suite.errors import SuiteError
 from suite.evaluation.records import KEY, Record, check_once, read_records, write_records
 from suite.evaluation.retrieval import METRICS
 from suite.files import write_lines
-from suite.losses.code_changes import CHANGES
+from suite.losses.code_changes import CODE_DIGESTS
 
 DIGESTS = ("data_sha256", "noise_sha256", "config_sha256")
 DONE = {
@@ -364,7 +364,7 @@ def test_runs_that_differ_in_their_seeds_alone_have_the_same_loss_and_values(tmp
     ):
         read(tmp_path, [DONE], [other])
     if field == "loss_sha256":  # a change across which records are compared
-        before, after = CHANGES[0].digests["pfml"]
+        before, *_, after = CODE_DIGESTS["pfml"]
         assert read(tmp_path, [DONE | {field: before}], [other | {field: after}])
     # The values of another search, another loss and another point of an ablation are others.
     assert read(tmp_path, [DONE | {"search": 0}], [other | {"search": 1}])

@@ -5,7 +5,7 @@ import pytest
 
 from suite.judging.scatter import same_values, scatter_of
 from suite.judging.statistics.variance import nested_components
-from suite.losses.code_changes import CHANGES
+from suite.losses.code_changes import CODE_DIGESTS
 from tests.helpers.records import record
 
 VALUES = np.random.default_rng(0).integers(4000, 6000, size=(3, 4)) / 10_000
@@ -69,7 +69,7 @@ def test_further_runs_count_where_they_have_the_values_of_a_first_one():
     others += [fresh[0].model_copy(update={name: "other"}) for name in ("data_sha256", "loss_sha256", "track", "loss")]
     others += [fresh[0].model_copy(update={"recipe": fresh[0].recipe | {"epochs": 99}})]
     assert same_values(first, [*fresh, *others]) == fresh
-    before, after = CHANGES[0].digests["pfml"]
+    before, *_, after = CODE_DIGESTS["pfml"]
     first, fresh = (
         [each.model_copy(update={"loss_sha256": code}) for each in runs]
         for runs, code in ((first, after), (fresh, before))
