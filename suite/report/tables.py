@@ -67,8 +67,8 @@ _HAND_INS = """Records that others have handed in, checked and not computed here
 OF_STUDY = "extended"
 """Column of the leaderboard: whether a loss is of the study of this name; only where there is one."""
 EXTENDED_LOSSES = """Losses marked *extended* are not run with the grid: their records are those in git, of the study
-`extended`. They have ranks and verdicts like the others, and are no baselines: these were named before any
-result of theirs.
+`extended`. They have ranks and verdicts like the others, and are no baselines: which losses would be was set before any
+result of theirs, and docs/protocol.md tells when PRISM and Sub-center ArcFace became some.
 """
 _SHOWN = (MAIN_METRIC, "map_at_r")
 
