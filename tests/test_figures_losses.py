@@ -177,6 +177,15 @@ def test_sub_center_arcface_where_the_network_learns():
     board = board[~board["extended"]]
     best = board.pivot_table(index="loss", columns="dataset", values="recall_at_1").idxmax()
     assert set(best.index[best == "sub_center_arcface"]) == {"emoji", "typefaces"}
+    assert best["furniture"] == "cpml"
+    gap = gaps("sub_center_arcface").loc[(0.4, "emoji", "cpml")]
+    assert abs(gap.mean()) < 0.1
+    assert p_of(gap) > 0.5
+    cpml = recall().mean(axis=1)[0.4].xs("cpml", level="loss")
+    assert (
+        f"CPML is level with it on emoji ({cpml['emoji']:.2f}) and has the highest mean of the grid's losses on furniture "
+        f"({cpml['furniture']:.2f})"
+    ) in told
     tests = table("finetuned/verdicts.csv").query("loss == 'sub_center_arcface'")
     ahead = tests[tests["verdict"] != "not told apart"]
     assert {*zip(ahead["dataset"], ahead["noise_level"], ahead["verdict"], ahead["other"], strict=True)} == {
