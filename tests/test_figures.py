@@ -309,7 +309,7 @@ def test_losses_of_the_study_extended():
         means = [
             ", ".join(f"{mean(loss, dataset, level):.2f}" for level in (0, 0.2, 0.4))
             if (loss, dataset) not in LACKING
-            else "not run"
+            else "–"
             for dataset in DATASETS
         ]
         cells = [f"`{loss}`", *means, standing(loss, "pfml"), standing(loss, "best baseline")]
@@ -408,7 +408,8 @@ def test_pairs_that_a_board_tells_apart():
     five = rows[rows["loss"].isin(FIVE) & rows["other"].isin(FIVE)]
     told, by_ten = (five["p_adjusted"] <= 0.05).sum(), (five["p"] * 10 <= 0.05).sum()
     assert (
-        f"which makes {sizes.min()} to {sizes.max()} pairs in place of 10: of the {len(five)} pairs of the five losses {told} are told apart. "
+        f"which makes {sizes.min()} to {sizes.max()} pairs in place of 10: of the {len(five)} pairs of the five losses "
+        f"{told} are told apart. "
         f"By 10 pairs it would be {by_ten};"
     ) in page("docs/protocol.md")
 
