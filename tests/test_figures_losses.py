@@ -217,8 +217,7 @@ def test_runs_that_fail_under_noise():
     told = ", ".join(f"`{loss}` {count}" for loss, count in bad["sum"].items())
     assert (bad["size"].index[bad["size"] != 15].tolist(), others) == (["smooth_ap"], {10})
     assert (
-        "Of 15 runs at 40 % (10 of Smooth-AP) these have an R@1 no higher than the frozen backbone, or failed: "
-        f"{told}."
+        f"Of 15 runs at 40 % (10 of Smooth-AP) these have an R@1 no higher than the frozen backbone, or failed: {told}."
     ) in page("docs/losses.md")
 
 
