@@ -71,8 +71,10 @@ def test_pairs_that_a_board_tells_apart():
     assert (
         f"which makes {sizes.min()} to {sizes.max()} pairs in place of 10: of the {len(five)} pairs of the five losses "
         f"{told} are told apart. "
-        f"By 10 pairs it would be {by_ten};"
+        f"By 10 pairs it would be {by_ten}; three of the eight more are of pfml"
     ) in page("docs/protocol.md")
+    more = five[(five["p_adjusted"] > 0.05) & (five["p"] * 10 <= 0.05)]
+    assert (len(more), (more[["loss", "other"]] == "pfml").any(axis=1).sum()) == (8, 3)
 
 
 def test_a_margin_of_repulsion():
