@@ -1,4 +1,7 @@
-"""Two processes over gloo take the steps that one process takes, through the real command."""
+"""Two processes over gloo take the steps that one process takes, through the real command.
+
+The installed command starts the second process by itself; what needs one process runs in that of the test.
+"""
 
 import os
 import shutil
@@ -26,15 +29,16 @@ def suite(*arguments):
     )
 
 
-def train_network(devices):
-    clear("cub", "pfml")
-    done = suite("train-network", "cub", "pfml", "--accelerator", "cpu", "--devices", devices, "--readers", "0")
-    assert done.returncode == 0, done.stderr
+TRAIN = ("train-network", "cub", "pfml", "--accelerator", "cpu", "--readers", "0", "--devices")
+
+
+def found():
+    """The losses of the epochs, and the record."""
     (record,) = json_rows(Path("benchmarks/runs/cub-pfml/records.jsonl"))
-    return done.stdout, [row["loss"] for row in json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))], record
+    return [row["loss"] for row in json_rows(Path("benchmarks/runs/cub-pfml/curves.jsonl"))], record
 
 
-def test_losses_and_results_are_those_of_one_process(cub):
+def test_losses_and_results_are_those_of_one_process(command, cub):
     """Proxies, warm-up (parts that get no gradient), clipping, and a batch that two processes cannot halve."""
     changes = {
         "schedule__warm_up_epochs": 1,
@@ -46,22 +50,24 @@ def test_losses_and_results_are_those_of_one_process(cub):
     }
     tiny.recipe_file(cub / "r.yaml", **changes)
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}}, levels=[0.2])
-    assert suite("plan", "--benchmarks").returncode == 0
-    printed, alone, record = train_network("1")
-    assert "1 x cpu" in printed
-    printed, together, other = train_network("2")
-    assert "2 x cpu" in printed
-    assert printed.count("R@1") == 1
+    assert command("plan", "--benchmarks").status == 0
+    assert "1 x cpu" in command(*TRAIN, "1").out
+    alone, record = found()
+    clear("cub", "pfml")
+    done = suite(*TRAIN, "2")
+    assert "2 x cpu" in done.stdout, done.stderr
+    assert done.stdout.count("R@1") == 1
+    together, other = found()
     assert len(alone) == 2
     assert together == pytest.approx(alone, rel=1e-5)
     assert other["metrics"] == pytest.approx(record["metrics"], abs=0.05)
     assert other["before_training"] == record["before_training"]
 
 
-def test_batch_norm_that_learns_needs_gpus_or_one_process(cub):
+def test_batch_norm_that_learns_needs_gpus_or_one_process(command, cub):
     tiny.recipe_file(cub / "r.yaml", backbone__freeze_batch_norm="none")
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}})
-    assert suite("plan", "--benchmarks").returncode == 0
-    done = suite("train-network", "cub", "pfml", "--accelerator", "cpu", "--devices", "2", "--readers", "0")
+    assert command("plan", "--benchmarks").status == 0
+    done = suite(*TRAIN, "2")
     assert done.returncode != 0
     assert "backbone.freeze_batch_norm = 'none' over several processes needs GPUs; allowed: one process" in done.stderr
