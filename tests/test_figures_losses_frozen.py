@@ -1,4 +1,4 @@
-"""Figures of docs/losses.md on frozen features, computed once more from the results in git.
+"""Figures of docs/losses.md, and one of README, on frozen features, computed once more from the results in git.
 
 As in tests/test_figures.py a sentence is written here with its figures computed, and must stand in the page.
 """
@@ -339,6 +339,8 @@ def test_two_radii():
     for line in shown:
         assert set(line["flips"].values()) == {"inconclusive"}
         assert sum(look.startswith("without seed") for look in line["flips"]) == len(line["flips"]) == 4
+    gains = [line["effect"] for line in shown]
+    assert f"PFML gains {min(gains):.2f} to {max(gains):.2f} points where a search chooses a radius" in page("README.md")
     beside, alone = verdicts("pfml_two_radii"), verdicts("pfml").query("track == 'tuned'")
     assert (len(beside), set(beside["verdict"])) == (9, {"not told apart"})
     assert list(alone.loc[alone["verdict"] == "behind", "dataset"]) == ["emoji"] * 3
