@@ -229,6 +229,21 @@ def test_what_stands_and_what_was_not_run():
     ) in TOLD
 
 
+def test_a_radius_of_repulsion_of_its_own():
+    found = results("frozen", "two-radii-")
+    counted = Counter((line["verdict"], line["dataset"] == "emoji") for line in found)
+    assert counted == {("supported", True): 3, ("inconclusive", False): 6}
+    assert "3 of 9 results are supported, all on emoji, and 6 inconclusive" in TOLD
+    rows = table("verdicts.csv").query("dataset == 'emoji' and track == 'tuned' and against == 'best baseline'")
+    rows = rows[(rows["regime"] == "frozen") & rows["loss"].isin(["pfml", "pfml_two_radii"])]
+    assert rows.groupby("loss")["verdict"].agg(list).to_dict() == {
+        "pfml": ["behind"] * 3,
+        "pfml_two_radii": ["not told apart"] * 3,
+    }
+    assert "from the best baseline in none of three tables, PFML behind it in three" in TOLD
+    assert set(table("verdicts.csv").query("loss == 'pfml_two_radii'")["track"]) == {"tuned"}
+
+
 def gains(regime, track="tuned"):
     board = table(f"{FOLDERS[regime]}leaderboard.csv").query(f"track == '{track}' and loss != 'frozen backbone'")
     return board.set_index(["noise_level", "dataset", "loss"])["gain_over_frozen"]
