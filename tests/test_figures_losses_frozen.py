@@ -340,7 +340,9 @@ def test_two_radii():
         assert set(line["flips"].values()) == {"inconclusive"}
         assert sum(look.startswith("without seed") for look in line["flips"]) == len(line["flips"]) == 4
     gains = [line["effect"] for line in shown]
-    assert f"PFML gains {min(gains):.2f} to {max(gains):.2f} points where a search chooses a radius" in page("README.md")
+    assert f"PFML gains {min(gains):.2f} to {max(gains):.2f} points where a search chooses a radius" in page(
+        "README.md"
+    )
     beside, alone = verdicts("pfml_two_radii"), verdicts("pfml").query("track == 'tuned'")
     assert (len(beside), set(beside["verdict"])) == (9, {"not told apart"})
     assert list(alone.loc[alone["verdict"] == "behind", "dataset"]) == ["emoji"] * 3
