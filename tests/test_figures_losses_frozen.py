@@ -218,7 +218,8 @@ def best_under_noise(name, track, dataset):
     may = (board["ties_best"] & (board["gain_over_frozen"] > 0)).sum()
     assert may > 1
     means = board["recall_at_1"]
-    return f"`{means.idxmax()}` {means.max():.2f} ({means['pfml']:.2f}; {untrained:.2f}); {may} of {len(board)}"
+    firsts = " and ".join(f"`{loss}`" for loss in means.index[means == means.max()])
+    return f"{firsts} {means.max():.2f} ({means['pfml']:.2f}; {untrained:.2f}); {may} of {len(board)}"
 
 
 def test_which_loss_under_label_noise():

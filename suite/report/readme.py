@@ -22,7 +22,7 @@ from suite.report.outcomes import HOW_TUNED, Outcome, main_track
 from suite.report.results import joined, read_boards, read_claim_files, read_verdict_files
 from suite.report.tables import OF_STUDY, losses_of, share, shown_name
 from suite.report.text import NOTHING, escaped, markdown_table
-from suite.report.under_noise import at_most_noise, first_of, is_shown_best, level_of, place
+from suite.report.under_noise import at_most_noise, firsts_of, is_shown_best, level_of, place
 from suite.settings.paths import BOARD_FILE, CLAIMS_FILE, VERDICTS_FILE
 
 README = Path("README.md")
@@ -131,12 +131,13 @@ def _table_of_outcomes(found: Sequence[Finding]) -> str:
 
 def _leader_and_pfml(rows: pd.DataFrame) -> str:
     """Who has the highest mean in a table, and where PFML stands, with their means."""
-    first, mine = first_of(rows), rows[rows["loss"] == METHOD].iloc[0]
+    firsts, mine = firsts_of(rows), rows[rows["loss"] == METHOD].iloc[0]
     alone = " (shown to be the best)" if is_shown_best(rows) else ""
-    if first["loss"] == METHOD:
-        return f"{METHOD} {mine[MAIN_METRIC]:.2f}{alone}"
+    best = f"{' and '.join(escaped(str(loss)) for loss in firsts['loss'])} {firsts[MAIN_METRIC].iloc[0]:.2f}{alone}"
+    if METHOD in set(firsts["loss"]):
+        return best
     own = f" {mine[MAIN_METRIC]:.2f}" if mine[MAIN_METRIC] == mine[MAIN_METRIC] else ""
-    return f"{escaped(str(first['loss']))} {first[MAIN_METRIC]:.2f}{alone}; {METHOD}{own}, place {place(rows)}"
+    return f"{best}; {METHOD}{own}, place {place(rows)}"
 
 
 def _table_of_claims(found: Sequence[Finding]) -> str:

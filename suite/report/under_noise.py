@@ -60,16 +60,20 @@ def _each_dataset(rows: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str
 
 
 def leader(rows: pd.DataFrame) -> str:
-    """The loss of a table with the highest mean, and how many others are not shown to be worse."""
-    first, others = first_of(rows)["loss"], others_at_the_top(rows)
+    """The losses of a table with the highest mean, and how many others are not shown to be worse."""
+    firsts, others = " and ".join(firsts_of(rows)["loss"]), others_at_the_top(rows)
     verb = "is" if others == 1 else "are"
     told = f" ({counted_noun(others, 'other')} above the frozen backbone {verb} not shown to be worse)"
-    return f"{first}{told if others else ''}"
+    return f"{firsts}{told if others else ''}"
 
 
-def first_of(rows: pd.DataFrame) -> pd.Series:
-    """The loss of a table with the highest mean; as on the leaderboard, those that finished every run come first."""
-    return rows.sort_values(["failures", "recall_at_1"], ascending=[True, False]).iloc[0]
+def firsts_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The losses of a table with the highest mean: one, or those whose means are equal, to the four decimals of a board.
+
+    As there, losses that finished every run come first.
+    """
+    rows = rows[rows["failures"] == rows["failures"].min()]
+    return rows[rows["recall_at_1"] == rows["recall_at_1"].max()]
 
 
 def is_shown_best(rows: pd.DataFrame) -> bool:
@@ -78,12 +82,12 @@ def is_shown_best(rows: pd.DataFrame) -> bool:
 
 
 def others_at_the_top(rows: pd.DataFrame) -> int:
-    """How many losses besides the first are not shown to be worse than any.
+    """How many losses besides those with the highest mean are not shown to be worse than any.
 
     One whose mean does not exceed the frozen backbone's does not count: it scatters too much to be told from others.
     """
     may = _may_be_best(rows) & (rows["gain_over_frozen"] > 0)
-    return int(may.drop(first_of(rows).name).sum())
+    return int(may.drop(firsts_of(rows).index).sum())
 
 
 def place(rows: pd.DataFrame) -> str:

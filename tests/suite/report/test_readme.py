@@ -8,7 +8,7 @@ from suite.files import write_json, write_text
 from suite.judging.leaderboard.table import leaderboard
 from suite.judging.leaderboard.verdicts import verdicts
 from suite.report.finding import findings
-from suite.report.readme import compact_table, found_text, update_readme, with_results
+from suite.report.readme import _leader_and_pfml, compact_table, found_text, update_readme, with_results
 from tests.helpers.paths import ROOT
 from tests.helpers.records import frozen, table
 from tests.suite.report.test_families import REPORT
@@ -110,6 +110,16 @@ def test_what_was_found_has_a_column_for_each_regime_and_track_and_a_row_for_eac
     ]
     assert told["highest mean with 40 % wrong labels, furniture"] == ["–", "–", "pfml 56.10 (shown to be the best)"]
     assert [each.rpartition(", ")[2] for each in told["rests on"]] == ["values from an unknown number of trials"] * 3
+
+
+def test_losses_with_equal_means_share_the_first_place():
+    runs = [("pfml", 0.4, [0.4, 0.46, 0.41]), ("cpml", 0.4, [0.44, 0.4, 0.45]), ("triplet", 0.4, [0.4, 0.45, 0.44])]
+    told = _leader_and_pfml(leaderboard(table(*runs), frozen(0.3)).query("runs > 0"))
+    assert told == "cpml and triplet 43.00; pfml 42.33, place 3 of 3"
+    runs[0] = ("pfml", 0.4, [0.45, 0.44, 0.4])
+    assert (
+        _leader_and_pfml(leaderboard(table(*runs), frozen(0.3)).query("runs > 0")) == "cpml and pfml and triplet 43.00"
+    )
 
 
 def test_a_highest_mean_that_is_not_shown_to_be_the_best_is_not_said_to_be():

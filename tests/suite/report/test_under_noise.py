@@ -51,6 +51,23 @@ def test_losses_that_may_be_the_best_as_well_are_counted():
     )
 
 
+def test_equal_means_are_both_the_highest():
+    """The sums of the runs differ in their last bits, by the order."""
+    found = leaderboard(
+        table(
+            ("pfml", 0.2, [0.40, 0.46, 0.41]),
+            ("cpml", 0.2, [0.44, 0.40, 0.45]),
+            ("triplet", 0.2, [0.40, 0.45, 0.44]),
+        ),
+        frozen(0.3),
+    )
+    other = "1 other above the frozen backbone is not shown to be worse"
+    assert best_under_noise(found) == (
+        f"With 20 % wrong labels the highest mean R@1 is that of cpml and triplet ({other}) on emoji.",
+        "There PFML has place 3 of 3 on emoji.",
+    )
+
+
 def test_each_data_set_and_track_is_told_and_what_is_alike_is_told_once():
     losses = ("pfml", 0.4, 0.6), ("cpml", 0.4, 0.5)
     other = ("pfml", 0.4, 0.4), ("cpml", 0.4, 0.5)
