@@ -15,8 +15,17 @@ from tests.test_figures import DATASETS, GRID, committed, lines_of_claims, mean,
 
 BEYOND_FIVE = ("smooth_ap", "prism", "sub_center_arcface", "cross_batch_memory")
 CONTROLS = ["pfml_constant_force", "pfml_growing_force"]
-ADDED = ["cross_batch_memory", *CONTROLS, "pfml_two_radii", "recall_at_k", "smooth_ap", "super_loss"]
-LACKING: list[tuple[str, str]] = []
+ADDED = [
+    "circle",
+    "cross_batch_memory",
+    *CONTROLS,
+    "pfml_two_radii",
+    "recall_at_k",
+    "smooth_ap",
+    "supcon",
+    "super_loss",
+]
+LACKING = [(loss, dataset) for loss in ("circle", "supcon") for dataset in ("emoji", "furniture")]
 EXTENDED_TABLE = re.compile(r"^\| loss of `extended` \|.*?\n\n", re.DOTALL | re.MULTILINE)
 
 
@@ -318,6 +327,26 @@ def test_recall_at_k():
     board = board[(board["noise_kind"] == "symmetric") & (board["regime"] == "frozen")].set_index("loss")["recall_at_1"]
     assert board["recall_at_k"] == board["sub_center_arcface"] == board.max()
     assert "On typefaces at 40 % its mean is that of Sub-center ArcFace, to the last hit." in told
+
+
+def test_supcon_and_circle():
+    told = page("docs/losses.md")
+    for loss in ("circle", "supcon"):
+        assert (
+            list(zip(verdicts(loss)["dataset"], verdicts(loss)["track"], strict=True)) == [("typefaces", "tuned")] * 3
+        )
+        assert set(verdicts(loss, "pfml")["verdict"]) == {"not told apart"}
+    clean = table("leaderboard.csv").query("regime == 'frozen' and dataset == 'typefaces' and noise_level == 0")
+    clean = clean[clean["track"] == "tuned"].set_index("loss")["recall_at_1"]
+    assert clean.idxmax() == "supcon"
+    assert f"has the highest mean there without noise ({clean.max():.2f}), and is not told apart" in told
+    assert set(verdicts("supcon")["verdict"]) == {"not told apart"}
+    found = verdicts("circle")
+    assert list(found["verdict"]) == ["not told apart", "behind", "behind"]
+    cells = [f"{row.first:.2f} against {row.second:.2f}" for row in found.iloc[1:].itertuples()]
+    assert (
+        f"Circle is behind it at 20 and 40 % ({' and '.join(cells)}), and not told apart from it without noise" in told
+    )
 
 
 def test_two_radii():
