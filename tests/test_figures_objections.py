@@ -233,7 +233,8 @@ def test_a_radius_of_repulsion_of_its_own():
     found = results("frozen", "two-radii-")
     counted = Counter((line["verdict"], line["dataset"] == "emoji") for line in found)
     assert counted == {("supported", True): 3, ("inconclusive", False): 6}
-    assert "3 of 9 results are supported, all on emoji, and 6 inconclusive" in TOLD
+    assert all(line["flips"] for line in found if line["verdict"] == "supported")
+    assert "3 of 9 results are supported, all on emoji, and 6 inconclusive; each of the 3 is fragile" in TOLD
     rows = table("verdicts.csv").query("dataset == 'emoji' and track == 'tuned' and against == 'best baseline'")
     rows = rows[(rows["regime"] == "frozen") & rows["loss"].isin(["pfml", "pfml_two_radii"])]
     assert rows.groupby("loss")["verdict"].agg(list).to_dict() == {

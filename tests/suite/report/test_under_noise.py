@@ -52,7 +52,7 @@ def test_losses_that_may_be_the_best_as_well_are_counted():
 
 
 def test_equal_means_are_both_the_highest():
-    """The sums of the runs differ in their last bits, by the order."""
+    """Two losses with the same runs, in another order."""
     found = leaderboard(
         table(
             ("pfml", 0.2, [0.40, 0.46, 0.41]),

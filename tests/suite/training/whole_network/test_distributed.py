@@ -51,11 +51,14 @@ def test_losses_and_results_are_those_of_one_process(command, cub):
     tiny.recipe_file(cub / "r.yaml", **changes)
     tiny.benchmarks({"pfml": {"recipe": "r.yaml"}}, levels=[0.2])
     assert command("plan", "--benchmarks").status == 0
-    assert "1 x cpu" in command(*TRAIN, "1").out
+    done = command(*TRAIN, "1")
+    assert done.status == 0, done.err
+    assert "1 x cpu" in done.out
     alone, record = found()
     clear("cub", "pfml")
     done = suite(*TRAIN, "2")
-    assert "2 x cpu" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "2 x cpu" in done.stdout
     assert done.stdout.count("R@1") == 1
     together, other = found()
     assert len(alone) == 2
