@@ -16,7 +16,7 @@ from suite.data.table import ImageTable, read_table
 from suite.data.user import UserData
 from suite.data.user_images import QUALITY
 from suite.errors import SuiteError
-from suite.evaluation.frozen import baseline_table
+from suite.evaluation.frozen import PIXEL_SIDE, baseline_table
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import read_json, write_text
 from suite.report.text import markdown_table
@@ -51,23 +51,44 @@ def update_sheet(dataset: str, console: Console) -> str:
 
 def _features(dataset: str, table: ImageTable, data_sha256: str, console: Console) -> Features:
     backbone = BackboneSettings()
-    path, made_with = (Path(name.format(dataset=dataset)) for name in (FEATURES, FROZEN_METRICS))
-    if path.is_file() and made_with.is_file() and read_json(made_with)["backbone"] == backbone.name:
-        stored = load_features(path)
-        if stored.data_sha256 == data_sha256 and np.array_equal(stored.labels, table.labels):
-            return stored
+    stored = stored_features(dataset, table, data_sha256)
+    if stored is not None and stored[1] == backbone.name:
+        return stored[0]
     from suite.training.features import features_of  # with the backbone's library, which the pages do not need
 
     return features_of(table, dataset, data_sha256, backbone, console)
 
 
+def stored_features(dataset: str, table: ImageTable, data_sha256: str) -> tuple[Features, str] | None:
+    """The pipeline's features of a data set and the name of the backbone that made them.
+
+    None where they are not there, or are of another file or of a part of its classes.
+
+    Raises:
+        SuiteError: the file of features is damaged.
+    """
+    path, made_with = (Path(name.format(dataset=dataset)) for name in (FEATURES, FROZEN_METRICS))
+    if not (path.is_file() and made_with.is_file()):
+        return None
+    stored = load_features(path)
+    if stored.data_sha256 != data_sha256 or not np.array_equal(stored.labels, table.labels):
+        return None
+    return stored, read_json(made_with)["backbone"]
+
+
 def measured_part(dataset: str, table: ImageTable, features: Features) -> str:
-    """Counts, images with equal pixels, and what is found without training, as Markdown.
+    """The measured part of a sheet: its table, what printed it, and the images a class, as Markdown."""
+    counts = np.bincount(table.labels)
+    images = f"Images a class: {counts.min()} to {counts.max()}, median {int(np.median(counts))}."
+    return f"Printed by `suite data sheet {dataset}`:\n\n{measured_table(table, features)}\n{images}\n"
+
+
+def measured_table(table: ImageTable, features: Features) -> str:
+    """Counts, images with equal pixels, and what is found without training, as a table in Markdown.
 
     Hubness is the skewness of how often an image is among the nearest of a query, as in the records of runs.
     """
     test = table.labels >= num_training_classes(table.num_classes)
-    counts = np.bincount(table.labels)
     rows = [
         ["classes", *(str(len(np.unique(table.labels[part]))) for part in (~test, test))],
         ["images", *(str(int(part.sum())) for part in (~test, test))],
@@ -84,9 +105,7 @@ def measured_part(dataset: str, table: ImageTable, features: Features) -> str:
         rows.append([f"R@1 of {name} (%)", *(f"{100 * each.metrics[MAIN_METRIC]:.1f}" for each in parts.values())])
     for name, parts in found.items():
         rows.append([f"hubness of {name}", *(f"{each.hubness:.2f}" for each in parts.values())])
-    shown = markdown_table(["", "training classes", "test classes"], rows, ["---", "---:", "---:"])
-    images = f"Images a class: {counts.min()} to {counts.max()}, median {int(np.median(counts))}."
-    return f"Printed by `suite data sheet {dataset}`:\n\n{shown}\n{images}\n"
+    return markdown_table(["", "training classes", "test classes"], rows, ["---", "---:", "---:"])
 
 
 def digests_of_pixels(table: ImageTable) -> list[bytes]:
@@ -119,7 +138,10 @@ def identical_images(pixels: Sequence[bytes], labels: NDArray[np.int64], chosen:
 
 
 def user_sheet(name: str, settings: DatasetSettings, table: ImageTable, made: UserData) -> str:
-    """The sheet of a user's images: where they come from, how many each half has, and what is weak about them.
+    """The sheet of a user's images: where they come from, what was measured, and what is weak about them.
+
+    Images with equal pixels, hubness and what is found without training are measured with the pipeline's features, once
+    it has made them.
 
     Args:
         name: of the data set.
@@ -143,11 +165,27 @@ Images of your own, from {_plain(str(settings.path))}, {kind}. Licence: {_plain(
 Images are {settings.side} x {settings.side} pixels, scaled to fit and cut at the centre, on white, WebP quality
 {QUALITY}. The file `{user_data_path(name)}` has SHA-256 `{made.data_sha256}`.
 
+## Baselines
+
+{_baselines(name, table, made.data_sha256)}
 ## Weaknesses
 
 {weaknesses}
 
 This text was written from the converted file. To replace it, write a file `docs/data/{name}.md`.
+"""
+
+
+def _baselines(name: str, table: ImageTable, data_sha256: str) -> str:
+    stored = stored_features(name, table, data_sha256)
+    if stored is None:
+        return (
+            "Not measured: features of all these images are not there. `dvc repro` makes them, without `max_classes`.\n"
+        )
+    features, backbone = stored
+    return f"""{measured_table(table, features)}
+Raw pixels are the image averaged down to {PIXEL_SIDE} x {PIXEL_SIDE}, less its mean; the frozen backbone is
+{_plain(backbone)}. Both are compared by cosine. Each half is its own gallery, the query excluded.
 """
 
 

@@ -3,9 +3,17 @@
 import re
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from suite.data.catalog import verified
+from suite.data.features import Features, save_features
+from suite.data.table import read_table
 from suite.errors import SuiteError
+from suite.files import read_json, write_json
+from suite.hashing import sha256_file
 from suite.report.site.write import write_site
 from tests.suite.report.site.project import settings, write_board, write_data
 
@@ -51,6 +59,58 @@ def test_embeddings_of_another_cut_are_refused(workplace, ran, kept):
     write_embeddings(ran)
     with pytest.raises(SuiteError, match="shapes: the embeddings in runs/ are of other images; run again: dvc repro"):
         write_site(cut(kept), workplace / "site")
+
+
+def write_copy():
+    """Make the second image of the first class, which trains, equal to the first."""
+    path = Path("user_data/shapes.parquet")
+    rows = pq.read_table(path).to_pylist()
+    rows[1] = rows[0]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    about = path.with_suffix(".json")
+    write_json(about, read_json(about) | {"data_sha256": sha256_file(path)})
+
+
+def write_features(kept=None):
+    """Features as the pipeline makes them, one direction a class, of all classes or of the first ones."""
+    data = verified("shapes")
+    labels = read_table(data.path, kept).labels
+    vectors = np.eye(labels.max() + 1, dtype=np.float32)[labels]
+    save_features(
+        Path("features/shapes.safetensors"), Features(vectors, labels, int(labels.max() + 1) // 2, data.sha256)
+    )
+    write_json(Path("frozen/shapes.json"), {"backbone": "resnet<18>"})
+
+
+def row(page, name):
+    """The cells of a row of the sheet of images."""
+    found = re.search(rf"<td>{name}</td>\n<td[^>]*>([^<]*)</td>\n<td[^>]*>([^<]*)</td>", page)
+    return found and found.groups()
+
+
+def test_the_sheet_of_a_users_images_tells_copies_hubness_and_what_is_found_without_training(workplace):
+    write_data()
+    page = write_site(cut(None), workplace / "bare").with_name("dataset-shapes.html").read_text()
+    assert "Not measured: features of all these images are not there." in page
+    assert row(page, "images equal to another of their class") is None
+    write_copy()
+    write_features()
+    page = write_site(cut(None), workplace / "site").with_name("dataset-shapes.html").read_text()
+    assert row(page, "classes") == ("6", "6")
+    assert row(page, "images equal to another of their class") == ("2", "0")
+    assert row(page, "images equal to one of another class") == ("0", "0")
+    assert row(page, "images equal to one of the other half") == ("0", "0")
+    assert row(page, r"R@1 of frozen backbone \(%\)") == ("100.0", "100.0")
+    assert all(re.fullmatch(r"-?\d\.\d\d", value) for value in row(page, "hubness of frozen backbone"))
+    assert "the frozen backbone is\nresnet&lt;18&gt;. Both" in page
+    assert "Not measured" not in page
+
+
+def test_features_of_a_part_of_the_classes_are_not_taken_for_all(workplace):
+    write_embeddings(8)
+    write_features(8)
+    page = write_site(cut(8), workplace / "site").with_name("dataset-shapes.html").read_text()
+    assert "Not measured: features of all these images are not there." in page
 
 
 def test_a_page_without_images_says_how_to_get_them(workplace):
