@@ -139,6 +139,7 @@ def test_images_get_their_rows_as_the_page_says(project):
     made = stages_of(*losses, dataset="birds") | {"features@birds"} | AROUND
     assert commands[2][1] - {"user@files"} == made - {"influence"}  # of losses alone
     assert {("birds", loss) for loss in losses} <= leaderboard(project)
+    assert "hubness of frozen backbone" in (project.path / "results/site/dataset-birds.html").read_text()
     assert "data.dvc" not in project.run("git", "status", "--short").stdout
     assert "changed" not in project.dvc("status", "data.dvc").stdout
 
