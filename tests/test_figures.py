@@ -72,10 +72,20 @@ def test_pairs_that_a_board_tells_apart():
     assert (
         f"which makes {pairs} pairs in place of 10: of the {len(five)} pairs of the five losses "
         f"{told} are told apart. "
-        f"By 10 pairs it would be {by_ten}; three of the eight more are of pfml"
+        f"By 10 pairs it would be {by_ten}; four of the nine more are of pfml, which would then not be in the tie group on "
+        "emoji at 20 and 40 %."
     ) in page("docs/protocol.md")
     more = five[(five["p_adjusted"] > 0.05) & (five["p"] * 10 <= 0.05)]
-    assert (len(more), (more[["loss", "other"]] == "pfml").any(axis=1).sum()) == (8, 3)
+    of_pfml = more[(more[["loss", "other"]] == "pfml").any(axis=1)]
+    assert (len(more), len(of_pfml)) == (9, 4)
+    assert set(of_pfml["loss"]) == {"pfml"}
+    assert of_pfml["difference"].max() < 0
+    board = table("leaderboard.csv").query("track == 'tuned' and noise_kind == 'symmetric' and loss == 'pfml'")
+    ties = board.set_index(["dataset", "noise_level"])["ties_best"]
+    assert {where for where in zip(of_pfml["dataset"], of_pfml["noise_level"], strict=True) if ties[where]} == {
+        ("emoji", 0.2),
+        ("emoji", 0.4),
+    }
 
 
 def test_a_margin_of_repulsion():
