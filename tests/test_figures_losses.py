@@ -119,8 +119,8 @@ def test_prism_beside_its_base_loss_where_the_network_learns():
         "{:.2f}, {:.2f} to {:.2f}".format(gap.mean(), *stats.ttest_1samp(gap, 0).confidence_interval()) for gap in gaps
     )
     assert (
-        f"without noise ({clean.replace(',', ' points,', 1)}: it is behind) and that PRISM is above at 40 % ({noisy}; one"
-        in told
+        f"without noise ({clean.replace(',', ' points,', 1)}: by itself this interval is "
+        f"below 0) and that PRISM is above at 40 % ({noisy}; one" in told
     )
     least = [runs.loc[(loss, 0.4)].min() for loss in ("prism", "cross_batch_memory")]
     assert "one of its runs there has {:.2f}, one of the base loss {:.2f})".format(*least) in told
@@ -142,7 +142,7 @@ def test_prism_beside_its_base_loss_where_the_network_learns():
     low, high = gap[0].confidence_interval()
     assert gap[0.2].pvalue > 0.05
     assert (
-        f"behind its base loss without noise, by {-(mine - base).loc[0].mean():.2f} points ({-high:.2f} to {-low:.2f}), and"
+        f"below its base loss without noise, by {-(mine - base).loc[0].mean():.2f} points ({-high:.2f} to {-low:.2f}), and"
         in told
     )
     cells = ["{:.2f}, {:.2f} and {:.2f}".format(*each.mean(axis=1)) for each in (mine, base)]

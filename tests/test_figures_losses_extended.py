@@ -36,6 +36,19 @@ def test_controls_of_pfml():
     ) in page("docs/losses.md")
 
 
+def test_signs_of_the_controls():
+    lines = [(name, line) for name, line in lines_of_claims("control-") if line["verdict"] != "not run"]
+    clean = [-line["effect"] for name, line in lines if name.endswith("-noise-0")]
+    noisy = [line["effect"] for name, line in lines if name.endswith("-noise-40")]
+    assert len(clean) == len(noisy) == 6
+    assert (
+        f"below both controls' on all three data sets (by {min(clean):.2f} to {max(clean):.2f} points), at 40 % above both "
+        f"on all three (by {min(noisy):.2f} to {max(noisy):.2f})."
+    ) in page("docs/losses.md")
+    (against,) = (line for _, line in lines if line["verdict"] == "contradicted")
+    assert "inconclusive" in against["flips"].values()
+
+
 def standing(loss, against):
     """In how many tables a loss is ahead, behind and not told apart."""
     found = verdicts(loss, against)["verdict"]
