@@ -177,9 +177,15 @@ def user_datasets(settings: Settings) -> dict[str, DatasetSettings]:
     return {name: entry for name, entry in settings.datasets.items() if entry.path is not None}
 
 
+def measured_path(name: str) -> Path:
+    """The file that keeps the measured table of a data set's sheet, beside its converted file."""
+    return user_data_path(name).with_suffix(".measured.md")
+
+
 def remove_others(names: list[str]) -> None:
-    """Delete converted files of data sets that ``params.yaml`` no longer names; other files stay."""
+    """Delete the files kept of data sets that ``params.yaml`` no longer names; other files stay."""
     for description in sorted(USER_DATA_FOLDER.glob("*.json")):
         if description.stem not in names and described(description.stem) is not None:
+            measured_path(description.stem).unlink(missing_ok=True)
             user_data_path(description.stem).unlink()
             description.unlink()

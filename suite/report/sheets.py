@@ -13,12 +13,13 @@ from suite.data.catalog import user_data_path, verified
 from suite.data.features import Features, load_features
 from suite.data.split import num_training_classes
 from suite.data.table import ImageTable, read_table
-from suite.data.user import UserData
+from suite.data.user import UserData, measured_path
 from suite.data.user_images import QUALITY
 from suite.errors import SuiteError
 from suite.evaluation.frozen import PIXEL_SIDE, baseline_table
 from suite.evaluation.retrieval import MAIN_METRIC
 from suite.files import read_json, write_text
+from suite.hashing import sha256_code, sha256_file, sha256_value
 from suite.report.text import markdown_table
 from suite.settings.params import BackboneSettings, DatasetSettings
 from suite.settings.paths import FEATURES, FROZEN_METRICS, SHEETS_FOLDER
@@ -183,10 +184,23 @@ def _baselines(name: str, table: ImageTable, data_sha256: str) -> str:
             "Not measured: features of all these images are not there. `dvc repro` makes them, without `max_classes`.\n"
         )
     features, backbone = stored
-    return f"""{measured_table(table, features)}
+    return f"""{_kept_table(name, table, features)}
 Raw pixels are the image averaged down to {PIXEL_SIDE} x {PIXEL_SIDE}, less its mean; the frozen backbone is
 {_plain(backbone)}. Both are compared by cosine. Each half is its own gallery, the query excluded.
 """
+
+
+def _kept_table(name: str, table: ImageTable, features: Features) -> str:
+    """The measured table of a user's images, measured only once for the same images, features and code."""
+    path = measured_path(name)
+    measured_with = [sha256_file(Path(FEATURES.format(dataset=name))), sha256_code(Path(__file__))]
+    first_line = f"<!-- measured with {sha256_value([features.data_sha256, *measured_with])} -->\n"
+    kept = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if kept.startswith(first_line):
+        return kept.removeprefix(first_line)
+    measured = measured_table(table, features)
+    write_text(path, first_line + measured)
+    return measured
 
 
 def _counts(labels: NDArray[np.int64]) -> list[str]:

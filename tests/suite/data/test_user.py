@@ -15,7 +15,7 @@ from suite.data import user
 from suite.data.catalog import verified
 from suite.data.split import num_training_classes
 from suite.data.table import read_table
-from suite.data.user import renew, user_datasets
+from suite.data.user import measured_path, renew, user_datasets
 from suite.errors import SuiteError
 from suite.settings.params import DatasetSettings, Settings
 from suite.settings.paths import USER_DIGESTS_FILE, USER_STAGES_FILE
@@ -441,6 +441,7 @@ def test_the_pipeline_is_told_of_user_data_and_forgets_them(photos):
     picture(99).save("photos/bird0/0.png")
     update_user_files(settings)
     assert json.loads(USER_DIGESTS_FILE.read_text()) != digest
+    measured_path("birds").write_text("of the sheet")
     update_user_files(settings_with())
     assert json.loads(USER_DIGESTS_FILE.read_text()) == {}
     assert USER_STAGES_FILE.read_text().endswith("user: []\n")

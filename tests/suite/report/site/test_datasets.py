@@ -1,6 +1,7 @@
 """Pages of data sets: one that is cut down shows the classes and images that runs have seen; one without images, why."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from suite.data.catalog import verified
-from suite.data.features import Features, save_features
+from suite.data.features import Features, load_features, save_features
 from suite.data.table import read_table
 from suite.errors import SuiteError
 from suite.files import read_json, write_json
@@ -104,6 +105,30 @@ def test_the_sheet_of_a_users_images_tells_copies_hubness_and_what_is_found_with
     assert all(re.fullmatch(r"-?\d\.\d\d", value) for value in row(page, "hubness of frozen backbone"))
     assert "the frozen backbone is\nresnet&lt;18&gt;. Both" in page
     assert "Not measured" not in page
+
+
+def test_the_table_of_a_users_images_is_kept_until_images_features_or_code_are_others(workplace, monkeypatch):
+    def images_on_the_page():
+        page = write_site(cut(None), workplace / "site").with_name("dataset-shapes.html").read_text()
+        return row(page, "images")
+
+    write_data()
+    write_features()
+    assert images_on_the_page() == ("24", "24")
+    kept = Path("user_data/shapes.measured.md")
+    kept.write_text(kept.read_text().replace("24", "99"))
+    assert images_on_the_page() == ("99", "99")
+    features = Path("features/shapes.safetensors")
+    stored = load_features(features)
+    save_features(features, replace(stored, features=2 * stored.features))
+    assert images_on_the_page() == ("24", "24")
+    kept.write_text(kept.read_text().replace("24", "99"))
+    write_copy()
+    write_features()
+    assert images_on_the_page() == ("24", "24")
+    kept.write_text(kept.read_text().replace("24", "99"))
+    monkeypatch.setattr("suite.report.sheets.sha256_code", lambda file: f"{file} edited")
+    assert images_on_the_page() == ("24", "24")
 
 
 def test_features_of_a_part_of_the_classes_are_not_taken_for_all(workplace):
