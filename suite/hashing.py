@@ -10,7 +10,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def code_files(path: Path, setting: str = "") -> list[Path]:
     Raises:
         SuiteError: a file is no Python.
     """
-    found = _closure([path], lambda file: filter(_is_packaged, _imported(file, ROOT, setting or str(path))))
+    found = _closure([path], ROOT, setting or str(path), _is_packaged)
     return sorted(file for file in found if not file.relative_to(ROOT).as_posix().startswith(NEUTRAL))
 
 
@@ -89,7 +89,7 @@ def user_files(path: Path, setting: str, project: Path | None = None) -> list[Pa
     project = project or Path.cwd()
     if project.resolve() not in path.resolve().parents:
         raise SuiteError(f"{setting}: {path} lies outside the project; allowed are files below {project}")
-    found = _closure([path], lambda file: _imported(file, path.parent, setting))
+    found = _closure([path], path.parent, setting)
     _refuse_others(found, path.parent, project.resolve(), setting)
     return [path, *sorted(found - {path})]
 
@@ -124,7 +124,7 @@ def sha256_user_code(path: Path, setting: str, project: Path | None = None) -> s
         SuiteError: as ``user_files``.
     """
     files = user_files(path, setting, project)
-    ours = _closure(files, lambda file: filter(_is_packaged, _imported(file, ROOT, setting))) - set(files)
+    ours = _closure(files, ROOT, setting, _is_packaged) - set(files)
     named = [(file.relative_to(path.parent).as_posix(), sha256_file(file)) for file in files]
     return sha256_value(named + [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in sorted(ours)])
 
@@ -137,19 +137,27 @@ def _is_packaged(file: Path) -> bool:
     return ROOT in file.parents and file.relative_to(ROOT).parts[0] in PACKAGES
 
 
-def _closure(files: Iterable[Path], imported: Callable[[Path], Iterable[Path]]) -> set[Path]:
-    """These files and those that they import, directly or not."""
-    found: set[Path] = set()
-    waiting = list(files)
+def _closure(
+    files: Iterable[Path], folder: Path, setting: str, wanted: Callable[[Path], bool] = lambda _: True
+) -> set[Path]:
+    """These files and those wanted below ``folder`` that they import, directly or not."""
+    found, waiting = set[Path](), list(files)
+
+    @cache  # most files import what others have imported, too
+    def loaded(place: Path, name: str) -> list[Path]:
+        return [file for file in _module_files(place, name) if wanted(file)]
+
     while waiting:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting += imported(file)
+            waiting += _imported(file, folder, setting, loaded)
     return found
 
 
-def _imported(file: Path, folder: Path, setting: str) -> Iterator[Path]:
+def _imported(
+    file: Path, folder: Path, setting: str, loaded: Callable[[Path, str], Iterable[Path]] | None = None
+) -> Iterator[Path]:
     """Files below ``folder`` that a file's import statements may load; imports for type checkers alone load nothing."""
     try:
         with _parsing:
@@ -157,7 +165,7 @@ def _imported(file: Path, folder: Path, setting: str) -> Iterator[Path]:
     except (SyntaxError, ValueError) as error:
         raise SuiteError(f"{setting}: {file} fails on import: {type(error).__name__}: {error}") from error
     for level, name in statements:
-        yield from _module_files(folder if level == 0 else file.parents[level - 1], name)
+        yield from (loaded or _module_files)(folder if level == 0 else file.parents[level - 1], name)
 
 
 @lru_cache(maxsize=1024)
