@@ -7,6 +7,7 @@ import os
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -25,6 +26,12 @@ def browser():
         opened = playwright.chromium.launch(executable_path=found)
         yield opened
         opened.close()
+
+
+def violations(page):
+    """What axe finds wrong on a page, as text; empty where nothing is. It tells of rules that hold, too, if it is let."""
+    found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})  # to preload it asks for files
+    return found.generate_report() if found.response["violations"] else ""
 
 
 class Visitor:

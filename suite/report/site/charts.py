@@ -106,9 +106,9 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     losses = sorted(set(rows["loss"]) - {FROZEN})
     levels = sorted(rows["noise_level"].unique().tolist())
     others = handed_in_losses(rows)
-    data = inline(_noise_points(rows, losses, metrics, others))
+    points = _noise_points(rows, losses, metrics, others)
     base = (
-        alt.Chart(data)
+        alt.Chart(inline(points))
         .transform_filter("datum.metric == metric && datum.track == track && indexof(hidden, datum.loss) < 0")
         .transform_calculate(
             interval="isValid(datum.low) ? format(datum.low, '.2f') + ' to ' + format(datum.high, '.2f') : 'none'"
@@ -123,14 +123,15 @@ def noise_chart(rows: pd.DataFrame, title: str, of: Sequence[str], metrics: Sequ
     if others:  # dotted
         lines = lines.encode(strokeDash=alt.condition("datum.theirs", alt.value([2, 3]), alt.value([1, 0])))
     colour, shape = loss_colour(losses, of), loss_shape(losses, of)
+    intervals = trained.mark_errorbar(ticks={"aria": False}, rule={"aria": False}, thickness=1.5).encode(
+        x, alt.Y("low:Q", title=f"test {label}, %", scale=alt.Scale(zero=False)), alt.Y2("high:Q"), color=colour
+    )  # the points tell them in words; none at all, as with one seed, would make Vega-Lite warn
     layers = [
         base.transform_filter(alt.datum.loss == FROZEN)
         .mark_line(strokeDash=[5, 4], color=INK, opacity=0.7)
         .encode(x, y, tooltip=_TOOLTIP),
         lines,
-        trained.mark_errorbar(ticks=True, thickness=1.5).encode(
-            x, alt.Y("low:Q", title=f"test {label}, %", scale=alt.Scale(zero=False)), alt.Y2("high:Q"), color=colour
-        ),
+        *([intervals] if any(point["low"] is not None for point in points) else []),
         trained.mark_point(filled=True, size=75, opacity=1, stroke=INK, strokeWidth=0.7).encode(
             x, y, shape=shape, color=colour, tooltip=_TOOLTIP
         ),

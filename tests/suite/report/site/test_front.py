@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from suite.report.site.front import write_front
 from suite.report.site.inputs import read_inputs
 from suite.report.site.pages import Pages
 from suite.settings.params import LossSettings
+from tests.helpers.browser import violations
 from tests.suite.report.site.project import FORMULA, settings, write_two_regimes
 
 
@@ -227,8 +227,7 @@ def test_filters_work_by_keyboard(front):
 def test_it_fits_and_passes_axe_in_the_other_colours_too(visit, two_regimes, width, scheme):
     page = visit(width, scheme, of=two_regimes).open("index.html")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page, options={"preload": False})
-    assert found.response["violations"] == [], found.generate_report()
+    assert violations(page) == ""
 
 
 def test_figures_of_two_regimes_stand_beside_each_other(two_regimes):
