@@ -1,5 +1,6 @@
 """What all tests share: the stored data sets, and the browser."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,12 @@ def data_folder() -> Path:
     except SuiteError:
         subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", "data.dvc"], cwd=ROOT, check=True)
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector of garbage need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
