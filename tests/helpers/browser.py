@@ -29,8 +29,8 @@ def browser():
 
 
 def violations(page):
-    """What axe finds wrong on a page, as text; empty where nothing is. It tells of rules that hold, too, if it is let."""
-    found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})  # to preload it asks for files
+    """What axe finds wrong on a page, as text; empty where nothing is. Details of rules that hold take as long again."""
+    found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})  # preloading asks for files
     return found.generate_report() if found.response["violations"] else ""
 
 
