@@ -1,6 +1,7 @@
 """What all tests share: the stored data sets, and the browser."""
 
 import gc
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,12 @@ def data_folder() -> Path:
     except SuiteError:
         subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", "data.dvc"], cwd=ROOT, check=True)
     return folder
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means: half as many workers again as cores, as many tests wait for what they have started."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
 
 
 def pytest_collection_finish() -> None:
